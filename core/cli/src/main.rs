@@ -1,0 +1,2 @@
+//! The binary `leasehold`.
+fn main() {}

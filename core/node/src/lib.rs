@@ -1,0 +1,3 @@
+//! The loop that runs a machine; clock, transport and disk on tokio.
+
+pub mod driver;

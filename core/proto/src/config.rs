@@ -1,0 +1,330 @@
+//! The constants of one cluster: every duration, bound and batch has its name here.
+
+use crate::ids::{Incarnation, NodeId, Rack, Session};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// Constants that all nodes of a cluster share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constants {
+    /// Term T of a lease (GFS §3.1: 60 s).
+    pub lease_duration: Duration,
+    /// ρ: rates of two clocks differ by at most this many parts in a million.
+    pub clock_drift_ppm_max: u32,
+    /// What a holder gives up on top of drift.
+    pub lease_margin: Duration,
+    /// A holder asks again this long after it last asked, while the chunk is in use.
+    pub lease_renew_interval: Duration,
+    /// A chunk that served nothing for this long lets its lease run out.
+    pub lease_idle_after: Duration,
+    /// How often a chunkserver is heard.
+    pub heartbeat_interval: Duration,
+    /// The master counts a chunkserver as dead after this silence.
+    pub server_dead_after: Duration,
+    /// A question to a peer is repeated after this long.
+    pub retry_interval: Duration,
+    /// How long the master waits for the remaining answers to a Prepare once it could proceed.
+    pub prepare_grace: Duration,
+    /// The primary reports a member that was silent for this long with work outstanding.
+    pub member_silent_after: Duration,
+    /// ... and one that answers but made no progress for this long.
+    pub member_stalled_after: Duration,
+    /// A client operation ends after this long, with what is known of its outcome.
+    pub operation_timeout: Duration,
+    /// First pause before a client repeats itself; doubles up to `backoff_max`.
+    pub backoff_min: Duration,
+    /// Longest pause before a client repeats itself.
+    pub backoff_max: Duration,
+    /// A missing replica is replaced after this long, at once if only one good one is left.
+    pub repair_delay: Duration,
+    /// A copy that made no progress for this long is given up.
+    pub repair_stalled_after: Duration,
+    /// Copies under way in the whole cluster at the most.
+    pub repairs_max: u32,
+    /// Copies to or from one chunkserver at the most.
+    pub repairs_per_server_max: u32,
+    /// Bytes a second of copying that the master admits, over the whole cluster.
+    pub repair_bytes_per_second: u64,
+    /// One step of a copy.
+    pub copy_step_bytes_max: u32,
+    /// A deleted file stays in the trash for this long.
+    pub trash_retention: Duration,
+    /// A quarantined replica stays on its disk for this long.
+    pub quarantine_retention: Duration,
+    /// Chunks of which one member reported, in thousandths, before safe mode ends.
+    pub safe_mode_reported_permille: u32,
+    /// Checksum block (GFS §5.2: 64 KiB). Tests use less.
+    pub block_bytes: u32,
+    /// One mutation or read at the most.
+    pub mutation_bytes_max: u32,
+    /// Unacknowledged bytes that a primary holds for one chunk at the most.
+    pub inflight_bytes_max: u32,
+    /// Unacknowledged mutations that a primary holds for one chunk at the most.
+    pub inflight_mutations_max: u32,
+    /// Requests that wait at a chunk for its lease or for an overlapping mutation, at the most.
+    pub waiting_requests_max: u32,
+    /// Clients whose finished operations one chunk or the master remembers at the most.
+    pub remembered_clients_max: u32,
+    /// Configuration changes under way at the master at the most.
+    pub changes_max: u32,
+    /// Names one answer to List holds at the most.
+    pub list_entries_max: u32,
+    /// Which rules of the protocol are in force. All of them, except in an ablation.
+    #[serde(skip)]
+    pub rules: Rules,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Constants {
+            lease_duration: ms(12_000),
+            clock_drift_ppm_max: 1_000,
+            lease_margin: ms(100),
+            lease_renew_interval: ms(3_000),
+            lease_idle_after: ms(10_000),
+            heartbeat_interval: ms(500),
+            server_dead_after: ms(5_000),
+            retry_interval: ms(250),
+            prepare_grace: ms(500),
+            member_silent_after: ms(2_000),
+            member_stalled_after: ms(15_000),
+            operation_timeout: ms(60_000),
+            backoff_min: ms(10),
+            backoff_max: ms(1_000),
+            repair_delay: ms(3_000),
+            repair_stalled_after: ms(10_000),
+            repairs_max: 8,
+            repairs_per_server_max: 2,
+            repair_bytes_per_second: 256 << 20,
+            copy_step_bytes_max: 4 << 20,
+            trash_retention: ms(3_600_000),
+            quarantine_retention: ms(3_600_000),
+            safe_mode_reported_permille: 999,
+            block_bytes: 64 << 10,
+            mutation_bytes_max: 4 << 20,
+            inflight_bytes_max: 32 << 20,
+            inflight_mutations_max: 64,
+            waiting_requests_max: 64,
+            remembered_clients_max: 1_024,
+            changes_max: 256,
+            list_entries_max: 1_000,
+            rules: Rules::default(),
+        }
+    }
+}
+
+impl Constants {
+    /// How long a holder may believe in a lease, counted from when it *first asked*:
+    /// T·(1−2ρ) − margin.
+    #[must_use]
+    pub fn lease_at_holder(&self) -> Duration {
+        let slack = self.drift(self.lease_duration);
+        self.lease_duration.saturating_sub(slack).saturating_sub(self.lease_margin)
+    }
+
+    /// How long the granter keeps away from a lease, counted from when it *last answered*:
+    /// T·(1+2ρ).
+    #[must_use]
+    pub fn lease_at_granter(&self) -> Duration {
+        if self.rules.granter_allows_for_drift {
+            self.lease_duration + self.drift(self.lease_duration)
+        } else {
+            self.lease_duration
+        }
+    }
+
+    /// 2ρ of a span, rounded up.
+    fn drift(&self, span: Duration) -> Duration {
+        let nanos = span.as_nanos() * 2 * u128::from(self.clock_drift_ppm_max);
+        Duration::from_nanos(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
+
+    /// Refuses constants that contradict each other, naming the key and what would be right.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let fail = |key, why| Err(ConfigError { key, why });
+        if self.lease_duration < self.heartbeat_interval * 2 {
+            return fail("lease_duration", "must be at least two heartbeat_interval");
+        }
+        if self.clock_drift_ppm_max >= 250_000 {
+            return fail("clock_drift_ppm_max", "must be below 250000 (a quarter)");
+        }
+        if self.lease_at_holder() <= self.lease_renew_interval + self.retry_interval {
+            return fail(
+                "lease_renew_interval",
+                "plus retry_interval must be shorter than what is left of lease_duration after \
+                 drift and lease_margin",
+            );
+        }
+        if self.server_dead_after < self.heartbeat_interval * 2 {
+            return fail("server_dead_after", "must be at least two heartbeat_interval");
+        }
+        if self.retry_interval.is_zero() || self.heartbeat_interval.is_zero() {
+            return fail("retry_interval", "and heartbeat_interval must be above zero");
+        }
+        if self.backoff_min.is_zero() || self.backoff_min > self.backoff_max {
+            return fail("backoff_min", "must be above zero and at most backoff_max");
+        }
+        if self.block_bytes == 0 || !self.block_bytes.is_power_of_two() {
+            return fail("block_bytes", "must be a power of two");
+        }
+        if self.mutation_bytes_max == 0 || self.mutation_bytes_max > 16 << 20 {
+            return fail("mutation_bytes_max", "must be between 1 byte and 16 MiB");
+        }
+        if self.copy_step_bytes_max == 0 || self.copy_step_bytes_max > 16 << 20 {
+            return fail("copy_step_bytes_max", "must be between 1 byte and 16 MiB");
+        }
+        if self.inflight_bytes_max < self.mutation_bytes_max || self.inflight_bytes_max > 32 << 20 {
+            return fail("inflight_bytes_max", "must be between mutation_bytes_max and 32 MiB");
+        }
+        if self.inflight_mutations_max == 0 || self.waiting_requests_max == 0 {
+            return fail("inflight_mutations_max", "and waiting_requests_max must be at least 1");
+        }
+        if self.safe_mode_reported_permille > 1_000 {
+            return fail("safe_mode_reported_permille", "must be at most 1000");
+        }
+        if self.repairs_max == 0 || self.repairs_per_server_max == 0 || self.changes_max == 0 {
+            return fail(
+                "repairs_max",
+                "repairs_per_server_max and changes_max must be at least 1",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A constant that contradicts another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The key as it stands in the configuration.
+    pub key: &'static str,
+    /// What would be right.
+    pub why: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.why)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Ablation switches: each names one rule of the protocol that a study can leave out, to see the
+/// run that the rule prevents. Everything is on by default, and no binary that serves real data
+/// offers a way to switch one off.
+///
+/// Each rule is consulted at exactly one place, the place that states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)] // each field's comment is its sentence
+pub struct Rules {
+    /// The master proposes a configuration only after the old lease has ended by its own count.
+    pub wait_out_old_lease: bool,
+    /// The granter counts T·(1+2ρ), not T.
+    pub granter_allows_for_drift: bool,
+    /// The holder counts from when it asked, not from when the answer came.
+    pub lease_counts_from_question: bool,
+    /// A chunkserver ends its lease on receiving a Prepare, before the promise is written.
+    pub prepare_ends_lease: bool,
+    /// A promise is durable before it is answered.
+    pub promise_is_durable: bool,
+    /// A Prepare is answered only when the chunk's mutation I/O has drained.
+    pub drain_before_prepared: bool,
+    /// A mutation below the promise is refused.
+    pub fence_by_promise: bool,
+    /// The primary acknowledges only what every member has durable.
+    pub acknowledge_after_all: bool,
+    /// A member says that it has a mutation only when it is durable.
+    pub durable_before_ack: bool,
+    /// A restarted primary asks for a new version.
+    pub restart_needs_new_version: bool,
+    /// The source of a configuration has the version of the last committed one.
+    pub source_is_current: bool,
+    /// A learner is configured only when its copy is complete.
+    pub learner_is_complete: bool,
+    /// Ranges touched by the new primary are re-copied too, not only the member's own.
+    pub reconcile_both_sides: bool,
+    /// A retry is recognised by the operation table.
+    pub operation_table: bool,
+    /// A strong read checks version and lease again after its I/O.
+    pub read_rechecks_lease: bool,
+    /// A strong read waits for overlapping mutations that are not committed yet.
+    pub read_waits_for_overlap: bool,
+    /// Checksums are verified on every read.
+    pub verify_checksums: bool,
+    /// A delete order is refused by a member of a version at or above the one that it names.
+    pub delete_names_version: bool,
+    /// Missing replicas are replaced.
+    pub repair: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            wait_out_old_lease: true,
+            granter_allows_for_drift: true,
+            lease_counts_from_question: true,
+            prepare_ends_lease: true,
+            promise_is_durable: true,
+            drain_before_prepared: true,
+            fence_by_promise: true,
+            acknowledge_after_all: true,
+            durable_before_ack: true,
+            restart_needs_new_version: true,
+            source_is_current: true,
+            learner_is_complete: true,
+            reconcile_both_sides: true,
+            operation_table: true,
+            read_rechecks_lease: true,
+            read_waits_for_overlap: true,
+            verify_checksums: true,
+            delete_names_version: true,
+            repair: true,
+        }
+    }
+}
+
+/// What a master is told at start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MasterConfig {
+    /// This master.
+    pub node: NodeId,
+    /// Spreads placement; any number.
+    pub salt: u64,
+    /// The cluster's constants.
+    pub constants: Constants,
+}
+
+/// What a chunkserver is told at start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkserverConfig {
+    /// The uuid on the disk.
+    pub node: NodeId,
+    /// Higher than in any earlier life; made durable by whoever starts the machine.
+    pub incarnation: Incarnation,
+    /// Drawn at random for this process.
+    pub session: Session,
+    /// Failure domain.
+    pub rack: Rack,
+    /// Bytes that it offers.
+    pub capacity_bytes: u64,
+    /// The masters, any of which may lead.
+    pub masters: Vec<NodeId>,
+    /// The cluster's constants.
+    pub constants: Constants,
+}
+
+/// What a client is told at start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientConfig {
+    /// Drawn at random for this session.
+    pub node: NodeId,
+    /// The masters, any of which may lead.
+    pub masters: Vec<NodeId>,
+    /// The cluster's constants.
+    pub constants: Constants,
+}

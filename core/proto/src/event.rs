@@ -1,0 +1,115 @@
+//! What observers see: facts about the protocol, typed, for checkers, traces and counters.
+
+use crate::ids::{ChunkHandle, ChunkVersion, Epoch, LogIndex, NodeId, OpId, Sequence};
+use crate::log::Member;
+use crate::message::{DeleteReason, ReadMode};
+use crate::payload::Extent;
+use crate::replica::MutationKind;
+use crate::time::Time;
+use alloc::vec::Vec;
+
+/// A fact, told by the node where it became true, in the step in which it did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // fields are named as in `Message`
+pub enum Event {
+    // Master.
+    /// A master leads, and has applied its own `NewLeader` entry.
+    LeaderBegan { epoch: Epoch },
+    /// A committed entry was applied; `took_effect` is false if it was refused there.
+    EntryApplied { index: LogIndex, took_effect: bool },
+    /// A configuration took effect.
+    Configured {
+        chunk: ChunkHandle,
+        base: ChunkVersion,
+        version: ChunkVersion,
+        members: Vec<Member>,
+    },
+    /// A chunk is no more.
+    Freed { chunk: ChunkHandle, base: ChunkVersion },
+    /// A lease was granted; the granter keeps away until `until` of its own clock.
+    LeaseGranted { chunk: ChunkHandle, version: ChunkVersion, to: NodeId, until: Time },
+    /// A configuration change began.
+    ChangeBegan { chunk: ChunkHandle, version: ChunkVersion, why: &'static str },
+    /// A copy was ordered.
+    RepairBegan { chunk: ChunkHandle, version: ChunkVersion, to: NodeId },
+    /// A copy ended: its learner was configured, or it was given up.
+    RepairEnded { chunk: ChunkHandle, to: NodeId, done: bool },
+    /// A chunkserver's life was registered.
+    ServerJoined { node: NodeId, rejoined: bool },
+    /// A chunkserver was silent for too long, or its disk failed.
+    ServerDead { node: NodeId },
+    /// Enough is reported: repair and deletion may begin.
+    SafeModeEnded,
+    /// A chunkserver reported a chunk at or above the allocator: this master lost its log.
+    LogLost { chunk: ChunkHandle },
+
+    // Chunkserver.
+    /// A replica as it was found at start.
+    Recovered {
+        chunk: ChunkHandle,
+        promised: ChunkVersion,
+        applied_version: ChunkVersion,
+        sequence: Sequence,
+    },
+    /// A promise was answered for (and is durable, by the rule).
+    Promised { chunk: ChunkHandle, version: ChunkVersion },
+    /// From here the node believes that it is primary, while its own clock is below `until`.
+    LeaseTaken { chunk: ChunkHandle, version: ChunkVersion, until: Time },
+    /// It believes so no longer.
+    LeaseEnded { chunk: ChunkHandle, version: ChunkVersion },
+    /// `applied_version` moved: the replica holds the state of `version` up to `sequence`.
+    Adopted {
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        sequence: Sequence,
+        length: u64,
+        /// The operations in its table, with the sequence of each.
+        ops: Vec<(OpId, Sequence)>,
+        /// The new primary's own, or taken over from it.
+        primary: bool,
+    },
+    /// A mutation became durable here.
+    Applied {
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        sequence: Sequence,
+        op: OpId,
+        kind: MutationKind,
+        extent: Extent,
+        crc: u32,
+    },
+    /// The primary knows that every member has everything up to `sequence`.
+    Committed { chunk: ChunkHandle, version: ChunkVersion, sequence: Sequence },
+    /// The primary answered a mutation.
+    Acknowledged {
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        sequence: Sequence,
+        op: OpId,
+        extent: Extent,
+    },
+    /// A read was answered with bytes.
+    ReadServed {
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        op: OpId,
+        extent: Extent,
+        mode: ReadMode,
+    },
+    /// A learner holds the whole chunk.
+    LearnerComplete { chunk: ChunkHandle, version: ChunkVersion, sequence: Sequence },
+    /// A replica was removed by order.
+    ReplicaDeleted { chunk: ChunkHandle, reason: DeleteReason },
+    /// An unknown replica was set aside.
+    ReplicaQuarantined { chunk: ChunkHandle },
+    /// A block did not fit its checksum.
+    CorruptRead { chunk: ChunkHandle },
+    /// The disk is out of service.
+    DiskFailed,
+    /// A message broke the protocol: the same place in the order with other content.
+    ProtocolError { chunk: ChunkHandle, sequence: Sequence },
+
+    // Client.
+    /// An operation repeats itself.
+    Retried { op: OpId, why: &'static str },
+}

@@ -1,0 +1,110 @@
+//! A newtype for every identity, so that no signature holds two bare integers.
+
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+macro_rules! identity {
+    ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $int);
+
+        impl $name {
+            /// The identity that follows this one.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+    };
+}
+
+identity!(
+    /// A node: a master (small numbers from its configuration), a chunkserver (the uuid on its
+    /// disk) or a client session (drawn at random by its binary). Never reused.
+    NodeId(u64), "n"
+);
+identity!(
+    /// One process life of a node. A chunkserver's is counted up durably at every start, so that
+    /// (node, incarnation) names the memory behind an answer.
+    Incarnation(u64), "i"
+);
+identity!(
+    /// A random number that a chunkserver's process draws at start: tells a second process on a
+    /// cloned disk from a repeated registration of the first.
+    Session(u64), "x"
+);
+identity!(
+    /// A file or directory. Handles name it; renames do not change it.
+    FileId(u64), "f"
+);
+identity!(
+    /// A chunk (HDFS: block). Never reused.
+    ChunkHandle(u64), "c"
+);
+identity!(
+    /// A chunk's configuration number (GFS: chunk version, HDFS: generation stamp). Zero means
+    /// "no configuration yet".
+    ChunkVersion(u64), "v"
+);
+identity!(
+    /// The order of mutations of one chunk, counted from 1 and never reset; (version, sequence)
+    /// names one mutation.
+    Sequence(u64), "s"
+);
+identity!(
+    /// The log index of the `NewLeader` entry under which a master acts. Zero: none.
+    Epoch(u64), "e"
+);
+identity!(
+    /// Position in the master's operation log, from 1.
+    LogIndex(u64), "l"
+);
+identity!(
+    /// One I/O that a machine asked for; unique within one life of the machine.
+    IoId(u64), "io"
+);
+identity!(
+    /// One request handed to a client machine by its owner.
+    RequestId(u64), "r"
+);
+identity!(
+    /// One question for a lease. The holder keeps when it asked in a volatile table.
+    Attempt(u64), "a"
+);
+identity!(
+    /// A failure domain.
+    Rack(u32), "rack"
+);
+
+/// One client operation, the unit of exactly-once: a retry carries the same id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OpId {
+    /// The session that invoked it.
+    pub client: NodeId,
+    /// Counted from 1 by the client.
+    pub number: u64,
+}
+
+impl fmt::Debug for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.client, self.number)
+    }
+}
+
+impl fmt::Display for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,37 @@
+//! The protocol: master, chunkserver and client as pure state machines.
+#![no_std]
+
+extern crate alloc;
+
+pub mod chunkserver;
+pub mod client;
+pub mod config;
+pub mod event;
+pub mod ids;
+pub mod io;
+pub mod log;
+pub mod machine;
+pub mod master;
+pub mod message;
+pub mod metadata;
+pub mod payload;
+pub mod refusal;
+pub mod replica;
+pub mod time;
+
+pub use chunkserver::Chunkserver;
+pub use client::Client;
+pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};
+pub use event::Event;
+pub use ids::*;
+pub use io::{IoFault, IoOp, IoOutput, IoResult, ProposeOutcome};
+pub use log::{Command, LogEntry, Member};
+pub use machine::{Effect, Effects, Input, Leadership, OpError, Operation, Outcome, StateMachine};
+pub use master::{Master, MasterState};
+pub use message::{Envelope, Message, ReadMode};
+pub use payload::{Extent, Payload};
+pub use refusal::Refusal;
+pub use replica::{
+    ChunkSpec, Mutation, MutationKind, ReplicaImage, ReplicaRecord, Replicas, SyncPolicy,
+};
+pub use time::{Deadline, Time};

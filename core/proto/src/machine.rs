@@ -1,0 +1,230 @@
+//! The boundary: one alphabet in, one alphabet out, and no other door.
+
+use crate::event::Event;
+use crate::ids::{FileId, IoId, LogIndex, RequestId};
+use crate::io::{IoOp, IoResult};
+use crate::log::LogEntry;
+use crate::message::{Envelope, ReadMode};
+use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
+use crate::payload::{Extent, Payload};
+use crate::refusal::Refusal;
+use crate::time::{Deadline, Time};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A role of the protocol as a pure state machine.
+pub trait StateMachine: Sized {
+    /// What it is told at start.
+    type Config;
+    /// What survives a crash.
+    type Durable;
+
+    /// Begins a life from what the last one left.
+    fn recover(config: &Self::Config, durable: Self::Durable, now: Time, out: &mut Effects)
+    -> Self;
+
+    /// Takes one input. Total: never fails, never blocks. `now` is read after the input was taken
+    /// from the inbox and never goes back.
+    fn step(&mut self, now: Time, input: Input, out: &mut Effects);
+
+    /// When and why it next wants a `Wake`; derived from its state.
+    fn next_deadline(&self) -> Option<Deadline>;
+
+    /// Checks what must hold between two steps; ends every step.
+    ///
+    /// # Panics
+    /// If something does not hold: then we are wrong, not the world.
+    fn assert_invariants(&self);
+}
+
+/// Whether this master leads, as its consensus device sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leadership {
+    /// It may propose.
+    Leader,
+    /// It may not; somebody else perhaps may.
+    Follower {
+        /// Who, if known.
+        leader: Option<crate::ids::NodeId>,
+    },
+}
+
+/// Everything that can happen to a machine. Also the trace line, the script verb, the model's
+/// action and the debugger's step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A message arrived.
+    Deliver(Envelope),
+    /// Time passed. Correctness never waits for it: every step first settles what is due.
+    Wake,
+    /// An I/O ended.
+    IoDone {
+        /// Which.
+        io: IoId,
+        /// How.
+        result: IoResult,
+    },
+    /// Clients: the owner wants something.
+    Request {
+        /// Chosen by the owner, not used before.
+        id: RequestId,
+        /// What.
+        op: Operation,
+    },
+    /// Masters: the log's next entry is committed.
+    Committed {
+        /// Its place.
+        index: LogIndex,
+        /// The entry.
+        entry: LogEntry,
+    },
+    /// Masters: leadership changed.
+    Leadership(Leadership),
+}
+
+/// Everything that a machine can want. Effects carry no order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Say something.
+    Send(Envelope),
+    /// Do something to the disk or the log; ends in an `IoDone`.
+    Io {
+        /// Names it.
+        io: IoId,
+        /// What.
+        op: IoOp,
+    },
+    /// Clients: the answer to a request.
+    Respond {
+        /// Which.
+        id: RequestId,
+        /// How it ended.
+        result: Result<Outcome, OpError>,
+    },
+    /// A fact for observers.
+    Observe(Event),
+}
+
+/// Where a step's effects go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Effects(pub Vec<Effect>);
+
+impl Effects {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Effects::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    /// Adds a fact for observers.
+    pub fn observe(&mut self, event: Event) {
+        self.0.push(Effect::Observe(event));
+    }
+
+    /// Takes all, leaving none.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.0.drain(..)
+    }
+}
+
+/// What an owner can ask of a client machine. A span over several chunks is several operations:
+/// the library above cuts it, since it knows the file's chunk size.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A logged change of the namespace (the machine makes `AddChunk` by itself).
+    Change(MetadataChange),
+    /// A question about the namespace or the cluster.
+    Query(MetadataQuery),
+    /// Write inside one chunk; makes the chunks up to it.
+    Write {
+        /// To which file.
+        file: FileId,
+        /// To which of its chunks.
+        index: u64,
+        /// Where in the chunk.
+        offset: u64,
+        /// At most `mutation_bytes_max`.
+        payload: Payload,
+    },
+    /// Append one record, exactly once, at an offset that the primary chooses.
+    Append {
+        /// To which file.
+        file: FileId,
+        /// The file's chunk size, as `Stat` told it.
+        chunk_bytes: u64,
+        /// At most `mutation_bytes_max` and a quarter of the chunk.
+        payload: Payload,
+    },
+    /// Read inside one chunk.
+    Read {
+        /// Of which file.
+        file: FileId,
+        /// Of which of its chunks.
+        index: u64,
+        /// What; an empty one asks for the chunk's length only.
+        extent: Extent,
+        /// How.
+        mode: ReadMode,
+    },
+}
+
+/// How an operation ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Change, Query.
+    Metadata(MetadataAnswer),
+    /// Write, Append: where in which chunk.
+    Written {
+        /// The chunk's index.
+        index: u64,
+        /// Where in the chunk.
+        extent: Extent,
+    },
+    /// Read.
+    Read {
+        /// Fewer bytes than asked if the chunk ends before.
+        payload: Payload,
+        /// The chunk's length.
+        chunk_length: u64,
+    },
+}
+
+/// How an operation ended otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OpError {
+    /// Refused for good; it had no effect.
+    Refused(Refusal),
+    /// No answer in time.
+    TimedOut {
+        /// It may have taken effect, or may yet.
+        maybe: bool,
+        /// What stood in the way last, if anybody said.
+        last: Option<Refusal>,
+    },
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpError::Refused(refusal) => write!(f, "{refusal}"),
+            OpError::TimedOut { maybe, last } => {
+                f.write_str("Connection timed out")?;
+                if let Some(last) = last {
+                    write!(f, " ({last})")?;
+                }
+                f.write_str(if *maybe {
+                    "; the operation may have taken effect"
+                } else {
+                    "; the operation had no effect"
+                })
+            }
+        }
+    }
+}
+
+impl core::error::Error for OpError {}

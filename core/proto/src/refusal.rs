@@ -1,0 +1,90 @@
+//! A peer refused: data on the wire, not a fault.
+
+use crate::ids::{ChunkVersion, NodeId};
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Why a peer did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    // From the namespace; final.
+    /// No such file or directory, or no such chunk of it.
+    NotFound,
+    /// Something stands at that path.
+    AlreadyExists,
+    /// A component of the path is a file.
+    NotADirectory,
+    /// A directory, where a file is wanted.
+    IsADirectory,
+    /// A directory that still holds names.
+    DirectoryNotEmpty,
+    /// Not a path, spec or range as this operation takes it; says why.
+    Invalid(String),
+    /// AddChunk beyond the end: this many chunks there are.
+    NotNextChunk {
+        /// Number of chunks.
+        chunks: u64,
+    },
+    /// Longer than a mutation may be.
+    TooLarge {
+        /// Bytes at the most.
+        bytes_max: u64,
+    },
+    /// The operation is below the client's own watermark.
+    Forgotten,
+    // From the master; try elsewhere or later.
+    /// Ask this master, if known.
+    NotLeader {
+        /// Who may lead.
+        leader: Option<NodeId>,
+    },
+    /// No chunkserver can take a replica.
+    NoServers,
+    // From a chunkserver; look the chunk up again.
+    /// Not here in this version.
+    Stale {
+        /// What the refuser promised.
+        promised: ChunkVersion,
+    },
+    /// Not the primary, or without its lease.
+    NotPrimary,
+    /// Its disk has no room.
+    NoSpace,
+    /// Its disk is out of service.
+    DiskFailed,
+    /// Its bytes do not fit their checksum.
+    Corrupt,
+    /// The chunk is sealed: the record belongs into the next one.
+    Sealed,
+    /// Too much waits here already.
+    Busy,
+    /// Every holder's disk was destroyed.
+    Lost,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotFound => f.write_str("No such file or directory"),
+            Refusal::AlreadyExists => f.write_str("File exists"),
+            Refusal::NotADirectory => f.write_str("Not a directory"),
+            Refusal::IsADirectory => f.write_str("Is a directory"),
+            Refusal::DirectoryNotEmpty => f.write_str("Directory not empty"),
+            Refusal::Invalid(why) => write!(f, "Invalid argument: {why}"),
+            Refusal::NotNextChunk { chunks } => write!(f, "the file has {chunks} chunks"),
+            Refusal::TooLarge { bytes_max } => write!(f, "longer than {bytes_max} bytes"),
+            Refusal::Forgotten => f.write_str("the operation was answered before"),
+            Refusal::NotLeader { .. } => f.write_str("this master does not lead"),
+            Refusal::NoServers => f.write_str("no chunkserver can take a replica"),
+            Refusal::Stale { promised } => write!(f, "the chunk has moved on to {promised}"),
+            Refusal::NotPrimary => f.write_str("not the chunk's primary"),
+            Refusal::NoSpace => f.write_str("No space left on device"),
+            Refusal::DiskFailed => f.write_str("the chunkserver's disk is out of service"),
+            Refusal::Corrupt => f.write_str("checksum mismatch"),
+            Refusal::Sealed => f.write_str("the chunk is sealed"),
+            Refusal::Busy => f.write_str("too many requests wait for the chunk"),
+            Refusal::Lost => f.write_str("every replica was lost"),
+        }
+    }
+}

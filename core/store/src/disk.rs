@@ -1,0 +1,90 @@
+//! The byte-level disk under every format of this crate: the only thing that a simulated disk or
+//! an operating system has to be.
+
+/// How the world failed a disk operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    /// There is no such file.
+    #[error("{name}: no such file")]
+    NotFound {
+        /// Which.
+        name: String,
+    },
+    /// The file exists where a new one was wanted.
+    #[error("{name}: file exists")]
+    Exists {
+        /// Which.
+        name: String,
+    },
+    /// No room; nothing is known of what was written.
+    #[error("{name}: no space left on device")]
+    NoSpace {
+        /// Which.
+        name: String,
+    },
+    /// Anything else; `what` is the operating system's or the simulator's word.
+    #[error("{name}: {what}")]
+    Failed {
+        /// Which.
+        name: String,
+        /// What happened.
+        what: String,
+    },
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// It must exist.
+    Existing,
+    /// Made empty if it does not exist.
+    Create,
+}
+
+/// A directory on a disk, with files and one level of folders below it. Names are relative,
+/// `folder/file`.
+///
+/// What POSIX promises and no more: a write is durable after `sync_data` of its file; a new,
+/// renamed or removed name is durable after `sync_dir` of its folder; before that, after a power
+/// failure, each sector of each write may be there or not, in any order. `sync_data` that fails
+/// says nothing about what was written, and must not be tried again.
+pub trait Disk {
+    /// An open file.
+    type File;
+
+    /// Opens a file for reading and writing.
+    fn open(&self, name: &str, how: Open) -> Result<Self::File, DiskError>;
+
+    /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
+    fn read_at(&self, file: &Self::File, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError>;
+
+    /// Writes all of `data`, growing the file if need be.
+    fn write_at(&self, file: &Self::File, offset: u64, data: &[u8]) -> Result<(), DiskError>;
+
+    /// The file's length in bytes.
+    fn len(&self, file: &Self::File) -> Result<u64, DiskError>;
+
+    /// Cuts the file, or extends it with zeros.
+    fn set_len(&self, file: &Self::File, len: u64) -> Result<(), DiskError>;
+
+    /// Reserves room without changing the length that readers see, where the system can; a hint.
+    fn reserve(&self, file: &Self::File, len: u64) -> Result<(), DiskError>;
+
+    /// Makes the file's bytes and length durable.
+    fn sync_data(&self, file: &Self::File) -> Result<(), DiskError>;
+
+    /// Renames atomically, replacing what is there.
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> Result<(), DiskError>;
+
+    /// Makes a folder; no error if it exists.
+    fn create_dir(&self, folder: &str) -> Result<(), DiskError>;
+
+    /// The names in a folder ("" for the top), sorted, without the folder's own name.
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError>;
+
+    /// Makes a folder's names durable ("" for the top).
+    fn sync_dir(&self, folder: &str) -> Result<(), DiskError>;
+}

@@ -1,0 +1,1 @@
+//! Frames, codec and limits.

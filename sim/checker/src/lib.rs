@@ -1,0 +1,1 @@
+//! Invariants, one per file; client histories; consistency checkers.

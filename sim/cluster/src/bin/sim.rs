@@ -1,0 +1,2 @@
+//! The binary `sim`.
+fn main() {}

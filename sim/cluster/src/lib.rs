@@ -1,0 +1,1 @@
+//! The full stack under madsim: simulated disks, clocks and network.

@@ -1,0 +1,1 @@
+//! stateright over World.

@@ -1,0 +1,1 @@
+//! A whole cluster as one value: scripts and random walks.
