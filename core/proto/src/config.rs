@@ -106,7 +106,7 @@ impl Default for Constants {
             safe_mode_reported_permille: 999,
             block_bytes: 64 << 10,
             mutation_bytes_max: 4 << 20,
-            inflight_bytes_max: 32 << 20,
+            inflight_bytes_max: 16 << 20,
             inflight_mutations_max: 64,
             waiting_requests_max: 64,
             remembered_clients_max: 1_024,
@@ -177,8 +177,8 @@ impl Constants {
         if self.copy_step_bytes_max == 0 || self.copy_step_bytes_max > 16 << 20 {
             return fail("copy_step_bytes_max", "must be between 1 byte and 16 MiB");
         }
-        if self.inflight_bytes_max < self.mutation_bytes_max || self.inflight_bytes_max > 32 << 20 {
-            return fail("inflight_bytes_max", "must be between mutation_bytes_max and 32 MiB");
+        if self.inflight_bytes_max < self.mutation_bytes_max || self.inflight_bytes_max > 16 << 20 {
+            return fail("inflight_bytes_max", "must be between mutation_bytes_max and 16 MiB");
         }
         if self.inflight_mutations_max == 0 || self.waiting_requests_max == 0 {
             return fail("inflight_mutations_max", "and waiting_requests_max must be at least 1");

@@ -3,21 +3,23 @@
 
 extern crate alloc;
 
-pub mod chunkserver;
-pub mod client;
-pub mod config;
-pub mod event;
 pub mod ids;
-pub mod io;
-pub mod log;
-pub mod machine;
-pub mod master;
-pub mod message;
-pub mod metadata;
+pub mod time;
+pub mod config;
 pub mod payload;
+pub mod ranges;
 pub mod refusal;
 pub mod replica;
-pub mod time;
+pub mod io;
+pub mod log;
+pub mod metadata;
+pub mod message;
+pub mod lease;
+pub mod event;
+pub mod machine;
+pub mod chunkserver;
+pub mod master;
+pub mod client;
 
 pub use chunkserver::Chunkserver;
 pub use client::Client;

@@ -5,7 +5,7 @@ use crate::ids::{FileId, IoId, LogIndex, RequestId};
 use crate::io::{IoOp, IoResult};
 use crate::log::LogEntry;
 use crate::message::{Envelope, ReadMode};
-use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
+use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};

@@ -48,7 +48,7 @@ impl fmt::Display for Time {
 }
 
 /// When a machine next wants a `Wake`, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline {
     /// By this node's clock.
     pub at: Time,

@@ -1,17 +1,58 @@
-//! The chunkserver: replicas, promises, the pipeline.
+//! The chunkserver: replicas, promises, the pipeline, copies.
+//!
+//! Suggested order: `live` (what is volatile about a replica), `promise` (fencing), `primary`
+//! (ordering and acknowledging), `member` (taking what the primary ordered), `reconcile` (the
+//! start of a configuration), `read`, `source` and `learner` (copies), `disk` (which I/O may run
+//! together), `link` (registration, heartbeats, reports, leases asked for), `orders` (deletion).
 
-use crate::config::ChunkserverConfig;
-use crate::ids::{ChunkHandle, ChunkVersion};
-use crate::machine::{Effects, Input, StateMachine};
-use crate::replica::Replicas;
+mod disk;
+mod learner;
+mod link;
+mod live;
+mod member;
+mod orders;
+mod primary;
+mod promise;
+mod read;
+mod reconcile;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use crate::config::{ChunkserverConfig, Constants, Rules};
+use crate::event::Event;
+use crate::ids::{ChunkHandle, ChunkVersion, IoId, NodeId};
+use crate::io::IoOp;
+use crate::lease::Holder;
+use crate::machine::{Effect, Effects, Input, StateMachine};
+use crate::message::{Envelope, Message, ReplicaState};
+use crate::replica::{ReplicaRecord, Replicas, SyncPolicy};
 use crate::time::{Deadline, Time};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use disk::Pending;
+use link::Link;
+use live::{Live, Role};
 
 /// A chunkserver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Chunkserver {
     config: ChunkserverConfig,
+    /// The records as they are known to be durable.
     replicas: Replicas,
+    /// What is volatile, of each replica in `replicas` and of each being made.
+    live: BTreeMap<ChunkHandle, Live>,
+    /// When quarantined replicas are to go.
+    quarantine_ends: BTreeMap<ChunkHandle, Time>,
+    leases: Holder,
+    link: Link,
+    pending: BTreeMap<IoId, Pending>,
+    last_io: IoId,
+    /// When each chunk next wants attention.
+    alarms: BTreeMap<ChunkHandle, Deadline>,
+    /// Chunks that this step looked at.
+    touched: BTreeSet<ChunkHandle>,
+    disk_failed: bool,
 }
 
 impl Chunkserver {
@@ -23,8 +64,161 @@ impl Chunkserver {
 
     /// The chunks of which this node believes at `now` that it is primary, with the version.
     #[must_use]
-    pub fn believes_primary(&self, _now: Time) -> Vec<(ChunkHandle, ChunkVersion)> {
-        Vec::new()
+    pub fn believes_primary(&self, now: Time) -> Vec<(ChunkHandle, ChunkVersion)> {
+        self.leases.all(now).map(|(chunk, held)| (chunk, held.version)).collect()
+    }
+
+    fn constants(&self) -> &Constants {
+        &self.config.constants
+    }
+
+    fn rules(&self) -> Rules {
+        self.config.constants.rules
+    }
+
+    fn record(&self, chunk: ChunkHandle) -> Option<&ReplicaRecord> {
+        self.replicas.live.get(&chunk)
+    }
+
+    /// The volatile side of a replica; marks the chunk as looked at.
+    fn live(&mut self, chunk: ChunkHandle) -> &mut Live {
+        self.touched.insert(chunk);
+        self.live.entry(chunk).or_default()
+    }
+
+    fn send(&self, to: NodeId, message: Message, out: &mut Effects) {
+        out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
+    }
+
+    /// What the master is told of a replica.
+    fn state_of(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
+        let record = self.record(chunk)?;
+        Some(ReplicaState {
+            promised: record.promised,
+            applied_version: record.applied_version,
+            sequence: record.image.sequence,
+            committed: record.image.committed,
+            length: record.image.length,
+            learner: record.learner,
+            corrupt: self.live.get(&chunk).is_some_and(|live| live.corrupt),
+        })
+    }
+
+    /// The highest version that this replica promised or is about to.
+    fn fence(&self, chunk: ChunkHandle) -> ChunkVersion {
+        let promised = self.record(chunk).map_or(ChunkVersion(0), |r| r.promised);
+        self.live.get(&chunk).map_or(promised, |live| live.fence.max(promised))
+    }
+
+    fn end_lease(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        if let Some(held) = self.leases.end(chunk) {
+            out.observe(Event::LeaseEnded { chunk, version: held.version });
+        }
+    }
+
+    /// Does what `now` has made due. Nothing else in a step comes before it.
+    fn settle(&mut self, now: Time, out: &mut Effects) {
+        for (chunk, held) in self.leases.expire(now) {
+            self.touched.insert(chunk);
+            out.observe(Event::LeaseEnded { chunk, version: held.version });
+        }
+        let due: Vec<ChunkHandle> =
+            self.alarms.iter().filter(|(_, d)| d.at <= now).map(|(chunk, _)| *chunk).collect();
+        for chunk in due {
+            self.touched.insert(chunk);
+            self.tend(chunk, now, out);
+        }
+        self.settle_quarantine(now, out);
+        self.settle_link(now, out);
+    }
+
+    /// Repeats, gives up or goes on with what one chunk waits for.
+    fn tend(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
+        match self.live.get(&chunk).map(|live| &live.role) {
+            Some(Role::Primary(_)) => self.tend_primary(chunk, now, out),
+            Some(Role::Learner(_)) => self.tend_learner(chunk, now, out),
+            Some(Role::Member) | None => {}
+        }
+        self.go_on(chunk, now, out);
+    }
+
+    /// Starts whatever I/O and answers the chunk's state allows; called after every change.
+    fn go_on(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
+        self.advance_promise(chunk, out);
+        self.admit_waiting(chunk, now, out);
+        self.start_reads(chunk, now, out);
+        self.start_apply(chunk, out);
+    }
+
+    fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
+        use Message as M;
+        match message {
+            M::Registered { .. }
+            | M::RegisterRefused { .. }
+            | M::RegisterAgain { .. }
+            | M::ReportTaken { .. }
+            | M::GrantLease { .. } => self.on_link(now, from, message, out),
+            M::DeleteReplica { chunk, reason } => self.on_delete(chunk, reason, out),
+            M::QuarantineReplica { chunk } => self.on_quarantine(chunk, out),
+            M::Prepare { .. } => self.on_prepare(now, from, message, out),
+            M::Configured { .. } => self.on_configured(now, message, out),
+            M::AskReconcile { chunk, version } => self.on_ask_reconcile(from, chunk, version, out),
+            M::NeedReconcile { .. } => self.on_need_reconcile(now, from, message, out),
+            M::Reconcile { .. } => self.on_reconcile(from, message, out),
+            M::Reconciled { chunk, version, sequence } => {
+                self.on_reconciled(now, from, chunk, version, sequence, out);
+            }
+            M::BecomeLearner { .. } => self.on_become_learner(now, from, message, out),
+            M::AskCopy { .. } => self.on_ask_copy(now, from, message, out),
+            M::TellCopy { .. } => self.on_tell_copy(now, from, message, out),
+            M::CopyVoid { chunk, incarnation } => {
+                self.on_copy_void(from, chunk, incarnation, out);
+            }
+            M::Mutate { .. } => self.on_mutate(now, from, message, out),
+            M::Push { .. } => self.on_push(now, message, out),
+            M::AskProgress { chunk, version, committed } => {
+                self.on_ask_progress(from, chunk, version, committed, out);
+            }
+            M::Progress { .. } => self.on_progress(now, from, message, out),
+            M::PushRefused { chunk, version, refusal } => {
+                self.on_push_refused(now, from, chunk, version, &refusal, out);
+            }
+            M::Read { .. } => self.on_read(now, from, message, out),
+            // What only a master or a client takes: a confused peer's, and dropped.
+            M::AskMaster { .. }
+            | M::TellClient { .. }
+            | M::Register { .. }
+            | M::Heartbeat { .. }
+            | M::Report { .. }
+            | M::AskLease { .. }
+            | M::Prepared { .. }
+            | M::PrepareRefused { .. }
+            | M::MemberFailed { .. }
+            | M::LearnerCaughtUp { .. }
+            | M::LearnerReady { .. }
+            | M::LearnerFailed { .. }
+            | M::Mutated { .. }
+            | M::TellRead { .. } => {}
+        }
+    }
+
+    /// Sets the alarms of the chunks that the step looked at.
+    fn set_alarms(&mut self, now: Time) {
+        for chunk in core::mem::take(&mut self.touched) {
+            let alarm = self.live.get(&chunk).and_then(|live| match &live.role {
+                Role::Primary(primary) => self.primary_deadline(chunk, primary, live, now),
+                Role::Learner(learner) => learner.deadline(self.constants()),
+                Role::Member => None,
+            });
+            match alarm {
+                Some(alarm) => self.alarms.insert(chunk, alarm),
+                None => self.alarms.remove(&chunk),
+            };
+            let gone = !self.replicas.live.contains_key(&chunk);
+            if gone && self.live.get(&chunk).is_some_and(Live::is_idle) {
+                self.live.remove(&chunk);
+            }
+        }
     }
 }
 
@@ -32,12 +226,85 @@ impl StateMachine for Chunkserver {
     type Config = ChunkserverConfig;
     type Durable = Replicas;
 
-    fn recover(config: &ChunkserverConfig, durable: Replicas, _: Time, _: &mut Effects) -> Self {
-        Chunkserver { config: config.clone(), replicas: durable }
+    fn recover(config: &Self::Config, durable: Replicas, now: Time, out: &mut Effects) -> Self {
+        let mut live = BTreeMap::new();
+        for (&chunk, record) in &durable.live {
+            // What the operating system had not written yet is gone, and nobody knows what.
+            let incomplete = record.spec.sync == SyncPolicy::PageCache;
+            live.insert(chunk, Live { incomplete, ..Live::default() });
+            out.observe(Event::Recovered {
+                chunk,
+                promised: record.promised,
+                applied_version: record.applied_version,
+                sequence: record.image.sequence,
+            });
+        }
+        let retention = config.constants.quarantine_retention;
+        let quarantine_ends = durable.quarantined.iter().map(|c| (*c, now + retention)).collect();
+        let mut server = Chunkserver {
+            config: config.clone(),
+            replicas: durable,
+            live,
+            quarantine_ends,
+            leases: Holder::default(),
+            link: Link::new(now),
+            pending: BTreeMap::new(),
+            last_io: IoId(0),
+            alarms: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            disk_failed: false,
+        };
+        server.settle(now, out);
+        server
     }
-    fn step(&mut self, _now: Time, _input: Input, _out: &mut Effects) {}
+
+    fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
+        self.settle(now, out);
+        match input {
+            Input::Deliver(Envelope { from, to, message }) => {
+                if to == self.config.node {
+                    self.on_message(now, from, message, out);
+                }
+            }
+            Input::Wake => {}
+            Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
+            Input::Request { .. } | Input::Committed { .. } | Input::Leadership(_) => {
+                unreachable!("a chunkserver has no owner and no log")
+            }
+        }
+        self.ask_leases(now, out);
+        self.set_alarms(now);
+    }
+
     fn next_deadline(&self) -> Option<Deadline> {
-        None
+        let alarm = self.alarms.values().min().copied();
+        let lease = self.leases.next_end().map(|at| Deadline { at, why: "a lease runs out" });
+        let gone = self.quarantine_ends.values().min();
+        let gone = gone.map(|at| Deadline { at: *at, why: "a quarantined replica goes" });
+        let first = Deadline::earlier(alarm, Deadline::earlier(lease, gone));
+        Deadline::earlier(first, self.link.deadline(self.constants()))
     }
-    fn assert_invariants(&self) {}
+
+    fn assert_invariants(&self) {
+        assert!(self.touched.is_empty(), "every step sets the alarms of what it touched");
+        for (chunk, live) in &self.live {
+            let Some(record) = self.record(*chunk) else {
+                assert!(matches!(live.role, Role::Member), "no role without a replica");
+                continue;
+            };
+            assert!(record.applied_version <= record.promised, "applied only what was promised");
+            assert!(
+                record.image.committed <= record.image.sequence,
+                "committed is never above applied"
+            );
+            live.assert_invariants(record);
+        }
+        for pending in self.pending.values() {
+            if !matches!(pending.op, IoOp::Read { .. }) {
+                let chunk = pending.op.chunk().expect("a chunkserver's I/O concerns a chunk");
+                let at_quarantine = !self.live.contains_key(&chunk);
+                assert!(at_quarantine || self.live[&chunk].writing, "a write holds its chunk");
+            }
+        }
+    }
 }

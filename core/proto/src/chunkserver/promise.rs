@@ -1,0 +1,109 @@
+//! Fencing: the promise that a version change begins with.
+//!
+//! Safety of mutations rests on this and on no clock: what is below a replica's promise is
+//! refused, and the promise survives a crash.
+
+use super::Chunkserver;
+use super::live::{Promising, Role};
+use crate::event::Event;
+use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
+use crate::io::IoOp;
+use crate::machine::Effects;
+use crate::message::Message;
+use crate::refusal::Refusal;
+use crate::time::Time;
+
+impl Chunkserver {
+    pub(super) fn on_prepare(
+        &mut self,
+        _now: Time,
+        master: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::Prepare { chunk, epoch, version, incarnation, create } = message else {
+            unreachable!("routed by kind")
+        };
+        if incarnation != self.config.incarnation || self.disk_failed {
+            return;
+        }
+        let here = self.record(chunk).is_some();
+        let fence = self.fence(chunk);
+        if version < fence || (!here && create.is_none()) {
+            let promised = here.then_some(fence);
+            let refused = Message::PrepareRefused { chunk, epoch, version, incarnation, promised };
+            return self.send(master, refused, out);
+        }
+        if version > fence {
+            self.fence_off(chunk, version, out);
+        }
+        let live = self.live(chunk);
+        live.promising = Some(Promising { master, epoch, version, create });
+        self.advance_promise(chunk, out);
+    }
+
+    /// Stops everything that the older version allowed. The lease ends first, before the promise
+    /// is written: a primary that will continue asks anew.
+    fn fence_off(&mut self, chunk: ChunkHandle, version: ChunkVersion, out: &mut Effects) {
+        let rules = self.rules();
+        if rules.prepare_ends_lease {
+            self.end_lease(chunk, out);
+        }
+        let live = self.live(chunk);
+        live.fence = version;
+        live.queue.clear();
+        live.committed = Sequence(0);
+        live.pushed_by = None;
+        if let Role::Primary(primary) = &mut live.role {
+            let refused = primary.retire();
+            for (client, op) in refused {
+                let result = Err(Refusal::NotPrimary);
+                self.send(client, Message::Mutated { op, chunk, result }, out);
+            }
+        }
+        self.refuse_strong_reads(chunk, out);
+    }
+
+    /// Writes the promise once the chunk's mutations have drained, answers once it is durable.
+    pub(super) fn advance_promise(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        let rules = self.rules();
+        let promised = self.record(chunk).map(|r| r.promised);
+        let Some(live) = self.live.get(&chunk) else { return };
+        let Some(promising) = &live.promising else { return };
+        let version = promising.version;
+        let durable = promised.is_some_and(|p| p >= version);
+        if live.writing {
+            let wait = rules.drain_before_prepared || promised.is_none();
+            return if wait {
+            } else {
+                self.answer_prepare(chunk, out)
+            };
+        }
+        if durable || (!rules.promise_is_durable && promised.is_some()) {
+            return self.answer_prepare(chunk, out);
+        }
+        let create = promising.create;
+        self.start_write(chunk, IoOp::Promise { chunk, version, create }, out);
+    }
+
+    pub(super) fn on_promised(
+        &mut self,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        out: &mut Effects,
+    ) {
+        let live = self.live(chunk);
+        live.fence = live.fence.max(version);
+        self.advance_promise(chunk, out);
+    }
+
+    fn answer_prepare(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        let Some(promising) = self.live(chunk).promising.take() else { return };
+        let Promising { master, epoch, version, .. } = promising;
+        let incarnation = self.config.incarnation;
+        let state = self.state_of(chunk).expect("a promise makes the replica");
+        out.observe(Event::Promised { chunk, version });
+        self.send(master, Message::Prepared { chunk, epoch, version, incarnation, state }, out);
+        self.ask_end_of_copy(chunk, epoch, version);
+    }
+}

@@ -1,0 +1,161 @@
+//! The source of a copy: the primary hands a learner everything, while mutations go on.
+//!
+//! What is left to copy starts as the whole chunk, and every mutation that goes to the disk puts
+//! its bytes back into it. After the Prepare nothing is added any more; what is left then is
+//! copied, and with the last bytes goes the image: the learner is as good as its source. The set
+//! is volatile: a restart of the source voids its copies.
+
+use super::Chunkserver;
+use super::live::Live;
+use super::read::{ReadFor, ReadJob};
+use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
+use crate::io::IoOp;
+use crate::machine::Effects;
+use crate::message::{CopyEnd, Message};
+use crate::payload::{Extent, Payload};
+use crate::ranges::Ranges;
+use crate::time::Time;
+use alloc::vec::Vec;
+
+/// One copy under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CopySource {
+    incarnation: Incarnation,
+    /// What the learner does not have.
+    pub left: Ranges,
+    /// The step answered last, or being read.
+    step: u64,
+    /// What that step holds; goes back into `left` if it is asked for again.
+    pieces: Vec<Extent>,
+    /// The step is being read.
+    reading: bool,
+    /// The learner promised this version and asks for the end.
+    prepared: Option<ChunkVersion>,
+}
+
+impl Chunkserver {
+    pub(super) fn on_ask_copy(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::AskCopy { chunk, incarnation, version, step, prepared } = message else {
+            unreachable!("routed by kind")
+        };
+        if !self.may_copy(chunk, from, incarnation, version, step) {
+            return self.send(from, Message::CopyVoid { chunk, incarnation }, out);
+        }
+        let bytes_max = u64::from(self.constants().copy_step_bytes_max);
+        let length = self.record(chunk).expect("checked above").image.length;
+        let primary = self.live(chunk).primary_mut().expect("checked above");
+        primary.used_at = now;
+        let copy = primary.copies.get_mut(&from).expect("checked above");
+        if copy.reading {
+            return;
+        }
+        if step == copy.step {
+            for piece in core::mem::take(&mut copy.pieces) {
+                copy.left.insert(piece);
+            }
+        }
+        copy.left.clip(length);
+        copy.step = step;
+        copy.prepared = prepared;
+        copy.pieces = copy.left.take(bytes_max);
+        copy.reading = true;
+        let extents = copy.pieces.clone();
+        let reader = ReadFor::Copy { learner: from, incarnation, step };
+        self.live(chunk).reads.push(ReadJob::inner(reader, extents));
+        self.go_on(chunk, now, out);
+    }
+
+    /// Is there such a copy, or may it begin? A first step begins anew.
+    fn may_copy(
+        &mut self,
+        chunk: ChunkHandle,
+        from: NodeId,
+        incarnation: Incarnation,
+        version: ChunkVersion,
+        step: u64,
+    ) -> bool {
+        let Some(length) = self.record(chunk).map(|r| r.image.length) else { return false };
+        let Some(live) = self.live.get_mut(&chunk) else { return false };
+        if live.corrupt {
+            return false;
+        }
+        let at_disk = live.writing_extents.clone();
+        let Some(primary) = live.primary_mut() else { return false };
+        if primary.version != version || !primary.ready {
+            return false;
+        }
+        let known = primary.copies.get(&from).filter(|copy| copy.incarnation == incarnation);
+        if let Some(copy) = known
+            && (step == copy.step || step == copy.step + 1)
+        {
+            return true;
+        }
+        if step != 0 || primary.retired {
+            return false;
+        }
+        let whole = Extent::new(0, length);
+        let left = Ranges::of(at_disk.into_iter().chain([whole]));
+        let copy = CopySource {
+            incarnation,
+            left,
+            step,
+            pieces: Vec::new(),
+            reading: false,
+            prepared: None,
+        };
+        primary.copies.insert(from, copy);
+        true
+    }
+
+    /// The bytes of a step are read.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn send_copy(
+        &mut self,
+        chunk: ChunkHandle,
+        learner: NodeId,
+        incarnation: Incarnation,
+        step: u64,
+        pieces: Vec<Extent>,
+        payload: Payload,
+        out: &mut Effects,
+    ) {
+        let record = self.record(chunk).expect("a source has its replica").clone();
+        let fence = self.fence(chunk);
+        let live = self.live(chunk);
+        let drained = !live.writing && live.promising.is_none() && record.promised == fence;
+        let Some(primary) = live.primary_mut() else { return };
+        let Some(copy) = primary.copies.get_mut(&learner) else { return };
+        if copy.incarnation != incarnation || copy.step != step {
+            return;
+        }
+        copy.reading = false;
+        let prepared = copy.prepared == Some(fence) && fence > primary.version && drained;
+        let done = prepared && copy.left.is_empty();
+        let end = done.then(|| CopyEnd { version: record.applied_version, image: record.image });
+        let left_bytes = copy.left.bytes();
+        let told = Message::TellCopy { chunk, incarnation, step, pieces, left_bytes, end, payload };
+        self.send(learner, told, out);
+    }
+
+    /// Is this I/O's chunk the source of a copy?
+    pub(super) fn has_copies(live: &Live) -> bool {
+        live.primary().is_some_and(|primary| !primary.retired && !primary.copies.is_empty())
+    }
+
+    /// The order to begin: drops what is here and starts an incomplete copy.
+    pub(super) fn start_learner_io(
+        &mut self,
+        chunk: ChunkHandle,
+        promised: ChunkVersion,
+        spec: crate::replica::ChunkSpec,
+        out: &mut Effects,
+    ) {
+        self.start_write(chunk, IoOp::StartLearner { chunk, promised, spec }, out);
+    }
+}
