@@ -1,0 +1,358 @@
+//! A simulated disk: what POSIX promises and nothing more, at a power failure as in time.
+
+mod inode;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use crate::seed::{Seed, Stream};
+use inode::Inode;
+pub use inode::SECTOR_BYTES;
+use leasehold_store::disk::{Disk, DiskError, Open};
+use names::{InodeId, Names, folder_of};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// How long operations take, in nanoseconds of virtual time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Any operation that touches no medium.
+    pub call_ns: u64,
+    /// The shortest and the longest ordinary sync.
+    pub sync_ns: (u64, u64),
+    /// This many syncs in a thousand take ten times as long.
+    pub slow_sync_permille: u32,
+    /// Bytes a second, reading or writing.
+    pub bytes_per_second: u64,
+}
+
+impl Default for Latency {
+    /// A data centre's solid-state disk.
+    fn default() -> Self {
+        Latency {
+            call_ns: 5_000,
+            sync_ns: (150_000, 2_000_000),
+            slow_sync_permille: 10,
+            bytes_per_second: 500 << 20,
+        }
+    }
+}
+
+/// What a disk did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskCounts {
+    /// Operations of any kind.
+    pub operations: u64,
+    /// Syncs of a file or a folder.
+    pub syncs: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Power failures.
+    pub crashes: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    names: Names,
+    inodes: Vec<Inode>,
+    stream: Stream,
+    latency: Latency,
+    capacity_bytes: u64,
+    /// Counted anew after anything that can shrink it.
+    used_bytes: Option<u64>,
+    /// Counts power failures: a handle of an earlier life reaches nothing.
+    life: u64,
+    /// Operations until the power fails, if that is set.
+    fuse: Option<u64>,
+    powered: bool,
+    busy_ns: u64,
+    slow_factor: u64,
+    counts: DiskCounts,
+}
+
+/// A handle to a disk in one life of its node. A task that outlives its node holds a handle of an
+/// earlier life, which fails at everything and changes nothing.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+    life: u64,
+}
+
+/// An open file of one life.
+#[derive(Clone, Debug)]
+pub struct SimFile {
+    inode: InodeId,
+    name: Arc<str>,
+}
+
+impl SimDisk {
+    /// An empty disk with its own stream of the seed.
+    #[must_use]
+    pub fn new(seed: Seed, index: u64, latency: Latency, capacity_bytes: u64) -> Self {
+        let state = State {
+            names: Names::default(),
+            inodes: Vec::new(),
+            stream: seed.fork("disk", index),
+            latency,
+            capacity_bytes,
+            used_bytes: None,
+            life: 0,
+            fuse: None,
+            powered: true,
+            busy_ns: 0,
+            slow_factor: 1,
+            counts: DiskCounts::default(),
+        };
+        SimDisk { state: Arc::new(Mutex::new(state)), life: 0 }
+    }
+
+    /// The power fails: unsynced bytes and names are kept, lost or torn. Gives the handle for the
+    /// next life.
+    #[must_use]
+    pub fn crash(&self) -> SimDisk {
+        let mut guard = self.lock();
+        let State { names, inodes, stream, .. } = &mut *guard;
+        names.crash(stream);
+        inodes.iter_mut().for_each(|inode| inode.crash(stream));
+        guard.begin_life();
+        guard.counts.crashes += 1;
+        SimDisk { state: Arc::clone(&self.state), life: guard.life }
+    }
+
+    /// The process ends and the machine does not: what the operating system has stays. Gives the
+    /// handle for the next life.
+    #[must_use]
+    pub fn reopen(&self) -> SimDisk {
+        let mut guard = self.lock();
+        guard.begin_life();
+        SimDisk { state: Arc::clone(&self.state), life: guard.life }
+    }
+
+    /// Everything on it is gone.
+    #[must_use]
+    pub fn wipe(&self) -> SimDisk {
+        let mut guard = self.lock();
+        guard.names = Names::default();
+        guard.inodes.clear();
+        guard.begin_life();
+        SimDisk { state: Arc::clone(&self.state), life: guard.life }
+    }
+
+    /// The power fails within the `operations`-th operation from here (1: within the next).
+    pub fn fail_power_after(&self, operations: u64) {
+        self.lock().fuse = Some(operations.max(1));
+    }
+
+    /// Whether this life's power is on.
+    #[must_use]
+    pub fn powered(&self) -> bool {
+        let state = self.lock();
+        state.powered && state.life == self.life
+    }
+
+    /// Makes every operation this many times as slow; 1 ends that.
+    pub fn slow_down(&self, factor: u64) {
+        self.lock().slow_factor = factor.max(1);
+    }
+
+    /// Flips a bit somewhere in the files whose names begin so; false if there is no byte.
+    #[must_use]
+    pub fn rot(&self, prefix: &str, stream: &mut Stream) -> bool {
+        let mut state = self.lock();
+        let fit = |(name, inode): (&str, InodeId)| name.starts_with(prefix).then_some(inode);
+        let found: Vec<InodeId> = state.names.all().filter_map(fit).collect();
+        let found: Vec<InodeId> =
+            found.into_iter().filter(|i| !state.inodes[*i].bytes().is_empty()).collect();
+        if found.is_empty() {
+            return false;
+        }
+        let inode = &mut state.inodes[*stream.pick(&found)];
+        let offset = stream.within(0..=inode.bytes().len() as u64 - 1);
+        inode.rot(offset, stream.within(0..=7) as u8);
+        true
+    }
+
+    /// The time that operations took since this was last asked, in nanoseconds.
+    #[must_use]
+    pub fn take_busy_ns(&self) -> u64 {
+        std::mem::take(&mut self.lock().busy_ns)
+    }
+
+    /// What it did so far, in all its lives.
+    #[must_use]
+    pub fn counts(&self) -> DiskCounts {
+        self.lock().counts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no operation of the disk panics half-way")
+    }
+
+    fn is_last_operation(&self) -> bool {
+        let state = self.lock();
+        state.life == self.life && state.powered && state.fuse == Some(1)
+    }
+
+    /// Counts and times one operation; refuses it if the power is off, or goes off here.
+    fn begin(&self, name: &str, bytes: u64) -> Result<MutexGuard<'_, State>, DiskError> {
+        let mut state = self.lock();
+        if state.life != self.life || !state.powered {
+            return Err(power_failed(name));
+        }
+        state.counts.operations += 1;
+        let transfer = bytes.saturating_mul(1_000_000_000) / state.latency.bytes_per_second;
+        state.busy_ns += (state.latency.call_ns + transfer) * state.slow_factor;
+        match state.fuse.as_mut() {
+            None => Ok(state),
+            Some(left) if *left > 1 => {
+                *left -= 1;
+                Ok(state)
+            }
+            Some(_) => {
+                state.powered = false;
+                Err(power_failed(name))
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin_life(&mut self) {
+        self.life += 1;
+        self.fuse = None;
+        self.powered = true;
+        self.busy_ns = 0;
+        self.used_bytes = None;
+    }
+
+    fn sync_time(&mut self) {
+        let (low, high) = self.latency.sync_ns;
+        let slow = if self.stream.permille(self.latency.slow_sync_permille) { 10 } else { 1 };
+        self.busy_ns += self.stream.log_within(low..=high) * slow * self.slow_factor;
+        self.counts.syncs += 1;
+    }
+
+    /// Bytes in all files that have a name.
+    fn used_bytes(&mut self) -> u64 {
+        let sum = || self.names.all().map(|(_, i)| self.inodes[i].bytes().len() as u64).sum();
+        *self.used_bytes.get_or_insert_with(sum)
+    }
+
+    fn room_for(&mut self, name: &str, growth: u64) -> Result<(), DiskError> {
+        if growth > 0 && self.used_bytes() + growth > self.capacity_bytes {
+            return Err(DiskError::NoSpace { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn grew(&mut self, growth: u64) {
+        self.used_bytes = self.used_bytes.map(|used| used + growth);
+    }
+}
+
+impl Disk for SimDisk {
+    type File = SimFile;
+
+    fn open(&self, name: &str, how: Open) -> Result<SimFile, DiskError> {
+        let mut state = self.begin(name, 0)?;
+        let inode = match (state.names.find(name), how) {
+            (Some(inode), _) => inode,
+            (None, Open::Create) if state.names.has_folder(folder_of(name)) => {
+                state.inodes.push(Inode::default());
+                let inode = state.inodes.len() - 1;
+                state.names.add(name, inode);
+                inode
+            }
+            (None, _) => return Err(DiskError::NotFound { name: name.to_owned() }),
+        };
+        Ok(SimFile { inode, name: name.into() })
+    }
+
+    fn read_at(&self, file: &SimFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        let state = self.begin(&file.name, buf.len() as u64)?;
+        let bytes = state.inodes[file.inode].bytes();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let count = buf.len().min(bytes.len() - start);
+        buf[..count].copy_from_slice(&bytes[start..start + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, file: &SimFile, offset: u64, data: &[u8]) -> Result<(), DiskError> {
+        let last = self.is_last_operation();
+        let began = self.begin(&file.name, data.len() as u64);
+        if last {
+            // The power fails within this write: it is among what may be kept, lost or torn.
+            self.lock().inodes[file.inode].write(offset, data);
+        }
+        let mut state = began?;
+        let len = state.inodes[file.inode].bytes().len() as u64;
+        let growth = (offset + data.len() as u64).saturating_sub(len);
+        state.room_for(&file.name, growth)?;
+        state.inodes[file.inode].write(offset, data);
+        state.grew(growth);
+        state.counts.written_bytes += data.len() as u64;
+        Ok(())
+    }
+
+    fn len(&self, file: &SimFile) -> Result<u64, DiskError> {
+        let state = self.begin(&file.name, 0)?;
+        Ok(state.inodes[file.inode].bytes().len() as u64)
+    }
+
+    fn set_len(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
+        let mut state = self.begin(&file.name, 0)?;
+        let old = state.inodes[file.inode].bytes().len() as u64;
+        state.room_for(&file.name, len.saturating_sub(old))?;
+        state.inodes[file.inode].resize(len);
+        state.used_bytes = None;
+        Ok(())
+    }
+
+    fn reserve(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
+        let mut state = self.begin(&file.name, 0)?;
+        let old = state.inodes[file.inode].bytes().len() as u64;
+        state.room_for(&file.name, len.saturating_sub(old))
+    }
+
+    fn sync_data(&self, file: &SimFile) -> Result<(), DiskError> {
+        let mut state = self.begin(&file.name, 0)?;
+        state.inodes[file.inode].sync();
+        state.sync_time();
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        let mut state = self.begin(from, 0)?;
+        if !state.names.has_folder(folder_of(to)) || !state.names.rename(from, to) {
+            return Err(DiskError::NotFound { name: from.to_owned() });
+        }
+        state.used_bytes = None;
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        let mut state = self.begin(name, 0)?;
+        let found = state.names.remove(name);
+        state.used_bytes = None;
+        found.then_some(()).ok_or_else(|| DiskError::NotFound { name: name.to_owned() })
+    }
+
+    fn create_dir(&self, folder: &str) -> Result<(), DiskError> {
+        self.begin(folder, 0)?.names.add_folder(folder);
+        Ok(())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        Ok(self.begin(folder, 0)?.names.list(folder))
+    }
+
+    fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
+        let mut state = self.begin(folder, 0)?;
+        state.names.sync(folder);
+        state.sync_time();
+        Ok(())
+    }
+}
+
+fn power_failed(name: &str) -> DiskError {
+    DiskError::Failed { name: name.to_owned(), what: "the power failed".to_owned() }
+}
