@@ -1,10 +1,14 @@
 //! The master: the namespace, the chunk table, leases and repair.
 
+mod namespace;
+mod query;
+mod sessions;
 pub mod state;
 
 use crate::config::MasterConfig;
 use crate::machine::{Effects, Input, StateMachine};
 use crate::time::{Deadline, Time};
+pub use query::Counts;
 pub use state::MasterState;
 
 /// A master.

@@ -3,10 +3,10 @@
 use crate::ids::{
     ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, Session,
 };
-use crate::log::{LogEntry, Member};
+use crate::log::{Command, LogEntry, Member};
 use crate::metadata::{FileSpec, MetadataAnswer};
 use crate::refusal::Refusal;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -56,14 +56,16 @@ pub struct Node {
 pub enum NodeBody {
     /// Names, in order.
     Directory(BTreeMap<String, FileId>),
-    /// Chunks, in order; a freed chunk's place is the end of the list.
+    /// Holds chunks.
     File {
         /// Fixed at creation.
         spec: FileSpec,
-        /// Its chunks.
+        /// Its chunks, in order of index.
         chunks: Vec<ChunkHandle>,
         /// In the trash: no name leads to it.
         trashed: bool,
+        /// A chunk of it was freed: handles of this file get `NotFound`.
+        reclaimed: bool,
     },
 }
 
@@ -91,6 +93,10 @@ pub struct MasterState {
     pub next_chunk: ChunkHandle,
     /// Files and directories; `FileId(1)` is the root.
     pub nodes: BTreeMap<FileId, Node>,
+    /// How many of them are directories, the root included.
+    pub directories: u64,
+    /// The files that are `trashed`.
+    pub trash: BTreeSet<FileId>,
     /// Chunks.
     pub chunks: BTreeMap<ChunkHandle, ChunkRecord>,
     /// Chunkservers.
@@ -145,6 +151,9 @@ pub enum Applied {
 }
 
 impl MasterState {
+    /// The root directory.
+    pub const ROOT: FileId = FileId(1);
+
     /// The state before the first entry: a root directory.
     #[must_use]
     pub fn new(sessions_max: u32) -> Self {
@@ -152,9 +161,11 @@ impl MasterState {
         MasterState {
             applied: LogIndex(0),
             epoch: Epoch(0),
-            next_file: FileId(2),
+            next_file: Self::ROOT.next(),
             next_chunk: ChunkHandle(1),
-            nodes: BTreeMap::from([(FileId(1), root)]),
+            nodes: BTreeMap::from([(Self::ROOT, root)]),
+            directories: 1,
+            trash: BTreeSet::new(),
             chunks: BTreeMap::new(),
             servers: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -164,10 +175,162 @@ impl MasterState {
 
     /// Applies the entry that follows `applied`. Validation is repeated here: what was true when
     /// the entry was proposed need not be true any more.
+    ///
+    /// # Panics
+    /// If `index` is not the one after `applied`.
     pub fn apply(&mut self, index: LogIndex, entry: &LogEntry) -> Applied {
         assert_eq!(index, self.applied.next(), "entries are applied in order");
         self.applied = index;
-        let _ = entry;
-        Applied::Ignored
+        if let Command::NewLeader { .. } = entry.command {
+            self.epoch = Epoch(index.0);
+            return Applied::NewLeader(self.epoch);
+        }
+        // A deposed leader's proposals may still commit. What they were based on need not hold
+        // under its successor, who has counted leases without them.
+        if entry.epoch != self.epoch {
+            return Applied::Ignored;
+        }
+        match &entry.command {
+            Command::NewLeader { .. } => unreachable!("applied above"),
+            Command::Join { node, incarnation, session, rack } => {
+                let record =
+                    ServerRecord { incarnation: *incarnation, session: *session, rack: *rack };
+                self.join(*node, record)
+            }
+            Command::Change { op, acked_below, change } => {
+                self.apply_change(*op, *acked_below, change)
+            }
+            Command::Configure { chunk, base, version, members } => {
+                self.configure(*chunk, *base, *version, members)
+            }
+            Command::Free { chunk, base } => self.free(*chunk, *base),
+            Command::Purge { file } => self.purge(*file),
+        }
+    }
+
+    /// A life is registered once. A lower incarnation, or an equal one from another process, is
+    /// a copy of the disk or a late message of a life that ended.
+    fn join(&mut self, node: NodeId, record: ServerRecord) -> Applied {
+        if let Some(known) = self.servers.get(&node) {
+            if record.incarnation < known.incarnation {
+                return Applied::JoinRefused { node };
+            }
+            if record.incarnation == known.incarnation {
+                let rejoined = record.session == known.session;
+                return if rejoined {
+                    Applied::Joined { node, rejoined }
+                } else {
+                    Applied::JoinRefused { node }
+                };
+            }
+        }
+        self.servers.insert(node, record);
+        Applied::Joined { node, rejoined: false }
+    }
+
+    fn configure(
+        &mut self,
+        chunk: ChunkHandle,
+        base: ChunkVersion,
+        version: ChunkVersion,
+        members: &[Member],
+    ) -> Applied {
+        let distinct: BTreeSet<NodeId> = members.iter().map(|m| m.node).collect();
+        let sound = !members.is_empty() && distinct.len() == members.len();
+        let Some(record) = self.chunks.get_mut(&chunk) else { return Applied::Ignored };
+        // PacificA: a configuration names the one it follows, so that of two proposals made on
+        // the same base only one takes effect.
+        if !sound || base != record.version() || version <= base {
+            return Applied::Ignored;
+        }
+        record.config = Some(Configuration { version, members: members.to_vec() });
+        Applied::Configured(chunk)
+    }
+
+    fn free(&mut self, chunk: ChunkHandle, base: ChunkVersion) -> Applied {
+        let Some(record) = self.chunks.get(&chunk) else { return Applied::Ignored };
+        let file = record.file;
+        if base != record.version() || !self.trash.contains(&file) {
+            return Applied::Ignored;
+        }
+        let record = self.chunks.remove(&chunk).expect("looked at above");
+        let node = self.nodes.get_mut(&file).expect("a chunk's file is there");
+        let NodeBody::File { chunks, reclaimed, .. } = &mut node.body else {
+            unreachable!("a chunk belongs to a file")
+        };
+        *reclaimed = true;
+        chunks.retain(|other| *other != chunk);
+        if chunks.is_empty() {
+            self.forget_trashed(file);
+        }
+        let members = record.config.map(|config| config.members).unwrap_or_default();
+        Applied::Freed { chunk, members }
+    }
+
+    fn purge(&mut self, file: FileId) -> Applied {
+        if !self.trash.contains(&file) || !self.chunks_of(file).is_empty() {
+            return Applied::Ignored;
+        }
+        self.forget_trashed(file);
+        Applied::Purged(file)
+    }
+
+    fn forget_trashed(&mut self, file: FileId) {
+        let trashed = self.trash.remove(&file);
+        let known = self.nodes.remove(&file).is_some();
+        assert!(trashed && known, "only a file in the trash is forgotten");
+    }
+
+    /// Checks the whole state against itself; visits everything.
+    ///
+    /// # Panics
+    /// If a node is not reached by exactly one name (a trashed file: by none), a chunk is not in
+    /// its file at its place, or a count is wrong.
+    pub fn assert_invariants(&self) {
+        let mut named = BTreeSet::from([Self::ROOT]);
+        let (mut directories, mut chunks_seen) = (0, 0);
+        for (id, node) in &self.nodes {
+            assert!(*id < self.next_file, "file ids come from the allocator");
+            match &node.body {
+                NodeBody::Directory(names) => {
+                    directories += 1;
+                    for child in names.values() {
+                        assert!(self.nodes.contains_key(child), "a name leads to a node");
+                        assert!(named.insert(*child), "a node has one name");
+                    }
+                }
+                NodeBody::File { chunks, trashed, reclaimed, .. } => {
+                    chunks_seen += chunks.len();
+                    assert_eq!(*trashed, self.trash.contains(id), "the trash is indexed");
+                    assert!(*trashed || !*reclaimed, "only trash is reclaimed");
+                    self.assert_chunks(*id, chunks, *reclaimed);
+                }
+            }
+        }
+        assert_eq!(directories, self.directories, "directories are counted");
+        assert_eq!(chunks_seen, self.chunks.len(), "every chunk is in a file");
+        assert_eq!(named.len() + self.trash.len(), self.nodes.len(), "every node has a name");
+        assert!(self.trash.is_disjoint(&named), "no name leads into the trash");
+        assert!(self.sessions.len() <= self.sessions_max.max(1) as usize, "sessions are bounded");
+    }
+
+    fn assert_chunks(&self, file: FileId, chunks: &[ChunkHandle], reclaimed: bool) {
+        for (place, handle) in chunks.iter().enumerate() {
+            assert!(*handle < self.next_chunk, "handles come from the allocator");
+            let record = self.chunks.get(handle).expect("a file's chunk is known");
+            assert_eq!(record.file, file, "a chunk knows its file");
+            assert!(reclaimed || record.index == place as u64, "a chunk knows its place");
+        }
     }
 }
+
+impl ChunkRecord {
+    /// Version of the committed configuration; zero before the first.
+    #[must_use]
+    pub fn version(&self) -> ChunkVersion {
+        self.config.as_ref().map_or(ChunkVersion(0), |config| config.version)
+    }
+}
+
+#[cfg(test)]
+mod tests;

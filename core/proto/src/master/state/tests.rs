@@ -1,0 +1,440 @@
+use super::*;
+use crate::ids::IoId;
+use crate::metadata::{FileInfo, FileKind, MetadataAnswer, MetadataChange};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+
+const CLIENT: NodeId = NodeId(900);
+
+/// A state with its log, one client and a leader.
+struct Log {
+    state: MasterState,
+    number: u64,
+}
+
+impl Log {
+    fn new() -> Self {
+        let mut log = Log { state: MasterState::new(4), number: 0 };
+        log.entry(Epoch(0), Command::NewLeader { node: NodeId(1) });
+        log
+    }
+
+    fn entry(&mut self, epoch: Epoch, command: Command) -> Applied {
+        let entry = LogEntry { epoch, proposal: IoId(0), command };
+        let applied = self.state.apply(self.state.applied.next(), &entry);
+        self.state.assert_invariants();
+        applied
+    }
+
+    fn apply(&mut self, command: Command) -> Applied {
+        self.entry(self.state.epoch, command)
+    }
+
+    fn change_as(&mut self, number: u64, acked_below: u64, change: MetadataChange) -> Applied {
+        let op = OpId { client: CLIENT, number };
+        self.apply(Command::Change { op, acked_below, change })
+    }
+
+    fn change(&mut self, change: MetadataChange) -> Result<MetadataAnswer, Refusal> {
+        self.number += 1;
+        match self.change_as(self.number, self.number, change) {
+            Applied::Changed { answer, .. } => answer,
+            other => panic!("a change ends as one: {other:?}"),
+        }
+    }
+
+    fn create(&mut self, path: &str) -> Result<FileId, Refusal> {
+        self.change(create(path)).map(|answer| file_of(&answer))
+    }
+
+    fn mkdir(&mut self, path: &str) -> Result<FileId, Refusal> {
+        let path = path.to_string();
+        self.change(MetadataChange::Mkdir { path, mtime_ms: 5 }).map(|answer| file_of(&answer))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Result<MetadataAnswer, Refusal> {
+        self.change(MetadataChange::Rename { from: from.to_string(), to: to.to_string() })
+    }
+
+    fn delete(&mut self, path: &str) -> Result<MetadataAnswer, Refusal> {
+        self.change(MetadataChange::Delete { path: path.to_string() })
+    }
+
+    fn add_chunk(&mut self, file: FileId, index: u64) -> Result<ChunkHandle, Refusal> {
+        let answer = self.change(MetadataChange::AddChunk { file, index, mtime_ms: 7 })?;
+        let MetadataAnswer::Chunk(chunk) = answer else { panic!("a chunk: {answer:?}") };
+        Ok(chunk)
+    }
+
+    fn configure(&mut self, chunk: ChunkHandle, base: u64, version: u64, on: &[u64]) -> Applied {
+        let member = |node: &u64| Member { node: NodeId(*node), incarnation: Incarnation(1) };
+        let members = on.iter().map(member).collect();
+        let (base, version) = (ChunkVersion(base), ChunkVersion(version));
+        self.apply(Command::Configure { chunk, base, version, members })
+    }
+}
+
+fn create(path: &str) -> MetadataChange {
+    MetadataChange::Create { path: path.to_string(), spec: FileSpec::default(), mtime_ms: 5 }
+}
+
+fn file_of(answer: &MetadataAnswer) -> FileId {
+    match answer {
+        MetadataAnswer::File(info) => info.file,
+        other => panic!("a file: {other:?}"),
+    }
+}
+
+#[test]
+fn entries_of_another_epoch_are_ignored() {
+    let mut log = Log::new();
+    assert_eq!(log.state.epoch, Epoch(1));
+    let change = Command::Change {
+        op: OpId { client: CLIENT, number: 1 },
+        acked_below: 1,
+        change: create("/a"),
+    };
+    assert_eq!(log.entry(Epoch(0), change.clone()), Applied::Ignored);
+    assert_eq!(log.apply(Command::NewLeader { node: NodeId(2) }), Applied::NewLeader(Epoch(3)));
+    assert_eq!(log.entry(Epoch(1), change.clone()), Applied::Ignored);
+    assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound));
+    // An ignored entry leaves no answer behind: the retry under the new epoch runs.
+    assert!(matches!(log.entry(Epoch(3), change), Applied::Changed { answer: Ok(_), .. }));
+}
+
+#[test]
+#[should_panic(expected = "in order")]
+fn a_gap_in_the_log_is_our_fault() {
+    let entry = LogEntry {
+        epoch: Epoch(0),
+        proposal: IoId(0),
+        command: Command::Purge { file: FileId(9) },
+    };
+    MasterState::new(4).apply(LogIndex(2), &entry);
+}
+
+#[test]
+fn a_life_joins_once() {
+    let mut log = Log::new();
+    let node = NodeId(10);
+    let mut join = |incarnation, session| {
+        let (incarnation, session) = (Incarnation(incarnation), Session(session));
+        log.apply(Command::Join { node, incarnation, session, rack: Rack(0) })
+    };
+    assert_eq!(join(3, 77), Applied::Joined { node, rejoined: false });
+    assert_eq!(join(3, 77), Applied::Joined { node, rejoined: true });
+    assert_eq!(join(3, 78), Applied::JoinRefused { node }, "a second process on a cloned disk");
+    assert_eq!(join(2, 77), Applied::JoinRefused { node }, "a life that ended");
+    assert_eq!(join(4, 79), Applied::Joined { node, rejoined: false });
+    assert_eq!(join(3, 77), Applied::JoinRefused { node });
+    assert_eq!(log.state.servers[&node].session, Session(79));
+}
+
+#[test]
+fn a_retry_gets_the_first_answer() {
+    let mut log = Log::new();
+    let first = log.change_as(1, 1, create("/a"));
+    let Applied::Changed { answer: Ok(answer), .. } = &first else { panic!("{first:?}") };
+    assert_eq!(log.change_as(2, 1, create("/a")), changed(2, Err(Refusal::AlreadyExists)));
+    log.delete_as(3, "/a");
+    assert_eq!(log.change_as(1, 1, create("/a")), changed(1, Ok(answer.clone())));
+    assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound), "the retry made nothing");
+    assert_eq!(
+        log.change_as(2, 1, create("/a")),
+        changed(2, Err(Refusal::AlreadyExists)),
+        "a refusal is an answer too"
+    );
+    // The watermark moves above 1 and 2: their answers go, and so does the chance to repeat them.
+    log.change_as(4, 3, create("/b"));
+    assert_eq!(log.state.sessions[&CLIENT].answers.keys().copied().collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(log.change_as(1, 1, create("/a")), changed(1, Err(Refusal::Forgotten)));
+    assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound));
+}
+
+impl Log {
+    fn delete_as(&mut self, number: u64, path: &str) {
+        self.change_as(number, 1, MetadataChange::Delete { path: path.to_string() });
+    }
+}
+
+fn changed(number: u64, answer: Result<MetadataAnswer, Refusal>) -> Applied {
+    let op = OpId { client: CLIENT, number };
+    Applied::Changed { op, answer, new_chunk: None, trashed: None }
+}
+
+#[test]
+fn the_client_silent_for_longest_is_forgotten() {
+    let mut log = Log::new();
+    let mut mkdir = |client: u64, number: u64, path: &str| {
+        let op = OpId { client: NodeId(client), number };
+        let change = MetadataChange::Mkdir { path: path.to_string(), mtime_ms: 0 };
+        log.apply(Command::Change { op, acked_below: 1, change });
+        log.state.sessions.keys().map(|client| client.0).collect::<Vec<_>>()
+    };
+    for client in [1, 2, 3, 4] {
+        mkdir(client, 1, &format!("/{client}"));
+    }
+    // A retry counts as a sign of life.
+    mkdir(1, 1, "/1");
+    assert_eq!(mkdir(5, 1, "/5"), [1, 3, 4, 5]);
+    assert_eq!(mkdir(6, 1, "/6"), [1, 4, 5, 6]);
+}
+
+#[test]
+fn paths_are_checked() {
+    let mut log = Log::new();
+    let long_name = format!("/{}", "n".repeat(256));
+    let long_path = "/abc".repeat(1_025);
+    let bad = ["", "a", "//", "/a/", "/a//b", "/.", "/a/..", &long_name, &long_path, "/a\0"];
+    for path in bad {
+        assert!(matches!(log.create(path), Err(Refusal::Invalid(_))), "{path:?}");
+        assert!(matches!(log.state.stat(path), Err(Refusal::Invalid(_))), "{path:?}");
+    }
+    assert!(log.create(&format!("/{}", "n".repeat(255))).is_ok());
+    assert!(log.create("/...").is_ok(), "three dots are a name");
+    assert_eq!(log.state.counts().files, 2);
+}
+
+#[test]
+fn create_and_mkdir() {
+    let mut log = Log::new();
+    assert_eq!(log.create("/d/f"), Err(Refusal::NotFound));
+    let directory = log.mkdir("/d").unwrap();
+    let file = log.create("/d/f").unwrap();
+    assert_ne!(directory, file);
+    assert_eq!(log.create("/d/f"), Err(Refusal::AlreadyExists));
+    assert_eq!(log.mkdir("/d/f"), Err(Refusal::AlreadyExists));
+    assert_eq!(log.mkdir("/"), Err(Refusal::AlreadyExists));
+    assert_eq!(log.create("/d/f/g"), Err(Refusal::NotADirectory));
+    let info = FileInfo {
+        file,
+        kind: FileKind::File(FileSpec::default()),
+        chunks: 0,
+        mtime_ms: 5,
+        length_reported: 0,
+    };
+    assert_eq!(log.state.stat("/d/f"), Ok(info.clone()));
+    assert_eq!(log.state.stat_file(file), Ok(info));
+    assert_eq!(log.state.stat("/").unwrap().kind, FileKind::Directory);
+    let counts = log.state.counts();
+    assert_eq!((counts.files, counts.directories, counts.trashed), (1, 2, 0));
+}
+
+#[test]
+fn a_spec_has_bounds() {
+    let mut log = Log::new();
+    let mut with = |replicas, chunk_bytes| {
+        let spec = FileSpec { replicas, chunk_bytes, ..FileSpec::default() };
+        let path = format!("/{replicas}-{chunk_bytes}");
+        log.change(MetadataChange::Create { path, spec, mtime_ms: 0 })
+    };
+    for (replicas, chunk_bytes) in [(0, 1), (17, 1), (1, 0), (1, (1 << 40) + 1)] {
+        assert!(matches!(with(replicas, chunk_bytes), Err(Refusal::Invalid(_))));
+    }
+    for (replicas, chunk_bytes) in [(1, 1), (16, 1 << 40), (3, 100)] {
+        assert!(with(replicas, chunk_bytes).is_ok());
+    }
+}
+
+#[test]
+fn renames_as_posix_has_them() {
+    // /f and /g are files, /d holds x, /e is empty.
+    let tree = || {
+        let mut log = Log::new();
+        log.create("/f").unwrap();
+        log.create("/g").unwrap();
+        log.mkdir("/d").unwrap();
+        log.create("/d/x").unwrap();
+        log.mkdir("/e").unwrap();
+        log
+    };
+    let invalid =
+        |answer: &Result<MetadataAnswer, Refusal>| matches!(answer, Err(Refusal::Invalid(_)));
+    let refused = [
+        ("/nothing", "/h", Refusal::NotFound),
+        ("/f", "/nothing/h", Refusal::NotFound),
+        ("/f", "/g/h", Refusal::NotADirectory),
+        ("/f", "/f/h", Refusal::NotADirectory),
+        ("/f", "/d", Refusal::IsADirectory),
+        ("/d/x", "/d", Refusal::IsADirectory),
+        ("/e", "/f", Refusal::NotADirectory),
+        ("/e", "/d", Refusal::DirectoryNotEmpty),
+    ];
+    for (from, to, refusal) in refused {
+        let mut log = tree();
+        let before = log.state.nodes.clone();
+        assert_eq!(log.rename(from, to), Err(refusal), "{from} {to}");
+        assert_eq!(log.state.nodes, before, "a refused change changes nothing");
+    }
+    for (from, to) in [("/d", "/d/y"), ("/d", "/d/x/y"), ("/", "/h"), ("/f", "/"), ("f", "/h")] {
+        assert!(invalid(&tree().rename(from, to)), "{from} {to}");
+    }
+    for (from, to) in [("/f", "/h"), ("/d", "/h"), ("/d", "/e"), ("/f", "/d/y"), ("/d", "/e/y")] {
+        let mut log = tree();
+        let file = log.state.stat(from).unwrap().file;
+        assert_eq!(log.rename(from, to), Ok(MetadataAnswer::Done), "{from} {to}");
+        assert_eq!(log.state.stat(from), Err(Refusal::NotFound));
+        assert_eq!(log.state.stat(to).unwrap().file, file, "the file keeps its id");
+        assert!(log.state.trash.is_empty());
+    }
+    for same in ["/f", "/d"] {
+        let mut log = tree();
+        let before = log.state.nodes.clone();
+        assert_eq!(log.rename(same, same), Ok(MetadataAnswer::Done));
+        assert_eq!(log.state.nodes, before);
+    }
+}
+
+#[test]
+fn a_replaced_file_goes_to_the_trash() {
+    let mut log = Log::new();
+    let old = log.create("/old").unwrap();
+    let new = log.create("/new").unwrap();
+    let change = MetadataChange::Rename { from: "/new".to_string(), to: "/old".to_string() };
+    let Applied::Changed { answer, trashed, .. } = log.change_as(9, 9, change) else { panic!() };
+    assert_eq!((answer, trashed), (Ok(MetadataAnswer::Done), Some(old)));
+    assert_eq!(log.state.stat("/old").unwrap().file, new);
+    assert!(log.state.is_trashed(old));
+    assert_eq!((log.state.counts().files, log.state.counts().trashed), (1, 1));
+}
+
+#[test]
+fn deletes() {
+    let mut log = Log::new();
+    log.mkdir("/d").unwrap();
+    let file = log.create("/d/x").unwrap();
+    assert_eq!(log.delete("/d"), Err(Refusal::DirectoryNotEmpty));
+    assert_eq!(log.delete("/d/y"), Err(Refusal::NotFound));
+    assert_eq!(log.delete("/d/x/y"), Err(Refusal::NotADirectory));
+    assert!(matches!(log.delete("/"), Err(Refusal::Invalid(_))));
+    assert_eq!(log.delete("/d/x"), Ok(MetadataAnswer::Done));
+    assert!(log.state.is_trashed(file));
+    assert_eq!(log.delete("/d/x"), Err(Refusal::NotFound));
+    assert_eq!(log.delete("/d"), Ok(MetadataAnswer::Done));
+    assert_eq!(log.state.counts().directories, 1, "an empty directory goes at once");
+}
+
+#[test]
+fn chunks_are_added_at_the_end() {
+    let mut log = Log::new();
+    let file = log.create("/f").unwrap();
+    let directory = log.mkdir("/d").unwrap();
+    assert_eq!(log.add_chunk(file, 1), Err(Refusal::NotNextChunk { chunks: 0 }));
+    let first = log.add_chunk(file, 0).unwrap();
+    assert_eq!(log.add_chunk(file, 0), Ok(first), "idempotent, also for another client");
+    let second = log.add_chunk(file, 1).unwrap();
+    assert_ne!(first, second);
+    assert_eq!(log.add_chunk(file, 7), Err(Refusal::NotNextChunk { chunks: 2 }));
+    assert_eq!(log.add_chunk(directory, 0), Err(Refusal::IsADirectory));
+    assert_eq!(log.add_chunk(FileId(99), 0), Err(Refusal::NotFound));
+    assert_eq!(log.state.chunk_at(file, 1), Ok(second));
+    assert_eq!(log.state.chunk_at(file, 2), Err(Refusal::NotFound));
+    assert_eq!(log.state.chunk_at(file, u64::MAX), Err(Refusal::NotFound));
+    assert_eq!(log.state.chunk_at(directory, 0), Err(Refusal::IsADirectory));
+    let (record, spec) = log.state.chunk(second).unwrap();
+    assert_eq!((record.file, record.index, spec.replicas), (file, 1, 3));
+    assert_eq!(log.state.stat_file(file).unwrap().mtime_ms, 7);
+}
+
+#[test]
+fn a_configuration_follows_the_current_one() {
+    let mut log = Log::new();
+    let file = log.create("/f").unwrap();
+    let chunk = log.add_chunk(file, 0).unwrap();
+    for (base, version, on) in
+        [(1, 2, &[10][..]), (0, 0, &[10]), (0, 1, &[]), (0, 1, &[10, 11, 10])]
+    {
+        assert_eq!(log.configure(chunk, base, version, on), Applied::Ignored);
+    }
+    assert_eq!(log.configure(ChunkHandle(99), 0, 1, &[10]), Applied::Ignored);
+    assert_eq!(log.configure(chunk, 0, 1, &[10, 11]), Applied::Configured(chunk));
+    assert_eq!(log.configure(chunk, 0, 2, &[12]), Applied::Ignored, "its base is not current");
+    assert_eq!(log.configure(chunk, 1, 1, &[12]), Applied::Ignored);
+    assert_eq!(log.configure(chunk, 1, 5, &[11]), Applied::Configured(chunk), "a promise was met");
+    let config = log.state.chunks[&chunk].config.clone().unwrap();
+    assert_eq!((config.version, config.members[0].node), (ChunkVersion(5), NodeId(11)));
+}
+
+#[test]
+fn only_trash_is_freed() {
+    let mut log = Log::new();
+    let file = log.create("/f").unwrap();
+    let first = log.add_chunk(file, 0).unwrap();
+    let second = log.add_chunk(file, 1).unwrap();
+    log.configure(first, 0, 3, &[10, 11]);
+    let free = |chunk, base| Command::Free { chunk, base: ChunkVersion(base) };
+    assert_eq!(log.apply(free(first, 3)), Applied::Ignored, "the file has a name");
+    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored);
+    log.delete("/f").unwrap();
+    assert_eq!(log.add_chunk(file, 2), Ok(ChunkHandle(3)), "trash still grows by handle");
+    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored, "it has chunks");
+    assert_eq!(log.apply(free(first, 2)), Applied::Ignored, "the base is not current");
+    let Applied::Freed { chunk, members } = log.apply(free(first, 3)) else { panic!("freed") };
+    assert_eq!((chunk, members.len()), (first, 2));
+    assert_eq!(log.apply(free(first, 3)), Applied::Ignored, "once");
+    // What is left is not what it was: handles of the file get nothing any more.
+    assert_eq!(log.state.chunk_at(file, 0), Err(Refusal::NotFound));
+    assert_eq!(log.state.stat_file(file), Err(Refusal::NotFound));
+    assert_eq!(log.add_chunk(file, 2), Err(Refusal::NotFound));
+    assert_eq!(log.state.chunks_of(file), [second, ChunkHandle(3)]);
+    assert!(matches!(log.apply(free(ChunkHandle(3), 0)), Applied::Freed { .. }));
+    let last = Applied::Freed { chunk: second, members: vec![] };
+    assert_eq!(log.apply(free(second, 0)), last);
+    assert!(!log.state.nodes.contains_key(&file), "the file goes with its last chunk");
+    assert_eq!(log.state.next_chunk, ChunkHandle(4), "handles are never reused");
+}
+
+#[test]
+fn an_empty_file_is_purged() {
+    let mut log = Log::new();
+    let file = log.create("/f").unwrap();
+    log.delete("/f").unwrap();
+    assert_eq!(log.apply(Command::Purge { file }), Applied::Purged(file));
+    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored);
+    assert_eq!(log.state.counts().trashed, 0);
+}
+
+#[test]
+fn lists_come_in_pages() {
+    let mut log = Log::new();
+    log.mkdir("/d").unwrap();
+    for name in ["c", "a", "b"] {
+        log.create(&format!("/d/{name}")).unwrap();
+    }
+    let list = |after, limit| {
+        let (entries, more) = log.state.list("/d", after, limit).unwrap();
+        (entries.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(list(None, 2), (vec!["a".to_string(), "b".to_string()], true));
+    assert_eq!(list(Some("b"), 2), (vec!["c".to_string()], false));
+    assert_eq!(list(Some("c"), 2), (vec![], false));
+    assert_eq!(log.state.list("/d/a", None, 2), Err(Refusal::NotADirectory));
+    assert_eq!(log.state.list("/x", None, 2), Err(Refusal::NotFound));
+}
+
+#[test]
+fn the_same_log_gives_the_same_state() {
+    let run = || {
+        let mut log = Log::new();
+        // A fixed walk over a small tree: most changes are refused, some are not.
+        let names = ["/a", "/b", "/a/c", "/a/d", "/b/c", "/a/c/e"];
+        let mut dice = 7_u64;
+        for _ in 0..2_000 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let one = names[(dice >> 33) as usize % names.len()];
+            let two = names[(dice >> 43) as usize % names.len()];
+            let _ = match (dice >> 55) % 5 {
+                0 => log.create(one).map(|_| ()),
+                1 => log.mkdir(one).map(|_| ()),
+                2 | 3 => log.rename(one, two).map(|_| ()),
+                _ => log.delete(one).map(|_| ()),
+            };
+        }
+        log.state
+    };
+    let state = run();
+    assert_eq!(state, run());
+    assert!(state.next_file > FileId(100), "enough changes took effect: {:?}", state.next_file);
+    assert!(state.counts().trashed > 10);
+}
