@@ -88,3 +88,45 @@ pub trait Disk {
     /// Makes a folder's names durable ("" for the top).
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError>;
 }
+
+/// A disk that several owners share.
+impl<D: Disk> Disk for std::sync::Arc<D> {
+    type File = D::File;
+
+    fn open(&self, name: &str, how: Open) -> Result<Self::File, DiskError> {
+        (**self).open(name, how)
+    }
+    fn read_at(&self, file: &Self::File, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        (**self).read_at(file, offset, buf)
+    }
+    fn write_at(&self, file: &Self::File, offset: u64, data: &[u8]) -> Result<(), DiskError> {
+        (**self).write_at(file, offset, data)
+    }
+    fn len(&self, file: &Self::File) -> Result<u64, DiskError> {
+        (**self).len(file)
+    }
+    fn set_len(&self, file: &Self::File, len: u64) -> Result<(), DiskError> {
+        (**self).set_len(file, len)
+    }
+    fn reserve(&self, file: &Self::File, len: u64) -> Result<(), DiskError> {
+        (**self).reserve(file, len)
+    }
+    fn sync_data(&self, file: &Self::File) -> Result<(), DiskError> {
+        (**self).sync_data(file)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        (**self).rename(from, to)
+    }
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        (**self).remove(name)
+    }
+    fn create_dir(&self, folder: &str) -> Result<(), DiskError> {
+        (**self).create_dir(folder)
+    }
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        (**self).list(folder)
+    }
+    fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
+        (**self).sync_dir(folder)
+    }
+}

@@ -1,0 +1,67 @@
+//! Why a store does not open.
+
+use crate::disk::DiskError;
+use leasehold_proto::IoFault;
+
+/// A store that does not open. Nothing was repaired: whoever runs the node decides.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Bytes that were durable once are no longer what was written. It is never cut away.
+    #[error("{name}: corrupt at byte {offset}: {why}")]
+    Corrupt {
+        /// Which file.
+        name: String,
+        /// Where in it.
+        offset: u64,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// A file of another format version.
+    #[error("{name}: format version {found}, this program reads version {expected}")]
+    Version {
+        /// Which file.
+        name: String,
+        /// What it says.
+        found: u32,
+        /// What this program reads.
+        expected: u32,
+    },
+    /// The store was made with another checksum block.
+    #[error("{name}: made with block_bytes = {found}, the configuration says {expected}")]
+    BlockBytes {
+        /// Which file says so.
+        name: String,
+        /// What it says.
+        found: u32,
+        /// What the options say.
+        expected: u32,
+    },
+    /// A file that others refer to is not there.
+    #[error("{name}: missing, although {why}")]
+    Missing {
+        /// Which file.
+        name: String,
+        /// Who needs it.
+        why: &'static str,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(name: &str, offset: u64, why: &'static str) -> Self {
+        StoreError::Corrupt { name: name.to_owned(), offset, why }
+    }
+}
+
+/// How a failed disk operation looks to a machine: a full disk may have room again, everything
+/// else is for good.
+pub(crate) fn fault_of(error: &DiskError) -> IoFault {
+    match error {
+        DiskError::NoSpace { .. } => IoFault::NoSpace,
+        DiskError::NotFound { .. } | DiskError::Exists { .. } | DiskError::Failed { .. } => {
+            IoFault::DiskFailed
+        }
+    }
+}

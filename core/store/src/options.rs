@@ -1,0 +1,64 @@
+//! What a store is told at start.
+
+use leasehold_proto::Constants;
+
+/// Options of a [`crate::ChunkStore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Checksum block in bytes, a power of two; fixed when the store is made.
+    pub block_bytes: u32,
+    /// Bound of every chunk's operation table, in clients.
+    pub remembered_clients_max: u32,
+    /// Off only in an ablation.
+    pub verify_checksums: bool,
+    /// Size of one journal generation in bytes, written with zeros in advance.
+    pub journal_bytes: u64,
+    /// Data files held open at the most.
+    pub open_files_max: usize,
+    /// Chunks whose metadata one `execute` writes at the most, beside its own work.
+    pub checkpoint_chunks_max: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions::of(&Constants::default())
+    }
+}
+
+impl StoreOptions {
+    /// As the cluster's constants say, with this crate's defaults for the rest.
+    #[must_use]
+    pub fn of(constants: &Constants) -> Self {
+        StoreOptions {
+            block_bytes: constants.block_bytes,
+            remembered_clients_max: constants.remembered_clients_max,
+            verify_checksums: constants.rules.verify_checksums,
+            journal_bytes: 16 << 20,
+            open_files_max: 256,
+            checkpoint_chunks_max: 8,
+        }
+    }
+}
+
+/// Options of a [`crate::MasterLog`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterLogOptions {
+    /// Bound of the sessions in a fresh [`leasehold_proto::MasterState`].
+    pub sessions_max: u32,
+    /// Size of one log generation in bytes, written with zeros in advance.
+    pub log_bytes: u64,
+}
+
+impl Default for MasterLogOptions {
+    fn default() -> Self {
+        MasterLogOptions::of(&Constants::default())
+    }
+}
+
+impl MasterLogOptions {
+    /// As the cluster's constants say, with this crate's defaults for the rest.
+    #[must_use]
+    pub fn of(constants: &Constants) -> Self {
+        MasterLogOptions { sessions_max: constants.remembered_clients_max, log_bytes: 16 << 20 }
+    }
+}
