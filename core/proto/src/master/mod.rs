@@ -1,21 +1,106 @@
-//! The master: the namespace, the chunk table, leases and repair.
+//! The master: the namespace, the chunk table, leases, configuration changes and repair.
+//!
+//! Two halves. [`MasterState`] is a function of the committed log: namespace, chunk table,
+//! configurations, registered servers, remembered answers. The rest is soft and begins anew with
+//! each leadership: who is heard, who reported what, which lease was granted until when, which
+//! change or copy is under way.
+//!
+//! Suggested order: `state` (with `namespace`, `sessions`, `query`), then `proposals` (the log as
+//! a device), `clients`, `servers`, `reports`, `leases`, `change` (a configuration's way from
+//! Prepare to its activation), `attention` (what a chunk needs next), `repair`, `placement`,
+//! `trash`, `status`.
 
-mod namespace;
-mod query;
-mod sessions;
 pub mod state;
+mod namespace;
+mod sessions;
+mod query;
+mod proposals;
+mod clients;
+mod servers;
+mod reports;
+mod leases;
+mod change;
+mod attention;
+mod repair;
+mod placement;
+mod trash;
+mod status;
+#[cfg(test)]
+mod tests;
 
-use crate::config::MasterConfig;
-use crate::machine::{Effects, Input, StateMachine};
+use crate::config::{Constants, MasterConfig, Rules};
+use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
+use crate::lease::Granter;
+use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
+use crate::message::{Envelope, Message, ReplicaState};
 use crate::time::{Deadline, Time};
+use alloc::collections::{BTreeMap, BTreeSet};
+use attention::Attention;
+use change::{Activation, Change};
+use clients::Parked;
+use leases::Confirmations;
+use proposals::Proposal;
 pub use query::Counts;
-pub use state::MasterState;
+use repair::Repairs;
+use servers::Server;
+pub use state::{Applied, MasterState};
 
 /// A master.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Master {
     config: MasterConfig,
+    /// As this master has applied it.
     state: MasterState,
+    leadership: Leadership,
+    last_io: IoId,
+    /// What this life proposed and has no answer to.
+    proposals: BTreeMap<IoId, Proposal>,
+    /// The rest, while this master acts.
+    lead: Option<Lead>,
+}
+
+/// What a leader knows beside the log. Volatile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Lead {
+    epoch: Epoch,
+    next_tick: Time,
+    granter: Granter,
+    confirmations: Confirmations,
+    servers: BTreeMap<NodeId, Server>,
+    /// Who reported which replica.
+    holders: BTreeMap<ChunkHandle, BTreeMap<NodeId, ReplicaState>>,
+    changes: BTreeMap<ChunkHandle, Change>,
+    activations: BTreeMap<ChunkHandle, Activation>,
+    attention: Attention,
+    repairs: Repairs,
+    parked: BTreeMap<ChunkHandle, BTreeSet<Parked>>,
+    /// When each trashed file is to be reclaimed.
+    trash: BTreeMap<FileId, Time>,
+    /// Chunks of which a member reported, while in safe mode.
+    safe_mode: Option<BTreeSet<ChunkHandle>>,
+    /// A chunkserver holds chunks that this log never made.
+    log_lost: bool,
+}
+
+impl Lead {
+    fn new(constants: &Constants, epoch: Epoch, now: Time) -> Self {
+        Lead {
+            epoch,
+            next_tick: now + constants.retry_interval,
+            granter: Granter::begin(constants, now),
+            confirmations: Confirmations::default(),
+            servers: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            activations: BTreeMap::new(),
+            attention: Attention::default(),
+            repairs: Repairs::new(constants, now),
+            parked: BTreeMap::new(),
+            trash: BTreeMap::new(),
+            safe_mode: Some(BTreeSet::new()),
+            log_lost: false,
+        }
+    }
 }
 
 impl Master {
@@ -24,18 +109,139 @@ impl Master {
     pub fn state(&self) -> &MasterState {
         &self.state
     }
+
+    /// The epoch under which this master acts, if it does.
+    #[must_use]
+    pub fn acting(&self) -> Option<Epoch> {
+        self.lead.as_ref().map(|lead| lead.epoch)
+    }
+
+    fn constants(&self) -> &Constants {
+        &self.config.constants
+    }
+
+    fn rules(&self) -> Rules {
+        self.config.constants.rules
+    }
+
+    fn send(&self, to: NodeId, message: Message, out: &mut Effects) {
+        out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
+    }
+
+    /// Does what `now` has made due. Nothing else in a step comes before it.
+    fn settle(&mut self, now: Time, out: &mut Effects) {
+        let interval = self.constants().retry_interval;
+        let Some(lead) = &mut self.lead else { return };
+        if now < lead.next_tick {
+            return;
+        }
+        lead.next_tick = now + interval;
+        self.settle_servers(now, out);
+        self.settle_changes(now, out);
+        self.settle_activations(now, out);
+        self.settle_repairs(now, out);
+        self.settle_trash(now, out);
+        self.settle_attention(now, out);
+    }
+
+    fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
+        use Message as M;
+        if self.lead.is_none() {
+            return self.on_message_without_lead(from, message, out);
+        }
+        match message {
+            M::AskMaster { op, acked_below, request } => {
+                self.on_ask_master(from, op, acked_below, request, out);
+            }
+            M::Register { .. } => self.on_register(from, message, out),
+            M::Heartbeat { .. } => self.on_heartbeat(now, from, message, out),
+            M::Report { .. } => self.on_report(now, from, message, out),
+            M::AskLease { incarnation, attempt, chunks } => {
+                self.on_ask_lease(from, incarnation, attempt, chunks, out);
+            }
+            M::Prepared { .. } => self.on_prepared(now, from, message, out),
+            M::PrepareRefused { .. } => self.on_prepare_refused(now, from, message, out),
+            M::MemberFailed { chunk, version, members } => {
+                self.on_member_failed(now, from, chunk, version, members, out);
+            }
+            M::LearnerCaughtUp { .. } => self.on_learner_caught_up(now, from, message, out),
+            M::LearnerReady { .. } => self.on_learner_ready(now, from, message, out),
+            M::LearnerFailed { chunk, version, .. } => {
+                self.on_learner_failed(now, from, chunk, version, out);
+            }
+            // What only a chunkserver or a client takes: a confused peer's, and dropped.
+            M::TellClient { .. }
+            | M::Registered { .. }
+            | M::RegisterRefused { .. }
+            | M::RegisterAgain { .. }
+            | M::ReportTaken { .. }
+            | M::DeleteReplica { .. }
+            | M::QuarantineReplica { .. }
+            | M::GrantLease { .. }
+            | M::Prepare { .. }
+            | M::Configured { .. }
+            | M::AskReconcile { .. }
+            | M::NeedReconcile { .. }
+            | M::Reconcile { .. }
+            | M::Reconciled { .. }
+            | M::BecomeLearner { .. }
+            | M::AskCopy { .. }
+            | M::TellCopy { .. }
+            | M::CopyVoid { .. }
+            | M::Mutate { .. }
+            | M::Mutated { .. }
+            | M::Push { .. }
+            | M::AskProgress { .. }
+            | M::Progress { .. }
+            | M::PushRefused { .. }
+            | M::Read { .. }
+            | M::TellRead { .. } => {}
+        }
+    }
 }
 
 impl StateMachine for Master {
     type Config = MasterConfig;
+    /// The newest checkpoint; the log after it follows as `Committed` inputs.
     type Durable = MasterState;
 
     fn recover(config: &MasterConfig, durable: MasterState, _: Time, _: &mut Effects) -> Self {
-        Master { config: config.clone(), state: durable }
+        Master {
+            config: config.clone(),
+            state: durable,
+            leadership: Leadership::Follower { leader: None },
+            last_io: IoId(0),
+            proposals: BTreeMap::new(),
+            lead: None,
+        }
     }
-    fn step(&mut self, _now: Time, _input: Input, _out: &mut Effects) {}
+
+    fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
+        self.settle(now, out);
+        match input {
+            Input::Deliver(Envelope { from, to, message }) => {
+                if to == self.config.node {
+                    self.on_message(now, from, message, out);
+                }
+            }
+            Input::Wake => {}
+            Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
+            Input::Committed { index, entry } => self.on_committed(now, index, &entry, out),
+            Input::Leadership(leadership) => self.on_leadership(leadership, out),
+            Input::Request { .. } => unreachable!("a master has no owner"),
+        }
+    }
+
     fn next_deadline(&self) -> Option<Deadline> {
-        None
+        self.lead.as_ref().map(|lead| Deadline { at: lead.next_tick, why: "the master's round" })
     }
-    fn assert_invariants(&self) {}
+
+    fn assert_invariants(&self) {
+        let Some(lead) = &self.lead else { return };
+        assert_eq!(lead.epoch, self.state.epoch, "a leader acts under its own epoch only");
+        for (chunk, change) in &lead.changes {
+            let version = self.state.chunks.get(chunk).map(|record| record.version());
+            assert!(version.is_none_or(|v| v < change.version), "a change goes forward");
+        }
+    }
 }

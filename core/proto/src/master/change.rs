@@ -1,0 +1,524 @@
+//! A configuration's way from Prepare to its activation (DESIGN §3; PacificA, Lin et al. 2008).
+//!
+//! ```text
+//! start ──► Prepare(v') to every reachable member ──► answers ──► who may be primary? who member?
+//!               ▲ repeated, raised above refusals                      │ old lease over?
+//!               └──────────── refused, unknown ◄── Configure proposed ◄┘
+//!                                                      │ committed
+//!                                                      ▼
+//!                                     Configured to the primary ──► it asks for its lease
+//! ```
+//!
+//! A change that has begun never ends at the old version: members that promised v' refuse the old
+//! primary. It goes on, above every promise that it meets, until a configuration is committed.
+
+use super::proposals::Proposal;
+use super::{Master, placement};
+use crate::event::Event;
+use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
+use crate::log::{Command, Member};
+use crate::machine::Effects;
+use crate::message::{Message, ReplicaState};
+use crate::replica::{ChunkSpec, SyncPolicy};
+use crate::time::Time;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// A change under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Change {
+    pub version: ChunkVersion,
+    /// Who is asked to promise, in which life.
+    pub targets: BTreeMap<NodeId, Incarnation>,
+    answers: BTreeMap<NodeId, ReplicaState>,
+    /// Members that hold the chunk up: left out, if any other is left.
+    excluded: BTreeSet<NodeId>,
+    /// A copy that has caught up, and whether it is whole.
+    pub learner: Option<(NodeId, bool)>,
+    asked_at: Time,
+    began_at: Time,
+    /// Since when a configuration could be proposed, if it had to be.
+    viable_since: Option<Time>,
+    proposed: Option<IoId>,
+    /// The chunk is to be freed, not configured.
+    free: bool,
+}
+
+/// A committed configuration whose primary has not asked for its lease yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Activation {
+    told_at: Time,
+}
+
+impl Master {
+    pub(super) fn on_new_chunk(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+        // Made under this leader: no earlier one granted anything for it.
+        lead.granter.released(chunk);
+        self.start_change(now, chunk, "a new chunk", out);
+    }
+
+    /// Begins a change, unless one is under way.
+    pub(super) fn start_change(
+        &mut self,
+        now: Time,
+        chunk: ChunkHandle,
+        why: &'static str,
+        out: &mut Effects,
+    ) {
+        let changes_max = self.constants().changes_max as usize;
+        let Some(record) = self.state.chunks.get(&chunk) else { return };
+        let version = self.highest_promise(chunk).max(record.version()).next();
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        if lead.changes.contains_key(&chunk) || lead.changes.len() >= changes_max {
+            return lead.attention.add(chunk, now);
+        }
+        let change = Change {
+            version,
+            targets: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            excluded: BTreeSet::new(),
+            learner: None,
+            asked_at: now,
+            began_at: now,
+            viable_since: None,
+            proposed: None,
+            free: false,
+        };
+        lead.changes.insert(chunk, change);
+        lead.activations.remove(&chunk);
+        out.observe(Event::ChangeBegan { chunk, version, why });
+        self.prepare(now, chunk, out);
+    }
+
+    fn change(&mut self, chunk: ChunkHandle) -> Option<&mut Change> {
+        self.lead.as_mut()?.changes.get_mut(&chunk)
+    }
+
+    /// Leaves members out of the next configuration, if it can do without them.
+    pub(super) fn exclude(&mut self, chunk: ChunkHandle, members: &[NodeId]) {
+        if let Some(change) = self.change(chunk) {
+            change.excluded.extend(members);
+        }
+    }
+
+    /// The chunk's file is gone: the change ends in a `Free`.
+    pub(super) fn turn_into_free(&mut self, chunk: ChunkHandle) {
+        if let Some(change) = self.change(chunk) {
+            change.free = true;
+        }
+    }
+
+    /// Brings a copy that has caught up into the change.
+    pub(super) fn join_change(
+        &mut self,
+        now: Time,
+        chunk: ChunkHandle,
+        learner: NodeId,
+        out: &mut Effects,
+    ) {
+        let Some(change) = self.change(chunk) else { return };
+        if change.proposed.is_none() && change.learner.is_none() {
+            change.learner = Some((learner, false));
+            self.prepare(now, chunk, out);
+        }
+    }
+
+    fn highest_promise(&self, chunk: ChunkHandle) -> ChunkVersion {
+        let lead = self.lead.as_ref().expect("only a leader changes");
+        let promised = lead.holders.get(&chunk).into_iter().flat_map(|h| h.values());
+        promised.map(|state| state.promised).max().unwrap_or_default()
+    }
+
+    /// Asks every reachable member, and the learner, that has not answered.
+    fn prepare(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+        let Some((record, spec)) = self.state.chunk(chunk) else { return };
+        let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
+        let create = record.config.is_none().then_some(spec);
+        let members: Vec<NodeId> = match &record.config {
+            Some(config) => config.members.iter().map(|member| member.node).collect(),
+            None => self.place_new(chunk),
+        };
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        let learner = change.learner.map(|(node, _)| node);
+        for node in members.into_iter().chain(learner) {
+            let server = lead.servers.get(&node).filter(|server| server.usable());
+            match server.map(|server| server.incarnation) {
+                Some(incarnation) if change.targets.get(&node) != Some(&incarnation) => {
+                    // An answer of an earlier life counts no longer.
+                    change.answers.remove(&node);
+                    change.targets.insert(node, incarnation);
+                }
+                Some(_) => {}
+                None => {
+                    change.targets.remove(&node);
+                }
+            }
+        }
+        change.asked_at = now;
+        let (version, epoch) = (change.version, lead.epoch);
+        let unanswered: Vec<(NodeId, Incarnation)> = change
+            .targets
+            .iter()
+            .filter(|(node, _)| !change.answers.contains_key(node))
+            .map(|(node, incarnation)| (*node, *incarnation))
+            .collect();
+        for (node, incarnation) in unanswered {
+            let ask = Message::Prepare { chunk, epoch, version, incarnation, create };
+            self.send(node, ask, out);
+        }
+    }
+
+    /// Where a new chunk's replicas go; the same as before while those servers are there.
+    fn place_new(&self, chunk: ChunkHandle) -> Vec<NodeId> {
+        let lead = self.lead.as_ref().expect("only a leader places");
+        let (_, spec) = self.state.chunk(chunk).expect("looked at by the caller");
+        let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
+        let kept: Vec<NodeId> =
+            asked.into_iter().flatten().filter(|node| self.is_usable(*node)).collect();
+        let candidates = self.candidates();
+        placement::choose(usize::from(spec.replicas), &kept, &candidates, self.salt(chunk))
+    }
+
+    pub(super) fn on_prepared(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::Prepared { chunk, epoch, version, incarnation, state } = message else {
+            unreachable!("routed by kind")
+        };
+        let rules = self.rules();
+        let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
+        let old_primary = config.and_then(|config| config.members.first()).map(|m| m.node);
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        let counts = epoch == lead.epoch
+            && change.version == version
+            && change.targets.get(&from) == Some(&incarnation);
+        if !counts {
+            return;
+        }
+        if old_primary == Some(from) {
+            // The only early end of a lease: its holder says that it is over, after a promise
+            // that lets it take no later grant of the old version.
+            lead.granter.released(chunk);
+        }
+        if let Some((learner, whole)) = &mut change.learner
+            && *learner == from
+            && !rules.learner_is_complete
+        {
+            *whole = true;
+        }
+        change.answers.insert(from, state);
+        self.evaluate(now, chunk, out);
+    }
+
+    pub(super) fn on_prepare_refused(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::PrepareRefused { chunk, epoch, version, promised, .. } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        if epoch != lead.epoch || change.version != version || change.proposed.is_some() {
+            return;
+        }
+        match promised {
+            Some(promised) => self.raise(now, chunk, promised.next(), out),
+            // Nothing is there any more; it cannot be a member.
+            None => {
+                change.excluded.insert(from);
+                change.targets.remove(&from);
+                self.evaluate(now, chunk, out);
+            }
+        }
+    }
+
+    /// Begins again above a promise.
+    fn raise(&mut self, now: Time, chunk: ChunkHandle, version: ChunkVersion, out: &mut Effects) {
+        let Some(change) = self.change(chunk) else { return };
+        change.version = version.max(change.version.next());
+        change.answers.clear();
+        change.viable_since = None;
+        change.proposed = None;
+        if let Some((_, whole)) = &mut change.learner {
+            *whole = false;
+        }
+        self.prepare(now, chunk, out);
+    }
+
+    pub(super) fn on_learner_ready(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::LearnerReady { chunk, epoch, version, incarnation, state } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        let asked = change.targets.get(&from) == Some(&incarnation);
+        if epoch != lead.epoch || change.version != version || !asked {
+            return;
+        }
+        if let Some((learner, whole)) = &mut change.learner
+            && *learner == from
+        {
+            *whole = true;
+            change.answers.insert(from, state);
+            self.evaluate(now, chunk, out);
+        }
+    }
+
+    pub(super) fn on_member_failed(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        members: Vec<NodeId>,
+        out: &mut Effects,
+    ) {
+        let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
+        let Some(config) = config.filter(|config| config.version == version) else { return };
+        let primary = config.members.first().is_some_and(|member| member.node == from);
+        let member = config.members.iter().any(|member| member.node == from);
+        if primary || (member && members == [from]) {
+            self.start_change(now, chunk, "a member failed", out);
+            self.exclude(chunk, &members);
+        }
+    }
+
+    /// Proposes a configuration if the answers allow one and the old lease is over.
+    fn evaluate(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+        let grace = self.constants().prepare_grace;
+        let patience = self.constants().repair_stalled_after;
+        let Some(members) = self.choose_members(chunk) else { return };
+        let wait_out = self.rules().wait_out_old_lease;
+        let lead = self.lead.as_mut().expect("only a leader changes");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        if change.proposed.is_some() {
+            return;
+        }
+        let viable_since = *change.viable_since.get_or_insert(now);
+        let all = change.targets.keys().all(|node| change.answers.contains_key(node));
+        let learning = change
+            .learner
+            .is_some_and(|(node, whole)| !whole && change.targets.contains_key(&node));
+        let waited = now.since(viable_since);
+        if (!all && waited < grace) || (learning && waited < patience) {
+            return;
+        }
+        // In the very step that proposes: from here on nothing is granted for this chunk.
+        if wait_out && now < lead.granter.end(chunk) {
+            return;
+        }
+        let version = change.version;
+        let free = change.free;
+        let base = self.state.chunks[&chunk].version();
+        let proposed = self.last_io.next();
+        if free {
+            self.propose(Proposal::Free(chunk), Command::Free { chunk, base }, out);
+        } else {
+            let command = Command::Configure { chunk, base, version, members };
+            self.propose(Proposal::Configure(chunk), command, out);
+        }
+        self.change(chunk).expect("looked at above").proposed = Some(proposed);
+    }
+
+    /// The primary and the members that the answers allow, in pipeline order.
+    fn choose_members(&self, chunk: ChunkHandle) -> Option<Vec<Member>> {
+        let (record, spec) = self.state.chunk(chunk)?;
+        let change = self.lead.as_ref()?.changes.get(&chunk)?;
+        let sources = self.sources(chunk, change);
+        let clean: Vec<Member> = sources
+            .iter()
+            .filter(|m| !change.answers[&m.node].corrupt && !change.excluded.contains(&m.node))
+            .copied()
+            .collect();
+        // Rather a member that holds the chunk up than none.
+        let mut members = if clean.is_empty() { sources } else { clean };
+        if members.is_empty() {
+            return None;
+        }
+        let old = record.config.as_ref().and_then(|config| config.members.first());
+        members.sort_by_key(|m| {
+            let state = &change.answers[&m.node];
+            let continues = old.is_some_and(|old| old.node == m.node);
+            (!continues, core::cmp::Reverse(state.sequence), self.spread(chunk, m.node))
+        });
+        if let Some((node, true)) = change.learner
+            && let Some(incarnation) = change.targets.get(&node)
+            && !members.iter().any(|member| member.node == node)
+        {
+            members.push(Member { node, incarnation: *incarnation });
+        }
+        let racks = |node| self.state.servers.get(&node).map(|server| server.rack);
+        placement::trim(&mut members, usize::from(spec.replicas), racks);
+        Some(members)
+    }
+
+    /// Members of the last committed configuration that answered and hold exactly its version:
+    /// the only ones that have everything ever acknowledged. Only a first configuration has no
+    /// predecessor; its members all begin empty.
+    fn sources(&self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
+        let rules = self.rules();
+        let record = &self.state.chunks[&chunk];
+        let (_, spec) = self.state.chunk(chunk).expect("looked at above");
+        let base = record.version();
+        let answered = |node: &NodeId| {
+            let state = change.answers.get(node)?;
+            let incarnation = change.targets.get(node)?;
+            Some((state, Member { node: *node, incarnation: *incarnation }))
+        };
+        let Some(config) = &record.config else {
+            let first = change.answers.keys().filter_map(answered);
+            let empty = first.filter(|(state, _)| !state.learner && state.sequence.0 == 0);
+            return empty.map(|(_, member)| member).collect();
+        };
+        let current: Vec<(&Member, Member)> = config
+            .members
+            .iter()
+            .filter_map(|old| answered(&old.node).map(|(state, member)| (old, state, member)))
+            .filter(|(_, state, _)| !state.learner || !rules.learner_is_complete)
+            .filter(|(_, state, _)| state.applied_version == base || !rules.source_is_current)
+            .map(|(old, _, member)| (old, member))
+            .collect();
+        if spec.sync == SyncPolicy::Durable {
+            return current.into_iter().map(|(_, member)| member).collect();
+        }
+        self.uninterrupted(config.members.len(), &current, change)
+    }
+
+    /// Under `page-cache` a restart loses what was not written yet. A member that lived through
+    /// is a source; if none did and all were asked, the one that kept most is, and what it lacks
+    /// is lost, as this policy says.
+    fn uninterrupted(
+        &self,
+        members: usize,
+        current: &[(&Member, Member)],
+        change: &Change,
+    ) -> Vec<Member> {
+        let lived: Vec<Member> =
+            current.iter().filter(|(old, new)| *old == new).map(|(_, new)| *new).collect();
+        if !lived.is_empty() || current.len() < members {
+            return lived;
+        }
+        let most = current.iter().map(|(_, new)| *new);
+        most.max_by_key(|member| change.answers[&member.node].sequence).into_iter().collect()
+    }
+
+    /// A configuration took effect: its primary is told, and asks for its lease.
+    pub(super) fn on_configured(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+        let config = self.state.chunks[&chunk].config.clone().expect("configured just now");
+        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+        let change = lead.changes.remove(&chunk);
+        if let Some(change) = change {
+            let holders = lead.holders.entry(chunk).or_default();
+            for member in &config.members {
+                if let Some(state) = change.answers.get(&member.node) {
+                    holders.insert(member.node, state.clone());
+                }
+            }
+        }
+        lead.activations.insert(chunk, Activation { told_at: now });
+        lead.attention.add(chunk, now);
+        self.end_repair_of(chunk, &config.members, out);
+        self.tell_primary(chunk, out);
+        self.answer_parked(chunk, out);
+    }
+
+    fn tell_primary(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        let Some(primary) = self.usable_primary(chunk) else { return };
+        let config = self.state.chunks[&chunk].config.as_ref().expect("has a primary");
+        let version = config.version;
+        let members = config.members.iter().map(|member| member.node).collect();
+        let incarnation = self.server(primary).expect("a usable primary").incarnation;
+        self.send(primary, Message::Configured { chunk, version, incarnation, members }, out);
+    }
+
+    /// The primary seems not to know that it is one: it is told again at the next round.
+    pub(super) fn notify_primary(&mut self, now: Time, chunk: ChunkHandle) {
+        let lead = self.lead.as_mut().expect("only a leader tells");
+        lead.activations.entry(chunk).or_insert(Activation { told_at: now });
+    }
+
+    /// The proposal's fate is known, and it did not take effect, or unknown: begin again, above.
+    pub(super) fn on_change_unresolved(
+        &mut self,
+        now: Time,
+        chunk: ChunkHandle,
+        io: IoId,
+        out: &mut Effects,
+    ) {
+        let exists = self.state.chunks.contains_key(&chunk);
+        let Some(lead) = &mut self.lead else { return };
+        let Some(change) = lead.changes.get(&chunk) else { return };
+        if change.proposed != Some(io) {
+            return;
+        }
+        if exists {
+            let above = change.version.max(self.state.chunks[&chunk].version()).next();
+            self.raise(now, chunk, above, out);
+        } else {
+            lead.changes.remove(&chunk);
+        }
+    }
+
+    /// Repeats Prepares, and looks whether waiting was long enough.
+    pub(super) fn settle_changes(&mut self, now: Time, out: &mut Effects) {
+        let lead = self.lead.as_ref().expect("only a leader ticks");
+        for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
+            let change = self.change(chunk).expect("listed above");
+            if change.proposed.is_some() {
+                continue;
+            }
+            let unplaced = change.targets.is_empty() && self.state.chunks[&chunk].config.is_none();
+            self.prepare(now, chunk, out);
+            self.evaluate(now, chunk, out);
+            if unplaced {
+                self.drop_unplaced(chunk);
+            }
+        }
+    }
+
+    /// A new chunk that no server can take has nothing promised: the change may end.
+    fn drop_unplaced(&mut self, chunk: ChunkHandle) {
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        if lead.changes.get(&chunk).is_some_and(|change| change.targets.is_empty()) {
+            lead.changes.remove(&chunk);
+        }
+    }
+
+    pub(super) fn settle_activations(&mut self, now: Time, out: &mut Effects) {
+        let again_after = self.constants().retry_interval;
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let due: Vec<ChunkHandle> = lead
+            .activations
+            .iter_mut()
+            .filter(|(_, activation)| now.since(activation.told_at) >= again_after)
+            .map(|(chunk, activation)| {
+                activation.told_at = now;
+                *chunk
+            })
+            .collect();
+        for chunk in due {
+            if self.usable_primary(chunk).is_some() {
+                self.tell_primary(chunk, out);
+            } else {
+                self.lead.as_mut().expect("looked at above").activations.remove(&chunk);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Clients: changes go into the log, questions wait for a confirmation of leadership.
+
+use super::Master;
+use super::leases::Confirmable;
+use super::proposals::Proposal;
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
+use crate::log::Command;
+use crate::machine::{Effects, Leadership};
+use crate::message::{MasterRequest, Message};
+use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
+use crate::refusal::Refusal;
+use crate::time::Time;
+
+/// A client that waits for a chunk to have a configuration, or a primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Parked {
+    pub op: OpId,
+    pub primary: bool,
+}
+
+impl Master {
+    pub(super) fn on_ask_master(
+        &mut self,
+        from: NodeId,
+        op: OpId,
+        acked_below: u64,
+        request: MasterRequest,
+        out: &mut Effects,
+    ) {
+        if from != op.client {
+            return;
+        }
+        match request {
+            MasterRequest::Change(change) => {
+                let twice = self.proposals.values().any(|p| *p == Proposal::Change(op));
+                if !twice {
+                    let command = Command::Change { op, acked_below, change };
+                    self.propose(Proposal::Change(op), command, out);
+                }
+            }
+            MasterRequest::Query(query) => self.confirm(Confirmable::Query { op, query }, out),
+        }
+    }
+
+    /// A master that does not act says so to clients, and is silent to everybody else.
+    pub(super) fn on_message_without_lead(
+        &self,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        if let Message::AskMaster { op, .. } = message {
+            let leader = match self.leadership {
+                Leadership::Leader => Some(self.config.node),
+                Leadership::Follower { leader } => leader,
+            };
+            let answer = Err(Refusal::NotLeader { leader });
+            self.send(from, Message::TellClient { op, answer }, out);
+        }
+    }
+
+    /// Answers a question under a leadership that was confirmed after it came in.
+    pub(super) fn answer_query(
+        &mut self,
+        now: Time,
+        op: OpId,
+        query: MetadataQuery,
+        out: &mut Effects,
+    ) {
+        let answer = match query {
+            MetadataQuery::Stat { path } => {
+                self.state.stat(&path).map(|info| MetadataAnswer::File(self.with_length(info)))
+            }
+            MetadataQuery::StatFile { file } => {
+                self.state.stat_file(file).map(|info| MetadataAnswer::File(self.with_length(info)))
+            }
+            MetadataQuery::List { path, after } => self.list(&path, after.as_deref()),
+            MetadataQuery::Locate { file, index, primary, stale } => {
+                match self.locate(now, op, file, index, primary, stale, out) {
+                    Some(answer) => answer,
+                    None => return,
+                }
+            }
+            MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(now, from)),
+            MetadataQuery::Status => Ok(MetadataAnswer::Status(self.cluster_status(now))),
+        };
+        self.send(op.client, Message::TellClient { op, answer }, out);
+    }
+
+    fn list(&self, path: &str, after: Option<&str>) -> Result<MetadataAnswer, Refusal> {
+        let limit = self.constants().list_entries_max as usize;
+        let (entries, more) = self.state.list(path, after, limit)?;
+        let entries = entries.into_iter().map(|(name, info)| (name, self.with_length(info)));
+        Ok(MetadataAnswer::List { entries: entries.collect(), more })
+    }
+
+    /// Adds what heartbeats told of the last chunk's length.
+    fn with_length(&self, mut info: FileInfo) -> FileInfo {
+        let chunks = self.state.chunks_of(info.file);
+        if let (Some(last), Some(lead)) = (chunks.last(), &self.lead) {
+            let (record, spec) = self.state.chunk(*last).expect("a file's chunk is known");
+            let holders = lead.holders.get(last);
+            let current = holders
+                .into_iter()
+                .flatten()
+                .filter(|(_, state)| state.applied_version == record.version() && !state.learner);
+            let tail = current.map(|(_, state)| state.length).max().unwrap_or(0);
+            info.length_reported = (chunks.len() as u64 - 1) * spec.chunk_bytes + tail;
+        }
+        info
+    }
+
+    /// Where a chunk is; `None` if the client has to wait for it to have a primary.
+    #[allow(clippy::too_many_arguments)]
+    fn locate(
+        &mut self,
+        now: Time,
+        op: OpId,
+        file: FileId,
+        index: u64,
+        primary: bool,
+        stale: Option<ChunkVersion>,
+        out: &mut Effects,
+    ) -> Option<Result<MetadataAnswer, Refusal>> {
+        let chunk = match self.state.chunk_at(file, index) {
+            Ok(chunk) => chunk,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        if let Some(location) = self.location(chunk, primary) {
+            if stale == Some(location.version) && primary {
+                // The client found no primary there: perhaps it was never told.
+                self.notify_primary(now, chunk);
+            }
+            return Some(Ok(MetadataAnswer::Location(location)));
+        }
+        let why = if primary { "a primary is wanted" } else { "a configuration is wanted" };
+        self.start_change(now, chunk, why, out);
+        let lead = self.lead.as_mut().expect("only a leader answers");
+        let unplaced = lead.changes.get(&chunk).is_none_or(|change| change.targets.is_empty());
+        if unplaced && self.state.chunks[&chunk].config.is_none() {
+            return Some(Err(Refusal::NoServers));
+        }
+        let parked_max = self.config.constants.waiting_requests_max as usize;
+        let parked = lead.parked.entry(chunk).or_default();
+        if parked.len() >= parked_max {
+            return Some(Err(Refusal::Busy));
+        }
+        parked.insert(Parked { op, primary });
+        None
+    }
+
+    fn location(&self, chunk: ChunkHandle, primary: bool) -> Option<Location> {
+        let config = self.state.chunks.get(&chunk)?.config.as_ref()?;
+        let usable = self.usable_primary(chunk);
+        if primary && usable.is_none() {
+            return None;
+        }
+        let members = config.members.iter().map(|member| member.node).collect();
+        Some(Location { chunk, version: config.version, members, primary: usable })
+    }
+
+    /// Answers everybody who waited for this chunk and need not any more.
+    pub(super) fn answer_parked(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        let Some(lead) = &mut self.lead else { return };
+        let Some(parked) = lead.parked.remove(&chunk) else { return };
+        for Parked { op, primary } in parked {
+            let answer = match self.location(chunk, primary) {
+                Some(location) => Ok(MetadataAnswer::Location(location)),
+                None if self.state.chunks.contains_key(&chunk) => {
+                    let lead = self.lead.as_mut().expect("looked at above");
+                    lead.parked.entry(chunk).or_default().insert(Parked { op, primary });
+                    continue;
+                }
+                None => Err(Refusal::NotFound),
+            };
+            self.send(op.client, Message::TellClient { op, answer }, out);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Leases granted, and the confirmation that comes first: a deposed leader that still hears
+//! questions must not prolong a lease.
+
+use super::Master;
+use crate::event::Event;
+use crate::ids::{Attempt, ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId, OpId};
+use crate::io::IoOp;
+use crate::machine::Effects;
+use crate::message::Message;
+use crate::metadata::MetadataQuery;
+use crate::time::Time;
+use alloc::vec::Vec;
+
+/// What may be answered only by a confirmed leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Confirmable {
+    Query {
+        op: OpId,
+        query: MetadataQuery,
+    },
+    Lease {
+        from: NodeId,
+        incarnation: Incarnation,
+        attempt: Attempt,
+        chunks: Vec<(ChunkHandle, ChunkVersion)>,
+    },
+}
+
+/// One round at a time; what comes in while one is on its way waits for the next, since a round
+/// serves only what was there when it started. Ten thousand renewals share one round.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Confirmations {
+    on_its_way: Option<(IoId, Vec<Confirmable>)>,
+    next: Vec<Confirmable>,
+}
+
+impl Master {
+    pub(super) fn confirm(&mut self, what: Confirmable, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader is asked");
+        lead.confirmations.next.push(what);
+        self.start_confirmation(out);
+    }
+
+    fn start_confirmation(&mut self, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader is asked");
+        let confirmations = &mut lead.confirmations;
+        if confirmations.on_its_way.is_some() || confirmations.next.is_empty() {
+            return;
+        }
+        let batch = core::mem::take(&mut confirmations.next);
+        let io = self.start_io(IoOp::ConfirmLeadership, out);
+        let lead = self.lead.as_mut().expect("looked at above");
+        lead.confirmations.on_its_way = Some((io, batch));
+    }
+
+    fn end_confirmation(&mut self, io: IoId) -> Vec<Confirmable> {
+        let Some(lead) = &mut self.lead else { return Vec::new() };
+        match lead.confirmations.on_its_way.take() {
+            Some((this, batch)) if this == io => batch,
+            other => {
+                lead.confirmations.on_its_way = other;
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn on_confirmed(&mut self, now: Time, io: IoId, out: &mut Effects) {
+        for what in self.end_confirmation(io) {
+            match what {
+                Confirmable::Query { op, query } => self.answer_query(now, op, query, out),
+                Confirmable::Lease { from, incarnation, attempt, chunks } => {
+                    self.grant_leases(now, from, incarnation, attempt, &chunks, out);
+                }
+            }
+        }
+        if self.lead.is_some() {
+            self.start_confirmation(out);
+        }
+    }
+
+    /// Nobody is answered: whoever asked asks again, here or elsewhere.
+    pub(super) fn on_confirmation_failed(&mut self, io: IoId) {
+        self.end_confirmation(io);
+    }
+
+    pub(super) fn on_ask_lease(
+        &mut self,
+        from: NodeId,
+        incarnation: Incarnation,
+        attempt: Attempt,
+        chunks: Vec<(ChunkHandle, ChunkVersion)>,
+        out: &mut Effects,
+    ) {
+        self.confirm(Confirmable::Lease { from, incarnation, attempt, chunks }, out);
+    }
+
+    fn grant_leases(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        incarnation: Incarnation,
+        attempt: Attempt,
+        chunks: &[(ChunkHandle, ChunkVersion)],
+        out: &mut Effects,
+    ) {
+        if self.server(from).is_none_or(|server| server.incarnation != incarnation) {
+            return;
+        }
+        let duration = self.constants().lease_duration;
+        let granted: Vec<(ChunkHandle, ChunkVersion)> = chunks
+            .iter()
+            .filter(|(chunk, version)| self.may_grant(from, *chunk, *version))
+            .copied()
+            .collect();
+        for (chunk, version) in &granted {
+            let constants = &self.config.constants;
+            let lead = self.lead.as_mut().expect("only a leader grants");
+            let until = lead.granter.grant(constants, now, *chunk);
+            lead.activations.remove(chunk);
+            out.observe(Event::LeaseGranted { chunk: *chunk, version: *version, to: from, until });
+        }
+        if !granted.is_empty() {
+            let chunks = granted;
+            self.send(from, Message::GrantLease { incarnation, attempt, duration, chunks }, out);
+        }
+    }
+
+    /// To the primary of the committed configuration, in the life in which it was configured, and
+    /// not while that configuration is being changed: from the first Prepare until the change is
+    /// resolved nothing is granted, or the wait for the old lease would never end.
+    fn may_grant(&self, from: NodeId, chunk: ChunkHandle, version: ChunkVersion) -> bool {
+        let record = self.state.chunks.get(&chunk);
+        let config = record.and_then(|record| record.config.as_ref());
+        config.is_some_and(|config| config.version == version)
+            && self.usable_primary(chunk) == Some(from)
+    }
+}

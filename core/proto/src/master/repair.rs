@@ -1,0 +1,225 @@
+//! Re-replication: copies ordered to bring a chunk back to its target (GFS §4.3).
+//!
+//! Chunks come in order of how few good replicas they have; token buckets bound how many copies
+//! run, per server and in all, and how many bytes a second are begun.
+
+use super::{Master, placement};
+use crate::config::Constants;
+use crate::event::Event;
+use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
+use crate::log::Member;
+use crate::machine::Effects;
+use crate::message::Message;
+use crate::replica::ChunkSpec;
+use crate::time::Time;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// A copy under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Repair {
+    pub to: NodeId,
+    incarnation: Incarnation,
+    pub source: NodeId,
+    version: ChunkVersion,
+    began_at: Time,
+    caught_up: bool,
+}
+
+/// All copies, and the budget for more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Repairs {
+    pub under_way: BTreeMap<ChunkHandle, Repair>,
+    /// Bytes that may be begun at once.
+    tokens: u64,
+    refilled_at: Time,
+    /// What servers said they offer, before they were registered.
+    pub capacities: BTreeMap<NodeId, u64>,
+}
+
+impl Repairs {
+    pub fn new(constants: &Constants, now: Time) -> Self {
+        Repairs {
+            under_way: BTreeMap::new(),
+            tokens: constants.repair_bytes_per_second,
+            refilled_at: now,
+            capacities: BTreeMap::new(),
+        }
+    }
+
+    /// Copies that end at `node`.
+    pub fn towards(&self, node: NodeId) -> u64 {
+        self.under_way.values().filter(|repair| repair.to == node).count() as u64
+    }
+
+    fn at(&self, node: NodeId) -> usize {
+        let there = |repair: &&Repair| repair.to == node || repair.source == node;
+        self.under_way.values().filter(there).count()
+    }
+
+    /// A second's worth of tokens at the most.
+    fn refill(&mut self, constants: &Constants, now: Time) {
+        let rate = constants.repair_bytes_per_second;
+        let nanos = now.since(self.refilled_at).as_nanos();
+        let gained = u128::from(rate) * nanos / 1_000_000_000;
+        self.tokens = rate.min(self.tokens + u64::try_from(gained).unwrap_or(rate));
+        self.refilled_at = now;
+    }
+}
+
+impl Master {
+    /// Begins a copy if it is time and the budget allows; otherwise a later round tries again.
+    pub(super) fn repair(
+        &mut self,
+        now: Time,
+        since: Time,
+        chunk: ChunkHandle,
+        good: usize,
+        out: &mut Effects,
+    ) {
+        let constants = self.constants();
+        let lead = self.lead.as_ref().expect("only a leader repairs");
+        let waited = good <= 1 || now.since(since) >= constants.repair_delay;
+        let held_back = lead.safe_mode.is_some() || lead.log_lost || !constants.rules.repair;
+        if held_back || !waited || lead.repairs.under_way.contains_key(&chunk) {
+            return;
+        }
+        let Some(source) = self.usable_primary(chunk) else {
+            return self.start_change(now, chunk, "a copy needs a primary", out);
+        };
+        let Some(to) = self.choose_learner(chunk) else { return };
+        let per_server = constants.repairs_per_server_max as usize;
+        let lead = self.lead.as_ref().expect("only a leader repairs");
+        let busy = lead.repairs.under_way.len() >= constants.repairs_max as usize
+            || lead.repairs.at(source) >= per_server
+            || lead.repairs.at(to) >= per_server;
+        let (record, _) = self.state.chunk(chunk).expect("looked after because it exists");
+        let holders = lead.holders.get(&chunk).into_iter().flat_map(|h| h.values());
+        let bytes = holders.map(|state| state.length).max().unwrap_or(0);
+        // A chunk larger than the whole bucket goes when the bucket is full.
+        let cost = bytes.min(constants.repair_bytes_per_second);
+        if busy || lead.repairs.tokens < cost {
+            return;
+        }
+        let version = record.version();
+        let incarnation = self.server(to).expect("chosen among the usable").incarnation;
+        let repair = Repair { to, incarnation, source, version, began_at: now, caught_up: false };
+        let lead = self.lead.as_mut().expect("only a leader repairs");
+        lead.repairs.tokens -= cost;
+        lead.repairs.under_way.insert(chunk, repair);
+        out.observe(Event::RepairBegan { chunk, version, to });
+        self.order_copy(chunk, out);
+        self.notify_primary(now, chunk);
+    }
+
+    /// A server that is not a member: by rack, then load.
+    fn choose_learner(&self, chunk: ChunkHandle) -> Option<NodeId> {
+        let members: Vec<NodeId> = self.members(chunk).iter().map(|m| m.node).collect();
+        let candidates = self.candidates();
+        let count = members.len() + 1;
+        let chosen = placement::choose(count, &members, &candidates, self.salt(chunk));
+        chosen.get(members.len()).copied()
+    }
+
+    fn order_copy(&self, chunk: ChunkHandle, out: &mut Effects) {
+        let lead = self.lead.as_ref().expect("only a leader repairs");
+        let repair = &lead.repairs.under_way[&chunk];
+        let (_, spec) = self.state.chunk(chunk).expect("looked after because it exists");
+        let order = Message::BecomeLearner {
+            chunk,
+            epoch: lead.epoch,
+            version: repair.version,
+            incarnation: repair.incarnation,
+            source: repair.source,
+            spec: ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync },
+        };
+        self.send(repair.to, order, out);
+    }
+
+    pub(super) fn on_learner_caught_up(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::LearnerCaughtUp { chunk, epoch, version, incarnation } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader repairs");
+        let Some(repair) = lead.repairs.under_way.get_mut(&chunk) else { return };
+        let same = repair.to == from
+            && repair.incarnation == incarnation
+            && repair.version == version
+            && lead.epoch == epoch;
+        if same {
+            repair.caught_up = true;
+            self.start_change(now, chunk, "a copy has caught up", out);
+            self.join_change(now, chunk, from, out);
+        }
+    }
+
+    pub(super) fn on_learner_failed(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        out: &mut Effects,
+    ) {
+        let lead = self.lead.as_ref().expect("only a leader repairs");
+        let repair = lead.repairs.under_way.get(&chunk);
+        if repair.is_some_and(|repair| repair.to == from && repair.version == version) {
+            self.end_repair(now, chunk, false, out);
+        }
+    }
+
+    fn end_repair(&mut self, now: Time, chunk: ChunkHandle, done: bool, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader repairs");
+        if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
+            out.observe(Event::RepairEnded { chunk, to: repair.to, done });
+            // A failed copy waits its turn again.
+            lead.attention.remove(chunk);
+            lead.attention.add(chunk, now);
+            if let Some(change) = lead.changes.get_mut(&chunk) {
+                change.learner = change.learner.filter(|(node, _)| *node != repair.to);
+            }
+        }
+    }
+
+    /// A configuration took effect: the copy made under the one before it is in it, or void.
+    pub(super) fn end_repair_of(
+        &mut self,
+        chunk: ChunkHandle,
+        members: &[Member],
+        out: &mut Effects,
+    ) {
+        let lead = self.lead.as_mut().expect("only a leader repairs");
+        if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
+            let done = members.iter().any(|member| member.node == repair.to);
+            out.observe(Event::RepairEnded { chunk, to: repair.to, done });
+        }
+    }
+
+    /// Repeats orders, and gives copies up whose ends are gone or that take too long.
+    pub(super) fn settle_repairs(&mut self, now: Time, out: &mut Effects) {
+        let constants = self.config.constants.clone();
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        lead.repairs.refill(&constants, now);
+        let under_way: Vec<(ChunkHandle, Repair)> =
+            lead.repairs.under_way.iter().map(|(c, r)| (*c, r.clone())).collect();
+        for (chunk, repair) in under_way {
+            let lead = self.lead.as_ref().expect("looked at above");
+            let changing = lead.changes.contains_key(&chunk);
+            let learner = lead.servers.get(&repair.to);
+            let there = learner.is_some_and(|s| s.usable() && s.incarnation == repair.incarnation);
+            let sourced = changing || self.usable_primary(chunk) == Some(repair.source);
+            let overdue = now.since(repair.began_at) >= constants.repair_stalled_after * 6;
+            if !there || !sourced || (overdue && !repair.caught_up) {
+                self.end_repair(now, chunk, false, out);
+            } else if !repair.caught_up {
+                self.order_copy(chunk, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Reports: what chunkservers say they have, taken in as a pure function of their order.
+
+use super::Master;
+use crate::event::Event;
+use crate::ids::{ChunkHandle, NodeId};
+use crate::machine::Effects;
+use crate::message::{Message, ReplicaState};
+use crate::time::Time;
+use alloc::vec::Vec;
+
+impl Master {
+    pub(super) fn on_report(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::Report { incarnation, epoch, number, full, replicas, gone } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        let current = lead.epoch;
+        let Some(server) = lead.servers.get_mut(&from) else { return };
+        if epoch != current || server.incarnation != incarnation {
+            return;
+        }
+        let next = server.reported + 1;
+        let first = number == 1 && full;
+        let taken = |number| Message::ReportTaken { incarnation, epoch, number };
+        if number > next && !first {
+            // One is missing: begin again with everything.
+            return self.send(from, taken(0), out);
+        }
+        if number == next || first {
+            server.reported = number;
+            if full {
+                self.forget_reports(from);
+            }
+            self.take_report(now, from, replicas, gone, out);
+            if full {
+                self.attend_all_of(now, from);
+            }
+        }
+        self.send(from, taken(number), out);
+    }
+
+    /// Drops what an earlier life or an earlier full report said.
+    pub(super) fn forget_reports(&mut self, node: NodeId) {
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        let Some(server) = lead.servers.get_mut(&node) else { return };
+        for chunk in core::mem::take(&mut server.holds) {
+            if let Some(holders) = lead.holders.get_mut(&chunk) {
+                holders.remove(&node);
+                if holders.is_empty() {
+                    lead.holders.remove(&chunk);
+                }
+            }
+        }
+    }
+
+    fn take_report(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        replicas: Vec<(ChunkHandle, ReplicaState)>,
+        gone: Vec<ChunkHandle>,
+        out: &mut Effects,
+    ) {
+        for chunk in gone {
+            let lead = self.lead.as_mut().expect("only a leader listens");
+            if let Some(server) = lead.servers.get_mut(&from) {
+                server.holds.remove(&chunk);
+            }
+            if let Some(holders) = lead.holders.get_mut(&chunk) {
+                holders.remove(&from);
+            }
+            if self.state.chunks.contains_key(&chunk) {
+                self.attend(now, chunk);
+            }
+        }
+        for (chunk, state) in replicas {
+            self.take_replica(now, from, chunk, state, out);
+        }
+        self.end_safe_mode_if_enough(now, out);
+    }
+
+    fn take_replica(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        chunk: ChunkHandle,
+        state: ReplicaState,
+        out: &mut Effects,
+    ) {
+        let Some(record) = self.state.chunks.get(&chunk) else {
+            return self.on_unknown_chunk(from, chunk, out);
+        };
+        let version = record.version();
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        if let Some(reported) = &mut lead.safe_mode {
+            reported.insert(chunk);
+        }
+        if let Some(server) = lead.servers.get_mut(&from) {
+            server.holds.insert(chunk);
+        }
+        let holders = lead.holders.entry(chunk).or_default();
+        let before = holders.insert(from, state.clone());
+        let as_wanted = state.applied_version == version
+            && state.promised == version
+            && !state.learner
+            && !state.corrupt;
+        let growth_only = before.is_some_and(|before| {
+            before.applied_version == version && before.promised == version && !before.corrupt
+        });
+        if !as_wanted || !growth_only {
+            self.attend(now, chunk);
+        }
+    }
+
+    /// Handles are never reused: below the allocator the chunk was freed, at or above it *this
+    /// master* lost its log. Then nothing is touched, and somebody has to be called.
+    fn on_unknown_chunk(&mut self, from: NodeId, chunk: ChunkHandle, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        if chunk >= self.state.next_chunk {
+            lead.log_lost = true;
+            return out.observe(Event::LogLost { chunk });
+        }
+        if !lead.log_lost {
+            self.send(from, Message::QuarantineReplica { chunk }, out);
+        }
+    }
+
+    /// Repair and deletion wait until members of enough chunks reported, or every server that the
+    /// log knows did.
+    pub(super) fn end_safe_mode_if_enough(&mut self, now: Time, out: &mut Effects) {
+        let permille = u64::from(self.constants().safe_mode_reported_permille);
+        let chunks = self.state.chunks.values().filter(|record| record.config.is_some()).count();
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        let Some(reported) = &lead.safe_mode else { return };
+        let enough = reported.len() as u64 * 1_000 >= chunks as u64 * permille;
+        let everybody = self
+            .state
+            .servers
+            .keys()
+            .all(|node| lead.servers.get(node).is_some_and(|server| server.reported > 0));
+        if enough || everybody {
+            lead.safe_mode = None;
+            out.observe(Event::SafeModeEnded);
+            for chunk in self.state.chunks.keys().copied().collect::<Vec<_>>() {
+                self.attend(now, chunk);
+            }
+        }
+    }
+}

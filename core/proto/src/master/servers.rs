@@ -1,0 +1,154 @@
+//! Chunkservers: who is registered in which life, and who is heard.
+
+use super::Master;
+use super::proposals::Proposal;
+use crate::event::Event;
+use crate::ids::{ChunkHandle, Incarnation, NodeId};
+use crate::log::{Command, Member};
+use crate::machine::Effects;
+use crate::message::Message;
+use crate::time::Time;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// A chunkserver as its leader sees it. Soft: its life and rack stand in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Server {
+    pub incarnation: Incarnation,
+    pub alive: bool,
+    pub heard_at: Time,
+    pub disk_failed: bool,
+    pub capacity_bytes: u64,
+    pub used_bytes: u64,
+    /// Number of the last report taken in; zero before the first, full one.
+    pub reported: u64,
+    /// What it reported to have.
+    pub holds: BTreeSet<ChunkHandle>,
+}
+
+impl Server {
+    fn new(incarnation: Incarnation, capacity_bytes: u64, now: Time) -> Self {
+        Server {
+            incarnation,
+            alive: true,
+            heard_at: now,
+            disk_failed: false,
+            capacity_bytes,
+            used_bytes: 0,
+            reported: 0,
+            holds: BTreeSet::new(),
+        }
+    }
+
+    pub fn usable(&self) -> bool {
+        self.alive && !self.disk_failed
+    }
+}
+
+impl Master {
+    pub(super) fn on_register(&mut self, from: NodeId, message: Message, out: &mut Effects) {
+        let Message::Register { incarnation, session, rack, capacity_bytes } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader registers");
+        lead.repairs.capacities.insert(from, capacity_bytes);
+        if self.proposals.values().any(|p| *p == Proposal::Join(from)) {
+            return;
+        }
+        let command = Command::Join { node: from, incarnation, session, rack };
+        self.propose(Proposal::Join(from), command, out);
+    }
+
+    pub(super) fn on_joined(&mut self, now: Time, node: NodeId, rejoined: bool, out: &mut Effects) {
+        let incarnation = self.state.servers[&node].incarnation;
+        let lead = self.lead.as_mut().expect("only a leader registers");
+        let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
+        let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
+        let epoch = lead.epoch;
+        if known {
+            let server = lead.servers.get_mut(&node).expect("looked at above");
+            (server.alive, server.heard_at) = (true, now);
+        } else {
+            lead.servers.insert(node, Server::new(incarnation, capacity, now));
+            self.forget_reports(node);
+            out.observe(Event::ServerJoined { node, rejoined });
+        }
+        self.send(node, Message::Registered { epoch, incarnation }, out);
+        self.attend_all_of(now, node);
+    }
+
+    pub(super) fn on_heartbeat(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: Message,
+        out: &mut Effects,
+    ) {
+        let Message::Heartbeat { incarnation, epoch, used_bytes, disk_failed } = message else {
+            unreachable!("routed by kind")
+        };
+        let lead = self.lead.as_mut().expect("only a leader listens");
+        let current = lead.epoch;
+        let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
+        let Some(server) = server.filter(|_| epoch == current) else {
+            return self.send(from, Message::RegisterAgain { epoch: current }, out);
+        };
+        let news = server.disk_failed != disk_failed || !server.alive;
+        server.heard_at = now;
+        server.used_bytes = used_bytes;
+        server.disk_failed = disk_failed;
+        server.alive = true;
+        if news {
+            if disk_failed {
+                out.observe(Event::ServerDead { node: from });
+            }
+            self.attend_all_of(now, from);
+        }
+    }
+
+    /// Counts those as dead that were silent for too long.
+    pub(super) fn settle_servers(&mut self, now: Time, out: &mut Effects) {
+        let after = self.constants().server_dead_after;
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let silent: Vec<NodeId> = lead
+            .servers
+            .iter_mut()
+            .filter(|(_, server)| server.alive && now.since(server.heard_at) >= after)
+            .map(|(node, server)| {
+                server.alive = false;
+                *node
+            })
+            .collect();
+        for node in silent {
+            out.observe(Event::ServerDead { node });
+            self.attend_all_of(now, node);
+        }
+    }
+
+    pub(super) fn server(&self, node: NodeId) -> Option<&Server> {
+        self.lead.as_ref()?.servers.get(&node)
+    }
+
+    /// Is this member heard, in the life in which it was configured or a later one?
+    pub(super) fn is_usable(&self, node: NodeId) -> bool {
+        self.server(node).is_some_and(Server::usable)
+    }
+
+    /// Is this member heard, and in the very life in which it was configured?
+    pub(super) fn is_same_life(&self, member: &Member) -> bool {
+        let same_life = |server: &Server| {
+            server.incarnation == member.incarnation || !self.rules().restart_needs_new_version
+        };
+        self.server(member.node).is_some_and(|server| server.usable() && same_life(server))
+    }
+
+    /// The primary of a chunk's committed configuration, if it can act: it is heard, in the life
+    /// in which it was configured, and nothing is under way to replace it.
+    pub(super) fn usable_primary(&self, chunk: ChunkHandle) -> Option<NodeId> {
+        let lead = self.lead.as_ref()?;
+        let config = self.state.chunks.get(&chunk)?.config.as_ref()?;
+        let primary = config.members.first()?;
+        let free = !lead.changes.contains_key(&chunk);
+        (free && self.is_same_life(primary)).then_some(primary.node)
+    }
+}

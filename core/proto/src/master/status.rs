@@ -1,0 +1,102 @@
+//! What people ask of a leader: the cluster at a glance, and every replica for `fsck`.
+
+use super::Master;
+use super::attention::Standing;
+use crate::ids::ChunkHandle;
+use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
+use crate::time::Time;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+impl Master {
+    pub(super) fn cluster_status(&self, now: Time) -> ClusterStatus {
+        let lead = self.lead.as_ref().expect("only a leader answers");
+        let counts = self.state.counts();
+        let mut status = ClusterStatus {
+            servers: self.server_statuses(),
+            files: counts.files,
+            directories: counts.directories,
+            trashed: counts.trashed,
+            chunks: counts.chunks,
+            leases: lead.granter.count(now),
+            changes: lead.changes.len() as u64,
+            repairs: lead.repairs.under_way.len() as u64,
+            safe_mode: lead.safe_mode.is_some(),
+            alarm: lead.log_lost,
+            ..ClusterStatus::default()
+        };
+        for (&chunk, record) in &self.state.chunks {
+            if self.state.is_trashed(record.file) {
+                continue;
+            }
+            let (_, spec) = self.state.chunk(chunk).expect("listed by the state");
+            let good = self.good_members(chunk);
+            status.chunks_under_target += u64::from(good < usize::from(spec.replicas));
+            status.chunks_unavailable += u64::from(good == 0);
+        }
+        status
+    }
+
+    fn server_statuses(&self) -> Vec<ServerStatus> {
+        let status = |(&node, record): (&crate::ids::NodeId, &super::state::ServerRecord)| {
+            let server = self.server(node);
+            ServerStatus {
+                node,
+                incarnation: record.incarnation,
+                rack: record.rack,
+                alive: self.is_usable(node),
+                replicas: server.map_or(0, |server| server.holds.len() as u64),
+                used_bytes: server.map_or(0, |server| server.used_bytes),
+                capacity_bytes: server.map_or(0, |server| server.capacity_bytes),
+            }
+        };
+        self.state.servers.iter().map(status).collect()
+    }
+
+    pub(super) fn chunk_statuses(&self, now: Time, from: ChunkHandle) -> MetadataAnswer {
+        let limit = self.constants().list_entries_max as usize;
+        let mut rest = self.state.chunks.range(from..).map(|(chunk, _)| *chunk);
+        let chunks: Vec<ChunkStatus> = rest
+            .by_ref()
+            .filter(|chunk| !self.state.is_trashed(self.state.chunks[chunk].file))
+            .take(limit)
+            .map(|chunk| self.chunk_status(now, chunk))
+            .collect();
+        MetadataAnswer::Chunks { chunks, next: rest.next() }
+    }
+
+    fn chunk_status(&self, now: Time, chunk: ChunkHandle) -> ChunkStatus {
+        let lead = self.lead.as_ref().expect("only a leader answers");
+        let (record, spec) = self.state.chunk(chunk).expect("listed by the state");
+        let members = self.members(chunk);
+        let holders = lead.holders.get(&chunk);
+        let nodes: BTreeSet<_> = members
+            .iter()
+            .map(|member| member.node)
+            .chain(holders.into_iter().flat_map(|holders| holders.keys().copied()))
+            .collect();
+        let replica = |node| {
+            let state = holders.and_then(|holders| holders.get(&node));
+            let member = members.iter().find(|member| member.node == node);
+            let bad = member.is_some_and(|m| self.standing(chunk, m) == Standing::Bad);
+            ReplicaStatus {
+                node,
+                member: member.is_some(),
+                alive: self.is_usable(node) && (member.is_none() || !bad),
+                corrupt: state.is_some_and(|state| state.corrupt),
+                applied_version: state.map(|state| state.applied_version).unwrap_or_default(),
+                length: state.map_or(0, |state| state.length),
+            }
+        };
+        ChunkStatus {
+            chunk,
+            file: record.file,
+            index: record.index,
+            version: record.version(),
+            primary: members.first().map(|member| member.node),
+            leased: lead.granter.stands(chunk, now),
+            target: spec.replicas,
+            replicas: nodes.into_iter().map(replica).collect(),
+        }
+    }
+}

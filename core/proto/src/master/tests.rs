@@ -1,0 +1,1 @@
+//! See `scenarios/scripts` for runs of the whole protocol.

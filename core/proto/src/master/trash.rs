@@ -1,0 +1,83 @@
+//! The trash: deleted files wait in it, then their chunks are freed one by one.
+//!
+//! A chunk is freed like a configuration is changed: only after a Prepare of all reachable
+//! members and the end of leases, so that nobody writes to what is being removed. Since no `Time`
+//! is durable, a new leader counts each file's retention from its own start: longer, never
+//! shorter.
+
+use super::Master;
+use super::change::Change;
+use super::proposals::Proposal;
+use crate::ids::{ChunkHandle, FileId, NodeId};
+use crate::log::{Command, LogEntry, Member};
+use crate::machine::Effects;
+use crate::message::{DeleteReason, Message};
+use crate::time::Time;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+impl Master {
+    pub(super) fn begin_trash(&mut self, now: Time) {
+        let due = now + self.constants().trash_retention;
+        let trashed = self.state.trash.iter().map(|file| (*file, due)).collect();
+        self.lead.as_mut().expect("began just now").trash = trashed;
+    }
+
+    pub(super) fn on_trashed(&mut self, now: Time, file: FileId) {
+        let due = now + self.constants().trash_retention;
+        self.lead.as_mut().expect("only a leader applies for effect").trash.insert(file, due);
+    }
+
+    /// Has this file been in the trash for long enough?
+    pub(super) fn is_due(&self, now: Time, file: FileId) -> bool {
+        let lead = self.lead.as_ref();
+        lead.and_then(|lead| lead.trash.get(&file)).is_some_and(|due| *due <= now)
+    }
+
+    /// Frees what is due, as many chunks at a time as changes may be under way.
+    pub(super) fn settle_trash(&mut self, now: Time, out: &mut Effects) {
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let state = &self.state;
+        lead.trash.retain(|file, _| state.trash.contains(file));
+        let due: Vec<FileId> =
+            lead.trash.iter().filter(|(_, at)| **at <= now).map(|(file, _)| *file).collect();
+        for file in due {
+            let chunks = self.state.chunks_of(file).to_vec();
+            if chunks.is_empty() && !self.proposals.values().any(|p| *p == Proposal::Purge) {
+                self.propose(Proposal::Purge, Command::Purge { file }, out);
+            }
+            for chunk in chunks {
+                self.start_change(now, chunk, "a freed chunk", out);
+                self.turn_into_free(chunk);
+            }
+        }
+    }
+
+    /// A chunk is no more: everybody who has it is told, those who are away when they report it.
+    pub(super) fn on_freed(
+        &mut self,
+        chunk: ChunkHandle,
+        members: &[Member],
+        entry: &LogEntry,
+        out: &mut Effects,
+    ) {
+        let Command::Free { base, .. } = entry.command else { unreachable!("freed by a Free") };
+        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+        let promised = lead.changes.remove(&chunk).map_or(base, |change: Change| change.version);
+        let holders = lead.holders.remove(&chunk).unwrap_or_default();
+        lead.activations.remove(&chunk);
+        lead.attention.remove(chunk);
+        lead.repairs.under_way.remove(&chunk);
+        lead.granter.forget(chunk);
+        for server in lead.servers.values_mut() {
+            server.holds.remove(&chunk);
+        }
+        let everybody: BTreeSet<NodeId> =
+            members.iter().map(|member| member.node).chain(holders.into_keys()).collect();
+        for node in everybody {
+            let reason = DeleteReason::Freed(promised);
+            self.send(node, Message::DeleteReplica { chunk, reason }, out);
+        }
+        self.answer_parked(chunk, out);
+    }
+}
