@@ -1,1 +1,0 @@
-//! Comparisons side by side.

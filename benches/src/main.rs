@@ -1,0 +1,61 @@
+//! Comparisons side by side: the product's put and get beside the barest program that moves the
+//! same bytes over the same loopback to the same disk.
+//!
+//! `compare` is the one that people run; it starts every other subcommand as a process of its
+//! own, so that each hop has its own memory and its own CPU account, as the product's servers do.
+// This package measures a real machine: sockets, files, threads and the clock are its subject.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod compare;
+mod policy;
+mod process;
+mod product;
+mod relay;
+mod report;
+mod sender;
+mod window;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "leasehold-bench", about, version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put and get beside a bare relay and a bare file sender, interleaved, with medians
+    Compare(compare::Options),
+    /// One hop of the bare relay (started by `compare`)
+    #[command(hide = true)]
+    RelayHop(relay::HopOptions),
+    /// The client of the bare relay (started by `compare`)
+    #[command(hide = true)]
+    RelayClient(relay::ClientOptions),
+    /// The bare file sender (started by `compare`)
+    #[command(hide = true)]
+    SendServer(sender::ServerOptions),
+    /// The client of the bare file sender (started by `compare`)
+    #[command(hide = true)]
+    SendClient(sender::ClientOptions),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Compare(options) => compare::run(&options),
+        Command::RelayHop(options) => relay::hop(&options),
+        Command::RelayClient(options) => relay::client(&options),
+        Command::SendServer(options) => sender::serve(&options),
+        Command::SendClient(options) => sender::fetch(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leasehold-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

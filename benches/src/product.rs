@@ -1,0 +1,118 @@
+//! The product under measurement: one master and three chunkservers as processes on loopback,
+//! under one directory, and its client commands.
+
+use crate::policy::Policy;
+use crate::process::{Process, Usage};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Product {
+    binary: PathBuf,
+    master: SocketAddr,
+    /// The servers, the master first.
+    pub servers: Vec<Process>,
+}
+
+impl Product {
+    /// Starts a fresh cluster under `dir` and waits until all its chunkservers are heard.
+    pub fn start(binary: &Path, dir: &Path, chunkservers: usize) -> Result<Product> {
+        let master = free_address()?;
+        let mut product = Product { binary: binary.to_owned(), master, servers: Vec::new() };
+        product.serve("master", "master", master, &dir.join("master"), &[])?;
+        for n in 1..=chunkservers {
+            let (name, data) = (format!("chunkserver-{n}"), dir.join(format!("chunkserver-{n}")));
+            let masters = ["--master".to_owned(), master.to_string()];
+            product.serve(&name, "chunkserver", free_address()?, &data, &masters)?;
+        }
+        product.wait_until_heard(chunkservers)?;
+        Ok(product)
+    }
+
+    fn serve(
+        &mut self,
+        name: &str,
+        role: &str,
+        listen: SocketAddr,
+        data: &Path,
+        more: &[String],
+    ) -> Result<()> {
+        fs::create_dir_all(data)?;
+        let mut command = Command::new(&self.binary);
+        command
+            .args([role, "--listen", &listen.to_string(), "--log", "warn", "--data-dir"])
+            .arg(data)
+            .args(more)
+            .stdout(Stdio::null());
+        self.servers.push(Process::spawn(name, &mut command)?);
+        Ok(())
+    }
+
+    fn wait_until_heard(&mut self, chunkservers: usize) -> Result<()> {
+        let asked = Instant::now();
+        let wanted = format!("\"servers_alive\": {chunkservers}");
+        while asked.elapsed() < Duration::from_secs(30) {
+            for server in &mut self.servers {
+                ensure!(!server.has_ended()?, "{} ended at its start", server.name);
+            }
+            let output = self.command("status").args(["--json", "--timeout", "2s"]).output()?;
+            if String::from_utf8_lossy(&output.stdout).contains(&wanted) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the cluster's chunkservers were not heard within 30 s")
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args([verb, "--master", &self.master.to_string()]);
+        command
+    }
+
+    /// Stores `file` as `path`.
+    pub fn put(&self, file: &Path, path: &str, policy: Policy) -> Result<(Duration, Usage)> {
+        let mut command = self.command("put");
+        command.args(["--replicas", "3", "--sync", policy.name()]).arg(file).arg(path);
+        Process::spawn("client", &mut command)?.finish()
+    }
+
+    /// Reads `path` and throws it away.
+    pub fn get(&self, path: &str) -> Result<(Duration, Usage)> {
+        let mut command = self.command("get");
+        command.args([path, "-"]).stdout(Stdio::null());
+        Process::spawn("client", &mut command)?.finish()
+    }
+
+    /// Reads `path` into `file`, which must not exist.
+    pub fn get_into(&self, path: &str, file: &Path) -> Result<()> {
+        let status = self.command("get").arg(path).arg(file).status()?;
+        ensure!(status.success(), "get failed: {status}");
+        Ok(())
+    }
+
+    /// What each server has used so far.
+    pub fn usage(&self) -> Result<Vec<Usage>> {
+        self.servers
+            .iter()
+            .map(|server| server.usage().with_context(|| server.name.clone()))
+            .collect()
+    }
+
+    /// Stops the servers, chunkservers first.
+    pub fn stop(&mut self) -> Result<()> {
+        self.servers.iter_mut().rev().try_for_each(Process::stop)
+    }
+}
+
+/// A loopback address that was free a moment ago; nothing else on a measuring machine should be
+/// taking ports in between.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
