@@ -1,5 +1,10 @@
 //! The full stack under madsim: simulated disks, clocks and network.
 
-pub mod disk;
+pub mod drawn;
 pub mod fingerprint;
+pub mod log;
+pub mod scenario;
 pub mod seed;
+
+pub mod disk;
+pub mod net;

@@ -342,7 +342,11 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
-        Ok(self.begin(folder, 0)?.names.list(folder))
+        let state = self.begin(folder, 0)?;
+        if !state.names.has_folder(folder) {
+            return Err(DiskError::NotFound { name: folder.to_owned() });
+        }
+        Ok(state.names.list(folder))
     }
 
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {

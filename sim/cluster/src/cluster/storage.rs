@@ -1,0 +1,64 @@
+//! A node's disk as its driver sees it: what was asked for together is done together, takes its
+//! time, and is answered then.
+
+use crate::disk::SimDisk;
+use crate::net::Parcel;
+use crate::timeline::Timer;
+use leasehold_node::driver::Storage;
+use leasehold_proto::{Input, IoId, IoOp};
+use tokio::sync::mpsc;
+
+/// The driver's end.
+pub struct SimStorage {
+    queue: mpsc::UnboundedSender<Vec<(IoId, IoOp)>>,
+}
+
+impl Storage for SimStorage {
+    fn submit(&mut self, batch: Vec<(IoId, IoOp)>) {
+        // The other end is dropped only when the whole node is.
+        let _ = self.queue.send(batch);
+    }
+}
+
+/// Carries out batches; ends with whoever holds the [`SimStorage`], or with the power, which is
+/// what it returns then.
+pub async fn serve(
+    disk: SimDisk,
+    mut execute: impl FnMut(Vec<(IoId, IoOp)>) -> Vec<Input>,
+    mut queue: mpsc::UnboundedReceiver<Vec<(IoId, IoOp)>>,
+    inbox: mpsc::Sender<Input>,
+    timer: Timer<Parcel>,
+) -> Ended {
+    while let Some(mut batch) = queue.recv().await {
+        while let Ok(more) = queue.try_recv() {
+            batch.extend(more);
+        }
+        let inputs = execute(batch);
+        if !disk.powered() {
+            return Ended::PowerFailed;
+        }
+        timer.after(disk.take_busy_ns()).await;
+        for input in inputs {
+            if inbox.send(input).await.is_err() {
+                return Ended::NodeGone;
+            }
+        }
+    }
+    Ended::NodeGone
+}
+
+/// Why a storage task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The disk's power failed within an operation: the node is to be killed.
+    PowerFailed,
+    /// The node's life is over.
+    NodeGone,
+}
+
+/// Both ends of a queue to a storage task.
+#[must_use]
+pub fn queue() -> (SimStorage, mpsc::UnboundedReceiver<Vec<(IoId, IoOp)>>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (SimStorage { queue: sender }, receiver)
+}

@@ -1,0 +1,157 @@
+//! What a network does to a message on its way, in numbers.
+
+use crate::seed::Stream;
+use leasehold_proto::NodeId;
+use std::collections::BTreeSet;
+
+/// How every link behaves at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// The shortest and the longest ordinary way, in nanoseconds; each message draws its own, so
+    /// that messages overtake each other.
+    pub latency_ns: (u64, u64),
+    /// This many messages in a million take a detour ...
+    pub spike_ppm: u32,
+    /// ... of this long.
+    pub spike_ns: (u64, u64),
+    /// This many messages in a million are lost.
+    pub loss_ppm: u32,
+    /// This many messages in a million come twice.
+    pub duplicate_ppm: u32,
+    /// This many messages in a million have a bit flipped.
+    pub corrupt_ppm: u32,
+    /// Bytes a second of one link.
+    pub bytes_per_second: u64,
+}
+
+impl Default for Weather {
+    /// A data centre on a good day: 10 Gbit/s, a tenth of a millisecond.
+    fn default() -> Self {
+        Weather {
+            latency_ns: (50_000, 400_000),
+            spike_ppm: 2_000,
+            spike_ns: (1_000_000, 20_000_000),
+            loss_ppm: 0,
+            duplicate_ppm: 0,
+            corrupt_ppm: 0,
+            bytes_per_second: 1_250_000_000,
+        }
+    }
+}
+
+/// What becomes of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It never arrives.
+    Lost,
+    /// It arrives after this many nanoseconds, perhaps once more after these.
+    Arrives {
+        /// Of the first copy.
+        after_ns: u64,
+        /// Of the second.
+        again_ns: Option<u64>,
+        /// The bit to flip, if any.
+        flip: Option<u64>,
+    },
+}
+
+impl Weather {
+    /// Draws the fate of a message of this many bytes.
+    pub fn fate(&self, stream: &mut Stream, bytes: u64) -> Fate {
+        if stream.ppm(self.loss_ppm) {
+            return Fate::Lost;
+        }
+        let after_ns = self.way(stream, bytes);
+        let again_ns = stream.ppm(self.duplicate_ppm).then(|| self.way(stream, bytes));
+        let flip = stream.ppm(self.corrupt_ppm).then(|| stream.any());
+        Fate::Arrives { after_ns, again_ns, flip }
+    }
+
+    fn way(&self, stream: &mut Stream, bytes: u64) -> u64 {
+        let transfer = bytes * 1_000_000_000 / self.bytes_per_second;
+        let mut way = stream.log_within(self.latency_ns.0..=self.latency_ns.1) + transfer;
+        if stream.ppm(self.spike_ppm) {
+            way += stream.within(self.spike_ns.0..=self.spike_ns.1);
+        }
+        way
+    }
+}
+
+/// Which ways are cut. Each is directed, so that a one-way partition can be said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cuts(BTreeSet<(NodeId, NodeId)>);
+
+impl Cuts {
+    /// Cuts everything from one group to the other, one way.
+    pub fn cut(&mut self, from: &[NodeId], to: &[NodeId]) {
+        let pairs = from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b)));
+        self.0.extend(pairs.filter(|(a, b)| a != b));
+    }
+
+    /// Undoes a cut of the same groups.
+    pub fn heal(&mut self, from: &[NodeId], to: &[NodeId]) {
+        for a in from {
+            for b in to {
+                self.0.remove(&(*a, *b));
+            }
+        }
+    }
+
+    /// Undoes all.
+    pub fn heal_all(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether this way is cut.
+    #[must_use]
+    pub fn blocks(&self, from: NodeId, to: NodeId) -> bool {
+        !self.0.is_empty() && self.0.contains(&(from, to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    fn fates(weather: &Weather, count: usize) -> Vec<Fate> {
+        let mut stream = Seed(1).fork("link", 0);
+        (0..count).map(|_| weather.fate(&mut stream, 1_000)).collect()
+    }
+
+    #[test]
+    fn good_weather_loses_nothing_and_lets_messages_overtake() {
+        let ways: Vec<u64> = fates(&Weather::default(), 1_000)
+            .into_iter()
+            .map(|fate| match fate {
+                Fate::Arrives { after_ns, again_ns: None, flip: None } => after_ns,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(ways.iter().all(|way| (50_000..21_000_000).contains(way)));
+        assert!(ways.windows(2).any(|pair| pair[0] > pair[1] + 100_000), "the second overtakes");
+    }
+
+    #[test]
+    fn bad_weather_is_as_bad_as_it_says() {
+        let weather = Weather { loss_ppm: 200_000, duplicate_ppm: 500_000, ..Weather::default() };
+        let fates = fates(&weather, 2_000);
+        let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
+        let twice = fates.iter();
+        let twice =
+            twice.filter(|fate| matches!(fate, Fate::Arrives { again_ns: Some(_), .. })).count();
+        assert!((300..500).contains(&lost), "{lost} of 2000 at a fifth");
+        assert!((650..950).contains(&twice), "{twice} of some 1600 at a half");
+    }
+
+    #[test]
+    fn cuts_are_one_way_and_heal() {
+        let (a, b, c) = (NodeId(1), NodeId(2), NodeId(3));
+        let mut cuts = Cuts::default();
+        cuts.cut(&[a], &[a, b]);
+        assert!(cuts.blocks(a, b) && !cuts.blocks(b, a) && !cuts.blocks(a, c));
+        assert!(!cuts.blocks(a, a), "a node always reaches itself");
+        cuts.heal(&[a], &[b]);
+        assert!(!cuts.blocks(a, b));
+    }
+}

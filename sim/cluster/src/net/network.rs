@@ -1,0 +1,214 @@
+//! The network itself: frames in, frames out, and everything that can happen between.
+#![cfg(madsim)]
+
+use super::link::{Cuts, Fate, Weather};
+use crate::seed::{Seed, Stream};
+use crate::timeline::Timeline;
+use bytes::Bytes;
+use leasehold_node::driver::Outbox;
+use leasehold_proto::{Envelope, Input, NodeId, OpError, Outcome, RequestId};
+use leasehold_wire::{Frame, FrameError, HEADER_LEN, Header};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::mpsc;
+
+/// An encoded frame on its way.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    to: NodeId,
+    head: Bytes,
+    payload: Bytes,
+}
+
+/// What the network did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NetCounts {
+    /// Frames handed to it.
+    pub sent: u64,
+    /// Frames handed to a node.
+    pub delivered: u64,
+    /// Bytes of those.
+    pub delivered_bytes: u64,
+    /// Frames that met a partition.
+    pub cut: u64,
+    /// Frames lost on the way.
+    pub lost: u64,
+    /// Frames that came twice.
+    pub duplicated: u64,
+    /// Frames that did not decode: their receiver refuses them.
+    pub corrupt: u64,
+    /// Frames for a node that is down.
+    pub nobody: u64,
+    /// Frames for a node whose inbox was full.
+    pub overflowed: u64,
+}
+
+/// Every link of one run.
+pub struct Network {
+    seed: Seed,
+    timeline: Arc<Timeline<Parcel>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    weather: Weather,
+    cuts: Cuts,
+    links: BTreeMap<(NodeId, NodeId), Stream>,
+    inboxes: BTreeMap<NodeId, mpsc::Sender<Input>>,
+    counts: NetCounts,
+}
+
+impl Network {
+    /// A network without nodes, on which everything arrives.
+    #[must_use]
+    pub fn new(seed: Seed, timeline: Arc<Timeline<Parcel>>, weather: Weather) -> Arc<Self> {
+        let state = State {
+            weather,
+            cuts: Cuts::default(),
+            links: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
+            counts: NetCounts::default(),
+        };
+        Arc::new(Network { seed, timeline, state: Mutex::new(state) })
+    }
+
+    /// Carries frames until the run ends.
+    pub async fn carry(self: Arc<Self>) {
+        let timeline = Arc::clone(&self.timeline);
+        timeline.pump(move |parcel| self.arrive(parcel)).await;
+    }
+
+    /// A node listens; an earlier life of it does so no more.
+    pub fn attach(&self, node: NodeId, inbox: mpsc::Sender<Input>) {
+        self.lock().inboxes.insert(node, inbox);
+    }
+
+    /// A node is down: what arrives for it is gone.
+    pub fn detach(&self, node: NodeId) {
+        self.lock().inboxes.remove(&node);
+    }
+
+    /// Changes which ways are cut.
+    pub fn cuts<R>(&self, change: impl FnOnce(&mut Cuts) -> R) -> R {
+        change(&mut self.lock().cuts)
+    }
+
+    /// Changes the weather.
+    pub fn weather<R>(&self, change: impl FnOnce(&mut Weather) -> R) -> R {
+        change(&mut self.lock().weather)
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn counts(&self) -> NetCounts {
+        self.lock().counts
+    }
+
+    /// Puts a message on its way.
+    pub fn send(&self, envelope: Envelope) {
+        let (from, to) = (envelope.from, envelope.to);
+        let mut state = self.lock();
+        state.counts.sent += 1;
+        if state.cuts.blocks(from, to) {
+            state.counts.cut += 1;
+            return;
+        }
+        let encoded = leasehold_wire::encode(&Frame::Envelope(envelope));
+        let parcel = Parcel { to, head: encoded.head.into(), payload: encoded.payload };
+        let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
+        match state.draw(self.seed, from, to, bytes) {
+            Fate::Lost => state.counts.lost += 1,
+            Fate::Arrives { after_ns, again_ns, flip } => {
+                let now = self.timeline.now();
+                if let Some(again_ns) = again_ns {
+                    state.counts.duplicated += 1;
+                    self.timeline.post(now + again_ns, parcel.clone());
+                }
+                let parcel = flip.map_or(parcel.clone(), |bit| parcel.flipped(bit));
+                self.timeline.post(now + after_ns, parcel);
+            }
+        }
+    }
+
+    fn arrive(&self, parcel: Parcel) {
+        let mut state = self.lock();
+        let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
+        let Ok(envelope) = parcel.open() else {
+            state.counts.corrupt += 1;
+            return;
+        };
+        let Some(inbox) = state.inboxes.get(&envelope.to) else {
+            state.counts.nobody += 1;
+            return;
+        };
+        match inbox.try_send(Input::Deliver(envelope)) {
+            Ok(()) => {
+                state.counts.delivered += 1;
+                state.counts.delivered_bytes += bytes;
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => state.counts.overflowed += 1,
+            Err(mpsc::error::TrySendError::Closed(_)) => state.counts.nobody += 1,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the network")
+    }
+}
+
+impl State {
+    fn draw(&mut self, seed: Seed, from: NodeId, to: NodeId, bytes: u64) -> Fate {
+        let link = self.links.entry((from, to));
+        let stream = link.or_insert_with(|| seed.fork("link", from.0 << 32 | to.0));
+        self.weather.fate(stream, bytes)
+    }
+}
+
+impl Parcel {
+    fn open(self) -> Result<Envelope, FrameError> {
+        let header = self.head.first_chunk::<HEADER_LEN>().ok_or(FrameError::Truncated)?;
+        let header = Header::decode(header)?;
+        match leasehold_wire::decode(&header, &self.head[HEADER_LEN..], self.payload)? {
+            Frame::Envelope(envelope) => Ok(envelope),
+            _ => Err(FrameError::Malformed),
+        }
+    }
+
+    fn flipped(self, bit: u64) -> Parcel {
+        let bits = 8 * (self.head.len() + self.payload.len()) as u64;
+        let (at, bit) = ((bit % bits / 8) as usize, 1_u8 << (bit % 8));
+        let flip = |bytes: &Bytes, at: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] ^= bit;
+            Bytes::from(bytes)
+        };
+        match at.checked_sub(self.head.len()) {
+            None => Parcel { head: flip(&self.head, at), ..self },
+            Some(at) => Parcel { payload: flip(&self.payload, at), ..self },
+        }
+    }
+}
+
+/// One node's way out.
+pub struct SimOutbox<R> {
+    network: Arc<Network>,
+    respond: R,
+}
+
+impl<R> SimOutbox<R> {
+    /// A way out; answers to a client's owner go to `respond`.
+    pub fn new(network: Arc<Network>, respond: R) -> Self {
+        SimOutbox { network, respond }
+    }
+}
+
+impl<R: FnMut(RequestId, Result<Outcome, OpError>)> Outbox for SimOutbox<R> {
+    fn send(&mut self, envelope: Envelope) {
+        self.network.send(envelope);
+    }
+
+    fn respond(&mut self, id: RequestId, result: Result<Outcome, OpError>) {
+        (self.respond)(id, result);
+    }
+}

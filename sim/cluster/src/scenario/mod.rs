@@ -1,0 +1,327 @@
+//! A scenario: what a run is made of, as a TOML file says. Anything left out has its default, and
+//! anything that is not a key is refused.
+
+mod error;
+mod faults;
+mod patch;
+mod span;
+#[cfg(test)]
+mod tests;
+
+pub use error::ScenarioError;
+pub use faults::{Faults, Kind};
+pub use patch::{ConstantsPatch, RulesPatch};
+pub use span::Span;
+
+use crate::disk::Latency;
+use crate::net::Weather;
+use leasehold_proto::Constants;
+use serde::Deserialize;
+
+/// What `sim run` uses if it is given no file.
+const DEFAULT: &str = include_str!("../../../../scenarios/fast/default.toml");
+
+/// Everything about a run that the seed does not draw, and the bounds of what it draws.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is for, in a line.
+    pub about: String,
+    /// How a run is to end.
+    #[serde(default)]
+    pub expect: Expect,
+    /// Seeds that a negative scenario may take until its violation shows.
+    #[serde(default = "seeds_max")]
+    pub seeds_max: u64,
+    /// How large.
+    #[serde(default)]
+    pub shape: Shape,
+    /// How long.
+    #[serde(default)]
+    pub acts: Acts,
+    /// What clients do.
+    #[serde(default)]
+    pub workload: Workload,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Faults,
+    /// How clocks differ.
+    #[serde(default)]
+    pub clocks: ClockBounds,
+    /// How disks behave.
+    #[serde(default)]
+    pub disks: DiskBounds,
+    /// How the network behaves on a good day.
+    #[serde(default)]
+    pub network: NetworkBounds,
+    /// Constants of the protocol that differ from their defaults.
+    #[serde(default)]
+    pub constants: ConstantsPatch,
+    /// Rules of the protocol that are not in force.
+    #[serde(default)]
+    pub rules: RulesPatch,
+}
+
+/// How a run is to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Expect {
+    /// Without a violation.
+    #[default]
+    Pass,
+    /// With a violation of this invariant, for some seed.
+    Violation(String),
+}
+
+impl TryFrom<String> for Expect {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        let number = word.strip_prefix('I').and_then(|number| number.parse::<u32>().ok());
+        match (word.as_str(), number) {
+            ("pass", _) => Ok(Expect::Pass),
+            ("panic", _) | (_, Some(1..=11)) => Ok(Expect::Violation(word)),
+            _ => Err(format!("`{word}` is not `pass`, `panic` or an invariant I1 to I11")),
+        }
+    }
+}
+
+/// How large a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shape {
+    /// Servers that hold chunks.
+    pub chunkservers: Span,
+    /// Failure domains that they are spread over.
+    pub racks: Span,
+    /// Sessions that work at the same time.
+    pub clients: Span,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape { chunkservers: Span::of(5), racks: Span::of(3), clients: Span::of(4) }
+    }
+}
+
+/// A run's two acts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Acts {
+    /// Faults are on for this long.
+    pub faults_ms: u64,
+    /// Faults are off: everything must converge within this.
+    pub converge_ms: u64,
+}
+
+impl Default for Acts {
+    fn default() -> Self {
+        Acts { faults_ms: 60_000, converge_ms: 60_000 }
+    }
+}
+
+/// What clients do, each one thing after another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workload {
+    /// Files that all clients share.
+    pub files: Span,
+    /// Size of each of their chunks.
+    pub chunk_bytes: u64,
+    /// Replicas wanted.
+    pub replicas: Span,
+    /// Whole cells are written, so that a read can be judged by itself.
+    pub cell_bytes: u64,
+    /// A record appended.
+    pub record_bytes: Span,
+    /// Chunks of a file that writes go to.
+    pub chunks_per_file: u64,
+    /// Pause between two operations of a client.
+    pub think_ms: Span,
+    /// Relative frequency of writes.
+    pub write: u32,
+    /// ... of appends.
+    pub append: u32,
+    /// ... of strong reads.
+    pub read: u32,
+    /// ... of relaxed reads.
+    pub relaxed_read: u32,
+    /// ... of changes of the namespace.
+    pub namespace: u32,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Workload {
+            files: Span::new(3, 6),
+            chunk_bytes: 65_536,
+            replicas: Span::of(3),
+            cell_bytes: 1_024,
+            record_bytes: Span::new(64, 2_048),
+            chunks_per_file: 3,
+            think_ms: Span::new(5, 60),
+            write: 40,
+            append: 25,
+            read: 25,
+            relaxed_read: 5,
+            namespace: 5,
+        }
+    }
+}
+
+/// How clocks differ from true time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClockBounds {
+    /// A rate differs from true time by at most this. Left out: half of `clock_drift_ppm_max`, so
+    /// that two clocks differ by at most that.
+    pub drift_ppm: Option<u32>,
+}
+
+/// How disks behave.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskBounds {
+    /// Bytes on each.
+    pub capacity_bytes: u64,
+    /// The shortest and the longest ordinary sync.
+    pub sync_us: Span,
+    /// This many syncs in a thousand take ten times as long.
+    pub slow_sync_permille: u32,
+    /// Bytes a second.
+    pub bytes_per_second: u64,
+    /// Size of a journal generation: small, so that many begin.
+    pub journal_bytes: u64,
+}
+
+impl Default for DiskBounds {
+    fn default() -> Self {
+        DiskBounds {
+            capacity_bytes: 1 << 30,
+            sync_us: Span::new(150, 2_000),
+            slow_sync_permille: 10,
+            bytes_per_second: 500 << 20,
+            journal_bytes: 256 << 10,
+        }
+    }
+}
+
+impl DiskBounds {
+    /// As a disk wants it.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        Latency {
+            sync_ns: (self.sync_us.min * 1_000, self.sync_us.max * 1_000),
+            slow_sync_permille: self.slow_sync_permille,
+            bytes_per_second: self.bytes_per_second,
+            ..Latency::default()
+        }
+    }
+}
+
+/// How the network behaves on a good day.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkBounds {
+    /// The shortest and the longest ordinary way.
+    pub latency_us: Span,
+    /// Messages in a million that take a detour.
+    pub spike_ppm: u32,
+    /// How long a detour.
+    pub spike_ms: Span,
+    /// Messages in a million that are lost.
+    pub loss_ppm: Span,
+    /// Messages in a million that come twice.
+    pub duplicate_ppm: Span,
+}
+
+impl Default for NetworkBounds {
+    fn default() -> Self {
+        NetworkBounds {
+            latency_us: Span::new(50, 400),
+            spike_ppm: 2_000,
+            spike_ms: Span::new(1, 20),
+            loss_ppm: Span::new(0, 2_000),
+            duplicate_ppm: Span::new(0, 2_000),
+        }
+    }
+}
+
+impl NetworkBounds {
+    /// The good day that a seed drew.
+    pub fn weather(&self, stream: &mut crate::seed::Stream) -> Weather {
+        let thousand = |span: Span, factor: u64| (span.min * factor, span.max * factor);
+        Weather {
+            latency_ns: thousand(self.latency_us, 1_000),
+            spike_ppm: self.spike_ppm,
+            spike_ns: thousand(self.spike_ms, 1_000_000),
+            loss_ppm: self.loss_ppm.draw(stream) as u32,
+            duplicate_ppm: self.duplicate_ppm.draw(stream) as u32,
+            ..Weather::default()
+        }
+    }
+}
+
+fn seeds_max() -> u64 {
+    200
+}
+
+impl Scenario {
+    /// The scenario that `sim run` uses if it is given no file.
+    ///
+    /// # Panics
+    /// Never: the file is part of the program, and a test reads it.
+    #[must_use]
+    pub fn standard() -> Self {
+        Scenario::parse("scenarios/fast/default.toml", DEFAULT)
+            .expect("the file that comes with the program is a scenario")
+    }
+
+    /// Reads a text; `name` is for the errors.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Scenario =
+            toml::from_str(text).map_err(|error| ScenarioError::of_toml(name, text, &error))?;
+        scenario
+            .check()
+            .map_err(|what| ScenarioError::Contradiction { path: name.into(), what })?;
+        Ok(scenario)
+    }
+
+    /// The protocol's constants of every run of it.
+    #[must_use]
+    pub fn constants(&self) -> Constants {
+        let mut constants = Constants::default();
+        self.constants.apply(&mut constants);
+        self.rules.apply(&mut constants.rules);
+        constants
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.constants().check().map_err(|error| format!("[constants] {error}"))?;
+        let (shape, work) = (&self.shape, &self.workload);
+        let replicas = work.replicas.max;
+        if shape.chunkservers.min < replicas {
+            return Err(format!("[shape] chunkservers must be at least replicas ({replicas})"));
+        }
+        if shape.clients.min == 0 || shape.racks.min == 0 || work.files.min == 0 {
+            return Err("clients, racks and files must be at least 1".to_owned());
+        }
+        if work.replicas.min == 0 || work.chunks_per_file == 0 {
+            return Err("[workload] replicas and chunks_per_file must be at least 1".to_owned());
+        }
+        if work.cell_bytes < 64 || work.chunk_bytes % work.cell_bytes != 0 {
+            return Err(
+                "[workload] cell_bytes must be at least 64 and divide chunk_bytes".to_owned()
+            );
+        }
+        if work.record_bytes.min < 64 || work.record_bytes.max > work.chunk_bytes / 4 {
+            return Err(
+                "[workload] record_bytes must be from 64 to a quarter of chunk_bytes".into()
+            );
+        }
+        if work.write + work.append + work.read + work.relaxed_read + work.namespace == 0 {
+            return Err("[workload] clients must have something to do".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! The protocol's constants and rules as a scenario may change them: the same names, durations in
+//! milliseconds.
+
+use leasehold_proto::{Constants, Rules};
+use serde::Deserialize;
+use std::time::Duration;
+
+macro_rules! patch {
+    (
+        $(#[$doc:meta])* $patch:ident for $target:ty,
+        durations { $($ms:ident => $duration:ident),* $(,)? }
+        values { $($value:ident : $type:ty),* $(,)? }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        #[allow(missing_docs)] // named as what they change
+        pub struct $patch {
+            $(pub $ms: Option<u64>,)*
+            $(pub $value: Option<$type>,)*
+        }
+
+        impl $patch {
+            /// Puts what is given in the place of what was there.
+            pub fn apply(&self, to: &mut $target) {
+                $(if let Some(ms) = self.$ms { to.$duration = Duration::from_millis(ms); })*
+                $(if let Some(value) = self.$value { to.$value = value; })*
+            }
+        }
+    };
+}
+
+patch! {
+    /// Constants of the protocol that differ from their defaults.
+    ConstantsPatch for Constants,
+    durations {
+        lease_duration_ms => lease_duration,
+        lease_margin_ms => lease_margin,
+        lease_renew_interval_ms => lease_renew_interval,
+        lease_idle_after_ms => lease_idle_after,
+        heartbeat_interval_ms => heartbeat_interval,
+        server_dead_after_ms => server_dead_after,
+        retry_interval_ms => retry_interval,
+        prepare_grace_ms => prepare_grace,
+        member_silent_after_ms => member_silent_after,
+        member_stalled_after_ms => member_stalled_after,
+        operation_timeout_ms => operation_timeout,
+        backoff_min_ms => backoff_min,
+        backoff_max_ms => backoff_max,
+        repair_delay_ms => repair_delay,
+        repair_stalled_after_ms => repair_stalled_after,
+        trash_retention_ms => trash_retention,
+        quarantine_retention_ms => quarantine_retention,
+    }
+    values {
+        clock_drift_ppm_max: u32,
+        repairs_max: u32,
+        repairs_per_server_max: u32,
+        repair_bytes_per_second: u64,
+        copy_step_bytes_max: u32,
+        safe_mode_reported_permille: u32,
+        block_bytes: u32,
+        mutation_bytes_max: u32,
+        inflight_bytes_max: u32,
+        inflight_mutations_max: u32,
+        waiting_requests_max: u32,
+        remembered_clients_max: u32,
+        changes_max: u32,
+        list_entries_max: u32,
+    }
+}
+
+patch! {
+    /// Rules of the protocol, each with its switch.
+    RulesPatch for Rules,
+    durations {}
+    values {
+        wait_out_old_lease: bool,
+        granter_allows_for_drift: bool,
+        lease_counts_from_question: bool,
+        prepare_ends_lease: bool,
+        promise_is_durable: bool,
+        drain_before_prepared: bool,
+        fence_by_promise: bool,
+        acknowledge_after_all: bool,
+        durable_before_ack: bool,
+        restart_needs_new_version: bool,
+        source_is_current: bool,
+        learner_is_complete: bool,
+        reconcile_both_sides: bool,
+        operation_table: bool,
+        read_rechecks_lease: bool,
+        read_waits_for_overlap: bool,
+        verify_checksums: bool,
+        delete_names_version: bool,
+        repair: bool,
+    }
+}

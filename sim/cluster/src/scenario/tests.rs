@@ -1,0 +1,77 @@
+//! Scenarios are read strictly, and those of the repository are scenarios.
+
+use super::*;
+use std::path::Path;
+
+fn error(text: &str) -> String {
+    Scenario::parse("x.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_standard_scenario_is_one() {
+    let standard = Scenario::standard();
+    assert_eq!(standard.expect, Expect::Pass);
+    assert!(standard.acts.faults_ms >= 60_000);
+    assert_eq!(standard.shape, Shape::default(), "5 chunkservers, 4 clients");
+}
+
+#[test]
+fn every_scenario_of_the_repository_is_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut read = 0;
+    for kind in ["fast", "slow", "rare", "restart", "negative"] {
+        for entry in std::fs::read_dir(folder.join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let scenario = Scenario::parse(&path.display().to_string(), &text)
+                    .unwrap_or_else(|error| panic!("{error}"));
+                let negative = scenario.expect != Expect::Pass;
+                assert_eq!(negative, kind == "negative", "{}", path.display());
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 5, "{read}");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_one() {
+    let text = "about = \"x\"\n\n[shape]\nchnukservers = 5\n";
+    assert_eq!(error(text), "x.toml:4: unknown key `chnukservers`; did you mean `chunkservers`?");
+    let text = "about = \"x\"\n[constants]\nlease_duration = 5\n";
+    assert_eq!(
+        error(text),
+        "x.toml:3: unknown key `lease_duration`; did you mean `lease_duration_ms`?"
+    );
+    let text = "about = \"x\"\n[rules]\nrepairs = false\n";
+    assert_eq!(error(text), "x.toml:3: unknown key `repairs`; did you mean `repair`?");
+}
+
+#[test]
+fn other_mistakes_name_their_line_too() {
+    assert!(error("about = \"x\"\nexpect = \"I12\"\n").starts_with("x.toml:2: `I12` is not"));
+    assert!(error("about = \"x\"\n[shape]\nclients = [4, 2]\n").contains("holds no number"));
+    assert!(error("about = \"x\"\n[shape]\nclients = \"four\"\n").contains("a number, or [least"));
+    assert!(error("[shape]\n").contains("about"), "what a scenario is for must be said");
+    assert!(error("about = ").starts_with("x.toml:1:"));
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let lease = "about = \"x\"\n[constants]\nlease_duration_ms = 900\n";
+    assert!(error(lease).contains("lease_duration"), "{}", error(lease));
+    let few = "about = \"x\"\n[shape]\nchunkservers = 2\n";
+    assert!(error(few).contains("at least replicas (3)"));
+}
+
+#[test]
+fn constants_and_rules_reach_the_protocol() {
+    let text = "about = \"x\"\n[constants]\nlease_duration_ms = 9000\nblock_bytes = 4096\n\
+                [rules]\nfence_by_promise = false\n";
+    let constants = Scenario::parse("x.toml", text).unwrap().constants();
+    assert_eq!(constants.lease_duration.as_millis(), 9_000);
+    assert_eq!(constants.block_bytes, 4_096);
+    assert!(!constants.rules.fence_by_promise);
+    assert!(constants.rules.repair);
+}
