@@ -1,0 +1,78 @@
+//! What a connection carries: protocol messages, and how nodes find each other.
+
+use crate::header::Kind;
+use leasehold_proto::{Envelope, NodeId};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// A cluster, drawn at random when its first master is formatted, so that nodes of two clusters
+/// do not mix. Zero: not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClusterId(pub u64);
+
+impl ClusterId {
+    /// Of a node that was not told its cluster yet.
+    pub const UNKNOWN: ClusterId = ClusterId(0);
+
+    /// May a node of this cluster talk to one of `peer`?
+    #[must_use]
+    pub fn admits(self, peer: ClusterId) -> bool {
+        self == peer || self == Self::UNKNOWN || peer == Self::UNKNOWN
+    }
+}
+
+/// What a node is to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Keeps the namespace and the configurations.
+    Master,
+    /// Keeps chunks.
+    Chunkserver,
+    /// Keeps nothing.
+    Client,
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The first frame of each side of a connection.
+    Hello {
+        /// Who speaks.
+        node: NodeId,
+        /// As what.
+        role: Role,
+        /// Where it listens; none for a client.
+        listen: Option<SocketAddr>,
+        /// Of which cluster.
+        cluster: ClusterId,
+    },
+    /// Where does this node listen?
+    WhoIs {
+        /// Which.
+        node: NodeId,
+    },
+    /// The answer to `WhoIs`.
+    HereIs {
+        /// Which.
+        node: NodeId,
+        /// Where; none if it is not known here.
+        addr: Option<SocketAddr>,
+    },
+    /// A protocol message. Its payload stands beside the body.
+    Envelope(Envelope),
+}
+
+impl Frame {
+    /// What this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Frame::Hello { .. } => Kind::Hello,
+            Frame::WhoIs { .. } => Kind::WhoIs,
+            Frame::HereIs { .. } => Kind::HereIs,
+            Frame::Envelope(_) => Kind::Envelope,
+        }
+    }
+}
