@@ -1,0 +1,111 @@
+//! One thing under way: a request of the owner, or an errand for several of them.
+
+use super::errand::Errand;
+use crate::ids::{ChunkHandle, ChunkVersion, NodeId, RequestId};
+use crate::machine::Operation;
+use crate::refusal::Refusal;
+use crate::time::Time;
+use alloc::collections::BTreeSet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct JobId(pub u64);
+
+/// What a job is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Goal {
+    Request { id: RequestId, op: Operation },
+    Errand(Errand),
+}
+
+impl Goal {
+    /// True if somebody else's state may change by it: then its number holds the watermark.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Goal::Request { op, .. } => match op {
+                Operation::Change(_) | Operation::Write { .. } | Operation::Append { .. } => true,
+                Operation::Query(_) | Operation::Read { .. } => false,
+            },
+            Goal::Errand(errand) => match errand {
+                Errand::Extend { .. } | Errand::Seal { .. } => true,
+                Errand::Locate { .. } | Errand::Tail { .. } => false,
+            },
+        }
+    }
+}
+
+/// What a job waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
+    /// Nothing: it is in the queue of what can go on.
+    Ready,
+    /// Somebody does something for it.
+    Waiting(Errand),
+    /// A master's answer; `sent` times asked in a row.
+    Asking { to: NodeId, sent: u32 },
+    /// A primary's answer; `sent` times told in a row.
+    Mutating { to: NodeId, version: ChunkVersion, sent: u32 },
+    /// A member's answer; `sent` times asked in a row.
+    Reading { to: NodeId, version: ChunkVersion, sent: u32 },
+    /// The end of a backoff.
+    Pausing,
+}
+
+/// One thing under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Job {
+    pub goal: Goal,
+    /// The operation's number: the same in every retry.
+    pub number: u64,
+    /// A request ends then; an errand ends with the last of those who wait for it.
+    pub ends_at: Time,
+    pub stage: Stage,
+    /// When its timer is set to; `NEVER` if it has none.
+    pub armed: Time,
+    /// Failures so far.
+    pub attempt: u32,
+    /// Of these, disks that were full.
+    pub no_space: u32,
+    /// A change was sent, and no answer has said for good what became of it.
+    pub reached: bool,
+    /// What stood in its way last.
+    pub last: Option<Refusal>,
+    /// The place of the chunk that it is at, where it chooses one (append, extend).
+    pub at: u64,
+    /// The chunk that it was sent to last.
+    pub chunk: Option<ChunkHandle>,
+    /// The errand that could not be done for it.
+    pub failed: Option<(Errand, Refusal)>,
+    /// Errands: for whom.
+    pub waiters: BTreeSet<JobId>,
+}
+
+impl Job {
+    pub fn new(goal: Goal, number: u64, ends_at: Time) -> Self {
+        Job {
+            goal,
+            number,
+            ends_at,
+            stage: Stage::Ready,
+            armed: Time::NEVER,
+            attempt: 0,
+            no_space: 0,
+            reached: false,
+            last: None,
+            at: 0,
+            chunk: None,
+            failed: None,
+            waiters: BTreeSet::new(),
+        }
+    }
+
+    /// For deadlines.
+    pub fn waits_for(&self) -> &'static str {
+        match self.stage {
+            Stage::Asking { .. } => "no answer from a master",
+            Stage::Mutating { .. } => "no answer from a primary",
+            Stage::Reading { .. } => "no answer to a read",
+            Stage::Pausing => "backoff",
+            Stage::Waiting(_) | Stage::Ready => "operation timeout",
+        }
+    }
+}
