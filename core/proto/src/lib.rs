@@ -20,6 +20,8 @@ pub mod machine;
 pub mod chunkserver;
 pub mod master;
 pub mod client;
+#[cfg(test)]
+mod testbed;
 
 pub use chunkserver::Chunkserver;
 pub use client::Client;

@@ -126,16 +126,14 @@ impl Chunkserver {
 
     pub(super) fn on_link(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
         match message {
-            Message::Registered { epoch, incarnation } => {
-                if incarnation == self.config.incarnation && epoch >= self.link.epoch {
-                    self.on_registered(now, from, epoch, out);
-                }
+            Message::Registered { epoch, incarnation }
+                if incarnation == self.config.incarnation && epoch >= self.link.epoch =>
+            {
+                self.on_registered(now, from, epoch, out);
             }
             Message::RegisterAgain { epoch } if epoch >= self.link.epoch => self.register(out),
-            Message::RegisterRefused { incarnation } => {
-                if incarnation == self.config.incarnation {
-                    self.on_superseded(out);
-                }
+            Message::RegisterRefused { incarnation } if incarnation == self.config.incarnation => {
+                self.on_superseded(out);
             }
             Message::ReportTaken { incarnation, epoch, number } => {
                 let current = incarnation == self.config.incarnation && epoch == self.link.epoch;

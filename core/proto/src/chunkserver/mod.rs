@@ -289,7 +289,8 @@ impl StateMachine for Chunkserver {
         assert!(self.touched.is_empty(), "every step sets the alarms of what it touched");
         for (chunk, live) in &self.live {
             let Some(record) = self.record(*chunk) else {
-                assert!(matches!(live.role, Role::Member), "no role without a replica");
+                let primary = matches!(live.role, Role::Primary(_));
+                assert!(!primary, "no primary without a replica");
                 continue;
             };
             assert!(record.applied_version <= record.promised, "applied only what was promised");

@@ -137,7 +137,7 @@ impl Chunkserver {
         copy.reading = false;
         let prepared = copy.prepared == Some(fence) && fence > primary.version && drained;
         let done = prepared && copy.left.is_empty();
-        let end = done.then(|| CopyEnd { version: record.applied_version, image: record.image });
+        let end = done.then_some(CopyEnd { version: record.applied_version, image: record.image });
         let left_bytes = copy.left.bytes();
         let told = Message::TellCopy { chunk, incarnation, step, pieces, left_bytes, end, payload };
         self.send(learner, told, out);
