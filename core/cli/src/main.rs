@@ -1,2 +1,6 @@
 //! The binary `leasehold`.
+mod entropy;
+mod failure;
+mod settings;
+mod units;
 fn main() {}

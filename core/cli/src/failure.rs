@@ -1,0 +1,40 @@
+//! How a command ends badly, and what the shell is told.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was asked wrongly: arguments or configuration. Exit code 2; nothing was done.
+    Usage(String),
+    /// It could not be done. Exit code 1.
+    Failed(String),
+    /// What was wrong has been printed already. Exit code 1.
+    Told,
+}
+
+impl Failure {
+    /// `about` is the path or the server that it concerns.
+    pub fn about(about: impl fmt::Display, why: impl fmt::Display) -> Failure {
+        Failure::Failed(format!("{about}: {why}"))
+    }
+
+    /// Says it on stderr, as `cp` and `ls` do, and gives the exit code.
+    pub fn tell(&self, command: &str) -> ExitCode {
+        match self {
+            Failure::Usage(what) => {
+                eprintln!("leasehold: {command}: {what}");
+                ExitCode::from(2)
+            }
+            Failure::Failed(what) => {
+                eprintln!("leasehold: {command}: {what}");
+                ExitCode::FAILURE
+            }
+            Failure::Told => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// How a command ends.
+pub type Outcome = Result<(), Failure>;
