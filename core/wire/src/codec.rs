@@ -117,8 +117,8 @@ pub fn decode_parts(head: &[u8], payload: Bytes) -> Result<Frame, FrameError> {
 }
 
 fn fields<'a, T: Deserialize<'a>>(kind: Kind, body: &'a [u8]) -> Result<T, FrameError> {
-    let (value, rest) = postcard::take_from_bytes(body)
-        .map_err(|source| FrameError::Malformed { kind, source })?;
+    let (value, rest) =
+        postcard::take_from_bytes(body).map_err(|source| FrameError::Malformed { kind, source })?;
     check_length(Part::Body, body.len(), body.len() - rest.len())?;
     Ok(value)
 }

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn pieces_give_what_the_whole_gives() {
-        let data: Vec<u8> = (0..5000_u32).map(|i| (i * i >> 3) as u8).collect();
+        let data: Vec<u8> = (0..5000_u32).map(|i| ((i * i) >> 3) as u8).collect();
         for cut in [0, 1, 7, 64, 1023, 4999, 5000] {
             let mut crc = Crc32c::new();
             crc.update(&data[..cut]);

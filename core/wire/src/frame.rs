@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 
 /// A cluster, drawn at random when its first master is formatted, so that nodes of two clusters
 /// do not mix. Zero: not known yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct ClusterId(pub u64);
 

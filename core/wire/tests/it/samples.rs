@@ -1,0 +1,383 @@
+//! One frame of every kind, and one message of every variant, with small telling values.
+
+use bytes::Bytes;
+use leasehold_proto::message::{CopyEnd, DeleteReason, MasterRequest, ReplicaState};
+use leasehold_proto::metadata::{
+    ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, Location, MetadataAnswer,
+    MetadataChange, MetadataQuery, ReplicaStatus, ServerStatus,
+};
+use leasehold_proto::{
+    Attempt, ChunkHandle, ChunkSpec, ChunkVersion, Envelope, Epoch, Extent, FileId, Incarnation,
+    Message, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReadMode, Refusal, ReplicaImage,
+    Sequence, Session, SyncPolicy,
+};
+use leasehold_wire::{ClusterId, Frame, Role, crc32c};
+use std::time::Duration;
+
+const CHUNK: ChunkHandle = ChunkHandle(0x11);
+const VERSION: ChunkVersion = ChunkVersion(0x22);
+const EPOCH: Epoch = Epoch(0x33);
+const INCARNATION: Incarnation = Incarnation(0x44);
+const SEQUENCE: Sequence = Sequence(0x55);
+const COMMITTED: Sequence = Sequence(0x54);
+const FILE: FileId = FileId(0x66);
+const OP: OpId = OpId { client: NodeId(0x77), number: 0x78 };
+const SPEC: ChunkSpec = ChunkSpec { chunk_bytes: 64 << 20, sync: SyncPolicy::PageCache };
+const NODE: NodeId = NodeId(0xfeed_face_cafe_beef);
+const MTIME_MS: u64 = 1_794_000_000_000;
+
+/// Every sample with its name in the file of goldens.
+pub fn frames() -> Vec<(String, Frame)> {
+    let mut frames = handshakes();
+    frames.extend(messages().into_iter().map(|m| named(variant(&m), m)));
+    let change = |c: MetadataChange| (format!("AskMaster/{}", variant(&c)), ask(c));
+    frames.extend(changes().into_iter().map(change).map(|(n, m)| named(n, m)));
+    let query = |q: MetadataQuery| (format!("AskMaster/{}", variant(&q)), query(q));
+    frames.extend(queries().into_iter().map(query).map(|(n, m)| named(n, m)));
+    let answer = |a: MetadataAnswer| (format!("TellClient/{}", variant(&a)), tell(Ok(a)));
+    frames.extend(answers().into_iter().map(answer).map(|(n, m)| named(n, m)));
+    let refusal = |r: Refusal| (format!("TellClient/{}", variant(&r)), tell(Err(r)));
+    frames.extend(refusals().into_iter().map(refusal).map(|(n, m)| named(n, m)));
+    frames
+}
+
+/// A value's variant, as `Debug` has it.
+fn variant(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    text.split([' ', '(', '{']).next().unwrap().into()
+}
+
+fn named(name: String, message: Message) -> (String, Frame) {
+    (format!("Envelope/{name}"), Frame::Envelope(Envelope { from: NodeId(1), to: NODE, message }))
+}
+
+fn handshakes() -> Vec<(String, Frame)> {
+    let hello = |role, listen| Frame::Hello { node: NODE, role, listen, cluster: ClusterId(0xc1) };
+    let v4 = Some("10.0.0.7:7000".parse().unwrap());
+    let v6 = Some("[2001:db8::7]:7000".parse().unwrap());
+    let named = [
+        ("Hello/master-v4", hello(Role::Master, v4)),
+        ("Hello/chunkserver-v6", hello(Role::Chunkserver, v6)),
+        ("Hello/client", hello(Role::Client, None)),
+        ("WhoIs", Frame::WhoIs { node: NODE }),
+        ("HereIs/known", Frame::HereIs { node: NODE, addr: v4 }),
+        ("HereIs/unknown", Frame::HereIs { node: NODE, addr: None }),
+    ];
+    named.map(|(name, frame)| (name.to_string(), frame)).into()
+}
+
+/// Every variant of `Message`, in the order of their numbers.
+pub fn messages() -> Vec<Message> {
+    [client_and_master(), membership(), leases(), configuration()]
+        .into_iter()
+        .chain([reconciliation(), learners(), mutations(), reads()])
+        .flatten()
+        .collect()
+}
+
+fn client_and_master() -> Vec<Message> {
+    let path = "/logs".to_string();
+    vec![query(MetadataQuery::Stat { path }), tell(Ok(MetadataAnswer::Done))]
+}
+
+fn ask(change: MetadataChange) -> Message {
+    Message::AskMaster { op: OP, acked_below: 0x70, request: MasterRequest::Change(change) }
+}
+
+fn query(query: MetadataQuery) -> Message {
+    Message::AskMaster { op: OP, acked_below: 0x70, request: MasterRequest::Query(query) }
+}
+
+fn tell(answer: Result<MetadataAnswer, Refusal>) -> Message {
+    Message::TellClient { op: OP, answer }
+}
+
+fn membership() -> Vec<Message> {
+    let (incarnation, epoch) = (INCARNATION, EPOCH);
+    vec![
+        Message::Register {
+            incarnation,
+            session: Session(0x99),
+            rack: Rack(3),
+            capacity_bytes: 1 << 40,
+        },
+        Message::Registered { epoch, incarnation },
+        Message::RegisterRefused { incarnation },
+        Message::Heartbeat { incarnation, epoch, used_bytes: 1 << 30, disk_failed: true },
+        Message::RegisterAgain { epoch },
+        Message::Report {
+            incarnation,
+            epoch,
+            number: 2,
+            full: false,
+            replicas: vec![(CHUNK, state())],
+            gone: vec![ChunkHandle(0x12), ChunkHandle(0x13)],
+        },
+        Message::ReportTaken { incarnation, epoch, number: 2 },
+        Message::DeleteReplica { chunk: CHUNK, reason: DeleteReason::Excluded(VERSION) },
+        Message::QuarantineReplica { chunk: CHUNK },
+    ]
+}
+
+fn leases() -> Vec<Message> {
+    let (incarnation, attempt, chunks) = (INCARNATION, Attempt(0x88), vec![(CHUNK, VERSION)]);
+    let duration = Duration::new(10, 500);
+    vec![
+        Message::AskLease { incarnation, attempt, chunks: chunks.clone() },
+        Message::GrantLease { incarnation, attempt, duration, chunks },
+    ]
+}
+
+fn configuration() -> Vec<Message> {
+    let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
+    vec![
+        Message::Prepare { chunk, epoch, version, incarnation, create: Some(SPEC) },
+        Message::Prepared { chunk, epoch, version, incarnation, state: state() },
+        Message::PrepareRefused {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            promised: Some(version.next()),
+        },
+        Message::Configured { chunk, version, incarnation, members: members() },
+        Message::MemberFailed { chunk, version, members: vec![NODE] },
+    ]
+}
+
+fn reconciliation() -> Vec<Message> {
+    let (chunk, version) = (CHUNK, VERSION);
+    vec![
+        Message::AskReconcile { chunk, version },
+        Message::NeedReconcile { chunk, version, committed: COMMITTED, touched: pieces() },
+        Message::Reconcile {
+            chunk,
+            version,
+            image: image(),
+            pieces: pieces(),
+            payload: payload(b"reconciled bytes"),
+        },
+        Message::Reconciled { chunk, version, sequence: SEQUENCE },
+    ]
+}
+
+fn learners() -> Vec<Message> {
+    let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
+    let end = Some(CopyEnd { version, image: image() });
+    vec![
+        Message::BecomeLearner { chunk, epoch, version, incarnation, source: NODE, spec: SPEC },
+        Message::AskCopy { chunk, incarnation, version, step: 4, prepared: Some(version.next()) },
+        Message::TellCopy {
+            chunk,
+            incarnation,
+            step: 4,
+            pieces: pieces(),
+            left_bytes: 1 << 20,
+            end,
+            payload: payload(b"copied bytes"),
+        },
+        Message::CopyVoid { chunk, incarnation },
+        Message::LearnerCaughtUp { chunk, epoch, version, incarnation },
+        Message::LearnerReady { chunk, epoch, version, incarnation, state: state() },
+        Message::LearnerFailed { chunk, version, incarnation },
+    ]
+}
+
+fn mutations() -> Vec<Message> {
+    let (chunk, version) = (CHUNK, VERSION);
+    vec![
+        Message::Mutate {
+            op: OP,
+            acked_below: 0x70,
+            chunk,
+            version,
+            kind: MutationKind::Append,
+            offset: 0,
+            payload: payload(b"a record"),
+        },
+        Message::Mutated { op: OP, chunk, result: Ok(Extent::new(4096, 8)) },
+        Message::Push {
+            chunk,
+            version,
+            sequence: SEQUENCE,
+            committed: COMMITTED,
+            primary: NODE,
+            chain: vec![NodeId(9)],
+            mutation: mutation(),
+            payload: payload(b"a record"),
+        },
+        Message::AskProgress { chunk, version, committed: COMMITTED },
+        Message::Progress { chunk, version, applied: COMMITTED, received: SEQUENCE },
+        Message::PushRefused { chunk, version, refusal: Refusal::Stale { promised: VERSION } },
+    ]
+}
+
+fn reads() -> Vec<Message> {
+    let (extent, mode) = (Extent::new(0, 1 << 16), ReadMode::Relaxed);
+    vec![Message::Read { op: OP, chunk: CHUNK, version: VERSION, extent, mode }, tell_read()]
+}
+
+/// The answer to a read: the message that carries most bytes.
+pub fn tell_read() -> Message {
+    Message::TellRead { op: OP, chunk: CHUNK, result: Ok(1 << 16), payload: payload(b"read bytes") }
+}
+
+/// Every variant of `MetadataChange`.
+pub fn changes() -> Vec<MetadataChange> {
+    let spec = FileSpec { replicas: 2, ..FileSpec::default() };
+    let (path, mtime_ms) = ("/logs/a".to_string(), MTIME_MS);
+    vec![
+        MetadataChange::Create { path: path.clone(), spec, mtime_ms },
+        MetadataChange::Mkdir { path: "/logs".into(), mtime_ms },
+        MetadataChange::Rename { from: path.clone(), to: "/logs/b".into() },
+        MetadataChange::Delete { path },
+        MetadataChange::AddChunk { file: FILE, index: 2, mtime_ms },
+    ]
+}
+
+/// Every variant of `MetadataQuery`.
+pub fn queries() -> Vec<MetadataQuery> {
+    vec![
+        MetadataQuery::Stat { path: "/".into() },
+        MetadataQuery::StatFile { file: FILE },
+        MetadataQuery::List { path: "/logs".into(), after: Some("a".into()) },
+        MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
+        MetadataQuery::Chunks { from: CHUNK },
+        MetadataQuery::Status,
+    ]
+}
+
+/// Every variant of `MetadataAnswer`.
+pub fn answers() -> Vec<MetadataAnswer> {
+    vec![
+        MetadataAnswer::File(file_info()),
+        MetadataAnswer::Done,
+        MetadataAnswer::List { entries: vec![("a".into(), file_info())], more: true },
+        MetadataAnswer::Chunk(CHUNK),
+        MetadataAnswer::Location(Location {
+            chunk: CHUNK,
+            version: VERSION,
+            members: members(),
+            primary: Some(NODE),
+        }),
+        MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
+        MetadataAnswer::Status(cluster_status()),
+    ]
+}
+
+/// Every variant of `Refusal`.
+pub fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::NotFound,
+        Refusal::AlreadyExists,
+        Refusal::NotADirectory,
+        Refusal::IsADirectory,
+        Refusal::DirectoryNotEmpty,
+        Refusal::Invalid("an empty name".into()),
+        Refusal::NotNextChunk { chunks: 3 },
+        Refusal::TooLarge { bytes_max: 4 << 20 },
+        Refusal::Forgotten,
+        Refusal::NotLeader { leader: Some(NodeId(2)) },
+        Refusal::NoServers,
+        Refusal::Stale { promised: VERSION },
+        Refusal::NotPrimary,
+        Refusal::NoSpace,
+        Refusal::DiskFailed,
+        Refusal::Corrupt,
+        Refusal::Sealed,
+        Refusal::Busy,
+        Refusal::Lost,
+    ]
+}
+
+fn members() -> Vec<NodeId> {
+    vec![NODE, NodeId(9)]
+}
+
+fn pieces() -> Vec<Extent> {
+    vec![Extent::new(0, 12), Extent::new(1 << 20, 4)]
+}
+
+fn payload(bytes: &'static [u8]) -> Payload {
+    Payload::new(Bytes::from_static(bytes), crc32c(bytes))
+}
+
+fn state() -> ReplicaState {
+    ReplicaState {
+        promised: VERSION.next(),
+        applied_version: VERSION,
+        sequence: SEQUENCE,
+        committed: COMMITTED,
+        length: 1 << 16,
+        learner: true,
+        corrupt: false,
+    }
+}
+
+fn mutation() -> Mutation {
+    Mutation {
+        op: OP,
+        acked_below: 0x70,
+        kind: MutationKind::Append,
+        extent: Extent::new(4096, 8),
+        crc: crc32c(b"a record"),
+    }
+}
+
+/// An image with an operation table, made as the product makes one.
+fn image() -> ReplicaImage {
+    let mut image =
+        ReplicaImage { sequence: COMMITTED, committed: COMMITTED, ..Default::default() };
+    image.apply(&SPEC, VERSION, SEQUENCE, &mutation(), 8);
+    image
+}
+
+fn file_info() -> FileInfo {
+    FileInfo {
+        file: FILE,
+        kind: FileKind::File(FileSpec::default()),
+        chunks: 3,
+        mtime_ms: MTIME_MS,
+        length_reported: 150 << 20,
+    }
+}
+
+fn chunk_status() -> ChunkStatus {
+    let (node, applied_version, length) = (NODE, VERSION, 1 << 16);
+    let (member, alive, corrupt) = (true, true, false);
+    ChunkStatus {
+        chunk: CHUNK,
+        file: FILE,
+        index: 2,
+        version: VERSION,
+        primary: Some(NODE),
+        leased: true,
+        target: 3,
+        replicas: vec![ReplicaStatus { node, member, alive, corrupt, applied_version, length }],
+    }
+}
+
+fn cluster_status() -> ClusterStatus {
+    ClusterStatus {
+        servers: vec![ServerStatus {
+            node: NODE,
+            incarnation: INCARNATION,
+            rack: Rack(3),
+            alive: true,
+            replicas: 17,
+            used_bytes: 1 << 30,
+            capacity_bytes: 1 << 40,
+        }],
+        files: 5,
+        directories: 2,
+        trashed: 1,
+        chunks: 17,
+        chunks_under_target: 4,
+        chunks_unavailable: 1,
+        leases: 3,
+        changes: 2,
+        repairs: 1,
+        safe_mode: false,
+        alarm: true,
+    }
+}
