@@ -16,7 +16,7 @@ use alloc::borrow::ToOwned;
 use core::time::Duration;
 
 /// A mutation waits for disks on every member: it is given this many `retry_interval`s.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 12;
 /// A silent primary is told this often before the master is asked for another.
 const TOLD_MAX: u32 = 2;
 /// The master gets this many chances to find members with room.
