@@ -1,0 +1,79 @@
+# Every command a person types, one line each. `just` alone lists them.
+
+set positional-arguments
+
+# cargo for the simulation: every crate sees `cfg(madsim)`, in a target folder of its own.
+simulated := "cargo --config \"build.rustflags=['--cfg','madsim']\" --config \"build.target-dir='target/sim'\""
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Run a seeded cluster under faults and judge it: `just sim --seed 42`.
+sim *ARGS:
+    @cargo sim --release -- run "$@"
+
+# Run one seed in two processes and compare fingerprints: `just twice --seed 42`.
+twice *ARGS:
+    @cargo sim --release -- twice "$@"
+
+# Run scripts through World and print what is seen: `just script scenarios/scripts/NAME.txt`.
+script *PATH:
+    @cargo run -q -p leasehold-world --bin script -- "$@"
+
+# Walk World at random: `just walk --seed 1`.
+walk *ARGS:
+    @cargo run --release -q -p leasehold-world --bin walk -- "$@"
+
+# Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
+cluster *ARGS:
+    @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"
+
+# Measure put and get beside a bare relay and a bare sender.
+bench *ARGS:
+    @cargo run --release -q -p leasehold-bench -- "$@"
+
+# Measure the two candidates for CRC-32C.
+bench-crc:
+    @cargo bench -q -p leasehold-wire --bench crc
+
+# All tests, those under simulation included.
+test: && sim-test
+    cargo test --workspace
+
+# The tests that need the simulation.
+sim-test:
+    {{ simulated }} test -p leasehold-sim
+
+# The dependency arrows of DESIGN against the manifests.
+arrows:
+    cargo test -q -p leasehold-cli --test arrows
+
+# Everything that must be green before a commit. Writes nothing but target/.
+check: fmt-check clippy docs test
+
+# Is everything formatted?
+fmt-check:
+    cargo fmt --all --check
+
+# Lints, in both builds.
+clippy:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    {{ simulated }} clippy --locked -p leasehold-sim --all-targets -- -D warnings
+
+# Documentation builds and its links lead somewhere.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --workspace --no-deps
+
+# Format, and fix what clippy can. This is the recipe that writes.
+fix:
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+    cargo fmt --all
+
+# Rewrite the goldens; read the diff before you commit it.
+bless:
+    UPDATE=1 cargo test -q -p leasehold-wire -p leasehold-world
+
+# Licences, advisories and doubled dependencies; needs `cargo install cargo-deny`.
+deny:
+    cargo deny check
