@@ -80,13 +80,9 @@ impl Chunkserver {
         {
             return learner.epoch = epoch;
         }
-        let current = self.record(chunk).is_some_and(|record| {
-            record.promised > version || (record.applied_version >= version && !record.learner)
-        });
-        // A replica that is current, or that promised more, is nothing to be dropped; unless it is
-        // known to be bad.
-        let bad = self.live.get(&chunk).is_some_and(|live| live.corrupt || live.incomplete);
-        if self.fence(chunk) > version || (current && !bad) {
+        // The order names a committed version that this node is no member of; what is here is no
+        // source for anybody. Once more is promised, the order is an old one.
+        if self.fence(chunk) > version {
             return self.send(from, Message::LearnerFailed { chunk, version, incarnation }, out);
         }
         let live = self.live(chunk);

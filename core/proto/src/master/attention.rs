@@ -152,13 +152,13 @@ impl Master {
         false
     }
 
-    /// A member that promised a version above the committed one refuses the primary for good: the
-    /// chunk must reach that version (a leader that prepared it may have failed since).
+    /// A member that promised a version above the committed one refuses the primary for good, and
+    /// another holder every order: the chunk must reach that version (a leader that prepared it
+    /// may have failed since).
     fn promised_above(&self, chunk: ChunkHandle, version: crate::ids::ChunkVersion) -> bool {
         let Some(lead) = &self.lead else { return false };
-        let Some(holders) = lead.holders.get(&chunk) else { return false };
-        let mut members = self.members(chunk).iter();
-        members.any(|m| holders.get(&m.node).is_some_and(|state| state.promised > version))
+        let mut holders = lead.holders.get(&chunk).into_iter().flatten();
+        holders.any(|(node, state)| state.promised > version && self.is_usable(*node))
     }
 
     /// Members that are not reconciled to the committed version need its primary for that; one

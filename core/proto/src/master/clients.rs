@@ -10,6 +10,7 @@ use crate::message::{MasterRequest, Message};
 use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
 use crate::refusal::Refusal;
 use crate::time::Time;
+use alloc::vec::Vec;
 
 /// A client that waits for a chunk to have a configuration, or a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,8 +134,10 @@ impl Master {
             }
             return Some(Ok(MetadataAnswer::Location(location)));
         }
-        let why = if primary { "a primary is wanted" } else { "a configuration is wanted" };
-        self.start_change(now, chunk, why, out);
+        if !self.is_awaited(chunk) {
+            let why = if primary { "a primary is wanted" } else { "a configuration is wanted" };
+            self.start_change(now, chunk, why, out);
+        }
         let lead = self.lead.as_mut().expect("only a leader answers");
         let unplaced = lead.changes.get(&chunk).is_none_or(|change| change.targets.is_empty());
         if unplaced && self.state.chunks[&chunk].config.is_none() {
@@ -157,6 +160,26 @@ impl Master {
         }
         let members = config.members.iter().map(|member| member.node).collect();
         Some(Location { chunk, version: config.version, members, primary: usable })
+    }
+
+    /// A leader that just began has not heard the primary yet: it will register in a moment, and
+    /// need not be replaced.
+    fn is_awaited(&self, chunk: ChunkHandle) -> bool {
+        let lead = self.lead.as_ref().expect("only a leader answers");
+        let primary = self.members(chunk).first();
+        lead.safe_mode.is_some() && primary.is_some_and(|p| !lead.servers.contains_key(&p.node))
+    }
+
+    /// Looks again at every chunk that somebody waits for.
+    pub(super) fn settle_parked(&mut self, now: Time, out: &mut Effects) {
+        let lead = self.lead.as_ref().expect("only a leader ticks");
+        for chunk in lead.parked.keys().copied().collect::<Vec<_>>() {
+            self.answer_parked(chunk, out);
+            let waiting = self.lead.as_ref().is_some_and(|lead| lead.parked.contains_key(&chunk));
+            if waiting && !self.is_awaited(chunk) {
+                self.start_change(now, chunk, "a primary is wanted", out);
+            }
+        }
     }
 
     /// Answers everybody who waited for this chunk and need not any more.

@@ -137,6 +137,7 @@ impl Master {
         }
         lead.next_tick = now + interval;
         self.settle_servers(now, out);
+        self.settle_parked(now, out);
         self.settle_changes(now, out);
         self.settle_activations(now, out);
         self.settle_repairs(now, out);
