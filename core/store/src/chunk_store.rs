@@ -1,41 +1,438 @@
 //! The chunkserver's disk: executes a machine's I/O.
+//!
+//! A batch is one group commit. Bytes that may go to their place first are written, then synced,
+//! then the journal is written and synced, and only then follow the bytes that the journal had to
+//! have first. A durable journal record therefore implies its bytes: in place, or in the record.
 
+use crate::blocks::Blocks;
+use crate::chunk::Chunk;
+use crate::data_files::{self, DataFile, DataFiles};
 use crate::disk::Disk;
-use crate::error::StoreError;
+use crate::error::{StoreError, Trouble};
+use crate::group::{After, Group};
+use crate::journal::Journal;
 use crate::options::StoreOptions;
-use leasehold_proto::{ChunkHandle, Extent, IoId, IoOp, IoResult, Replicas};
+use crate::plan::{Before, Piece, Plan};
+use crate::record::{Change, ChunkRecord};
+use crate::sealed::crc;
+use crate::state::{State, blocks_below};
+use crate::sums::runs_of;
+use crate::{checkpoint, recover};
+use bytes::Bytes;
+use leasehold_proto::{
+    ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Mutation, Payload, Replicas,
+    SyncPolicy,
+};
+
+/// Where a chunkserver's journal is.
+pub(crate) const JOURNAL_FOLDER: &str = "journal";
 
 /// Every replica of one chunkserver on one disk.
 pub struct ChunkStore<D: Disk> {
-    disk: D,
+    pub(crate) disk: D,
+    pub(crate) options: StoreOptions,
+    pub(crate) state: State,
+    pub(crate) files: DataFiles<D>,
+    pub(crate) journal: Journal<D>,
+    group: Group,
+    failed: bool,
 }
 
 impl<D: Disk> ChunkStore<D> {
-    /// Opens the store in the disk's top folder, making it if there is none.
+    /// Opens the store in the disk's top folder, making it if there is none, and gives what is
+    /// durable about every replica.
     pub fn open(disk: D, options: StoreOptions) -> Result<(Self, Replicas), StoreError> {
-        Ok((ChunkStore { disk }, Replicas::new(options.remembered_clients_max)))
+        let (state, files, journal) = recover::recover(&disk, &options)?;
+        let replicas = state.replicas.clone();
+        let group = Group::default();
+        let mut store = ChunkStore { disk, options, state, files, journal, group, failed: false };
+        checkpoint::catch_up(&mut store)?;
+        Ok((store, replicas))
     }
 
     /// Carries out a batch; the results are in the batch's order.
+    ///
+    /// Reads see the state before the batch: a machine keeps them apart from changes of the same
+    /// blocks. The changes share their syncs, at most one for each data file and one for the
+    /// journal; two changes of one chunk are carried out one after the other.
+    ///
+    /// # Panics
+    /// If an operation is the master's, or its replica's record forbids it.
     pub fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<(IoId, IoResult)> {
-        let _ = (&self.disk, batch);
-        todo!()
+        let mut results: Vec<(IoId, Option<IoResult>)> = Vec::with_capacity(batch.len());
+        let mut changes = Vec::new();
+        for (at, (io, op)) in batch.into_iter().enumerate() {
+            match op {
+                IoOp::Read { chunk, pieces } => {
+                    results.push((io, Some(self.read(chunk, &pieces))));
+                }
+                change => {
+                    results.push((io, None));
+                    changes.push((at, change));
+                }
+            }
+        }
+        for (at, change) in changes {
+            if let Err(fault) = self.change(change) {
+                results[at].1 = Some(Err(fault));
+            }
+        }
+        let committed = self.in_service().and_then(|()| self.commit());
+        let fate = committed.map(|()| IoOutput::Done).map_err(IoFault::from);
+        if !self.failed {
+            self.failed = checkpoint::some(self) == Err(Trouble::Failed);
+        }
+        results.into_iter().map(|(io, result)| (io, result.unwrap_or(fate.clone()))).collect()
     }
 
-    /// Bytes in data files.
+    /// Bytes in data files, holes included.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        todo!()
+        self.state.chunks.values().map(|chunk| chunk.file_bytes).sum()
     }
 
-    /// Reads every block of every replica: the extents that do not fit their checksum.
-    pub fn verify(&mut self) -> Vec<(ChunkHandle, Vec<Extent>)> {
-        todo!()
-    }
-
-    /// Out of service after a failed write or sync.
+    /// True once a write or a sync failed: every operation is then refused.
     #[must_use]
     pub fn failed(&self) -> bool {
-        todo!()
+        self.failed
     }
+
+    /// Reads every block of every replica: those that do not fit their checksum or could not be
+    /// read. Empty if all is well.
+    pub fn verify(&mut self) -> Vec<(ChunkHandle, Vec<Extent>)> {
+        let handles: Vec<ChunkHandle> = self.state.chunks.keys().copied().collect();
+        let checked = handles.into_iter().map(|handle| (handle, self.verify_chunk(handle)));
+        checked.filter(|(_, bad)| !bad.is_empty()).collect()
+    }
+
+    /// The blocks of one replica that do not fit their checksum or could not be read.
+    pub fn verify_chunk(&mut self, handle: ChunkHandle) -> Vec<Extent> {
+        let Some(mut blocks) = self.blocks(handle) else { return Vec::new() };
+        blocks.verify = true;
+        let written: Vec<u32> = blocks.chunk.sums.blocks().collect();
+        let bad = written.into_iter().filter_map(|block| blocks.range(block..block + 1).err());
+        bad.flatten().collect()
+    }
+
+    fn in_service(&self) -> Result<(), Trouble> {
+        if self.failed { Err(Trouble::Failed) } else { Ok(()) }
+    }
+
+    fn blocks(&mut self, handle: ChunkHandle) -> Option<Blocks<'_, D>> {
+        Some(Blocks {
+            disk: &self.disk,
+            files: &mut self.files,
+            chunk: self.state.chunks.get(&handle)?,
+            block_bytes: self.state.block_bytes,
+            verify: self.options.verify_checksums,
+        })
+    }
+
+    fn read(&mut self, handle: ChunkHandle, pieces: &[Extent]) -> IoResult {
+        self.in_service()?;
+        let Some(mut blocks) = self.blocks(handle) else {
+            return Err(IoFault::Corrupt { blocks: pieces.to_vec() });
+        };
+        let mut read = Vec::with_capacity(pieces.len());
+        let mut bad = Vec::new();
+        for piece in pieces {
+            match blocks.extent(*piece) {
+                Ok(bytes) => read.push(bytes),
+                Err(corrupt) => bad.extend(corrupt),
+            }
+        }
+        if !bad.is_empty() {
+            return Err(IoFault::Corrupt { blocks: bad });
+        }
+        let data = if read.len() == 1 { read.remove(0) } else { Bytes::from(read.concat()) };
+        let crc = crc(&data);
+        Ok(IoOutput::Read(Payload::new(data, crc)))
+    }
+
+    /// Stages one change: `commit` makes it durable.
+    fn change(&mut self, op: IoOp) -> Result<(), IoFault> {
+        self.in_service()?;
+        let chunk = op.chunk().expect("a chunkserver's I/O concerns a chunk");
+        if self.group.chunks.contains(&chunk) {
+            self.commit()?;
+        }
+        match &op {
+            IoOp::Apply { mutations, .. } => {
+                let pieces = pieces_of_mutations(mutations);
+                self.write(op, pieces, None)
+            }
+            IoOp::Reconcile { image, pieces, payload, .. } => {
+                let (length, pieces) = (image.length, cut_pieces(pieces, payload, image.length));
+                self.write(op, pieces, Some(length))
+            }
+            IoOp::CopyIn { pieces, payload, .. } => {
+                let pieces = cut_pieces(pieces, payload, u64::MAX);
+                self.copy_in(chunk, pieces)
+            }
+            IoOp::Install { image, .. } => {
+                let length = image.length;
+                self.install(chunk, op, length)
+            }
+            IoOp::Promise { .. }
+            | IoOp::Adopt { .. }
+            | IoOp::StartLearner { .. }
+            | IoOp::Delete { .. }
+            | IoOp::Quarantine { .. } => self.record_only(chunk, op),
+            IoOp::Propose { .. } | IoOp::ConfirmLeadership | IoOp::Read { .. } => {
+                unreachable!("{op:?} is not a change of a replica")
+            }
+        }
+    }
+
+    /// Changes without bytes.
+    fn record_only(&mut self, chunk: ChunkHandle, op: IoOp) -> Result<(), IoFault> {
+        let change = Change::of(&op).expect("it changes the record");
+        let body = ChunkRecord { change, sums: Vec::new(), redo: Vec::new() }.to_bytes();
+        let urgent = !matches!(op, IoOp::StartLearner { .. });
+        self.admit(body.len(), 0, urgent)?;
+        if self.state.is_birth(&op) {
+            let data = DataFile { chunk, born: self.journal.next_lsn() };
+            let made = self.files.create(&self.disk, data);
+            made.map_err(|error| self.failed_write(Trouble::of_write(&error)))?;
+            self.group.names = true;
+        }
+        let lsn = self.journal.stage(&body, &[]);
+        let dropped = self.state.apply(lsn, &op, &[]);
+        self.group.after.extend(dropped.map(After::RemoveData));
+        if matches!(op, IoOp::Delete { .. }) {
+            self.group.after.push(After::RemoveMeta(chunk));
+        }
+        self.group.chunks.insert(chunk);
+        self.group.sync = true;
+        Ok(())
+    }
+
+    /// `Apply` and `Reconcile`: bytes and record together.
+    fn write(&mut self, op: IoOp, pieces: Vec<Piece>, cut: Option<u64>) -> Result<(), IoFault> {
+        let chunk = op.chunk().expect("it concerns a chunk");
+        let plan = self.plan(chunk, pieces, cut)?;
+        let runs = runs_of(plan.sums.iter().map(|(&block, &crc)| (block, crc)));
+        let change = Change::of(&op).expect("it changes the record");
+        let redo: Vec<Extent> = match plan.in_place {
+            true => Vec::new(),
+            false => plan.writes.iter().map(Piece::extent).collect(),
+        };
+        let body = ChunkRecord { change, sums: runs.clone(), redo }.to_bytes();
+        let payload: Vec<&[u8]> = match plan.in_place {
+            true => Vec::new(),
+            false => plan.writes.iter().map(|piece| &*piece.data).collect(),
+        };
+        self.admit(body.len(), payload.iter().map(|piece| piece.len()).sum(), false)?;
+        let durable = self.is_durable(chunk) || cut.is_some();
+        if plan.in_place {
+            self.write_in_place(chunk, &plan.writes)?;
+            if durable && !plan.writes.is_empty() {
+                self.group.data.insert(self.state.chunk(chunk).data);
+            }
+        } else {
+            self.reserve(chunk, &plan.writes)?;
+        }
+        let lsn = self.journal.stage(&body, &payload);
+        self.state.apply(lsn, &op, &runs);
+        if !plan.in_place {
+            self.group.after.push(After::Write { chunk, cut, pieces: plan.writes });
+        }
+        self.group.chunks.insert(chunk);
+        self.group.sync |= durable;
+        Ok(())
+    }
+
+    /// Bytes of a copy that counts for nothing until it is installed: in place, unjournaled.
+    fn copy_in(&mut self, chunk: ChunkHandle, pieces: Vec<Piece>) -> Result<(), IoFault> {
+        let plan = self.plan(chunk, pieces, None)?;
+        assert!(plan.in_place, "a learner has no durable bytes that a write could harm");
+        self.write_in_place(chunk, &plan.writes)?;
+        let sums = runs_of(plan.sums);
+        self.state.chunk(chunk).sums.extend(&sums);
+        Ok(())
+    }
+
+    fn install(&mut self, chunk: ChunkHandle, op: IoOp, length: u64) -> Result<(), IoFault> {
+        let plan = self.plan(chunk, Vec::new(), Some(length))?;
+        let blocks = blocks_below(length, self.state.block_bytes);
+        let state = self.state.chunk(chunk);
+        state.sums.extend(&runs_of(plan.sums));
+        state.sums.truncate(blocks);
+        let sums = state.sums.runs();
+        let data = state.data;
+        let change = Change::of(&op).expect("it changes the record");
+        let body = ChunkRecord { change, sums: sums.clone(), redo: Vec::new() }.to_bytes();
+        self.admit(body.len(), 0, false)?;
+        self.cut_file(chunk, length).map_err(|trouble| self.failed_write(trouble))?;
+        let lsn = self.journal.stage(&body, &[]);
+        self.state.apply(lsn, &op, &sums);
+        self.group.data.insert(data);
+        self.group.chunks.insert(chunk);
+        self.group.sync = true;
+        Ok(())
+    }
+
+    fn plan(
+        &mut self,
+        handle: ChunkHandle,
+        pieces: Vec<Piece>,
+        cut: Option<u64>,
+    ) -> Result<Plan, IoFault> {
+        let length = self.state.length(handle);
+        let cut = cut.filter(|&cut| cut < length.max(self.state.chunk(handle).file_bytes));
+        let mut blocks = self.blocks(handle).expect("a live replica has its data file");
+        let chunk: &Chunk = blocks.chunk;
+        let before = Before {
+            block_bytes: blocks.block_bytes,
+            sums: &chunk.sums,
+            length,
+            floor: chunk.floor,
+            file_bytes: chunk.file_bytes,
+        };
+        Plan::new(&before, pieces, cut, |block| blocks.range(block..block + 1))
+            .map_err(|blocks| IoFault::Corrupt { blocks })
+    }
+
+    /// Makes sure that the journal takes a record of this size.
+    fn admit(&mut self, body: usize, payload: usize, urgent: bool) -> Result<(), IoFault> {
+        if self.journal.fits(body, payload, false) {
+            return Ok(());
+        }
+        self.commit()?;
+        match self.journal.rotate(&self.disk, body, payload) {
+            Err(Trouble::Full) if urgent && self.journal.fits(body, payload, true) => Ok(()),
+            rotated => rotated.map_err(|trouble| self.failed_write(trouble)),
+        }
+    }
+
+    fn is_durable(&self, chunk: ChunkHandle) -> bool {
+        self.state.replicas.live.get(&chunk).is_none_or(|r| r.spec.sync == SyncPolicy::Durable)
+    }
+
+    /// Writes bytes that nothing durable depends on. Without room, the chunk is as before.
+    fn write_in_place(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), IoFault> {
+        let Err(trouble) = self.write_pieces(chunk, pieces) else { return Ok(()) };
+        let rolled_back = match trouble {
+            Trouble::Full => self.forget_unwritten(chunk),
+            Trouble::Failed => Err(trouble),
+        };
+        Err(self.failed_write(rolled_back.err().unwrap_or(trouble)))
+    }
+
+    /// What a write without room left beyond the durable length is cut away. A learner's blocks
+    /// keep their sums: one that was half overwritten no longer fits, and says so when read.
+    fn forget_unwritten(&mut self, chunk: ChunkHandle) -> Result<(), Trouble> {
+        let data = self.state.chunk(chunk).data;
+        let file = self.files.file(&self.disk, data).map_err(|_| Trouble::Failed)?;
+        let bytes = self.disk.len(file).map_err(|_| Trouble::Failed)?;
+        self.state.chunk(chunk).file_bytes = bytes;
+        let learner = self.state.replicas.live.get(&chunk).is_none_or(|record| record.learner);
+        if learner { Ok(()) } else { self.cut_file(chunk, self.state.length(chunk)) }
+    }
+
+    fn write_pieces(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), Trouble> {
+        let state = self.state.chunk(chunk);
+        for piece in pieces {
+            let file = self.files.file(&self.disk, state.data).map_err(|_| Trouble::Failed)?;
+            let written = self.disk.write_at(file, piece.offset, &piece.data);
+            written.map_err(|error| Trouble::of_write(&error))?;
+            state.file_bytes = state.file_bytes.max(piece.extent().end());
+        }
+        Ok(())
+    }
+
+    fn cut_file(&mut self, chunk: ChunkHandle, length: u64) -> Result<(), Trouble> {
+        let state = self.state.chunk(chunk);
+        if state.file_bytes > length {
+            let file = self.files.file(&self.disk, state.data).map_err(|_| Trouble::Failed)?;
+            self.disk.set_len(file, length).map_err(|_| Trouble::Failed)?;
+            state.file_bytes = length;
+        }
+        Ok(())
+    }
+
+    /// Asks for room before the journal promises to write: afterwards it would be too late.
+    fn reserve(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), IoFault> {
+        let state = self.state.chunk(chunk);
+        let end = pieces.iter().map(|piece| piece.extent().end()).max().unwrap_or(0);
+        if end <= state.file_bytes {
+            return Ok(());
+        }
+        let file = self.files.file(&self.disk, state.data);
+        let reserved = file.and_then(|file| self.disk.reserve(file, end));
+        reserved.map_err(|error| self.failed_write(Trouble::of_write(&error)))
+    }
+
+    fn failed_write(&mut self, trouble: Trouble) -> IoFault {
+        self.failed |= trouble == Trouble::Failed;
+        trouble.into()
+    }
+
+    /// Makes everything staged durable, as its policy says.
+    fn commit(&mut self) -> Result<(), Trouble> {
+        let group = std::mem::take(&mut self.group);
+        let committed = self.commit_group(group);
+        // Whatever it was: what was staged is neither there nor not there.
+        self.failed |= committed.is_err();
+        committed.map_err(|_| Trouble::Failed)
+    }
+
+    fn commit_group(&mut self, group: Group) -> Result<(), Trouble> {
+        for data in group.data {
+            let synced = self.files.sync(&self.disk, data);
+            synced.map_err(|error| Trouble::of_sync(&error))?;
+        }
+        if group.names {
+            let synced = self.disk.sync_dir(data_files::FOLDER);
+            synced.map_err(|error| Trouble::of_sync(&error))?;
+        }
+        self.journal.write(&self.disk)?;
+        if group.sync {
+            self.journal.sync(&self.disk)?;
+        }
+        group.after.into_iter().try_for_each(|after| self.follow(after))
+    }
+
+    fn follow(&mut self, after: After) -> Result<(), Trouble> {
+        match after {
+            After::Write { chunk, cut, pieces } => {
+                if let Some(length) = cut {
+                    self.cut_file(chunk, length)?;
+                }
+                self.write_pieces(chunk, &pieces)
+            }
+            After::RemoveData(data) => {
+                self.files.remove(&self.disk, data);
+                Ok(())
+            }
+            After::RemoveMeta(chunk) => {
+                // One that stays is removed at the next open.
+                let _ = self.disk.remove(&crate::chunk::ChunkMeta::name(chunk));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn pieces_of_mutations(mutations: &[(Mutation, Payload)]) -> Vec<Piece> {
+    let pieces = mutations.iter().map(|(mutation, payload)| {
+        assert_eq!(mutation.extent.length, payload.len(), "a mutation comes with its bytes");
+        Piece { offset: mutation.extent.offset, data: payload.data.clone() }
+    });
+    pieces.filter(|piece| !piece.data.is_empty()).collect()
+}
+
+/// The pieces of a payload, as far as they lie below `end`.
+fn cut_pieces(extents: &[Extent], payload: &Payload, end: u64) -> Vec<Piece> {
+    let mut left = payload.data.clone();
+    let mut pieces = Vec::with_capacity(extents.len());
+    for extent in extents {
+        let mut data = left.split_to(extent.length as usize);
+        data.truncate(extent.below(end).length as usize);
+        if !data.is_empty() {
+            pieces.push(Piece { offset: extent.offset, data });
+        }
+    }
+    assert!(left.is_empty(), "a payload is as long as its pieces");
+    pieces
 }

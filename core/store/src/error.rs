@@ -55,13 +55,38 @@ impl StoreError {
     }
 }
 
-/// How a failed disk operation looks to a machine: a full disk may have room again, everything
-/// else is for good.
-pub(crate) fn fault_of(error: &DiskError) -> IoFault {
-    match error {
-        DiskError::NoSpace { .. } => IoFault::NoSpace,
-        DiskError::NotFound { .. } | DiskError::Exists { .. } | DiskError::Failed { .. } => {
-            IoFault::DiskFailed
+/// How a failed disk operation ends for the operation that needed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There was no room, and nothing that was durable changed.
+    Full,
+    /// The disk is out of service: what it holds is unknown until it is opened anew.
+    Failed,
+}
+
+impl Trouble {
+    /// After a write, or an operation on names.
+    pub fn of_write(error: &DiskError) -> Self {
+        match error {
+            DiskError::NoSpace { .. } => Trouble::Full,
+            DiskError::NotFound { .. } | DiskError::Exists { .. } | DiskError::Failed { .. } => {
+                Trouble::Failed
+            }
+        }
+    }
+
+    /// After a sync: whatever the reason, pages may be gone that were never written, and a second
+    /// sync would say that all is well.
+    pub fn of_sync(_: &DiskError) -> Self {
+        Trouble::Failed
+    }
+}
+
+impl From<Trouble> for IoFault {
+    fn from(trouble: Trouble) -> IoFault {
+        match trouble {
+            Trouble::Full => IoFault::NoSpace,
+            Trouble::Failed => IoFault::DiskFailed,
         }
     }
 }

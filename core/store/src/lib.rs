@@ -4,16 +4,38 @@
 //! directory, a simulated disk, or [`mem::MemDisk`] with its power failures. `FORMAT.md` draws
 //! every byte of every file.
 //!
-//! Suggested reading order is the order of the modules: the disk and its faults, the whole-file
-//! and the appended formats, what stands in a chunkserver's journal, the chunk store, and the
+//! Suggested reading order is the order of the modules: the disk and its faults, files written
+//! whole, files appended to, what one chunk is, what a change of it does, the chunk store, and the
 //! master's log.
 
 pub mod disk;
 pub mod error;
-pub mod identity;
+pub mod mem;
 pub mod options;
 
+mod sealed;
+
+pub mod identity;
+
+mod frame;
+mod journal;
+
+mod chunk;
+mod data_files;
+mod sums;
+
+mod blocks;
+mod plan;
+
+mod record;
+mod state;
+
 pub mod chunk_store;
+
+mod checkpoint;
+mod group;
+mod recover;
+
 pub mod master_log;
 
 pub use chunk_store::ChunkStore;
@@ -21,4 +43,5 @@ pub use disk::{Disk, DiskError, Open};
 pub use error::StoreError;
 pub use identity::Identity;
 pub use master_log::MasterLog;
+pub use mem::MemDisk;
 pub use options::{MasterLogOptions, StoreOptions};

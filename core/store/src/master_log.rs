@@ -1,34 +1,212 @@
 //! The master's disk: its operation log and the checkpoints that let it be cut.
+//!
+//! Two checkpoints are kept. The log reaches back to the older one, so that a newest checkpoint
+//! that rotted costs time at the next start and nothing else.
 
 use crate::disk::Disk;
-use crate::error::StoreError;
+use crate::error::{StoreError, Trouble};
+use crate::frame::Record;
+use crate::journal::{Journal, Shape};
 use crate::options::MasterLogOptions;
+use crate::sealed::{self, join};
 use leasehold_proto::{IoFault, LogEntry, LogIndex, MasterState};
 
-/// A master's operation log with its checkpoints.
+const LOG_FOLDER: &str = "log";
+const CHECKPOINT_FOLDER: &str = "checkpoint";
+const SUFFIX: &str = ".ckpt";
+const CHECKPOINTS_KEPT: usize = 2;
+
+/// What an opened log gives: itself, the newest valid checkpoint's state, the entries after it.
+pub type Opened<D> = (MasterLog<D>, MasterState, Vec<(LogIndex, LogEntry)>);
+
+/// A master's operation log with its checkpoints. An entry's index is its record's number.
 pub struct MasterLog<D: Disk> {
     disk: D,
+    journal: Journal<D>,
+    /// Indices of the checkpoints on the disk, oldest first.
+    checkpoints: Vec<LogIndex>,
+    failed: bool,
 }
 
 impl<D: Disk> MasterLog<D> {
-    /// Opens the log: itself, the newest valid checkpoint's state, and the entries after it.
-    #[allow(clippy::type_complexity)]
-    pub fn open(
-        disk: D,
-        options: MasterLogOptions,
-    ) -> Result<(Self, MasterState, Vec<(LogIndex, LogEntry)>), StoreError> {
-        Ok((MasterLog { disk }, MasterState::new(options.sessions_max), Vec::new()))
+    /// Opens the log. Every entry that it gives is durable.
+    pub fn open(disk: D, options: MasterLogOptions) -> Result<Opened<D>, StoreError> {
+        disk.create_dir(CHECKPOINT_FOLDER)?;
+        disk.sync_dir(CHECKPOINT_FOLDER)?;
+        let checkpoints = list_checkpoints(&disk)?;
+        let state = newest_valid(&disk, &checkpoints)?;
+        let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
+        let mut entries: Vec<(LogIndex, LogEntry)> = Vec::new();
+        let mut first = None;
+        let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
+        let journal = Journal::open(&disk, shape, |record| {
+            first.get_or_insert(record.lsn);
+            if record.lsn > base.0 {
+                entries.push((LogIndex(record.lsn), decode(&record)?));
+            }
+            Ok(())
+        })?;
+        let first = first.unwrap_or(journal.next_lsn());
+        if first > base.0 + 1 || journal.next_lsn() <= base.0 {
+            let why = "the entries between the checkpoint and the log are not there";
+            return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
+        }
+        let state = state.unwrap_or_else(|| MasterState::new(options.sessions_max));
+        Ok((MasterLog { disk, journal, checkpoints, failed: false }, state, entries))
     }
 
-    /// Appends entries, durable together when this returns; the index of the first.
+    /// Appends entries, durable together when this returns; gives the index of the first.
+    ///
+    /// After `NoSpace` nothing was changed; after `DiskFailed` the log is out of service, and
+    /// whether the entries are durable shows when it is opened anew.
     pub fn append(&mut self, entries: &[LogEntry]) -> Result<LogIndex, IoFault> {
-        let _ = (&self.disk, entries);
-        todo!()
+        self.guarded(|log| log.try_append(entries))
     }
 
-    /// Makes a checkpoint of `state` durable, then drops what no kept checkpoint needs.
-    pub fn checkpoint(&mut self, state: &MasterState) -> Result<(), IoFault> {
-        let _ = state;
-        todo!()
+    /// The index that the next entry gets.
+    #[must_use]
+    pub fn next_index(&self) -> LogIndex {
+        LogIndex(self.journal.next_lsn())
     }
+
+    /// Indices of the checkpoints on the disk, oldest first, and the log's generations: for
+    /// whoever decides when to write another one.
+    #[must_use]
+    pub fn kept(&self) -> (&[LogIndex], usize) {
+        (&self.checkpoints, self.journal.generations())
+    }
+
+    /// Makes a checkpoint of `state` durable, then drops the log that neither kept checkpoint
+    /// needs. After `NoSpace` everything is as it was.
+    pub fn checkpoint(&mut self, state: &MasterState) -> Result<(), IoFault> {
+        assert!(state.applied < self.next_index(), "a checkpoint is of what the log holds");
+        self.guarded(|log| log.try_checkpoint(state))
+    }
+
+    fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<T, IoFault> {
+        if self.failed {
+            return Err(IoFault::DiskFailed);
+        }
+        let done = work(self);
+        self.failed = matches!(done, Err(Trouble::Failed));
+        Ok(done?)
+    }
+
+    fn try_append(&mut self, entries: &[LogEntry]) -> Result<LogIndex, Trouble> {
+        let first = self.next_index();
+        let bodies: Vec<Vec<u8>> = entries.iter().map(encode).collect();
+        // Room for all of them first, so that none is written if the disk is full.
+        let bytes = bodies.iter().map(|body| crate::frame::record_bytes(body.len(), 0)).sum();
+        if !self.journal.fits(bytes, 0, false) {
+            match self.journal.rotate(&self.disk, bytes, 0) {
+                Err(Trouble::Full) if self.journal.fits(bytes, 0, true) => {}
+                rotated => rotated?,
+            }
+        }
+        for body in &bodies {
+            self.journal.stage(body, &[]);
+        }
+        self.journal.write(&self.disk)?;
+        self.journal.sync(&self.disk)?;
+        Ok(first)
+    }
+
+    fn try_checkpoint(&mut self, state: &MasterState) -> Result<(), Trouble> {
+        if self.checkpoints.last() == Some(&state.applied) {
+            return Ok(());
+        }
+        let body = postcard::to_allocvec(state).expect("plain data encodes");
+        sealed::replace(&self.disk, &name_of(state.applied), sealed::CHECKPOINT, &body)
+            .map_err(|error| Trouble::of_write(&error))?;
+        self.sync_checkpoints()?;
+        self.checkpoints.push(state.applied);
+        self.checkpoints.sort_unstable();
+        // The log goes on in a new file, so that the old ones can go. Without room it stays.
+        match self.journal.rotate(&self.disk, 0, 0) {
+            Err(Trouble::Full) | Ok(()) => {}
+            Err(Trouble::Failed) => return Err(Trouble::Failed),
+        }
+        self.drop_old()
+    }
+
+    fn drop_old(&mut self) -> Result<(), Trouble> {
+        if self.checkpoints.len() < CHECKPOINTS_KEPT {
+            return Ok(());
+        }
+        let dropped = self.checkpoints.len() - CHECKPOINTS_KEPT;
+        for index in self.checkpoints.drain(..dropped) {
+            self.disk.remove(&name_of(index)).map_err(|error| Trouble::of_write(&error))?;
+        }
+        self.sync_checkpoints()?;
+        let needed = self.checkpoints[0].0 + 1;
+        while self.journal.oldest_is_covered(needed) {
+            self.journal.drop_oldest(&self.disk)?;
+        }
+        Ok(())
+    }
+
+    fn sync_checkpoints(&self) -> Result<(), Trouble> {
+        self.disk.sync_dir(CHECKPOINT_FOLDER).map_err(|error| Trouble::of_sync(&error))
+    }
+}
+
+pub(crate) fn encode(entry: &LogEntry) -> Vec<u8> {
+    postcard::to_allocvec(entry).expect("plain data encodes")
+}
+
+fn decode(record: &Record<'_>) -> Result<LogEntry, StoreError> {
+    postcard::from_bytes(record.body)
+        .map_err(|_| StoreError::corrupt(LOG_FOLDER, 0, "an entry that does not decode"))
+}
+
+fn name_of(index: LogIndex) -> String {
+    join(CHECKPOINT_FOLDER, &format!("{:016x}{SUFFIX}", index.0))
+}
+
+fn list_checkpoints<D: Disk>(disk: &D) -> Result<Vec<LogIndex>, StoreError> {
+    let names = sealed::clean_folder(disk, CHECKPOINT_FOLDER)?;
+    let indices = names.iter().map(|name| {
+        let number = name.strip_suffix(SUFFIX).and_then(|n| u64::from_str_radix(n, 16).ok());
+        number.map(LogIndex).ok_or_else(|| {
+            let name = join(CHECKPOINT_FOLDER, name);
+            StoreError::corrupt(&name, 0, "not the name of a checkpoint")
+        })
+    });
+    indices.collect()
+}
+
+/// The newest checkpoint that reads well; none if there is none at all. One of another format
+/// version is not passed over: an older program must not go on from an older state.
+fn newest_valid<D: Disk>(
+    disk: &D,
+    checkpoints: &[LogIndex],
+) -> Result<Option<MasterState>, StoreError> {
+    let mut trouble = None;
+    for &index in checkpoints.iter().rev() {
+        match load(disk, index) {
+            Ok(state) => return Ok(Some(state)),
+            Err(corrupt @ StoreError::Corrupt { .. }) => trouble = trouble.or(Some(corrupt)),
+            Err(other) => return Err(other),
+        }
+    }
+    // With a single checkpoint the log still begins at its first entry.
+    match trouble {
+        Some(corrupt) if checkpoints.len() >= CHECKPOINTS_KEPT => Err(corrupt),
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn load<D: Disk>(disk: &D, index: LogIndex) -> Result<MasterState, StoreError> {
+    let name = name_of(index);
+    let body = sealed::load(disk, &name, sealed::CHECKPOINT)?
+        .ok_or_else(|| StoreError::corrupt(&name, 0, "listed but not there"))?;
+    let state: MasterState = postcard::from_bytes(&body)
+        .map_err(|_| StoreError::corrupt(&name, 32, "does not decode"))?;
+    if state.applied != index {
+        return Err(StoreError::corrupt(&name, 32, "another index than its name says"));
+    }
+    Ok(state)
 }

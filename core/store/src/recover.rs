@@ -1,0 +1,162 @@
+//! Opening a store: meta files, then the journal's records that they do not include.
+
+use crate::chunk::{self, Chunk, ChunkMeta};
+use crate::chunk_store::JOURNAL_FOLDER;
+use crate::data_files::{self, DataFile, DataFiles};
+use crate::disk::{Disk, DiskError, Open};
+use crate::error::StoreError;
+use crate::frame::Record;
+use crate::journal::{Journal, Shape};
+use crate::options::StoreOptions;
+use crate::record::{Change, ChunkRecord};
+use crate::sealed::{self, join};
+use crate::state::State;
+use crate::sums::Sums;
+use leasehold_proto::{ChunkHandle, Extent};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) type Recovered<D> = (State, DataFiles<D>, Journal<D>);
+
+/// Brings the data files and the memory of them to the end of the journal.
+pub(crate) fn recover<D: Disk>(
+    disk: &D,
+    options: &StoreOptions,
+) -> Result<Recovered<D>, StoreError> {
+    for folder in [chunk::FOLDER, data_files::FOLDER] {
+        disk.create_dir(folder)?;
+        // What a killed process left unsynced must be durable before anything is built on it.
+        disk.sync_dir(folder)?;
+    }
+    disk.sync_dir("")?;
+    let mut recovery = Recovery {
+        disk,
+        state: State::new(options.block_bytes, options.remembered_clients_max),
+        files: DataFiles::new(options.open_files_max),
+        included: BTreeMap::new(),
+    };
+    for meta in ChunkMeta::load_all(disk, options.block_bytes)? {
+        recovery.take_in(meta);
+    }
+    let (bytes, block_bytes) = (options.journal_bytes, options.block_bytes);
+    let shape = Shape { folder: JOURNAL_FOLDER, bytes, block_bytes };
+    let journal = Journal::open(disk, shape, |record| recovery.replay(record))?;
+    recovery.measure_files()?;
+    recovery.remove_orphans()?;
+    Ok((recovery.state, recovery.files, journal))
+}
+
+struct Recovery<'a, D: Disk> {
+    disk: &'a D,
+    state: State,
+    files: DataFiles<D>,
+    /// The last record that each chunk's meta file includes.
+    included: BTreeMap<ChunkHandle, u64>,
+}
+
+impl<D: Disk> Recovery<'_, D> {
+    fn take_in(&mut self, meta: ChunkMeta) {
+        let mut chunk = Chunk::new(DataFile { chunk: meta.chunk, born: meta.born });
+        chunk.sums = Sums::of(&meta.sums);
+        chunk.set_aside = meta.set_aside;
+        self.state.chunks.insert(meta.chunk, chunk);
+        self.included.insert(meta.chunk, meta.included);
+        if meta.quarantined {
+            self.state.replicas.quarantined.insert(meta.chunk);
+        }
+        if let Some(record) = meta.live {
+            self.state.replicas.live.insert(meta.chunk, record);
+        }
+    }
+
+    fn replay(&mut self, record: Record<'_>) -> Result<(), StoreError> {
+        let ChunkRecord { change, sums, redo } = ChunkRecord::from_bytes(record.body)?;
+        let cut = match &change {
+            Change::Reconcile { image, .. } => Some(image.length),
+            _ => None,
+        };
+        let op = change.into_op();
+        let handle = op.chunk().expect("a record concerns a chunk");
+        if self.included.get(&handle).is_some_and(|&included| record.lsn <= included) {
+            return Ok(());
+        }
+        // One that did not shorten the chunk has nothing to clear, and bytes appended after it
+        // may stand there already.
+        let cut = cut.filter(|&length| length < self.state.length(handle));
+        self.state.apply(record.lsn, &op, &sums);
+        match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
+            Some(data) => self.redo(data, cut, &redo, record.payload),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes again what a record carries. A later record may have dropped the file already.
+    fn redo(
+        &mut self,
+        data: DataFile,
+        cut: Option<u64>,
+        extents: &[Extent],
+        mut payload: &[u8],
+    ) -> Result<(), StoreError> {
+        if cut.is_none() && extents.is_empty() {
+            return Ok(());
+        }
+        let file = match self.files.file(self.disk, data) {
+            Ok(file) => file,
+            Err(DiskError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(length) = cut {
+            // Not by cutting: later bytes may stand in their place beyond it.
+            let end = self.disk.len(file)?.min(length.next_multiple_of(self.state.block_bytes));
+            let zeros = vec![0; end.saturating_sub(length) as usize];
+            self.disk.write_at(file, length, &zeros)?;
+        }
+        for extent in extents {
+            let (bytes, rest) = payload.split_at(extent.length as usize);
+            self.disk.write_at(file, extent.offset, bytes)?;
+            payload = rest;
+        }
+        Ok(())
+    }
+
+    /// Cuts what a write that never became durable left beyond a chunk's length. A data file that
+    /// is lost is made anew: what it held fails its checksums.
+    fn measure_files(&mut self) -> Result<(), StoreError> {
+        for (handle, chunk) in &mut self.state.chunks {
+            let file = match self.disk.open(&chunk.data.name(), Open::Existing) {
+                Err(DiskError::NotFound { .. }) => {
+                    self.disk.open(&chunk.data.name(), Open::Create)?
+                }
+                opened => opened?,
+            };
+            chunk.file_bytes = self.disk.len(&file)?;
+            let record = self.state.replicas.live.get(handle).filter(|record| !record.learner);
+            if let Some(length) = record.map(|record| record.image.length)
+                && length < chunk.file_bytes
+            {
+                self.disk.set_len(&file, length)?;
+                chunk.file_bytes = length;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_orphans(&mut self) -> Result<(), StoreError> {
+        let chunks = self.state.chunks.values();
+        let data: BTreeSet<String> = chunks.map(|chunk| chunk.data.file_name()).collect();
+        for name in self.disk.list(data_files::FOLDER)? {
+            if !data.contains(&name) {
+                self.disk.remove(&join(data_files::FOLDER, &name))?;
+            }
+        }
+        let metas: BTreeSet<String> =
+            self.state.chunks.keys().map(|&chunk| ChunkMeta::name(chunk)).collect();
+        for name in sealed::clean_folder(self.disk, chunk::FOLDER)? {
+            let name = join(chunk::FOLDER, &name);
+            if !metas.contains(&name) {
+                self.disk.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+}
