@@ -307,7 +307,9 @@ fn a_stale_location_is_looked_up_again() {
     let (to, again, _) = bench.expect_mutate(MutationKind::Write, 100);
     assert_eq!((to, again), (S2, op));
     // The first primary's refusal, once more: it is not whom we wait for.
+    let before = bench.client.clone();
     bench.mutated(S1, op, 100, Err(Refusal::NotPrimary));
+    assert_eq!(bench.client, before);
     bench.mutated(S2, op, 100, Ok(EXTENT));
     assert_eq!(bench.answer(), written(0));
     bench.assert_idle();

@@ -108,7 +108,7 @@ pub struct MasterState {
 }
 
 /// What applying an entry did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Applied {
     /// Of another epoch, or not current: nothing happened.
     Ignored,
