@@ -1,3 +1,16 @@
 //! The loop that runs a machine; clock, transport and disk on tokio.
+//!
+//! This crate is compiled twice. Under `--cfg madsim` only what needs no operating system
+//! remains: the [`driver`], the [`executor`], the observer and the [`client`] library, which the
+//! simulated cluster runs over clocks, disks and a network of its own. Otherwise the real ones
+//! join them, and `master`, `chunkserver` and `Client::connect` assemble them.
 
 pub mod driver;
+pub mod clock;
+pub mod executor;
+pub mod observe;
+#[cfg(not(madsim))]
+pub mod os_disk;
+#[cfg(not(madsim))]
+pub mod storage;
+pub mod client;

@@ -1,0 +1,248 @@
+//! The client library: files of a cluster as an async program wants them.
+//!
+//! A [`Client`] is a handle to a session: a driver task that runs the protocol's client machine.
+//! It is cheap to clone, and the session ends when its last clone is gone. The machine finds the
+//! leader and the primaries, retries, and never runs an operation twice; what this module adds is
+//! the cutting of long transfers into pieces, several of them on their way at a time.
+//!
+//! ```no_run
+//! use leasehold_node::client::{Client, ClientOptions, FileSpec};
+//! use leasehold_proto::NodeId;
+//!
+//! # async fn example() -> Result<(), leasehold_node::client::ClientError> {
+//! let session = NodeId(0x5eed_0000_0000_0001); // draw it at random: it names this session
+//! let masters = vec![(NodeId(1), "127.0.0.1:7100".parse().expect("an address"))];
+//! let client = Client::connect(ClientOptions::new(session, masters)).await?;
+//!
+//! client.mkdir("/logs").await?;
+//! let file = client.create("/logs/today", FileSpec::default()).await?;
+//! let at = file.append("first record\n").await?;
+//! assert_eq!(&file.read(at, 13).await?[..], b"first record\n");
+//! for (name, info) in client.list("/logs").await? {
+//!     println!("{name}: {} chunks", info.chunks);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod answers;
+mod error;
+mod span;
+mod file;
+mod reader;
+mod writer;
+#[cfg(not(madsim))]
+mod connect;
+#[cfg(test)]
+mod tests;
+
+pub use answers::{Answer, Answers, Settler, answers};
+#[cfg(not(madsim))]
+pub use connect::ClientOptions;
+pub use error::ClientError;
+pub use file::File;
+pub use leasehold_proto::metadata::{
+    ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, ServerStatus,
+};
+pub use leasehold_proto::{OpError, Refusal, SyncPolicy};
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::clock::wall_clock_ms;
+use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
+use leasehold_proto::{ChunkHandle, Constants, FileId, Input, Operation, Outcome};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// A session with a cluster.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Session>);
+
+#[derive(Debug)]
+struct Session {
+    inbox: mpsc::Sender<Input>,
+    answers: Answers,
+    constants: Constants,
+}
+
+/// The answer to a request that is on its way.
+type Pending = oneshot::Receiver<Answer>;
+
+impl Client {
+    /// A client over a driver that somebody else runs: `inbox` is the driver's, and its outbox
+    /// settles what the other end of `answers` entered. For simulations and tests; programs call
+    /// [`Client::connect`].
+    #[must_use]
+    pub fn over(inbox: mpsc::Sender<Input>, answers: Answers, constants: Constants) -> Self {
+        Client(Arc::new(Session { inbox, answers, constants }))
+    }
+
+    /// The constants of the cluster as this session was told them.
+    #[must_use]
+    pub fn constants(&self) -> &Constants {
+        &self.0.constants
+    }
+
+    /// Makes an empty file and opens it. Its directory must exist.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if something is at the path, `NotFound` or `NotADirectory` if its parent
+    /// is not a directory, `Invalid` for a path or a spec that cannot be.
+    pub async fn create(&self, path: &str, spec: FileSpec) -> Result<File, ClientError> {
+        let path = path.to_owned();
+        let change = MetadataChange::Create { path: path.clone(), spec, mtime_ms: wall_clock_ms() };
+        match self.metadata(&path, Operation::Change(change)).await? {
+            MetadataAnswer::File(info) => self.file(path, &info),
+            other => unreachable!("Create is answered with a file, not {other:?}"),
+        }
+    }
+
+    /// Opens a file. The handle names the file, not the path: a rename does not affect it.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing is at the path, `IsADirectory` if a directory is.
+    pub async fn open(&self, path: &str) -> Result<File, ClientError> {
+        let info = self.stat(path).await?;
+        self.file(path.to_owned(), &info)
+    }
+
+    /// Makes a directory. Its parent must exist.
+    ///
+    /// # Errors
+    /// As [`Client::create`].
+    pub async fn mkdir(&self, path: &str) -> Result<(), ClientError> {
+        let change = MetadataChange::Mkdir { path: path.to_owned(), mtime_ms: wall_clock_ms() };
+        self.metadata(path, Operation::Change(change)).await.map(drop)
+    }
+
+    /// What is at a path. The length of a file that is being written is [`File::len`]'s to say.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `Invalid`.
+    pub async fn stat(&self, path: &str) -> Result<FileInfo, ClientError> {
+        let query = MetadataQuery::Stat { path: path.to_owned() };
+        match self.metadata(path, Operation::Query(query)).await? {
+            MetadataAnswer::File(info) => Ok(info),
+            other => unreachable!("Stat is answered with a file, not {other:?}"),
+        }
+    }
+
+    /// Everything in a directory, in order of name. A long directory is read in several
+    /// questions: names that come or go meanwhile may be in it or not, all others are.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `Invalid`.
+    pub async fn list(&self, path: &str) -> Result<Vec<(String, FileInfo)>, ClientError> {
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map(|(name, _): &(String, FileInfo)| name.clone());
+            let query = MetadataQuery::List { path: path.to_owned(), after };
+            match self.metadata(path, Operation::Query(query)).await? {
+                MetadataAnswer::List { entries, more } => {
+                    let more = more && !entries.is_empty();
+                    all.extend(entries);
+                    if !more {
+                        return Ok(all);
+                    }
+                }
+                other => unreachable!("List is answered with a list, not {other:?}"),
+            }
+        }
+    }
+
+    /// Moves a file or directory, replacing a file (or an empty directory by a directory) as
+    /// POSIX `rename` does.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `IsADirectory`, `DirectoryNotEmpty`, `Invalid`; they concern
+    /// either path.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), ClientError> {
+        let change = MetadataChange::Rename { from: from.to_owned(), to: to.to_owned() };
+        let what = format!("{from} -> {to}");
+        self.metadata(&what, Operation::Change(change)).await.map(drop)
+    }
+
+    /// Moves a file to the trash, or removes an empty directory.
+    ///
+    /// # Errors
+    /// `NotFound`, `DirectoryNotEmpty`, `Invalid`.
+    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        let change = MetadataChange::Delete { path: path.to_owned() };
+        self.metadata(path, Operation::Change(change)).await.map(drop)
+    }
+
+    /// The cluster at a glance.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn status(&self) -> Result<ClusterStatus, ClientError> {
+        match self.metadata("status", Operation::Query(MetadataQuery::Status)).await? {
+            MetadataAnswer::Status(status) => Ok(status),
+            other => unreachable!("Status is answered with a status, not {other:?}"),
+        }
+    }
+
+    /// Every chunk with every replica that the master knows of, in order of handle, for `fsck`.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn chunks(&self) -> Result<Vec<ChunkStatus>, ClientError> {
+        let mut all = Vec::new();
+        let mut from = ChunkHandle(0);
+        loop {
+            let query = MetadataQuery::Chunks { from };
+            match self.metadata("chunks", Operation::Query(query)).await? {
+                MetadataAnswer::Chunks { chunks, next } => {
+                    all.extend(chunks);
+                    match next {
+                        Some(next) if next > from => from = next,
+                        _ => return Ok(all),
+                    }
+                }
+                other => unreachable!("Chunks is answered with chunks, not {other:?}"),
+            }
+        }
+    }
+
+    async fn stat_file(&self, path: &str, file: FileId) -> Result<FileInfo, ClientError> {
+        let query = MetadataQuery::StatFile { file };
+        match self.metadata(path, Operation::Query(query)).await? {
+            MetadataAnswer::File(info) => Ok(info),
+            other => unreachable!("StatFile is answered with a file, not {other:?}"),
+        }
+    }
+
+    fn file(&self, path: String, info: &FileInfo) -> Result<File, ClientError> {
+        match info.kind {
+            FileKind::File(spec) => Ok(File::new(self.clone(), path, info.file, spec)),
+            FileKind::Directory => {
+                Err(ClientError::of(&path, OpError::Refused(Refusal::IsADirectory)))
+            }
+        }
+    }
+
+    async fn metadata(&self, path: &str, op: Operation) -> Result<MetadataAnswer, ClientError> {
+        match self.ask(path, op).await? {
+            Outcome::Metadata(answer) => Ok(answer),
+            other => unreachable!("metadata is answered with metadata, not {other:?}"),
+        }
+    }
+
+    async fn ask(&self, path: &str, op: Operation) -> Result<Outcome, ClientError> {
+        let pending = self.begin(op).await?;
+        finish(path, pending).await
+    }
+
+    /// Hands an operation to the machine; the answer comes by the channel.
+    async fn begin(&self, op: Operation) -> Result<Pending, ClientError> {
+        let (id, answer) = self.0.answers.enter().await.ok_or(ClientError::Closed)?;
+        let request = Input::Request { id, op };
+        self.0.inbox.send(request).await.map_err(|_| ClientError::Closed)?;
+        Ok(answer)
+    }
+}
+
+async fn finish(path: &str, pending: Pending) -> Result<Outcome, ClientError> {
+    let answer = pending.await.map_err(|_| ClientError::Closed)?;
+    answer.map_err(|error| ClientError::of(path, error))
+}

@@ -1,0 +1,161 @@
+//! What turns a machine's I/O into its `IoDone`s, without a thread: real runs call it from a
+//! disk's own thread, simulated runs call it inline and add the latency themselves.
+
+use leasehold_proto::{
+    Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterState,
+    ProposeOutcome, Replicas,
+};
+use leasehold_store::{ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions};
+
+/// Carries out I/O. Each operation of a batch ends as one `IoDone`.
+pub trait Executor {
+    /// Carries out a batch, durable together where the operations ask for it, and returns what
+    /// the machine is to be told, in an order in which it may be told.
+    fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input>;
+
+    /// Does what nobody waits for; called when nothing is queued.
+    fn idle(&mut self) {}
+}
+
+/// A chunkserver's disk.
+pub struct ChunkExecutor<D: Disk> {
+    store: ChunkStore<D>,
+}
+
+impl<D: Disk> ChunkExecutor<D> {
+    /// Opens the store; the replicas are the machine's `Durable`.
+    ///
+    /// # Errors
+    /// Those of [`ChunkStore::open`].
+    pub fn open(disk: D, options: StoreOptions) -> Result<(Self, Replicas), StoreError> {
+        let (store, replicas) = ChunkStore::open(disk, options)?;
+        Ok((ChunkExecutor { store }, replicas))
+    }
+
+    /// The store, for what is not a machine's I/O: scrubbing, used bytes.
+    pub fn store(&mut self) -> &mut ChunkStore<D> {
+        &mut self.store
+    }
+}
+
+impl<D: Disk> Executor for ChunkExecutor<D> {
+    fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input> {
+        let done = self.store.execute(batch);
+        done.into_iter().map(|(io, result)| Input::IoDone { io, result }).collect()
+    }
+}
+
+/// A lone master's disk: the consensus device of a cluster with one master. What is durable here
+/// is committed, and this master always leads.
+pub struct MasterExecutor<D: Disk> {
+    log: MasterLog<D>,
+    /// The state after every entry in the log: checkpoints are written from here, so that the
+    /// machine's own copy never waits for one.
+    replayed: MasterState,
+    /// Entries after the newest checkpoint.
+    uncovered: u64,
+    checkpoint_entries: u64,
+}
+
+/// What a master starts from.
+#[derive(Debug)]
+pub struct MasterStart {
+    /// The machine's `Durable`.
+    pub checkpoint: MasterState,
+    /// Its first inputs: the committed entries after the checkpoint, then its leadership.
+    pub inputs: Vec<Input>,
+}
+
+impl<D: Disk> MasterExecutor<D> {
+    /// Opens the log. A checkpoint is due whenever `checkpoint_entries` entries stand after the
+    /// last one, which bounds the replay at start.
+    ///
+    /// # Errors
+    /// Those of [`MasterLog::open`].
+    pub fn open(
+        disk: D,
+        options: MasterLogOptions,
+        checkpoint_entries: u64,
+    ) -> Result<(Self, MasterStart), StoreError> {
+        let (log, checkpoint, entries) = MasterLog::open(disk, options)?;
+        let mut replayed = checkpoint.clone();
+        let uncovered = entries.len() as u64;
+        let mut inputs = Vec::with_capacity(entries.len() + 1);
+        for (index, entry) in entries {
+            let _ = replayed.apply(index, &entry);
+            inputs.push(Input::Committed { index, entry });
+        }
+        inputs.push(Input::Leadership(Leadership::Leader));
+        let executor = MasterExecutor { log, replayed, uncovered, checkpoint_entries };
+        Ok((executor, MasterStart { checkpoint, inputs }))
+    }
+
+    /// Appends what was proposed as one group, durable at one sync.
+    fn append(&mut self, proposed: Vec<(IoId, LogEntry)>, out: &mut Vec<Input>) {
+        if proposed.is_empty() {
+            return;
+        }
+        let (ios, entries): (Vec<_>, Vec<_>) = proposed.into_iter().unzip();
+        match self.log.append(&entries) {
+            Ok(first) => self.commit(first, ios, entries, out),
+            Err(fault) => out.extend(ios.into_iter().map(|io| done(io, Err(fault.clone())))),
+        }
+    }
+
+    fn commit(
+        &mut self,
+        first: LogIndex,
+        ios: Vec<IoId>,
+        entries: Vec<LogEntry>,
+        out: &mut Vec<Input>,
+    ) {
+        self.uncovered += entries.len() as u64;
+        let mut index = first;
+        for (io, entry) in ios.into_iter().zip(entries) {
+            let _ = self.replayed.apply(index, &entry);
+            out.push(Input::Committed { index, entry });
+            let committed = ProposeOutcome::Committed(index);
+            out.push(done(io, Ok(IoOutput::Proposed(committed))));
+            index = index.next();
+        }
+    }
+}
+
+impl<D: Disk> Executor for MasterExecutor<D> {
+    fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input> {
+        let mut out = Vec::with_capacity(batch.len() * 2);
+        let mut proposed = Vec::new();
+        for (io, op) in batch {
+            match op {
+                IoOp::Propose { entry } => proposed.push((io, entry)),
+                // There is no other master, and so no moment at which another could lead.
+                IoOp::ConfirmLeadership => out.push(done(io, Ok(IoOutput::Confirmed))),
+                chunk_io => unreachable!("a master asks for no {chunk_io:?}"),
+            }
+        }
+        self.append(proposed, &mut out);
+        out
+    }
+
+    fn idle(&mut self) {
+        if self.uncovered < self.checkpoint_entries {
+            return;
+        }
+        // A checkpoint that fails costs nothing but a longer replay: the log still stands. The
+        // next one is tried after as many entries again.
+        self.uncovered = 0;
+        if let Err(fault) = self.log.checkpoint(&self.replayed) {
+            tracing::warn!(%fault, "no checkpoint was made");
+        }
+    }
+}
+
+fn done(io: IoId, result: IoResult) -> Input {
+    Input::IoDone { io, result }
+}
+
+/// True if this says that the disk is out of service.
+#[must_use]
+pub fn says_disk_failed(input: &Input) -> bool {
+    matches!(input, Input::IoDone { result: Err(IoFault::DiskFailed), .. })
+}

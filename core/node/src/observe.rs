@@ -1,0 +1,70 @@
+//! An observer that turns a machine's events into `tracing`: values are fields.
+
+use crate::driver::Observer;
+use leasehold_proto::{Effect, Event, Input, Time};
+use tracing::{debug, error, info, trace, warn};
+
+/// Tells `tracing` what happens: INFO is what an operator cares about, DEBUG a protocol step,
+/// TRACE every message and mutation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traced;
+
+impl<M> Observer<M> for Traced {
+    fn input(&mut self, now: Time, input: &Input) {
+        if let Input::Deliver(envelope) = input {
+            trace!(%now, from = %envelope.from, message = ?envelope.message, "received");
+        }
+    }
+
+    fn effect(&mut self, now: Time, effect: &Effect) {
+        match effect {
+            Effect::Send(envelope) => {
+                trace!(%now, to = %envelope.to, message = ?envelope.message, "sent");
+            }
+            Effect::Io { io, op } => trace!(%now, %io, ?op, "disk"),
+            Effect::Respond { id, result } => trace!(%now, %id, ?result, "answered"),
+            Effect::Observe(event) => tell(event),
+        }
+    }
+
+    fn stepped(&mut self, _: Time, _: &M) {}
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::LeaderBegan { epoch } => info!(%epoch, "leads"),
+        Event::Configured { chunk, version, members, .. } => {
+            debug!(%chunk, %version, ?members, "configured");
+        }
+        Event::ServerJoined { node, rejoined } => info!(%node, rejoined, "chunkserver joined"),
+        Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
+        Event::SafeModeEnded => info!("safe mode ended"),
+        Event::LogLost { chunk } => {
+            error!(%chunk, "a chunkserver holds a chunk that this master's log never made");
+        }
+        Event::RepairBegan { chunk, to, .. } => info!(%chunk, %to, "copying a replica"),
+        Event::RepairEnded { chunk, to, done } => info!(%chunk, %to, done, "copy ended"),
+        Event::CorruptRead { chunk } => warn!(%chunk, "a block does not fit its checksum"),
+        Event::DiskFailed => error!("the disk is out of service"),
+        Event::ProtocolError { chunk, sequence } => {
+            error!(%chunk, %sequence, "another mutation at a place that is taken");
+        }
+        Event::ReplicaQuarantined { chunk } => warn!(%chunk, "unknown replica set aside"),
+        Event::ReplicaDeleted { chunk, reason } => debug!(%chunk, ?reason, "replica deleted"),
+        Event::Freed { .. }
+        | Event::ChangeBegan { .. }
+        | Event::LeaseTaken { .. }
+        | Event::LeaseEnded { .. }
+        | Event::Adopted { .. }
+        | Event::Recovered { .. }
+        | Event::Promised { .. }
+        | Event::LearnerComplete { .. }
+        | Event::Retried { .. } => debug!(?event),
+        Event::EntryApplied { .. }
+        | Event::LeaseGranted { .. }
+        | Event::Applied { .. }
+        | Event::Committed { .. }
+        | Event::Acknowledged { .. }
+        | Event::ReadServed { .. } => trace!(?event),
+    }
+}

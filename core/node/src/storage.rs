@@ -1,0 +1,136 @@
+//! A disk with a thread of its own: the loop never waits for a sync.
+
+use crate::driver::Storage;
+use crate::executor::{Executor, says_disk_failed};
+use leasehold_proto::{Input, IoId, IoOp};
+use std::io;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// Hands I/O to a disk's thread. What queued while the disk was busy is carried out as one batch,
+/// which is where several operations come to share a sync.
+///
+/// The queue has no bound of its own: a machine bounds what it has in flight.
+#[derive(Debug)]
+pub struct DiskThread {
+    queue: mpsc::Sender<Batch>,
+}
+
+/// Waits for the thread's end.
+#[derive(Debug)]
+pub struct DiskThreadEnd(JoinHandle<()>);
+
+type Batch = Vec<(IoId, IoOp)>;
+
+impl DiskThread {
+    /// Starts the thread. It ends when the `DiskThread` is dropped, after carrying out all that
+    /// was submitted.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a real disk blocks; simulated nodes call the executor inline"
+    )]
+    pub fn start(
+        name: &str,
+        executor: impl Executor + Send + 'static,
+        inbox: tokio::sync::mpsc::Sender<Input>,
+    ) -> io::Result<(Self, DiskThreadEnd)> {
+        let (queue, batches) = mpsc::channel();
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        let thread = builder.spawn(move || serve(executor, &batches, &inbox))?;
+        Ok((DiskThread { queue }, DiskThreadEnd(thread)))
+    }
+}
+
+impl Storage for DiskThread {
+    fn submit(&mut self, batch: Batch) {
+        // The thread ends before its queue only by a panic, and then the node is to end too: its
+        // I/O would never be answered.
+        self.queue.send(batch).expect("the disk's thread panicked, see above");
+    }
+}
+
+impl DiskThreadEnd {
+    /// Waits until everything that was submitted is done. Blocks.
+    ///
+    /// # Panics
+    /// If the thread did.
+    pub fn join(self) {
+        self.0.join().expect("the disk's thread panicked, see above");
+    }
+}
+
+fn serve(
+    mut executor: impl Executor,
+    batches: &mpsc::Receiver<Batch>,
+    inbox: &tokio::sync::mpsc::Sender<Input>,
+) {
+    let mut failed = false;
+    while let Ok(mut batch) = batches.recv() {
+        batch.extend(batches.try_iter().flatten());
+        let operations = batch.len();
+        let inputs = executor.execute(batch);
+        tracing::trace!(operations, "executed a batch");
+        for input in inputs {
+            if says_disk_failed(&input) && !std::mem::replace(&mut failed, true) {
+                tracing::error!("the disk is out of service: a write or sync failed");
+            }
+            // A node that stops leaves its inbox; what is queued is finished all the same.
+            let _ = inbox.blocking_send(input);
+        }
+        executor.idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leasehold_proto::IoOutput;
+    use std::sync::{Arc, Mutex};
+
+    struct Slow {
+        sizes: Arc<Mutex<Vec<usize>>>,
+        gate: mpsc::Receiver<()>,
+    }
+
+    impl Executor for Slow {
+        fn execute(&mut self, batch: Batch) -> Vec<Input> {
+            self.sizes.lock().unwrap().push(batch.len());
+            self.gate.recv().unwrap();
+            let done = |(io, _)| Input::IoDone { io, result: Ok(IoOutput::Done) };
+            batch.into_iter().map(done).collect()
+        }
+    }
+
+    fn confirm(io: u64) -> Batch {
+        vec![(IoId(io), IoOp::ConfirmLeadership)]
+    }
+
+    #[tokio::test]
+    async fn what_queues_behind_a_slow_sync_is_one_batch() {
+        let (inbox, mut inputs) = tokio::sync::mpsc::channel(16);
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let (open, gate) = mpsc::channel();
+        let slow = Slow { sizes: sizes.clone(), gate };
+        let (mut disk, end) = DiskThread::start("disk", slow, inbox).unwrap();
+        disk.submit(confirm(1));
+        while sizes.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        for io in 2..=5 {
+            disk.submit(confirm(io));
+        }
+        drop(disk);
+        open.send(()).unwrap();
+        open.send(()).unwrap();
+        let mut done = Vec::new();
+        while let Some(Input::IoDone { io, .. }) = inputs.recv().await {
+            done.push(io.0);
+        }
+        assert_eq!(done, [1, 2, 3, 4, 5]);
+        end.join();
+        assert_eq!(*sizes.lock().unwrap(), [1, 4]);
+    }
+}
