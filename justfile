@@ -7,7 +7,7 @@ simulated := "cargo --config \"build.rustflags=['--cfg','madsim']\" --config \"b
 
 # List the recipes.
 default:
-    @just --list --unsorted
+    @{{ just_executable() }} --list --unsorted
 
 # Run a seeded cluster under faults and judge it: `just sim --seed 42`.
 sim *ARGS:
