@@ -154,9 +154,12 @@ impl Chunkserver {
     /// configuration. What a master or a learner waits for, they ask for again.
     fn on_disk_full(&mut self, now: Time, chunk: ChunkHandle, op: IoOp, out: &mut Effects) {
         let IoOp::Apply { version, first, mutations, .. } = op else {
-            self.live(chunk).promising = None;
-            self.give_up_copy(chunk, out);
-            return;
+            let live = self.live(chunk);
+            live.promising = None;
+            if matches!(op, IoOp::Adopt { .. }) {
+                live.role = Role::Member;
+            }
+            return self.give_up_copy(chunk, out);
         };
         let live = self.live(chunk);
         live.full = true;

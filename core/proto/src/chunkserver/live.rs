@@ -30,6 +30,7 @@ pub(super) struct Promising {
     pub epoch: Epoch,
     pub version: ChunkVersion,
     pub create: Option<ChunkSpec>,
+    pub answered: bool,
 }
 
 /// A mutation in memory that is not yet on its way to the disk.

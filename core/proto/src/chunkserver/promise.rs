@@ -38,7 +38,7 @@ impl Chunkserver {
             self.fence_off(chunk, version, out);
         }
         let live = self.live(chunk);
-        live.promising = Some(Promising { master, epoch, version, create });
+        live.promising = Some(Promising { master, epoch, version, create, answered: false });
         self.advance_promise(chunk, out);
     }
 
@@ -70,20 +70,22 @@ impl Chunkserver {
         let promised = self.record(chunk).map(|r| r.promised);
         let Some(live) = self.live.get(&chunk) else { return };
         let Some(promising) = &live.promising else { return };
-        let version = promising.version;
-        let durable = promised.is_some_and(|p| p >= version);
+        let (version, create) = (promising.version, promising.create);
+        let early = !rules.drain_before_prepared && promised.is_some() && !promising.answered;
         if live.writing {
-            let wait = rules.drain_before_prepared || promised.is_none();
-            return if wait {
-            } else {
-                self.answer_prepare(chunk, out)
-            };
+            // Left out, the rule lets the answer overtake the mutation that is on its way.
+            if early {
+                self.answer_prepare(chunk, out);
+            }
+            return;
         }
+        let durable = promised.is_some_and(|p| p >= version);
         if durable || (!rules.promise_is_durable && promised.is_some()) {
-            return self.answer_prepare(chunk, out);
+            self.answer_prepare(chunk, out);
+            self.live(chunk).promising = None;
+        } else {
+            self.start_write(chunk, IoOp::Promise { chunk, version, create }, out);
         }
-        let create = promising.create;
-        self.start_write(chunk, IoOp::Promise { chunk, version, create }, out);
     }
 
     pub(super) fn on_promised(
@@ -98,8 +100,11 @@ impl Chunkserver {
     }
 
     fn answer_prepare(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        let Some(promising) = self.live(chunk).promising.take() else { return };
-        let Promising { master, epoch, version, .. } = promising;
+        let Some(promising) = &mut self.live(chunk).promising else { return };
+        let Promising { master, epoch, version, .. } = *promising;
+        if core::mem::replace(&mut promising.answered, true) {
+            return;
+        }
         let incarnation = self.config.incarnation;
         let state = self.state_of(chunk).expect("a promise makes the replica");
         out.observe(Event::Promised { chunk, version });
