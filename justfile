@@ -18,7 +18,7 @@ twice *ARGS:
     @cargo sim --release -- twice "$@"
 
 # Run scripts through World and print what is seen: `just script scenarios/scripts/NAME.txt`.
-script *PATH:
+script +PATHS:
     @cargo run -q -p leasehold-world --bin script -- "$@"
 
 # Walk World at random: `just walk --seed 1`.

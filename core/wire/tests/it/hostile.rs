@@ -2,7 +2,10 @@
 
 use crate::samples;
 use bytes::Bytes;
-use leasehold_proto::{Envelope, Message, NodeId, Payload};
+use leasehold_proto::message::ReplicaState;
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Envelope, Epoch, Incarnation, Message, NodeId, Payload, Sequence,
+};
 use leasehold_wire::{
     BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header,
     Kind, MAGIC, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode, encode_into,
@@ -200,15 +203,37 @@ fn limits_are_exact() {
     }
 }
 
+// Reports are not paged: the limit of a body is a limit on the chunks of one server.
+#[test]
+fn a_full_report_of_400_000_replicas_fits() {
+    let state = ReplicaState {
+        promised: ChunkVersion(1 << 20),
+        applied_version: ChunkVersion(1 << 20),
+        sequence: Sequence(1 << 34),
+        committed: Sequence(1 << 34),
+        length: 64 << 20,
+        learner: false,
+        corrupt: false,
+    };
+    let report = Message::Report {
+        incarnation: Incarnation(1 << 20),
+        epoch: Epoch(1 << 34),
+        number: 1,
+        full: true,
+        replicas: (0..400_000).map(|n| (ChunkHandle((1 << 34) + n), state.clone())).collect(),
+        gone: vec![],
+    };
+    let frame =
+        Frame::Envelope(Envelope { from: NodeId(u64::MAX), to: NodeId(1), message: report });
+    assert_eq!(read(&stream(&frame)).unwrap(), frame);
+}
+
 // A Vec that claims 2^60 elements in a body of a few bytes must not be believed.
 #[test]
 fn a_length_inside_the_body_allocates_nothing() {
     let members_claimed = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
-    let sample = Message::MemberFailed {
-        chunk: leasehold_proto::ChunkHandle(1),
-        version: leasehold_proto::ChunkVersion(1),
-        members: vec![],
-    };
+    let sample =
+        Message::MemberFailed { chunk: ChunkHandle(1), version: ChunkVersion(1), members: vec![] };
     let mut body = postcard::to_allocvec(&(NodeId(1), NodeId(2), sample)).unwrap();
     assert_eq!(body.pop(), Some(0), "the empty list of members ends the body");
     body.extend(members_claimed);
@@ -255,7 +280,7 @@ fn a_body_that_goes_on_is_an_error() {
 
 #[test]
 fn a_payload_beside_a_message_without_one_is_an_error() {
-    let message = Message::RegisterAgain { epoch: leasehold_proto::Epoch(3) };
+    let message = Message::RegisterAgain { epoch: Epoch(3) };
     let body = postcard::to_allocvec(&(NodeId(1), NodeId(2), message)).unwrap();
     let error = read(&sealed(Kind::Envelope as u8, &body, b"stray")).unwrap_err();
     assert!(matches!(error, FrameError::UnexpectedPayload { found: 5, .. }), "{error}");
