@@ -21,6 +21,9 @@ pub(crate) struct Blocks<'a, D: Disk> {
 impl<D: Disk> Blocks<'_, D> {
     /// The bytes of an extent; or which blocks do not fit their checksum, or could not be read.
     pub fn extent(&mut self, extent: Extent) -> Result<Bytes, Vec<Extent>> {
+        if extent.length == 0 {
+            return Ok(Bytes::new());
+        }
         let blocks = blocks_of(extent, self.block_bytes);
         let skip = (extent.offset % self.block_bytes) as usize;
         let bytes = Bytes::from(self.range(blocks)?);

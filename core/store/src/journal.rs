@@ -26,6 +26,14 @@ pub(crate) struct Shape {
     pub block_bytes: u32,
 }
 
+/// Who reads a log that is opened.
+pub(crate) trait Replay {
+    /// Sees every record in order, before any is replayed.
+    fn survey(&mut self, record: &Record<'_>) -> Result<(), StoreError>;
+    /// Takes every record in order.
+    fn replay(&mut self, record: &Record<'_>) -> Result<(), StoreError>;
+}
+
 pub(crate) struct Journal<D: Disk> {
     shape: Shape,
     /// First record of every generation that is still there, the current one included.
@@ -43,48 +51,26 @@ pub(crate) struct Journal<D: Disk> {
 }
 
 impl<D: Disk> Journal<D> {
-    /// Opens the log in `folder`, hands every record to `replay` in order, and begins a new
-    /// generation. What was replayed is durable when this returns.
-    pub fn open(
-        disk: &D,
-        shape: Shape,
-        mut replay: impl FnMut(Record<'_>) -> Result<(), StoreError>,
-    ) -> Result<Self, StoreError> {
-        let folder = shape.folder;
-        disk.create_dir(folder)?;
+    /// Opens the log, shows its records to the reader, and begins a new generation. What was
+    /// replayed is durable when this returns.
+    pub fn open(disk: &D, shape: Shape, reader: &mut impl Replay) -> Result<Self, StoreError> {
+        disk.create_dir(shape.folder)?;
         disk.sync_dir("")?;
         let found = read_headers(disk, &shape)?;
-        let mut end = 0;
-        let mut next_lsn = 1;
-        for (at, header) in found.iter().enumerate() {
-            let name = generation_name(folder, header.generation);
-            let known_end = found.get(at + 1).map(|next| next.previous_end);
-            let file = disk.open(&name, Open::Existing)?;
-            let bytes = sealed::read_whole(disk, &file)?;
-            let (records, ended) = frame::scan(&name, &bytes, header, known_end)?;
-            next_lsn = header.first_lsn + records.len() as u64;
-            if found.get(at + 1).is_some_and(|next| next.first_lsn != next_lsn) {
-                return Err(StoreError::corrupt(&name, ended, "records are missing at the end"));
-            }
-            // A process that was killed leaves records that no sync has covered.
-            if known_end.is_none() {
-                disk.sync_data(&file)?;
-            }
-            end = ended;
-            records.into_iter().try_for_each(&mut replay)?;
-        }
+        read_records(disk, shape.folder, &found, |record| reader.survey(record))?;
+        let (next_lsn, end) =
+            read_records(disk, shape.folder, &found, |record| reader.replay(record))?;
         let generation = found.last().map_or(1, |last| last.generation + 1);
         let header = shape.header(generation, next_lsn, end);
-        let (file, capacity) = match begin(disk, folder, &header, shape.bytes) {
+        let (file, capacity) = match begin(disk, shape.folder, &header, shape.bytes) {
             // A full disk still opens: what is on it can be read, and deleted.
-            Err(DiskError::NoSpace { .. }) => begin(disk, folder, &header, FULL_DISK_BYTES)?,
+            Err(DiskError::NoSpace { .. }) => begin(disk, shape.folder, &header, FULL_DISK_BYTES)?,
             begun => begun?,
         };
         let mut generations: BTreeMap<u64, u64> =
             found.iter().map(|header| (header.generation, header.first_lsn)).collect();
         generations.insert(generation, next_lsn);
-        let (end, durable) = (FIRST_RECORD, FIRST_RECORD);
-        let staged = Vec::new();
+        let (end, durable, staged) = (FIRST_RECORD, FIRST_RECORD, Vec::new());
         Ok(Journal {
             shape,
             generations,
@@ -223,6 +209,35 @@ fn read_headers<D: Disk>(disk: &D, shape: &Shape) -> Result<Vec<GenerationHeader
         found.push(header);
     }
     Ok(found)
+}
+
+/// Hands out every record; gives the number of the next one, and where the newest generation ends.
+fn read_records<D: Disk>(
+    disk: &D,
+    folder: &str,
+    found: &[GenerationHeader],
+    mut each: impl FnMut(&Record<'_>) -> Result<(), StoreError>,
+) -> Result<(u64, u64), StoreError> {
+    let (mut next_lsn, mut end) = (1, 0);
+    for (at, header) in found.iter().enumerate() {
+        let name = generation_name(folder, header.generation);
+        let next = found.get(at + 1);
+        let file = disk.open(&name, Open::Existing)?;
+        let bytes = sealed::read_whole(disk, &file)?;
+        let (records, ended) =
+            frame::scan(&name, &bytes, header, next.map(|next| next.previous_end))?;
+        next_lsn = header.first_lsn + records.len() as u64;
+        if next.is_some_and(|next| next.first_lsn != next_lsn) {
+            return Err(StoreError::corrupt(&name, ended, "records are missing at the end"));
+        }
+        // A process that was killed leaves records that no sync has covered.
+        if next.is_none() {
+            disk.sync_data(&file)?;
+        }
+        end = ended;
+        records.iter().try_for_each(&mut each)?;
+    }
+    Ok((next_lsn, end))
 }
 
 /// Makes a generation's file: room first, then the header, then the name, each durable before

@@ -6,7 +6,7 @@
 use crate::disk::Disk;
 use crate::error::{StoreError, Trouble};
 use crate::frame::Record;
-use crate::journal::{Journal, Shape};
+use crate::journal::{Journal, Replay, Shape};
 use crate::options::MasterLogOptions;
 use crate::sealed::{self, join};
 use leasehold_proto::{IoFault, LogEntry, LogIndex, MasterState};
@@ -36,16 +36,10 @@ impl<D: Disk> MasterLog<D> {
         let checkpoints = list_checkpoints(&disk)?;
         let state = newest_valid(&disk, &checkpoints)?;
         let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
-        let mut entries: Vec<(LogIndex, LogEntry)> = Vec::new();
-        let mut first = None;
+        let mut after = After { base, first: None, entries: Vec::new() };
         let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
-        let journal = Journal::open(&disk, shape, |record| {
-            first.get_or_insert(record.lsn);
-            if record.lsn > base.0 {
-                entries.push((LogIndex(record.lsn), decode(&record)?));
-            }
-            Ok(())
-        })?;
+        let journal = Journal::open(&disk, shape, &mut after)?;
+        let After { first, entries, .. } = after;
         let first = first.unwrap_or(journal.next_lsn());
         if first > base.0 + 1 || journal.next_lsn() <= base.0 {
             let why = "the entries between the checkpoint and the log are not there";
@@ -150,6 +144,28 @@ impl<D: Disk> MasterLog<D> {
 
     fn sync_checkpoints(&self) -> Result<(), Trouble> {
         self.disk.sync_dir(CHECKPOINT_FOLDER).map_err(|error| Trouble::of_sync(&error))
+    }
+}
+
+/// The entries after a checkpoint.
+struct After {
+    base: LogIndex,
+    /// The first entry that the log still holds.
+    first: Option<u64>,
+    entries: Vec<(LogIndex, LogEntry)>,
+}
+
+impl Replay for After {
+    fn survey(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        self.first.get_or_insert(record.lsn);
+        Ok(())
+    }
+
+    fn replay(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        if record.lsn > self.base.0 {
+            self.entries.push((LogIndex(record.lsn), decode(record)?));
+        }
+        Ok(())
     }
 }
 

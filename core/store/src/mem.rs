@@ -208,7 +208,7 @@ impl Inner {
 
     fn room_for(&self, growth: usize) -> bool {
         let used: usize = self.inodes.iter().map(|inode| inode.seen.len()).sum();
-        self.room_bytes.is_none_or(|room| (used + growth) as u64 <= room)
+        growth == 0 || self.room_bytes.is_none_or(|room| (used + growth) as u64 <= room)
     }
 
     fn folder(&mut self, folder: &str) -> Result<&mut Folder, DiskError> {

@@ -6,13 +6,13 @@ use crate::data_files::{self, DataFile, DataFiles};
 use crate::disk::{Disk, DiskError, Open};
 use crate::error::StoreError;
 use crate::frame::Record;
-use crate::journal::{Journal, Shape};
+use crate::journal::{Journal, Replay, Shape};
 use crate::options::StoreOptions;
 use crate::record::{Change, ChunkRecord};
 use crate::sealed::{self, join};
 use crate::state::State;
 use crate::sums::Sums;
-use leasehold_proto::{ChunkHandle, Extent};
+use leasehold_proto::{ChunkHandle, Extent, IoOp};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) type Recovered<D> = (State, DataFiles<D>, Journal<D>);
@@ -33,13 +33,14 @@ pub(crate) fn recover<D: Disk>(
         state: State::new(options.block_bytes, options.remembered_clients_max),
         files: DataFiles::new(options.open_files_max),
         included: BTreeMap::new(),
+        deleted: BTreeMap::new(),
     };
     for meta in ChunkMeta::load_all(disk, options.block_bytes)? {
         recovery.take_in(meta);
     }
     let (bytes, block_bytes) = (options.journal_bytes, options.block_bytes);
     let shape = Shape { folder: JOURNAL_FOLDER, bytes, block_bytes };
-    let journal = Journal::open(disk, shape, |record| recovery.replay(record))?;
+    let journal = Journal::open(disk, shape, &mut recovery)?;
     recovery.measure_files()?;
     recovery.remove_orphans()?;
     Ok((recovery.state, recovery.files, journal))
@@ -51,9 +52,59 @@ struct Recovery<'a, D: Disk> {
     files: DataFiles<D>,
     /// The last record that each chunk's meta file includes.
     included: BTreeMap<ChunkHandle, u64>,
+    /// The last record that deletes each chunk. What comes before it is dead, and what that stood
+    /// on may be gone: the meta file went with the chunk, and the records that it included with
+    /// their generation.
+    deleted: BTreeMap<ChunkHandle, u64>,
+}
+
+impl<D: Disk> Replay for Recovery<'_, D> {
+    fn survey(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        if let Change::Delete { chunk } = ChunkRecord::from_bytes(record.body)?.change {
+            self.deleted.insert(chunk, record.lsn);
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        let ChunkRecord { change, sums, redo } = ChunkRecord::from_bytes(record.body)?;
+        let op = change.into_op();
+        let handle = op.chunk().expect("a record concerns a chunk");
+        let included = self.included.get(&handle).is_some_and(|&last| record.lsn <= last);
+        let dead = self.deleted.get(&handle).is_some_and(|&last| record.lsn < last);
+        if included || dead {
+            return Ok(());
+        }
+        self.refuse_without_base(handle, &op)?;
+        // One that did not shorten the chunk has nothing to clear, and bytes appended after it
+        // may stand there already.
+        let cut = match &op {
+            IoOp::Reconcile { image, .. } => Some(image.length),
+            _ => None,
+        };
+        let cut = cut.filter(|&length| length < self.state.length(handle));
+        self.state.apply(record.lsn, &op, &sums);
+        match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
+            Some(data) => self.redo(data, cut, &redo, record.payload),
+            None => Ok(()),
+        }
+    }
 }
 
 impl<D: Disk> Recovery<'_, D> {
+    fn refuse_without_base(&self, handle: ChunkHandle, op: &IoOp) -> Result<(), StoreError> {
+        let stands_alone = match op {
+            IoOp::Promise { create, .. } => create.is_some(),
+            IoOp::StartLearner { .. } | IoOp::Delete { .. } | IoOp::Quarantine { .. } => true,
+            _ => false,
+        };
+        if stands_alone || self.state.replicas.live.contains_key(&handle) {
+            return Ok(());
+        }
+        let why = "the journal goes on from it";
+        Err(StoreError::Missing { name: ChunkMeta::name(handle), why })
+    }
+
     fn take_in(&mut self, meta: ChunkMeta) {
         let mut chunk = Chunk::new(DataFile { chunk: meta.chunk, born: meta.born });
         chunk.sums = Sums::of(&meta.sums);
@@ -65,27 +116,6 @@ impl<D: Disk> Recovery<'_, D> {
         }
         if let Some(record) = meta.live {
             self.state.replicas.live.insert(meta.chunk, record);
-        }
-    }
-
-    fn replay(&mut self, record: Record<'_>) -> Result<(), StoreError> {
-        let ChunkRecord { change, sums, redo } = ChunkRecord::from_bytes(record.body)?;
-        let cut = match &change {
-            Change::Reconcile { image, .. } => Some(image.length),
-            _ => None,
-        };
-        let op = change.into_op();
-        let handle = op.chunk().expect("a record concerns a chunk");
-        if self.included.get(&handle).is_some_and(|&included| record.lsn <= included) {
-            return Ok(());
-        }
-        // One that did not shorten the chunk has nothing to clear, and bytes appended after it
-        // may stand there already.
-        let cut = cut.filter(|&length| length < self.state.length(handle));
-        self.state.apply(record.lsn, &op, &sums);
-        match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
-            Some(data) => self.redo(data, cut, &redo, record.payload),
-            None => Ok(()),
         }
     }
 

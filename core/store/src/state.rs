@@ -115,13 +115,18 @@ impl State {
         }
     }
 
+    /// The chunk's life begins anew, or ends. A chunk that lives on stays dirty since when it was:
+    /// its meta file, if there is one, is of the life before, and a replay starts from there.
     fn replace(&mut self, handle: ChunkHandle, chunk: Option<Chunk>) -> Option<DataFile> {
         let old = self.chunks.remove(&handle);
-        if let Some(lsn) = old.as_ref().and_then(|old| old.dirty_since) {
-            self.dirty.remove(&lsn);
-        }
-        if let Some(chunk) = chunk {
-            self.chunks.insert(handle, chunk);
+        let dirty_since = old.as_ref().and_then(|old| old.dirty_since);
+        match chunk {
+            Some(chunk) => {
+                self.chunks.insert(handle, Chunk { dirty_since, ..chunk });
+            }
+            None => {
+                dirty_since.map(|lsn| self.dirty.remove(&lsn));
+            }
         }
         old.map(|old| old.data)
     }

@@ -1,0 +1,9 @@
+//! The store against a naive model, without faults and with each fault at each disk operation.
+
+mod bad_input;
+mod crash;
+mod full_disk;
+mod goldens;
+mod master_log;
+mod model;
+mod workload;

@@ -1,0 +1,267 @@
+//! Random operations as a machine could ask for them, and what they mean to a naive model.
+
+use bytes::Bytes;
+use leasehold_proto::{
+    ChunkHandle, ChunkSpec, ChunkVersion, Extent, IoId, IoOp, Mutation, MutationKind, NodeId, OpId,
+    Payload, ReplicaImage, Replicas, Sequence, SyncPolicy,
+};
+use leasehold_store::StoreOptions;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Not a multiple of the block, so that the last block is always partial.
+pub const CHUNK_BYTES: u64 = 5_000;
+pub const BLOCK_BYTES: u64 = 1_024;
+const CHUNKS: u64 = 3;
+
+/// Everything small, so that a short workload rotates, checkpoints and closes files.
+pub fn options() -> StoreOptions {
+    StoreOptions {
+        block_bytes: BLOCK_BYTES as u32,
+        remembered_clients_max: 3,
+        verify_checksums: true,
+        journal_bytes: 4_096,
+        open_files_max: 2,
+        checkpoint_chunks_max: 1,
+    }
+}
+
+/// The same numbers on every machine.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) % bound
+    }
+}
+
+pub fn payload(bytes: Vec<u8>) -> Payload {
+    let crc = crc_fast::crc32_iscsi(&bytes);
+    Payload::new(Bytes::from(bytes), crc)
+}
+
+/// What a store should hold: the records by their single definition, the bytes as plain arrays.
+#[derive(Clone)]
+pub struct Model {
+    pub replicas: Replicas,
+    pub bytes: BTreeMap<ChunkHandle, Vec<u8>>,
+}
+
+impl Model {
+    pub fn new() -> Self {
+        let replicas = Replicas::new(options().remembered_clients_max);
+        Model { replicas, bytes: BTreeMap::new() }
+    }
+
+    pub fn apply(&mut self, op: &IoOp) {
+        let chunk = op.chunk().expect("a chunk's operation");
+        let fresh = vec![0; CHUNK_BYTES as usize];
+        match op {
+            IoOp::Promise { .. } if !self.replicas.live.contains_key(&chunk) => {
+                self.bytes.insert(chunk, fresh);
+            }
+            IoOp::StartLearner { .. } => {
+                self.bytes.insert(chunk, fresh);
+            }
+            IoOp::Apply { mutations, .. } => {
+                for (mutation, payload) in mutations {
+                    self.write(chunk, mutation.extent, &payload.data);
+                }
+            }
+            IoOp::Reconcile { image, pieces, payload, .. } => {
+                self.write_pieces(chunk, pieces, payload);
+                self.cut(chunk, image.length);
+            }
+            IoOp::CopyIn { pieces, payload, .. } => self.write_pieces(chunk, pieces, payload),
+            IoOp::Install { image, .. } => self.cut(chunk, image.length),
+            IoOp::Delete { .. } => {
+                self.bytes.remove(&chunk);
+            }
+            _ => {}
+        }
+        self.replicas.apply(op);
+    }
+
+    fn write_pieces(&mut self, chunk: ChunkHandle, pieces: &[Extent], payload: &Payload) {
+        let mut at = 0;
+        for piece in pieces {
+            let end = at + piece.length as usize;
+            self.write(chunk, *piece, &payload.data[at..end]);
+            at = end;
+        }
+    }
+
+    fn write(&mut self, chunk: ChunkHandle, extent: Extent, data: &[u8]) {
+        let bytes = self.bytes.get_mut(&chunk).unwrap();
+        bytes[extent.offset as usize..extent.end() as usize].copy_from_slice(data);
+    }
+
+    fn cut(&mut self, chunk: ChunkHandle, length: u64) {
+        self.bytes.get_mut(&chunk).unwrap()[length as usize..].fill(0);
+    }
+}
+
+/// Draws what a machine could ask for next.
+pub struct Workload {
+    pub dice: Dice,
+    pub sync: SyncPolicy,
+    /// Chunks whose bytes a failed copy left undefined: the next operation on one drops it.
+    pub spoilt: BTreeSet<ChunkHandle>,
+    io: u64,
+    operation: u64,
+}
+
+impl Workload {
+    pub fn new(seed: u64, sync: SyncPolicy) -> Self {
+        Workload { dice: Dice(seed), sync, spoilt: BTreeSet::new(), io: 0, operation: 0 }
+    }
+
+    /// One to three operations; several of one chunk follow each other if `together`.
+    pub fn batch(&mut self, model: &Model, together: bool) -> Vec<(IoId, IoOp)> {
+        let mut model = model.clone();
+        let mut batch = Vec::new();
+        let mut used = BTreeSet::new();
+        for _ in 0..=self.dice.below(3) {
+            let chunk = ChunkHandle(1 + self.dice.below(CHUNKS));
+            if !used.insert(chunk) && !together {
+                continue;
+            }
+            let op = self.operation(&model, chunk);
+            model.apply(&op);
+            self.io += 1;
+            batch.push((IoId(self.io), op));
+        }
+        batch
+    }
+
+    fn operation(&mut self, model: &Model, chunk: ChunkHandle) -> IoOp {
+        if self.spoilt.remove(&chunk) {
+            return IoOp::Delete { chunk };
+        }
+        let Some(record) = model.replicas.live.get(&chunk) else { return self.birth(chunk) };
+        if record.learner {
+            return match self.dice.below(6) {
+                0..=3 => self.copy_in(chunk),
+                4 => self.install(chunk),
+                _ => IoOp::Delete { chunk },
+            };
+        }
+        let promised = record.promised;
+        match self.dice.below(24) {
+            0..=14 => self.mutations(chunk, promised, record.image.sequence, record.image.length),
+            15..=17 => self.reconcile(chunk, promised, record.image.length),
+            18 => IoOp::Adopt { chunk, version: promised },
+            19 | 20 => IoOp::Promise { chunk, version: promised.next(), create: None },
+            21 => IoOp::Quarantine { chunk },
+            22 => self.start_learner(chunk),
+            _ => IoOp::Delete { chunk },
+        }
+    }
+
+    fn spec(&self) -> ChunkSpec {
+        ChunkSpec { chunk_bytes: CHUNK_BYTES, sync: self.sync }
+    }
+
+    fn birth(&mut self, chunk: ChunkHandle) -> IoOp {
+        match self.dice.below(4) {
+            0 => self.start_learner(chunk),
+            _ => IoOp::Promise { chunk, version: ChunkVersion(1), create: Some(self.spec()) },
+        }
+    }
+
+    fn start_learner(&mut self, chunk: ChunkHandle) -> IoOp {
+        let promised = ChunkVersion(2 + self.dice.below(5));
+        IoOp::StartLearner { chunk, promised, spec: self.spec() }
+    }
+
+    fn mutations(
+        &mut self,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        last: Sequence,
+        length: u64,
+    ) -> IoOp {
+        let mut length = length;
+        let mut mutations = Vec::new();
+        let fresh = self.dice.below(3) > 0;
+        for _ in 0..=self.dice.below(3) {
+            let offset = match (fresh, self.dice.below(4)) {
+                (true, _) => length,
+                (false, 0) => length + self.dice.below(1_500),
+                (false, _) => self.dice.below(CHUNK_BYTES),
+            };
+            let offset = offset.min(CHUNK_BYTES);
+            let (kind, extent) = match self.dice.below(20) {
+                0 => (MutationKind::Seal, Extent::new(length, 0)),
+                _ => (MutationKind::Write, self.extent_at(offset)),
+            };
+            length = length.max(extent.end());
+            mutations.push(self.mutation(kind, extent));
+        }
+        let committed = Sequence(self.dice.below(last.0 + 2));
+        IoOp::Apply { chunk, version, first: last.next(), mutations, committed }
+    }
+
+    fn mutation(&mut self, kind: MutationKind, extent: Extent) -> (Mutation, Payload) {
+        let payload = self.bytes(extent.length);
+        self.operation += 1;
+        let op = OpId { client: NodeId(self.dice.below(4)), number: self.operation };
+        let acked_below = self.operation.saturating_sub(3);
+        (Mutation { op, acked_below, kind, extent, crc: payload.crc }, payload)
+    }
+
+    fn extent_at(&mut self, offset: u64) -> Extent {
+        let wanted = match self.dice.below(3) {
+            0 => 1 + self.dice.below(100),
+            1 => BLOCK_BYTES,
+            _ => 1 + self.dice.below(3 * BLOCK_BYTES),
+        };
+        Extent::new(offset, wanted.min(CHUNK_BYTES - offset))
+    }
+
+    fn bytes(&mut self, length: u64) -> Payload {
+        let seed = 1 + self.dice.below(255);
+        payload((0..length).map(|at| (seed + at * 7) as u8 | 1).collect())
+    }
+
+    fn pieces(&mut self, end: u64) -> (Vec<Extent>, Payload) {
+        let mut pieces = Vec::new();
+        for _ in 0..self.dice.below(3) {
+            let offset = self.dice.below(end.max(1));
+            pieces.push(self.extent_at(offset));
+        }
+        let length = pieces.iter().map(|piece| piece.length).sum();
+        (pieces, self.bytes(length))
+    }
+
+    fn image(&mut self, length: u64) -> ReplicaImage {
+        let sequence = Sequence(self.dice.below(50));
+        let sealed = length == CHUNK_BYTES;
+        ReplicaImage { sequence, committed: sequence, length, sealed, ..ReplicaImage::default() }
+    }
+
+    fn reconcile(&mut self, chunk: ChunkHandle, version: ChunkVersion, length: u64) -> IoOp {
+        let length = match self.dice.below(3) {
+            0 => length,
+            1 => length.saturating_sub(self.dice.below(1_500)),
+            _ => (length + self.dice.below(800)).min(CHUNK_BYTES),
+        };
+        let (pieces, payload) = self.pieces(CHUNK_BYTES);
+        IoOp::Reconcile { chunk, version, image: self.image(length), pieces, payload }
+    }
+
+    fn copy_in(&mut self, chunk: ChunkHandle) -> IoOp {
+        let (pieces, payload) = self.pieces(CHUNK_BYTES);
+        IoOp::CopyIn { chunk, pieces, payload }
+    }
+
+    fn install(&mut self, chunk: ChunkHandle) -> IoOp {
+        let length = self.dice.below(CHUNK_BYTES + 1);
+        IoOp::Install { chunk, version: ChunkVersion(2), image: self.image(length) }
+    }
+}
+
+/// The operation that reads a whole chunk.
+pub fn read_all(chunk: ChunkHandle) -> IoOp {
+    IoOp::Read { chunk, pieces: vec![Extent::new(0, CHUNK_BYTES)] }
+}
