@@ -1,0 +1,70 @@
+//! Everything that a chooser can let happen.
+
+use crate::net::MessageId;
+use leasehold_proto::{ChunkHandle, IoId, NodeId, Operation, RequestId};
+
+/// How the world fails an I/O.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failure {
+    /// The disk has no room; nothing was changed.
+    NoSpace,
+    /// The disk is out of service.
+    DiskFailed,
+    /// The proposer is told nothing: the entry may commit yet.
+    Unknown,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A message arrives; it is lost if nobody is there.
+    Deliver(MessageId),
+    /// A message is lost.
+    Drop(MessageId),
+    /// A message is in flight twice.
+    Duplicate(MessageId),
+    /// An I/O becomes durable, if it was not yet, and its asker hears of it.
+    Complete(NodeId, IoId),
+    /// An I/O becomes durable; its asker does not hear of it yet.
+    Persist(NodeId, IoId),
+    /// An I/O ends otherwise.
+    Fail(NodeId, IoId, Failure),
+    /// A master is told the next committed entry.
+    Learn(NodeId),
+    /// The log has another leader. The one before is not told.
+    Lead(NodeId),
+    /// A master that does not lead is told so.
+    Depose(NodeId),
+    /// An entry whose fate was open commits after all.
+    Surface(usize),
+    /// True time passes, up to here.
+    AdvanceTo(u64),
+    /// A node looks at its clock.
+    Wake(NodeId),
+    /// A process ends: its memory and its I/O in flight are gone.
+    Crash(NodeId),
+    /// A machine loses power: also what the operating system had not written is gone.
+    PowerFail(NodeId),
+    /// A process begins on what the last one left.
+    Restart(NodeId),
+    /// The disk of a node that is down is destroyed. A chunkserver does not come back from it.
+    Destroy(NodeId),
+    /// A node stands still; its clock goes on.
+    Pause(NodeId),
+    /// It goes on.
+    Resume(NodeId),
+    /// A node's clock jumps ahead by so many nanoseconds.
+    Jump(NodeId, u64),
+    /// A node's clock goes this much faster than true time from here on, in parts per million.
+    Rate(NodeId, i64),
+    /// A link is cut in one direction.
+    Cut(NodeId, NodeId),
+    /// One direction of a link is mended.
+    Mend(NodeId, NodeId),
+    /// Every link is mended.
+    Heal,
+    /// A byte on a disk decays.
+    Flip(NodeId, ChunkHandle, u64),
+    /// A client's owner asks for something.
+    Request(NodeId, RequestId, Operation),
+}

@@ -1,0 +1,532 @@
+//! A whole cluster as one value, and what each action does to it.
+
+use crate::action::{Action, Failure};
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::log_device::LogDevice;
+use crate::net::{MessageId, Net};
+use crate::node::{Machine, Node, PendingIo};
+use crate::shape::Shape;
+use leasehold_proto::{
+    Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event, Incarnation,
+    Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, Master, MasterConfig, MasterState,
+    NodeId, OpError, Operation, Outcome, ProposeOutcome, Rack, RequestId, Session, StateMachine,
+};
+use std::collections::BTreeMap;
+
+/// What a step lets an observer see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // fields are named as in `Event` and `Effect`
+pub enum Happening {
+    /// A node told a fact.
+    Event { node: NodeId, event: Event },
+    /// A client's owner asked for something.
+    Invoked { node: NodeId, id: RequestId, op: Operation },
+    /// A client's owner was answered.
+    Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
+    /// A life began.
+    Started { node: NodeId },
+    /// A life ended.
+    Crashed { node: NodeId },
+    /// A disk is gone for good.
+    Destroyed { node: NodeId },
+}
+
+/// A cluster: every node's machine, clock and disk, the log, what is in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cluster {
+    shape: Shape,
+    now: u64,
+    nodes: BTreeMap<NodeId, Node>,
+    net: Net,
+    log: LogDevice,
+    /// Up to here, what log entries did was told to observers; later replays of them are not.
+    told: LogIndex,
+}
+
+/// An action that is not possible in a state, with the reason.
+pub type Impossible = &'static str;
+
+impl Cluster {
+    /// Everybody but the spares starts; with one master, it leads.
+    #[must_use]
+    pub fn new(shape: Shape, seen: &mut Vec<Happening>) -> Self {
+        let ids = shape.master_ids().chain(shape.server_ids()).chain(shape.client_ids());
+        let nodes = ids.map(|id| (id, blank(&shape))).collect();
+        let spares = shape.server_ids().skip(as_index(shape.chunkservers)).collect::<Vec<_>>();
+        let mut cluster = Cluster {
+            shape,
+            now: 0,
+            nodes,
+            net: Net::default(),
+            log: LogDevice::default(),
+            told: LogIndex(0),
+        };
+        let ids: Vec<NodeId> = cluster.nodes.keys().copied().collect();
+        for id in ids.into_iter().filter(|id| !spares.contains(id)) {
+            cluster.start(id, seen);
+        }
+        if cluster.shape.masters > 1 {
+            let first = cluster.shape.master_ids().next().expect("there are several");
+            cluster.lead(first, seen);
+        }
+        cluster
+    }
+
+    /// True time, in nanoseconds.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Every node.
+    #[must_use]
+    pub fn nodes(&self) -> &BTreeMap<NodeId, Node> {
+        &self.nodes
+    }
+
+    /// A node.
+    ///
+    /// # Panics
+    /// If there is none of that id.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        self.nodes.get(&id).expect("the caller names a node of this cluster")
+    }
+
+    /// What is in flight.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The masters' log.
+    #[must_use]
+    pub fn log(&self) -> &LogDevice {
+        &self.log
+    }
+
+    /// The state that the committed log amounts to, as the most advanced master has applied it.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&MasterState> {
+        let masters = self.nodes.values().filter_map(Node::master);
+        masters.map(Master::state).max_by_key(|state| state.applied)
+    }
+
+    /// Lets one thing happen.
+    ///
+    /// # Errors
+    /// If it cannot happen in this state; nothing has changed then.
+    pub fn apply(&mut self, action: Action, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        match action {
+            Action::Deliver(id) => self.deliver(id, seen),
+            Action::Drop(id) => self.net.take(id).map(|_| ()).ok_or("no such message is in flight"),
+            Action::Duplicate(id) => {
+                let copy = self.net.get(id).cloned().ok_or("no such message is in flight")?;
+                self.net.send(copy);
+                Ok(())
+            }
+            Action::Complete(node, io) => self.complete(node, io, seen),
+            Action::Persist(node, io) => self.persist(node, io),
+            Action::Fail(node, io, failure) => self.fail(node, io, failure, seen),
+            Action::Learn(node) => self.learn(node, seen),
+            Action::Lead(node) => {
+                self.running(node)?.master().ok_or("only a master leads")?;
+                self.lead(node, seen);
+                Ok(())
+            }
+            Action::Depose(node) => self.depose(node, seen),
+            Action::Surface(place) => {
+                if place >= self.log.limbo().len() {
+                    return Err("no such proposal is open");
+                }
+                self.log.surface(place);
+                Ok(())
+            }
+            Action::AdvanceTo(at) => {
+                if at < self.now {
+                    return Err("true time does not go back");
+                }
+                self.now = at;
+                Ok(())
+            }
+            Action::Wake(node) => {
+                self.running(node)?;
+                self.step(node, Input::Wake, seen);
+                Ok(())
+            }
+            Action::Crash(node) => self.crash(node, false, seen),
+            Action::PowerFail(node) => self.crash(node, true, seen),
+            Action::Restart(node) => self.restart(node, seen),
+            Action::Destroy(node) => self.destroy(node, seen),
+            Action::Pause(node) => {
+                self.running(node)?;
+                self.node_mut(node)?.paused = true;
+                Ok(())
+            }
+            Action::Resume(node) => {
+                self.node_mut(node)?.paused = false;
+                Ok(())
+            }
+            Action::Jump(node, ahead) => {
+                let now = self.now;
+                self.node_mut(node)?.clock.jump(now, ahead);
+                Ok(())
+            }
+            Action::Rate(node, ppm) => {
+                let now = self.now;
+                self.node_mut(node)?.clock.set_rate(now, ppm);
+                Ok(())
+            }
+            Action::Cut(from, to) => {
+                self.net.cut(from, to);
+                Ok(())
+            }
+            Action::Mend(from, to) => {
+                self.net.mend(from, to);
+                Ok(())
+            }
+            Action::Heal => {
+                self.net.heal();
+                Ok(())
+            }
+            Action::Flip(node, chunk, offset) => {
+                let disk = &mut self.node_mut(node)?.disk;
+                if disk.flip(chunk, offset) { Ok(()) } else { Err("nothing was written there") }
+            }
+            Action::Request(node, id, op) => {
+                self.running(node)?;
+                seen.push(Happening::Invoked { node, id, op: op.clone() });
+                self.step(node, Input::Request { id, op }, seen);
+                Ok(())
+            }
+        }
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> Result<&mut Node, Impossible> {
+        self.nodes.get_mut(&id).ok_or("no such node")
+    }
+
+    fn running(&self, id: NodeId) -> Result<&Node, Impossible> {
+        let node = self.nodes.get(&id).ok_or("no such node")?;
+        if node.machine.is_none() {
+            return Err("the node is down");
+        }
+        if node.paused { Err("the node is paused") } else { Ok(node) }
+    }
+
+    // The network.
+
+    fn deliver(&mut self, id: MessageId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        let to = self.net.get(id).ok_or("no such message is in flight")?.to;
+        if self.nodes.get(&to).is_some_and(|node| node.paused) {
+            return Err("the node is paused");
+        }
+        let envelope = self.net.take(id).expect("looked at above");
+        if self.nodes.get(&to).is_some_and(Node::runs) {
+            self.step(to, Input::Deliver(envelope), seen);
+        }
+        Ok(())
+    }
+
+    // I/O.
+
+    fn pending(&mut self, node: NodeId, io: IoId) -> Result<&mut PendingIo, Impossible> {
+        self.node_mut(node)?.io.get_mut(&io).ok_or("no such I/O is in flight")
+    }
+
+    fn persist(&mut self, node: NodeId, io: IoId) -> Result<(), Impossible> {
+        let leads = self.log.leader() == Some(node);
+        let pending = self.pending(node, io)?;
+        if pending.persisted {
+            return Err("it is durable already");
+        }
+        match pending.op.clone() {
+            IoOp::Propose { entry } => {
+                if !leads {
+                    return Err("only the leader's proposals commit");
+                }
+                pending.persisted = true;
+                let index = self.log.commit(entry);
+                self.pending(node, io)?.index = Some(index);
+            }
+            IoOp::ConfirmLeadership | IoOp::Read { .. } => return Err("it leaves nothing behind"),
+            op => {
+                pending.persisted = true;
+                let constants = self.shape.constants.clone();
+                let result = self.node_mut(node)?.disk.perform(&op, &constants);
+                result.expect("only reads find rot");
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(
+        &mut self,
+        node: NodeId,
+        io: IoId,
+        seen: &mut Vec<Happening>,
+    ) -> Result<(), Impossible> {
+        self.running(node)?;
+        let leads = self.log.leader() == Some(node);
+        let pending = self.pending(node, io)?.clone();
+        let result = match &pending.op {
+            IoOp::Propose { .. } if !pending.persisted && !leads => {
+                Ok(IoOutput::Proposed(ProposeOutcome::Rejected))
+            }
+            IoOp::Propose { .. } => {
+                if !pending.persisted {
+                    self.persist(node, io)?;
+                }
+                let index = self.pending(node, io)?.index.expect("it is committed");
+                while self.node(node).learned < index {
+                    self.learn(node, seen)?;
+                }
+                Ok(IoOutput::Proposed(ProposeOutcome::Committed(index)))
+            }
+            IoOp::ConfirmLeadership if pending.led || leads => Ok(IoOutput::Confirmed),
+            IoOp::ConfirmLeadership => Err(IoFault::NotLeader),
+            IoOp::Read { .. } => {
+                let constants = self.shape.constants.clone();
+                self.node_mut(node)?.disk.perform(&pending.op, &constants)
+            }
+            _ => {
+                if !pending.persisted {
+                    self.persist(node, io)?;
+                }
+                Ok(IoOutput::Done)
+            }
+        };
+        self.node_mut(node)?.io.remove(&io);
+        self.step(node, Input::IoDone { io, result }, seen);
+        Ok(())
+    }
+
+    fn fail(
+        &mut self,
+        node: NodeId,
+        io: IoId,
+        failure: Failure,
+        seen: &mut Vec<Happening>,
+    ) -> Result<(), Impossible> {
+        self.running(node)?;
+        let pending = self.pending(node, io)?.clone();
+        let result = match (&pending.op, failure) {
+            (IoOp::Propose { entry }, Failure::Unknown) => {
+                self.log.forsake(entry.clone());
+                Ok(IoOutput::Proposed(ProposeOutcome::Unknown))
+            }
+            (IoOp::Propose { .. } | IoOp::ConfirmLeadership, _) => {
+                return Err("the log device fails a proposal only by an unknown outcome");
+            }
+            (_, Failure::Unknown) => return Err("only a proposal's outcome is unknown"),
+            (_, _) if pending.persisted => return Err("it is durable already"),
+            (_, Failure::NoSpace) => Err(IoFault::NoSpace),
+            (_, Failure::DiskFailed) => Err(IoFault::DiskFailed),
+        };
+        self.node_mut(node)?.io.remove(&io);
+        self.step(node, Input::IoDone { io, result }, seen);
+        Ok(())
+    }
+
+    // The log.
+
+    fn learn(&mut self, node: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        self.running(node)?.master().ok_or("only a master learns")?;
+        let index = self.node(node).learned.next();
+        let entry = self.log.entry(index).ok_or("it knows every entry")?.clone();
+        self.node_mut(node)?.learned = index;
+        let from = seen.len();
+        self.step(node, Input::Committed { index, entry }, seen);
+        // What an entry does is one fact, however many masters apply it, however often.
+        if index <= self.told {
+            let later = seen.split_off(from);
+            seen.extend(later.into_iter().filter(|happening| !is_of_the_log(happening)));
+        }
+        self.told = self.told.max(index);
+        Ok(())
+    }
+
+    fn lead(&mut self, node: NodeId, seen: &mut Vec<Happening>) {
+        self.log.lead(Some(node));
+        for pending in self.nodes.get_mut(&node).into_iter().flat_map(|n| n.io.values_mut()) {
+            pending.led = true;
+        }
+        while self.learn(node, seen).is_ok() {}
+        self.step(node, Input::Leadership(Leadership::Leader), seen);
+    }
+
+    fn depose(&mut self, node: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        self.running(node)?.master().ok_or("only a master is deposed")?;
+        let leader = self.log.leader();
+        if leader == Some(node) {
+            return Err("it leads");
+        }
+        self.step(node, Input::Leadership(Leadership::Follower { leader }), seen);
+        Ok(())
+    }
+
+    // Lives.
+
+    fn crash(
+        &mut self,
+        id: NodeId,
+        power: bool,
+        seen: &mut Vec<Happening>,
+    ) -> Result<(), Impossible> {
+        let several = self.shape.masters > 1;
+        let node = self.node_mut(id)?;
+        if node.machine.take().is_none() {
+            return Err("the node is down");
+        }
+        node.paused = false;
+        if power {
+            node.disk.lose_unsynced();
+        }
+        for (_, pending) in std::mem::take(&mut node.io) {
+            // A replicated log may commit what a crashed leader had sent out.
+            if let (IoOp::Propose { entry }, true, false) = (pending.op, several, pending.persisted)
+            {
+                self.log.forsake(entry);
+            }
+        }
+        if self.log.leader() == Some(id) {
+            self.log.lead(None);
+        }
+        seen.push(Happening::Crashed { node: id });
+        Ok(())
+    }
+
+    fn restart(&mut self, id: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        let node = self.node_mut(id)?;
+        if node.machine.is_some() {
+            return Err("the node is up");
+        }
+        if node.destroyed {
+            return Err("its disk is destroyed: that server does not come back");
+        }
+        self.start(id, seen);
+        Ok(())
+    }
+
+    fn destroy(&mut self, id: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+        let fresh = Disk::new(&self.shape.constants);
+        let is_master = id.0 <= self.shape.masters;
+        let node = self.node_mut(id)?;
+        if node.machine.is_some() {
+            return Err("the node is up");
+        }
+        node.disk = fresh;
+        if is_master {
+            self.log.lose();
+            self.told = LogIndex(0);
+        } else {
+            node.destroyed = true;
+            seen.push(Happening::Destroyed { node: id });
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, id: NodeId, seen: &mut Vec<Happening>) {
+        let now = self.now;
+        let mut out = Effects::new();
+        let node = self.nodes.get_mut(&id).expect("the caller names a node of this cluster");
+        node.lives += 1;
+        node.clock.reset(now);
+        node.learned = LogIndex(0);
+        node.machine = Some(recover(&self.shape, id, node, now, &mut out));
+        seen.push(Happening::Started { node: id });
+        self.carry_out(id, out, seen);
+        if id.0 <= self.shape.masters {
+            while self.learn(id, seen).is_ok() {}
+            if self.shape.masters == 1 {
+                self.lead(id, seen);
+            }
+        }
+    }
+
+    // One step of one machine.
+
+    fn step(&mut self, id: NodeId, input: Input, seen: &mut Vec<Happening>) {
+        let node = self.nodes.get_mut(&id).expect("the caller names a node of this cluster");
+        let now = node.clock.at(self.now);
+        let mut out = Effects::new();
+        node.machine.as_mut().expect("the caller checked that it is up").step(now, input, &mut out);
+        self.carry_out(id, out, seen);
+    }
+
+    fn carry_out(&mut self, id: NodeId, mut out: Effects, seen: &mut Vec<Happening>) {
+        let led = self.log.leader() == Some(id);
+        for effect in out.drain() {
+            match effect {
+                Effect::Send(envelope) => self.net.send(envelope),
+                Effect::Io { io, op } => {
+                    let pending = PendingIo { op, persisted: false, index: None, led };
+                    let node = self.nodes.get_mut(&id).expect("it has just stepped");
+                    let before = node.io.insert(io, pending);
+                    assert!(before.is_none(), "an I/O's id is used once in a life");
+                }
+                Effect::Respond { id: request, result } => {
+                    seen.push(Happening::Responded { node: id, id: request, result });
+                }
+                Effect::Observe(event) => seen.push(Happening::Event { node: id, event }),
+            }
+        }
+    }
+}
+
+fn blank(shape: &Shape) -> Node {
+    Node {
+        machine: None,
+        paused: false,
+        clock: Clock::new(0, 0),
+        io: BTreeMap::new(),
+        disk: Disk::new(&shape.constants),
+        destroyed: false,
+        lives: 0,
+        learned: LogIndex(0),
+    }
+}
+
+fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) -> Machine {
+    let now = node.clock.at(now);
+    let constants = shape.constants.clone();
+    let masters: Vec<NodeId> = shape.master_ids().collect();
+    if masters.contains(&id) {
+        let state = MasterState::new(constants.remembered_clients_max);
+        let config = MasterConfig { node: id, salt: shape.salt, constants };
+        return Machine::Master(Box::new(Master::recover(&config, state, now, out)));
+    }
+    if shape.client_ids().any(|client| client == id) {
+        let config = ClientConfig { node: id, masters, constants };
+        return Machine::Client(Box::new(Client::recover(&config, (), now, out)));
+    }
+    let place = shape.server_ids().position(|server| server == id).unwrap_or(0);
+    let rack = place as u64 % shape.racks.max(1);
+    let config = ChunkserverConfig {
+        node: id,
+        incarnation: Incarnation(node.lives),
+        session: Session(node.lives),
+        rack: Rack(u32::try_from(rack).expect("racks are few")),
+        capacity_bytes: 1 << 30,
+        masters,
+        constants,
+    };
+    let replicas = node.disk.replicas().clone();
+    Machine::Chunkserver(Box::new(Chunkserver::recover(&config, replicas, now, out)))
+}
+
+fn is_of_the_log(happening: &Happening) -> bool {
+    let Happening::Event { event, .. } = happening else { return false };
+    matches!(event, Event::EntryApplied { .. } | Event::Configured { .. } | Event::Freed { .. })
+}
+
+fn as_index(n: u64) -> usize {
+    usize::try_from(n).expect("a cluster fits memory")
+}

@@ -1,0 +1,167 @@
+//! A chunkserver's disk: replica records, bytes, and what a crash or decay does to them.
+//!
+//! What each I/O does to the records is defined once, in `Replicas::apply`; here stand the bytes.
+//! Blocks carry checksums as in the store: rot is kept as the set of flipped bytes, so that a
+//! verified read knows which blocks no longer fit.
+
+use crate::payload::payload;
+use leasehold_proto::{
+    ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Payload, ReplicaRecord,
+    Replicas, SyncPolicy,
+};
+use std::collections::BTreeMap;
+
+/// A disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Disk {
+    replicas: Replicas,
+    bytes: BTreeMap<ChunkHandle, Vec<u8>>,
+    /// By chunk and offset, how a byte differs from what was written.
+    rot: BTreeMap<(ChunkHandle, u64), u8>,
+    /// What a power failure leaves of chunks whose policy is `page-cache`: the state before their
+    /// first mutation that was not synced.
+    synced: BTreeMap<ChunkHandle, (ReplicaRecord, Vec<u8>)>,
+}
+
+impl Disk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new(constants: &Constants) -> Self {
+        Disk {
+            replicas: Replicas::new(constants.remembered_clients_max),
+            bytes: BTreeMap::new(),
+            rot: BTreeMap::new(),
+            synced: BTreeMap::new(),
+        }
+    }
+
+    /// The records as they are on the disk.
+    #[must_use]
+    pub fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
+    /// The bytes of one chunk; beyond their end it reads as zero.
+    #[must_use]
+    pub fn bytes(&self, chunk: ChunkHandle) -> &[u8] {
+        self.bytes.get(&chunk).map_or(&[], Vec::as_slice)
+    }
+
+    /// Does an I/O whole: from here on it survives a crash, unless its chunk is `page-cache`.
+    pub fn perform(&mut self, op: &IoOp, constants: &Constants) -> IoResult {
+        if let IoOp::Read { chunk, pieces } = op {
+            return self.read(*chunk, pieces, constants);
+        }
+        self.remember_synced(op);
+        self.replicas.apply(op);
+        match op {
+            IoOp::Apply { chunk, mutations, .. } => {
+                for (mutation, payload) in mutations {
+                    self.write(*chunk, &[mutation.extent], payload);
+                }
+            }
+            IoOp::Reconcile { chunk, image, pieces, payload, .. } => {
+                self.write(*chunk, pieces, payload);
+                self.cut(*chunk, image.length);
+            }
+            IoOp::CopyIn { chunk, pieces, payload } => self.write(*chunk, pieces, payload),
+            IoOp::StartLearner { chunk, .. } | IoOp::Delete { chunk } => {
+                self.bytes.remove(chunk);
+                self.cut(*chunk, 0);
+            }
+            IoOp::Promise { .. }
+            | IoOp::Adopt { .. }
+            | IoOp::Install { .. }
+            | IoOp::Quarantine { .. } => {}
+            IoOp::Propose { .. } | IoOp::ConfirmLeadership | IoOp::Read { .. } => {
+                unreachable!("no write of a chunkserver")
+            }
+        }
+        Ok(IoOutput::Done)
+    }
+
+    /// The power fails: what the operating system had not written yet is gone.
+    pub fn lose_unsynced(&mut self) {
+        for (chunk, (mut record, bytes)) in std::mem::take(&mut self.synced) {
+            let Some(live) = self.replicas.live.get_mut(&chunk) else { continue };
+            record.promised = live.promised;
+            *live = record;
+            self.bytes.insert(chunk, bytes);
+        }
+    }
+
+    /// A byte decays. Returns false if nothing was ever written there.
+    pub fn flip(&mut self, chunk: ChunkHandle, offset: u64) -> bool {
+        let place = usize::try_from(offset).ok();
+        let byte = self.bytes.get_mut(&chunk).zip(place).and_then(|(bytes, at)| bytes.get_mut(at));
+        let Some(byte) = byte else { return false };
+        *byte ^= 0x01;
+        *self.rot.entry((chunk, offset)).or_default() ^= 0x01;
+        true
+    }
+
+    fn read(&self, chunk: ChunkHandle, pieces: &[Extent], constants: &Constants) -> IoResult {
+        let block = u64::from(constants.block_bytes);
+        let blocks: Vec<Extent> = self
+            .rot
+            .iter()
+            .filter(|((at, _), mask)| *at == chunk && **mask != 0)
+            .map(|((_, offset), _)| Extent::new(*offset, 1).to_blocks(block))
+            .filter(|rotten| pieces.iter().any(|p| p.to_blocks(block).overlaps(rotten)))
+            .collect();
+        if !blocks.is_empty() && constants.rules.verify_checksums {
+            return Err(IoFault::Corrupt { blocks });
+        }
+        let mut data = Vec::new();
+        for piece in pieces {
+            let written = self.bytes(chunk);
+            let start = index(piece.offset).min(written.len());
+            let end = index(piece.end()).min(written.len());
+            let from = data.len();
+            data.extend_from_slice(&written[start..end]);
+            data.resize(from + index(piece.length), 0);
+        }
+        Ok(IoOutput::Read(payload(data)))
+    }
+
+    fn write(&mut self, chunk: ChunkHandle, pieces: &[Extent], payload: &Payload) {
+        let bytes = self.bytes.entry(chunk).or_default();
+        let mut from = 0;
+        for piece in pieces {
+            let (start, end) = (index(piece.offset), index(piece.end()));
+            bytes.resize(bytes.len().max(end), 0);
+            bytes[start..end].copy_from_slice(&payload.data[from..from + end - start]);
+            from += end - start;
+            self.rot.retain(|(at, offset), _| {
+                *at != chunk || !piece.overlaps(&Extent::new(*offset, 1))
+            });
+        }
+        assert_eq!(from, payload.data.len(), "pieces and bytes agree");
+    }
+
+    fn cut(&mut self, chunk: ChunkHandle, length: u64) {
+        if let Some(bytes) = self.bytes.get_mut(&chunk) {
+            bytes.truncate(index(length));
+        }
+        self.rot.retain(|(at, offset), _| *at != chunk || *offset < length);
+    }
+
+    /// Keeps what a power failure would leave, before the first change that it could undo.
+    fn remember_synced(&mut self, op: &IoOp) {
+        let Some(chunk) = op.chunk() else { return };
+        if matches!(op, IoOp::Delete { .. } | IoOp::Quarantine { .. } | IoOp::StartLearner { .. }) {
+            self.synced.remove(&chunk);
+            return;
+        }
+        let Some(record) = self.replicas.live.get(&chunk) else { return };
+        let cached = record.spec.sync == SyncPolicy::PageCache;
+        if cached && !matches!(op, IoOp::Promise { .. }) && !self.synced.contains_key(&chunk) {
+            let kept = (record.clone(), self.bytes(chunk).to_vec());
+            self.synced.insert(chunk, kept);
+        }
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("chunks in World fit memory")
+}

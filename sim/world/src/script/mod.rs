@@ -1,0 +1,15 @@
+//! Scripts: a protocol fact told step by step, with what is seen.
+//!
+//! A line that begins at the margin is a command, a `#` a comment; indented lines are what the
+//! command printed. `UPDATE=1` rewrites them. `scenarios/scripts/README.md` tells the language.
+
+mod words;
+mod command;
+mod setup;
+mod verb;
+mod run;
+mod report;
+mod golden;
+
+pub use golden::{Golden, difference};
+pub use words::ScriptError;

@@ -1,0 +1,359 @@
+//! Runs the commands of a script on a World.
+
+use super::command::{Command, Fate, IoFate, Topic};
+use super::report;
+use super::verb::{Ask, Verb};
+use super::words::Wrong;
+use crate::action::Action;
+use crate::cluster::Happening;
+use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
+use crate::payload::payload;
+use crate::show::{self, Detail};
+use crate::world::{Moment, World};
+use leasehold_proto::machine::Operation;
+use leasehold_proto::metadata::{FileKind, FileSpec, MetadataAnswer};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Event, Extent, FileId, NodeId, Outcome, RequestId,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `run` without a time gives up after this long: every operation ends before.
+const SETTLE_NS_MAX: u64 = 120_000_000_000;
+
+/// A file as a client opened it.
+#[derive(Clone, Copy, Debug)]
+struct Handle {
+    file: FileId,
+    chunk_bytes: u64,
+}
+
+/// A script under way.
+#[derive(Debug)]
+pub(super) struct Runner {
+    world: Option<World>,
+    spec: FileSpec,
+    holds: Holds,
+    detail: Detail,
+    handles: BTreeMap<(NodeId, String), Handle>,
+    /// Requests without an answer: the line that made each, and the path that it opens.
+    open: BTreeMap<RequestId, (String, Option<String>)>,
+    last_request: u64,
+    /// Leases that were printed, so that renewals are not.
+    leases: BTreeSet<(NodeId, ChunkHandle, ChunkVersion)>,
+    violated: bool,
+    out: Vec<String>,
+}
+
+impl Runner {
+    pub fn new() -> Self {
+        Runner {
+            world: None,
+            spec: FileSpec::default(),
+            holds: Holds::none(),
+            detail: Detail::Main,
+            handles: BTreeMap::new(),
+            open: BTreeMap::new(),
+            last_request: 0,
+            leases: BTreeSet::new(),
+            violated: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Runs one command, and returns what it prints.
+    pub fn command(&mut self, line: &str) -> Result<Vec<String>, Wrong> {
+        let command = Command::parse(line, self.spec)?;
+        if let Command::Cluster(setup) = command {
+            if self.world.is_some() {
+                return Err("a script has one cluster".into());
+            }
+            self.spec = setup.spec;
+            self.world = Some(World::new(setup.shape));
+        } else {
+            self.go(command)?;
+        }
+        self.report();
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    fn world(&mut self) -> Result<&mut World, Wrong> {
+        self.world.as_mut().ok_or_else(|| "a script begins with `cluster`".into())
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Wrong> {
+        self.world()?.apply(action).map_err(str::to_string)
+    }
+
+    fn go(&mut self, command: Command) -> Result<(), Wrong> {
+        match command {
+            Command::Cluster(_) => unreachable!("taken by the caller"),
+            Command::Detail(detail) => self.detail = detail,
+            Command::Client { node, label, verb } => self.request(node, label, verb)?,
+            Command::Run(span) => {
+                let now = self.world()?.cluster().now();
+                let nanos = u64::try_from(span.as_nanos()).map_err(|_| "too long")?;
+                self.fair(now + nanos, |_| false)?;
+            }
+            Command::Settle => self.settle()?,
+            Command::RunUntil { event, node } => self.run_until(&event, node)?,
+            Command::Message { fate, all, link, kind } => self.message(fate, all, link, &kind)?,
+            Command::Hold { link: (from, to), kind } => self.holds.messages.push((from, to, kind)),
+            Command::HoldIo { node, kind } => self.holds.io.push((node, kind)),
+            Command::ReleaseLink { link } => {
+                self.holds.messages.retain(|(from, to, _)| (*from, *to) != link);
+            }
+            Command::ReleaseIo { node } => self.holds.io.retain(|(at, _)| *at != node),
+            Command::ReleaseAll => self.holds = Holds::none(),
+            Command::Io { fate, node, kind } => self.io(fate, node, &kind)?,
+            Command::Act(actions) => {
+                for action in actions {
+                    self.act(action)?;
+                }
+            }
+            Command::Isolate { node, cut } => self.isolate(node, cut)?,
+            Command::Show(topic) => self.show(topic)?,
+            Command::Check => self.check()?,
+        }
+        Ok(())
+    }
+
+    // The fair schedule.
+
+    /// Goes on until `end`, or until a happening pleases.
+    fn fair(&mut self, end: u64, enough: impl Fn(&Runner) -> bool) -> Result<(), Wrong> {
+        let (mut instant, mut steps) = (0, 0);
+        while !enough(self) && !self.violated {
+            let holds = std::mem::take(&mut self.holds);
+            let next = fair::next(self.world()?.cluster(), &holds, end);
+            self.holds = holds;
+            let Some(action) = next else { break };
+            self.act(action)?;
+            self.report();
+            let now = self.world()?.cluster().now();
+            steps = if now == instant { steps + 1 } else { 0 };
+            instant = now;
+            if steps > STEPS_IN_AN_INSTANT_MAX {
+                return Err("time stands still: somebody asks and is answered for ever".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), Wrong> {
+        let end = self.world()?.cluster().now() + SETTLE_NS_MAX;
+        self.fair(end, |runner| runner.open.is_empty())?;
+        if self.open.is_empty() || self.violated {
+            return Ok(());
+        }
+        Err("a request has no answer after two minutes".into())
+    }
+
+    fn run_until(&mut self, event: &str, node: Option<NodeId>) -> Result<(), Wrong> {
+        let end = self.world()?.cluster().now() + SETTLE_NS_MAX;
+        let seen = self.count(event, node)?;
+        let mut told = false;
+        // The events of the step at hand are in the trace until they are reported.
+        while !told && !self.violated {
+            let holds = std::mem::take(&mut self.holds);
+            let next = fair::next(self.world()?.cluster(), &holds, end);
+            self.holds = holds;
+            let Some(action) = next else {
+                return Err(format!("no {event} within two minutes"));
+            };
+            self.act(action)?;
+            told = self.count(event, node)? > seen;
+            self.report();
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, event: &str, node: Option<NodeId>) -> Result<usize, Wrong> {
+        let is_it = |moment: &&Moment| match &moment.happening {
+            Happening::Event { node: at, event: told } => {
+                node.is_none_or(|node| node == *at) && show::kind(told) == event
+            }
+            _ => false,
+        };
+        Ok(self.world()?.trace().iter().filter(is_it).count())
+    }
+
+    // Clients.
+
+    fn request(&mut self, node: NodeId, label: String, verb: Verb) -> Result<(), Wrong> {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        let (op, opens) = self.resolve(node, verb)?;
+        self.open.insert(id, (label, opens));
+        self.act(Action::Request(node, id, op))
+    }
+
+    fn resolve(&self, node: NodeId, verb: Verb) -> Result<(Operation, Option<String>), Wrong> {
+        let op = match verb {
+            Verb::Handle { path, what } => return Ok((ask(what), Some(path))),
+            Verb::Plain(what) => ask(what),
+            Verb::Write { path, offset, data } => {
+                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
+                let (index, offset) = (offset / chunk_bytes, offset % chunk_bytes);
+                Operation::Write { file, index, offset, payload: payload(data) }
+            }
+            Verb::Append { path, data } => {
+                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
+                Operation::Append { file, chunk_bytes, payload: payload(data) }
+            }
+            Verb::Read { path, offset, length, mode } => {
+                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
+                let extent = Extent::new(offset % chunk_bytes, length);
+                Operation::Read { file, index: offset / chunk_bytes, extent, mode }
+            }
+        };
+        Ok((op, None))
+    }
+
+    fn handle(&self, node: NodeId, path: &str) -> Result<Handle, Wrong> {
+        let handle = self.handles.get(&(node, path.to_string())).copied();
+        handle.ok_or_else(|| format!("the client has not opened {path}: `open {path}`, `run`"))
+    }
+
+    // What a script does by hand.
+
+    fn message(
+        &mut self,
+        fate: Fate,
+        all: bool,
+        (from, to): (NodeId, NodeId),
+        kind: &str,
+    ) -> Result<(), Wrong> {
+        let mut found = false;
+        loop {
+            let net = self.world()?.cluster().net();
+            let id = net.find(|envelope| {
+                (envelope.from, envelope.to) == (from, to)
+                    && (kind.is_empty() || show::kind(&envelope.message) == kind)
+            });
+            let Some(id) = id else { break };
+            found = true;
+            self.act(match fate {
+                Fate::Deliver => Action::Deliver(id),
+                Fate::Drop => Action::Drop(id),
+                Fate::Duplicate => Action::Duplicate(id),
+            })?;
+            if !all || fate == Fate::Duplicate {
+                break;
+            }
+        }
+        if found { Ok(()) } else { Err("no such message is in flight: `show messages`".into()) }
+    }
+
+    fn io(&mut self, fate: IoFate, node: NodeId, kind: &str) -> Result<(), Wrong> {
+        let cluster = self.world()?.cluster();
+        let pending = cluster.nodes().get(&node).ok_or("no such node")?.io.iter();
+        let io = pending.filter(|(_, p)| !p.persisted || fate == IoFate::Complete);
+        let io = io.map(|(id, p)| (*id, show::kind(&p.op)));
+        let found = io.into_iter().find(|(_, op)| kind.is_empty() || op == kind);
+        let (io, _) = found.ok_or("no such I/O is in flight: `show io`")?;
+        self.act(match fate {
+            IoFate::Complete => Action::Complete(node, io),
+            IoFate::Persist => Action::Persist(node, io),
+            IoFate::Fail(failure) => Action::Fail(node, io, failure),
+        })
+    }
+
+    fn isolate(&mut self, node: NodeId, cut: bool) -> Result<(), Wrong> {
+        let others: Vec<NodeId> = self.world()?.cluster().nodes().keys().copied().collect();
+        let make = if cut { Action::Cut } else { Action::Mend };
+        for other in others.into_iter().filter(|other| *other != node) {
+            self.act(make(node, other))?;
+            self.act(make(other, node))?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, topic: Topic) -> Result<(), Wrong> {
+        let cluster = self.world()?.cluster();
+        let lines = match topic {
+            Topic::Chunks => report::chunks(cluster),
+            Topic::Leases => report::leases(cluster),
+            Topic::Messages => report::messages(cluster),
+            Topic::Io => report::io(cluster),
+        };
+        self.out.extend(lines);
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), Wrong> {
+        let world = self.world()?;
+        world.finish();
+        world.converged();
+        let fine = world.violation().is_none();
+        self.report();
+        if fine {
+            self.out.push("every invariant holds".into());
+        }
+        Ok(())
+    }
+
+    // What is printed.
+
+    /// Takes what happened, notes what the script needs of it, and prints.
+    fn report(&mut self) {
+        let Some(mut world) = self.world.take() else { return };
+        for moment in world.take_trace() {
+            if self.is_renewal(&moment.happening) {
+                continue;
+            }
+            let line = match &moment.happening {
+                Happening::Responded { node, id, result } => {
+                    let (label, opens) = self.open.remove(id).unwrap_or_default();
+                    if let (Ok(outcome), Some(path)) = (result, opens) {
+                        self.remember(*node, path, outcome);
+                    }
+                    Some(format!("{label} = {}", show::answer(world.cluster(), result)))
+                }
+                happening => show::line(world.cluster(), happening, self.detail),
+            };
+            self.out.extend(line.map(|line| format!("{} {line}", seconds(moment.true_ns))));
+        }
+        if let Some(violation) = world.violation().filter(|_| !self.violated) {
+            self.violated = true;
+            self.out.push(format!("violation: {violation}"));
+        }
+        self.world = Some(world);
+    }
+
+    fn is_renewal(&mut self, happening: &Happening) -> bool {
+        match happening {
+            Happening::Event { node, event: Event::LeaseTaken { chunk, version, .. } } => {
+                !self.leases.insert((*node, *chunk, *version))
+            }
+            Happening::Event { node, event: Event::LeaseEnded { chunk, version } } => {
+                self.leases.remove(&(*node, *chunk, *version));
+                false
+            }
+            Happening::Crashed { node } => {
+                self.leases.retain(|(at, ..)| at != node);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn remember(&mut self, node: NodeId, path: String, outcome: &Outcome) {
+        if let Outcome::Metadata(MetadataAnswer::File(info)) = outcome
+            && let FileKind::File(FileSpec { chunk_bytes, .. }) = info.kind
+        {
+            self.handles.insert((node, path), Handle { file: info.file, chunk_bytes });
+        }
+    }
+}
+
+fn ask(what: Ask) -> Operation {
+    match what {
+        Ask::Change(change) => Operation::Change(change),
+        Ask::Query(query) => Operation::Query(query),
+    }
+}
+
+/// True time in seconds, to the millisecond.
+fn seconds(true_ns: u64) -> String {
+    format!("{}.{:03}", true_ns / 1_000_000_000, true_ns / 1_000_000 % 1_000)
+}

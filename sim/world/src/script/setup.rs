@@ -1,0 +1,122 @@
+//! The `cluster` command: `cluster chunkservers=3 chunk=4096 lease=10s without=drain_before_prepared`.
+
+use super::words::{Words, Wrong, number, ppm, span};
+use crate::shape::Shape;
+use leasehold_proto::metadata::FileSpec;
+use leasehold_proto::{Constants, Rules, SyncPolicy};
+use std::time::Duration;
+
+/// A cluster, and how its files are made unless said otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub shape: Shape,
+    pub spec: FileSpec,
+}
+
+impl Setup {
+    pub fn parse(words: &mut Words) -> Result<Self, Wrong> {
+        let spec = FileSpec { chunk_bytes: 4_096, replicas: 3, sync: SyncPolicy::Durable };
+        let mut setup = Setup { shape: Shape::default(), spec };
+        while let Some(word) = words.next() {
+            let (key, value) =
+                word.split_once('=').ok_or_else(|| format!("`{word}` is not key=value"))?;
+            setup.set(key, value)?;
+        }
+        setup.shape.constants.check().map_err(|error| error.to_string())?;
+        Ok(setup)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), Wrong> {
+        let shape = &mut self.shape;
+        match key {
+            "masters" => shape.masters = number(value)?.clamp(1, 9),
+            "chunkservers" => shape.chunkservers = number(value)?.clamp(1, 80),
+            "spares" => shape.spares = number(value)?.min(9),
+            "clients" => shape.clients = number(value)?.clamp(1, 12),
+            "racks" => shape.racks = number(value)?.max(1),
+            "salt" => shape.salt = number(value)?,
+            "chunk" | "replicas" | "sync" => set_spec(&mut self.spec, key, value)?,
+            "without" => {
+                for rule in value.split(',') {
+                    *self::rule(&mut shape.constants.rules, rule)? = false;
+                }
+            }
+            _ => set_constant(&mut shape.constants, key, value)?,
+        }
+        Ok(())
+    }
+}
+
+/// `chunk=4096`, `replicas=2`, `sync=page-cache`.
+pub(super) fn set_spec(spec: &mut FileSpec, key: &str, value: &str) -> Result<(), Wrong> {
+    match (key, value) {
+        ("chunk", _) => spec.chunk_bytes = number(value)?,
+        ("replicas", _) => {
+            spec.replicas = u8::try_from(number(value)?).map_err(|_| "too many replicas")?;
+        }
+        ("sync", "durable") => spec.sync = SyncPolicy::Durable,
+        ("sync", "page-cache") => spec.sync = SyncPolicy::PageCache,
+        ("sync", _) => return Err("sync is durable or page-cache".into()),
+        _ => return Err(format!("`{key}` is not chunk, replicas or sync")),
+    }
+    Ok(())
+}
+
+fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(), Wrong> {
+    let place: &mut Duration = match key {
+        "rho" => {
+            let rho = ppm(value)?;
+            constants.clock_drift_ppm_max =
+                u32::try_from(rho).map_err(|_| "rho is not negative")?;
+            return Ok(());
+        }
+        "block" => {
+            constants.block_bytes = u32::try_from(number(value)?).map_err(|_| "too large")?;
+            return Ok(());
+        }
+        "copy-step" => {
+            constants.copy_step_bytes_max =
+                u32::try_from(number(value)?).map_err(|_| "too large")?;
+            return Ok(());
+        }
+        "lease" => &mut constants.lease_duration,
+        "renew" => &mut constants.lease_renew_interval,
+        "idle" => &mut constants.lease_idle_after,
+        "margin" => &mut constants.lease_margin,
+        "heartbeat" => &mut constants.heartbeat_interval,
+        "dead-after" => &mut constants.server_dead_after,
+        "silent-after" => &mut constants.member_silent_after,
+        "repair-delay" => &mut constants.repair_delay,
+        "timeout" => &mut constants.operation_timeout,
+        "trash" => &mut constants.trash_retention,
+        "quarantine" => &mut constants.quarantine_retention,
+        _ => return Err(format!("there is no setting `{key}`")),
+    };
+    *place = span(value)?;
+    Ok(())
+}
+
+fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, Wrong> {
+    Ok(match name {
+        "wait_out_old_lease" => &mut rules.wait_out_old_lease,
+        "granter_allows_for_drift" => &mut rules.granter_allows_for_drift,
+        "lease_counts_from_question" => &mut rules.lease_counts_from_question,
+        "prepare_ends_lease" => &mut rules.prepare_ends_lease,
+        "promise_is_durable" => &mut rules.promise_is_durable,
+        "drain_before_prepared" => &mut rules.drain_before_prepared,
+        "fence_by_promise" => &mut rules.fence_by_promise,
+        "acknowledge_after_all" => &mut rules.acknowledge_after_all,
+        "durable_before_ack" => &mut rules.durable_before_ack,
+        "restart_needs_new_version" => &mut rules.restart_needs_new_version,
+        "source_is_current" => &mut rules.source_is_current,
+        "learner_is_complete" => &mut rules.learner_is_complete,
+        "reconcile_both_sides" => &mut rules.reconcile_both_sides,
+        "operation_table" => &mut rules.operation_table,
+        "read_rechecks_lease" => &mut rules.read_rechecks_lease,
+        "read_waits_for_overlap" => &mut rules.read_waits_for_overlap,
+        "verify_checksums" => &mut rules.verify_checksums,
+        "delete_names_version" => &mut rules.delete_names_version,
+        "repair" => &mut rules.repair,
+        _ => return Err(format!("there is no rule `{name}`")),
+    })
+}

@@ -1,0 +1,85 @@
+//! What a client can be told to do: `a write /f 0 "hello"`.
+
+use super::setup::set_spec;
+use super::words::{Words, Wrong, data, number};
+use leasehold_proto::message::ReadMode;
+use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
+
+/// One request of a client, its path not resolved yet.
+#[derive(Clone, Debug)]
+pub(super) enum Verb {
+    /// Create, Open: the answer brings a handle for this path.
+    Handle { path: String, what: Ask },
+    /// Anything else about the namespace.
+    Plain(Ask),
+    /// Bytes at an offset of the file.
+    Write { path: String, offset: u64, data: Vec<u8> },
+    /// A record.
+    Append { path: String, data: Vec<u8> },
+    /// Bytes of the file.
+    Read { path: String, offset: u64, length: u64, mode: ReadMode },
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    Change(MetadataChange),
+    Query(MetadataQuery),
+}
+
+impl Verb {
+    pub fn parse(verb: &str, words: &mut Words, spec: FileSpec) -> Result<Self, Wrong> {
+        let mut path = || words.expect("a path").map(str::to_string);
+        let verb = match verb {
+            "create" => Self::create(path()?, words, spec)?,
+            "open" => {
+                let path = path()?;
+                let what = Ask::Query(MetadataQuery::Stat { path: path.clone() });
+                Verb::Handle { path, what }
+            }
+            "mkdir" => {
+                Verb::Plain(Ask::Change(MetadataChange::Mkdir { path: path()?, mtime_ms: 0 }))
+            }
+            "rename" => {
+                let (from, to) = (path()?, path()?);
+                Verb::Plain(Ask::Change(MetadataChange::Rename { from, to }))
+            }
+            "delete" => Verb::Plain(Ask::Change(MetadataChange::Delete { path: path()? })),
+            "stat" => Verb::Plain(Ask::Query(MetadataQuery::Stat { path: path()? })),
+            "ls" => {
+                let path = path()?;
+                Verb::Plain(Ask::Query(MetadataQuery::List { path, after: None }))
+            }
+            "status" => Verb::Plain(Ask::Query(MetadataQuery::Status)),
+            "write" => Verb::Write {
+                path: path()?,
+                offset: number(words.expect("an offset")?)?,
+                data: data(words.expect("data")?)?,
+            },
+            "append" => Verb::Append { path: path()?, data: data(words.expect("data")?)? },
+            "read" => Self::read(path()?, words)?,
+            _ => return Err(format!("a client does not know how to `{verb}`")),
+        };
+        Ok(verb)
+    }
+
+    fn create(path: String, words: &mut Words, mut spec: FileSpec) -> Result<Self, Wrong> {
+        while let Some(word) = words.next() {
+            let (key, value) =
+                word.split_once('=').ok_or_else(|| format!("`{word}` is not key=value"))?;
+            set_spec(&mut spec, key, value)?;
+        }
+        let change = MetadataChange::Create { path: path.clone(), spec, mtime_ms: 0 };
+        Ok(Verb::Handle { path, what: Ask::Change(change) })
+    }
+
+    fn read(path: String, words: &mut Words) -> Result<Self, Wrong> {
+        let offset = number(words.expect("an offset")?)?;
+        let length = number(words.expect("a length")?)?;
+        let mode = match words.next() {
+            None => ReadMode::Strong,
+            Some("relaxed") => ReadMode::Relaxed,
+            Some(word) => return Err(format!("`{word}` is not `relaxed`")),
+        };
+        Ok(Verb::Read { path, offset, length, mode })
+    }
+}

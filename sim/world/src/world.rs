@@ -1,0 +1,112 @@
+//! A cluster together with those who watch it: the judge and the trace.
+
+use crate::action::Action;
+use crate::cluster::{Cluster, Happening, Impossible};
+use crate::judge::{Judge, Violation};
+use crate::shape::Shape;
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// True time, in nanoseconds.
+    pub true_ns: u64,
+    /// What.
+    pub happening: Happening,
+}
+
+/// A run: a cluster, what the judge knows of its past, what happened.
+#[derive(Clone, Debug)]
+pub struct World {
+    cluster: Cluster,
+    judge: Judge,
+    trace: Vec<Moment>,
+    violation: Option<Violation>,
+    steps: u64,
+}
+
+impl World {
+    /// Begins a run.
+    #[must_use]
+    pub fn new(shape: Shape) -> Self {
+        let mut seen = Vec::new();
+        let judge = Judge::new(&shape.constants);
+        let cluster = Cluster::new(shape, &mut seen);
+        let mut world = World { cluster, judge, trace: Vec::new(), violation: None, steps: 0 };
+        world.watch(seen);
+        world
+    }
+
+    /// The cluster as it is.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Everything that happened so far and was not taken.
+    #[must_use]
+    pub fn trace(&self) -> &[Moment] {
+        &self.trace
+    }
+
+    /// Takes what happened since it was last taken.
+    pub fn take_trace(&mut self) -> Vec<Moment> {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// The first invariant that did not hold. The judge is silent after it.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Number of actions applied.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The judge, for its counts.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Lets one thing happen.
+    ///
+    /// # Errors
+    /// If it cannot happen in this state; nothing has changed then.
+    pub fn apply(&mut self, action: Action) -> Result<(), Impossible> {
+        let mut seen = Vec::new();
+        self.cluster.apply(action, &mut seen)?;
+        self.steps += 1;
+        self.watch(seen);
+        Ok(())
+    }
+
+    /// Judges the state at the end of a run in which the faults have ended.
+    pub fn finish(&mut self) {
+        if self.violation.is_none() {
+            self.violation = self.judge.finish(&self.cluster).err();
+        }
+    }
+
+    /// Judges whether the cluster has converged: every chunk at its target, nothing outstanding.
+    pub fn converged(&mut self) {
+        if self.violation.is_none() {
+            self.violation = self.judge.converged(&self.cluster).err();
+        }
+    }
+
+    fn watch(&mut self, seen: Vec<Happening>) {
+        let true_ns = self.cluster.now();
+        for happening in seen {
+            if self.violation.is_none() {
+                self.violation = self.judge.observe(&self.cluster, &happening).err();
+            }
+            self.trace.push(Moment { true_ns, happening });
+        }
+        if self.violation.is_none() {
+            self.violation = self.judge.state(&self.cluster).err();
+        }
+    }
+}
