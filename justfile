@@ -45,7 +45,7 @@ test: && sim-test
 sim-test:
     {{ simulated }} test -p leasehold-sim
 
-# The dependency arrows of DESIGN against the manifests.
+# The dependency arrows of ARCHITECTURE.md against the manifests.
 arrows:
     cargo test -q -p leasehold-cli --test arrows
 
