@@ -73,10 +73,15 @@ where
     S: Storage,
     B: Observer<M>,
 {
-    /// Carries out what `recover` asked for, then runs until every sender of the inbox is gone.
-    pub async fn run(&mut self, recovered: Effects, inbox: &mut mpsc::Receiver<Input>) {
+    /// Carries out what `recover` asked for.
+    pub fn begin(&mut self, recovered: Effects) {
         let now = self.clock.now();
         self.carry_out(now, recovered);
+    }
+
+    /// Carries out what `recover` asked for, then runs until every sender of the inbox is gone.
+    pub async fn run(&mut self, recovered: Effects, inbox: &mut mpsc::Receiver<Input>) {
+        self.begin(recovered);
         loop {
             let deadline = self.machine.next_deadline();
             let Some(input) = self.next_input(deadline, inbox).await else { return };

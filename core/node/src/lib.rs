@@ -13,4 +13,15 @@ pub mod observe;
 pub mod os_disk;
 #[cfg(not(madsim))]
 pub mod storage;
+#[cfg(not(madsim))]
+pub mod transport;
 pub mod client;
+#[cfg(not(madsim))]
+mod running;
+#[cfg(not(madsim))]
+pub mod master;
+#[cfg(not(madsim))]
+pub mod chunkserver;
+
+#[cfg(not(madsim))]
+pub use running::{Running, ServeError};

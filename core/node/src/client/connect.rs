@@ -1,7 +1,18 @@
 //! A session on real sockets.
 
-use leasehold_proto::{Constants, NodeId};
+use super::{Answer, Client, ClientError, Settler, answers};
+use crate::clock::BootClock;
+use crate::driver::{Clock, Driver, Outbox, Storage};
+use crate::observe::Traced;
+use crate::running::INBOX_MAX;
+use crate::transport::{TcpSender, Transport, TransportOptions};
+use leasehold_proto::{
+    Client as Machine, ClientConfig, Constants, Effects, Envelope, Input, IoId, IoOp, NodeId,
+    RequestId, StateMachine,
+};
+use leasehold_wire::Role;
 use std::net::SocketAddr;
+use tokio::sync::{mpsc, oneshot};
 
 /// What a session is told at start.
 #[derive(Clone, Debug)]
@@ -19,5 +30,83 @@ impl ClientOptions {
     #[must_use]
     pub fn new(node: NodeId, masters: Vec<(NodeId, SocketAddr)>) -> Self {
         ClientOptions { node, masters, constants: Constants::default() }
+    }
+}
+
+impl Client {
+    /// Begins a session. Nothing is asked of the cluster yet: a master that is not there shows
+    /// in the first call, after `operation_timeout`. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// `Setup` if the constants contradict each other or there is no master to ask.
+    pub async fn connect(options: ClientOptions) -> Result<Client, ClientError> {
+        let setup = |what: &str, why: String| ClientError::Setup { what: what.to_owned(), why };
+        options.constants.check().map_err(|error| setup("configuration", error.to_string()))?;
+        if options.masters.is_empty() {
+            return Err(setup("masters", "at least one is needed".to_owned()));
+        }
+        let (inbox, inputs) = mpsc::channel(INBOX_MAX);
+        let (answers, settler) = answers();
+        let (alive, ended) = oneshot::channel();
+        let transport = Transport::new(transport_options(&options), inbox.clone());
+        let constants = options.constants.clone();
+        tokio::spawn(run(options, inputs, transport, settler, ended));
+        Ok(Client::new(inbox, answers, constants, Some(alive)))
+    }
+}
+
+fn transport_options(options: &ClientOptions) -> TransportOptions {
+    TransportOptions {
+        node: options.node,
+        role: Role::Client,
+        listen: None,
+        masters: options.masters.clone(),
+        payload_bytes_max: None,
+    }
+}
+
+/// The session's driver; ends when every `Client` is gone.
+async fn run(
+    options: ClientOptions,
+    mut inputs: mpsc::Receiver<Input>,
+    transport: Transport,
+    settler: Settler,
+    ended: oneshot::Receiver<()>,
+) {
+    let masters = options.masters.iter().map(|(node, _)| *node).collect();
+    let config = ClientConfig { node: options.node, masters, constants: options.constants };
+    let clock = BootClock::start();
+    let mut recovered = Effects::new();
+    let machine = Machine::recover(&config, (), clock.now(), &mut recovered);
+    let outbox = ClientOutbox { sender: transport.sender(), settler };
+    let mut driver = Driver { machine, clock, outbox, storage: NoDisk, observer: Traced };
+    tokio::select! {
+        biased;
+        _ = ended => {}
+        () = driver.run(recovered, &mut inputs) => {}
+    }
+    transport.close().await;
+}
+
+struct ClientOutbox {
+    sender: TcpSender,
+    settler: Settler,
+}
+
+impl Outbox for ClientOutbox {
+    fn send(&mut self, envelope: Envelope) {
+        self.sender.send(envelope);
+    }
+
+    fn respond(&mut self, id: RequestId, result: Answer) {
+        self.settler.settle(id, result);
+    }
+}
+
+struct NoDisk;
+
+impl Storage for NoDisk {
+    fn submit(&mut self, batch: Vec<(IoId, IoOp)>) {
+        unreachable!("a client keeps nothing: {batch:?}");
     }
 }

@@ -63,6 +63,8 @@ struct Session {
     inbox: mpsc::Sender<Input>,
     answers: Answers,
     constants: Constants,
+    /// Goes with the last handle, which ends the driver that waits for it.
+    _alive: Option<oneshot::Sender<()>>,
 }
 
 /// The answer to a request that is on its way.
@@ -74,7 +76,16 @@ impl Client {
     /// [`Client::connect`].
     #[must_use]
     pub fn over(inbox: mpsc::Sender<Input>, answers: Answers, constants: Constants) -> Self {
-        Client(Arc::new(Session { inbox, answers, constants }))
+        Client::new(inbox, answers, constants, None)
+    }
+
+    fn new(
+        inbox: mpsc::Sender<Input>,
+        answers: Answers,
+        constants: Constants,
+        alive: Option<oneshot::Sender<()>>,
+    ) -> Self {
+        Client(Arc::new(Session { inbox, answers, constants, _alive: alive }))
     }
 
     /// The constants of the cluster as this session was told them.

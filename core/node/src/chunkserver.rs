@@ -1,0 +1,123 @@
+//! A chunkserver on a real machine.
+
+use crate::clock::BootClock;
+use crate::driver::Clock;
+use crate::executor::ChunkExecutor;
+use crate::os_disk::OsDisk;
+use crate::running::{INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
+use crate::storage::DiskThread;
+use crate::transport::{Transport, TransportOptions};
+use leasehold_proto::{
+    Chunkserver, ChunkserverConfig, Constants, Effects, NodeId, Rack, Session, StateMachine,
+};
+use leasehold_store::{Identity, StoreError, StoreOptions};
+use leasehold_wire::Role;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Bytes of received payloads that a chunkserver holds at the most: mutations that wait for their
+/// disk or their members.
+const PAYLOAD_BYTES_MAX: usize = 96 << 20;
+
+/// What a chunkserver is told at start.
+#[derive(Clone, Debug)]
+pub struct ChunkserverOptions {
+    /// Where it listens; port 0 takes any.
+    pub listen: SocketAddr,
+    /// Its directory, made if there is none.
+    pub data_dir: PathBuf,
+    /// The masters and their addresses.
+    pub masters: Vec<(NodeId, SocketAddr)>,
+    /// Its failure domain.
+    pub rack: Rack,
+    /// Bytes that it offers; none: what its file system has.
+    pub capacity_bytes: Option<u64>,
+    /// The cluster's constants.
+    pub constants: Constants,
+    /// Names the server if its disk is new: drawn at random.
+    pub uuid: u64,
+    /// Names this process: drawn at random.
+    pub session: Session,
+}
+
+/// Starts a chunkserver.
+///
+/// # Errors
+/// If the constants contradict each other, the data directory is in use or damaged, or the
+/// address is taken.
+pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
+    options.constants.check()?;
+    let disk = Arc::new(OsDisk::open(&options.data_dir)?);
+    let store_error = |error: StoreError| ServeError::Store {
+        path: options.data_dir.display().to_string(),
+        error,
+    };
+    let capacity_bytes = match options.capacity_bytes {
+        Some(bytes) => bytes,
+        None => disk.capacity_bytes()?,
+    };
+    let identity = Identity::load_or_create(&*disk, || options.uuid).map_err(store_error)?;
+    let store = StoreOptions::of(&options.constants);
+    let (executor, replicas) = ChunkExecutor::open(disk, store).map_err(store_error)?;
+    let (listener, address) = bind(options.listen).await?;
+    let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let (disk, disk_end) =
+        DiskThread::start("disk", executor, sender.clone()).map_err(ServeError::Thread)?;
+    let transport = Transport::new(transport_options(&options, identity.node, address), sender);
+    let config = ChunkserverConfig {
+        node: identity.node,
+        incarnation: identity.incarnation,
+        session: options.session,
+        rack: options.rack,
+        capacity_bytes,
+        masters: options.masters.iter().map(|(node, _)| *node).collect(),
+        constants: options.constants,
+    };
+    let clock = BootClock::start();
+    let mut recovered = Effects::new();
+    let found = replicas.live.len();
+    let machine = Chunkserver::recover(&config, replicas, clock.now(), &mut recovered);
+    let Identity { node, incarnation } = identity;
+    tracing::info!(%node, %incarnation, %address, replicas = found, "chunkserver starts");
+    Ok(start_loop(Parts {
+        node,
+        address,
+        machine,
+        clock,
+        recovered,
+        first: Vec::new(),
+        inbox,
+        transport,
+        listener,
+        disk,
+        disk_end,
+    }))
+}
+
+/// Runs a chunkserver until `shutdown`.
+///
+/// # Errors
+/// As [`start`], and if it ends by itself.
+pub async fn serve(
+    options: ChunkserverOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    start(options).await?.until(shutdown).await
+}
+
+fn transport_options(
+    options: &ChunkserverOptions,
+    node: NodeId,
+    address: SocketAddr,
+) -> TransportOptions {
+    TransportOptions {
+        node,
+        role: Role::Chunkserver,
+        listen: Some(address),
+        masters: options.masters.clone(),
+        payload_bytes_max: Some(PAYLOAD_BYTES_MAX),
+    }
+}

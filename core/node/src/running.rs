@@ -1,0 +1,175 @@
+//! A server that runs, and how it stops.
+
+use crate::clock::BootClock;
+use crate::driver::{Driver, Outbox};
+use crate::observe::Traced;
+use crate::os_disk::DataDirError;
+use crate::storage::{DiskThread, DiskThreadEnd};
+use crate::transport::{TcpSender, Transport};
+use leasehold_proto::config::ConfigError;
+use leasehold_proto::{
+    Effects, Envelope, Input, NodeId, OpError, Outcome, RequestId, StateMachine,
+};
+use leasehold_store::StoreError;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Inputs that wait for the loop; beyond, connections and the disk wait. Payloads have a bound
+/// of their own.
+pub(crate) const INBOX_MAX: usize = 1_024;
+
+/// A server that does not start, or ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The cluster's constants contradict each other.
+    #[error("configuration: {0}")]
+    Constants(#[from] ConfigError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// What is in the data directory cannot be used.
+    #[error("{path}: {error}")]
+    Store {
+        /// The data directory.
+        path: String,
+        /// What is wrong.
+        error: StoreError,
+    },
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// The operating system's word.
+        error: io::Error,
+    },
+    /// The operating system gave no thread for the disk.
+    #[error("cannot start the disk's thread: {0}")]
+    Thread(io::Error),
+    /// A check inside the server found a mistake of this program; the log says which.
+    #[error("the server stopped itself: a check of its own state failed")]
+    Panicked,
+}
+
+/// A server that runs in tasks and a thread of its own.
+#[derive(Debug)]
+pub struct Running {
+    node: NodeId,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    /// Who it is.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more input, finishes what the disk was told to do, closes every connection and
+    /// the data directory.
+    ///
+    /// # Errors
+    /// `Panicked` if it had ended by itself.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        let _ = self.stop.send(());
+        self.ended.await.map_err(|_| ServeError::Panicked)
+    }
+
+    /// Runs until `shutdown`, then stops; or until the server ends by itself.
+    ///
+    /// # Errors
+    /// `Panicked` if it ended by itself.
+    pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        tokio::select! {
+            biased;
+            ended = &mut self.ended => return ended.map_err(|_| ServeError::Panicked),
+            () = shutdown => {}
+        }
+        self.stop().await
+    }
+}
+
+/// A server's way out: it answers by message only.
+#[derive(Debug)]
+pub(crate) struct ServerOutbox(pub TcpSender);
+
+impl Outbox for ServerOutbox {
+    fn send(&mut self, envelope: Envelope) {
+        self.0.send(envelope);
+    }
+
+    fn respond(&mut self, id: RequestId, _: Result<Outcome, OpError>) {
+        unreachable!("nobody asked {id} of a server's machine");
+    }
+}
+
+/// Everything of a server before its first step.
+pub(crate) struct Parts<M> {
+    pub node: NodeId,
+    pub address: SocketAddr,
+    pub machine: M,
+    pub clock: BootClock,
+    /// What `recover` asked for.
+    pub recovered: Effects,
+    /// Inputs that come before any other.
+    pub first: Vec<Input>,
+    pub inbox: mpsc::Receiver<Input>,
+    pub transport: Transport,
+    pub listener: TcpListener,
+    pub disk: DiskThread,
+    pub disk_end: DiskThreadEnd,
+}
+
+/// Starts the loop.
+pub(crate) fn start<M: StateMachine + Send + Sync + 'static>(parts: Parts<M>) -> Running {
+    let (stop, stopped) = oneshot::channel();
+    let (node, address) = (parts.node, parts.address);
+    let ended = tokio::spawn(run(parts, stopped));
+    Running { node, address, stop, ended }
+}
+
+async fn run<M: StateMachine>(mut parts: Parts<M>, stopped: oneshot::Receiver<()>) {
+    let mut driver = Driver {
+        machine: parts.machine,
+        clock: parts.clock,
+        outbox: ServerOutbox(parts.transport.sender()),
+        storage: parts.disk,
+        observer: Traced,
+    };
+    driver.begin(parts.recovered);
+    for input in parts.first {
+        driver.step(input);
+    }
+    parts.transport.listen(parts.listener);
+    tokio::select! {
+        biased;
+        _ = stopped => {}
+        () = driver.run(Effects::new(), &mut parts.inbox) => {}
+    }
+    parts.transport.close().await;
+    // The disk's queue closes with the driver; its thread no longer waits for the inbox.
+    drop(driver);
+    drop(parts.inbox);
+    let joined = tokio::task::spawn_blocking(|| parts.disk_end.join()).await;
+    joined.expect("the disk's thread panicked, see above");
+}
+
+/// Binds the address that a server is told to listen at.
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let fail = |error| ServeError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let bound = listener.local_addr().map_err(fail)?;
+    Ok((listener, bound))
+}
