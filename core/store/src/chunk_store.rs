@@ -23,6 +23,7 @@ use leasehold_proto::{
     ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Mutation, Payload, Replicas,
     SyncPolicy,
 };
+use std::collections::BTreeMap;
 
 /// Where a chunkserver's journal is.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";
@@ -72,9 +73,14 @@ impl<D: Disk> ChunkStore<D> {
                 }
             }
         }
+        let mut refused: BTreeMap<Option<ChunkHandle>, IoFault> = BTreeMap::new();
         for (at, change) in changes {
-            if let Err(fault) = self.change(change) {
-                results[at].1 = Some(Err(fault));
+            // What follows a refused change of the same chunk was meant to stand on it.
+            let chunk = change.chunk();
+            let done = refused.get(&chunk).map_or_else(|| self.change(change), |f| Err(f.clone()));
+            if let Err(fault) = done {
+                results[at].1 = Some(Err(fault.clone()));
+                refused.insert(chunk, fault);
             }
         }
         let committed = self.in_service().and_then(|()| self.commit());
@@ -256,10 +262,12 @@ impl<D: Disk> ChunkStore<D> {
         let plan = self.plan(chunk, Vec::new(), Some(length))?;
         let blocks = blocks_below(length, self.state.block_bytes);
         let state = self.state.chunk(chunk);
-        state.sums.extend(&runs_of(plan.sums));
-        state.sums.truncate(blocks);
-        let sums = state.sums.runs();
         let data = state.data;
+        // Of a copy: the learner stays as it is if the journal has no room.
+        let mut sums = state.sums.clone();
+        sums.extend(&runs_of(plan.sums));
+        sums.truncate(blocks);
+        let sums = sums.runs();
         let change = Change::of(&op).expect("it changes the record");
         let body = ChunkRecord { change, sums: sums.clone(), redo: Vec::new() }.to_bytes();
         self.admit(body.len(), 0, false)?;

@@ -12,6 +12,7 @@ use crate::sealed;
 use std::collections::BTreeMap;
 
 const SPARE: &str = "spare";
+const RESERVE: &str = "reserve";
 const ZEROS: usize = 64 << 10;
 /// What a generation makes do with when there is no room for a whole one.
 const FULL_DISK_BYTES: u64 = FIRST_RECORD + (4 << 10);
@@ -63,13 +64,13 @@ impl<D: Disk> Journal<D> {
         let generation = found.last().map_or(1, |last| last.generation + 1);
         let header = shape.header(generation, next_lsn, end);
         let (file, capacity) = match begin(disk, shape.folder, &header, shape.bytes) {
-            // A full disk still opens: what is on it can be read, and deleted.
-            Err(DiskError::NoSpace { .. }) => begin(disk, shape.folder, &header, FULL_DISK_BYTES)?,
+            Err(DiskError::NoSpace { .. }) => begin_on_full_disk(disk, &shape, &header)?,
             begun => begun?,
         };
         let mut generations: BTreeMap<u64, u64> =
             found.iter().map(|header| (header.generation, header.first_lsn)).collect();
         generations.insert(generation, next_lsn);
+        let _ = reserve_for_full_disk(disk, &shape);
         let (end, durable, staged) = (FIRST_RECORD, FIRST_RECORD, Vec::new());
         Ok(Journal {
             shape,
@@ -259,6 +260,31 @@ fn begin<D: Disk>(
     disk.rename(&spare, &generation_name(folder, header.generation))?;
     disk.sync_dir(folder).map_err(|error| sealed::failed_sync(folder, &error))?;
     Ok((file, capacity))
+}
+
+/// A full disk still opens: what is on it can be read, and deleted. A small generation was set
+/// aside for this while there was room.
+fn begin_on_full_disk<D: Disk>(
+    disk: &D,
+    shape: &Shape,
+    header: &GenerationHeader,
+) -> Result<(D::File, u64), DiskError> {
+    let reserve = sealed::join(shape.folder, RESERVE);
+    match disk.rename(&reserve, &sealed::join(shape.folder, SPARE)) {
+        Ok(()) | Err(DiskError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    begin(disk, shape.folder, header, FULL_DISK_BYTES)
+}
+
+/// Best effort: without room there is nothing to set aside.
+fn reserve_for_full_disk<D: Disk>(disk: &D, shape: &Shape) -> Result<(), DiskError> {
+    let file = disk.open(&sealed::join(shape.folder, RESERVE), Open::Create)?;
+    let length = disk.len(&file)?;
+    let missing = FULL_DISK_BYTES.saturating_sub(length);
+    disk.write_at(&file, length, &vec![0; missing as usize])?;
+    disk.sync_data(&file)?;
+    disk.sync_dir(shape.folder)
 }
 
 /// Zeros up to `bytes`, and the header. A spare's old records stay: they carry another generation.

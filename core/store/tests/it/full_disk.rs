@@ -11,6 +11,8 @@ fn compare(store: &mut ChunkStore<MemDisk>, model: &Model, spoilt: &[ChunkHandle
     for (&chunk, bytes) in model.bytes.iter().filter(|(chunk, _)| !spoilt.contains(chunk)) {
         match store.execute(vec![(IoId(0), read_all(chunk))]).remove(0).1 {
             Ok(IoOutput::Read(read)) => assert!(read.data == bytes, "{what}: {chunk}"),
+            // A batch writes meta files on the side, and that may meet the mishap.
+            Err(IoFault::DiskFailed) if store.failed() => return,
             other => panic!("{what}: {chunk}: {other:?}"),
         }
     }
@@ -56,6 +58,7 @@ fn no_room_at_every_operation() {
                 continue;
             }
             drop(store);
+            disk.power_cycle(0);
             let (_, replicas) = ChunkStore::open(disk, options()).unwrap();
             assert_eq!(replicas, model.replicas, "{what}");
         }
@@ -99,12 +102,7 @@ fn a_full_disk_promises_and_deletes() {
         assert_eq!(result, Ok(IoOutput::Done), "promise {version}");
     }
     drop(store);
-    let (mut store, replicas) = ChunkStore::open(disk.fork(), options.clone())
-        .or_else(|_| {
-            disk.limit(Some(64 << 10));
-            ChunkStore::open(disk.clone(), options)
-        })
-        .unwrap();
+    let (mut store, replicas) = ChunkStore::open(disk, options).unwrap();
     assert_eq!(replicas.live[&chunk].promised, ChunkVersion(9));
     let deletes: Vec<_> =
         replicas.live.keys().map(|&chunk| (IoId(chunk.0), IoOp::Delete { chunk })).collect();
