@@ -11,7 +11,7 @@
 //!
 //! # async fn example() -> Result<(), leasehold_node::client::ClientError> {
 //! let session = NodeId(0x5eed_0000_0000_0001); // draw it at random: it names this session
-//! let masters = vec![(NodeId(1), "127.0.0.1:7100".parse().expect("an address"))];
+//! let masters = vec![(NodeId(1), "127.0.0.1:7400".parse().expect("an address"))];
 //! let client = Client::connect(ClientOptions::new(session, masters)).await?;
 //!
 //! client.mkdir("/logs").await?;
