@@ -196,3 +196,13 @@ fn a_promise_outlives_power_loss_under_page_cache() {
         }
     }
 }
+
+/// As above, for longer: `cargo test -p leasehold-store --release -- --ignored`.
+#[test]
+#[ignore = "minutes"]
+fn power_loss_in_many_workloads() {
+    for seed in 1_000..1_400 {
+        enumerate(seed, SyncPolicy::Durable, Mishap::PowerLoss, &[0, 1, 2, 3, seed, !seed], |_| ())
+            .unwrap_or_else(|why| panic!("{why}"));
+    }
+}
