@@ -38,3 +38,31 @@ impl Failure {
 
 /// How a command ends.
 pub type Outcome = Result<(), Failure>;
+
+/// The failures of a command that goes on after one, as `rm` and `ls` do.
+#[derive(Debug)]
+pub struct Tally {
+    command: &'static str,
+    failed: bool,
+}
+
+impl Tally {
+    /// None so far.
+    pub fn new(command: &'static str) -> Tally {
+        Tally { command, failed: false }
+    }
+
+    /// Takes in how one part ended; says a failure at once. What the part gave, if it did.
+    pub fn note<T>(&mut self, part: Result<T, Failure>) -> Option<T> {
+        part.inspect_err(|failure| {
+            failure.tell(self.command);
+            self.failed = true;
+        })
+        .ok()
+    }
+
+    /// How the whole ended.
+    pub fn outcome(self) -> Outcome {
+        if self.failed { Err(Failure::Told) } else { Ok(()) }
+    }
+}

@@ -262,6 +262,9 @@ mod tests {
     fn what_is_listed_reads_back_as_the_same_constants() {
         let listed = Settings::default().list_constants();
         let settings = from_text(&listed).expect("it lists what it takes");
-        assert_eq!(settings.constants().expect("the defaults are consistent"), Constants::default());
+        assert_eq!(
+            settings.constants().expect("the defaults are consistent"),
+            Constants::default()
+        );
     }
 }

@@ -1,0 +1,464 @@
+//! The command line, and the help that teaches it.
+
+use crate::units::{parse_duration, parse_size};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Leasehold, a distributed file system that was tested before it was run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "leasehold",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "\
+A cluster on this machine, and a file in it:
+  leasehold cluster --dir /tmp/demo &
+  export LEASEHOLD_MASTER=127.0.0.1:7400
+  leasehold put notes.txt /notes.txt
+  leasehold ls -l /
+  leasehold cat /notes.txt
+  leasehold fsck
+
+Exit codes: 0 done, 1 failed, 2 asked wrongly (nothing was done)."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What to log on stderr: a level, or module=level, comma-separated
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
+    pub log: Option<String>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve as the master: the namespace and where every chunk is
+    #[command(after_help = "\
+Example:
+  leasehold master --listen 127.0.0.1:7400 --data-dir /var/lib/leasehold/master
+The directory is made on the first start; SIGTERM stops the server cleanly.")]
+    Master(MasterArguments),
+    /// Serve chunks
+    #[command(after_help = "\
+Example:
+  leasehold chunkserver --master 127.0.0.1:7400 --listen 127.0.0.1:7401 \\
+      --data-dir /srv/disk1 --rack 1 --capacity 2TiB
+The directory is made on the first start and belongs to one process at a time.")]
+    Chunkserver(ChunkserverArguments),
+    /// Start a whole cluster on this machine, for development; Ctrl-C stops it
+    #[command(after_help = "\
+Examples:
+  leasehold cluster                                   # in ./leasehold-data, from port 7400
+  leasehold cluster --dir /tmp/x --chunkservers 5 --base-port 9000
+Started again on the same directory, it serves the files that are there.")]
+    Cluster(ClusterArguments),
+    /// Store a local file
+    #[command(after_help = "\
+Examples:
+  leasehold put video.mkv /films/                     # /films/video.mkv
+  tar c src | leasehold put - /backup/src.tar
+  leasehold put --sync page-cache --replicas 2 scratch.bin /scratch.bin
+The file appears under its name when all of it is stored, never before.")]
+    Put(PutArguments),
+    /// Fetch a file
+    #[command(after_help = "\
+Examples:
+  leasehold get /films/video.mkv                      # ./video.mkv
+  leasehold get /backup/src.tar - | tar x
+The local file appears under its name when all of it is there, never before.")]
+    Get(GetArguments),
+    /// Write files to stdout, one after another
+    Cat(CatArguments),
+    /// Append records to a file, each exactly once and whole
+    #[command(after_help = "\
+Examples:
+  echo started | leasehold append /log                # stdin as one record
+  journalctl -f | leasehold append --lines --create /log
+A record is at most 4 MiB and at most a quarter of the file's chunk size.")]
+    Append(AppendArguments),
+    /// List a directory
+    Ls(LsArguments),
+    /// Say what is known of a file or directory
+    Stat(StatArguments),
+    /// Make directories
+    Mkdir(MkdirArguments),
+    /// Rename files or directories, or move them into a directory
+    Mv(MvArguments),
+    /// Remove files; they stay in the trash for a while
+    Rm(RmArguments),
+    /// Check every chunk: its replicas, versions and checksums
+    #[command(after_help = "\
+Prints HEALTHY and exits with 0, or lists what is wrong and exits with 1.
+Example, after a server came back:
+  leasehold fsck --wait 60s")]
+    Fsck(FsckArguments),
+    /// The cluster at a glance
+    Status(StatusArguments),
+    /// Print every constant of a cluster as a configuration file takes it
+    Constants(ConfigArguments),
+}
+
+impl Command {
+    /// As it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Master(_) => "master",
+            Command::Chunkserver(_) => "chunkserver",
+            Command::Cluster(_) => "cluster",
+            Command::Put(_) => "put",
+            Command::Get(_) => "get",
+            Command::Cat(_) => "cat",
+            Command::Append(_) => "append",
+            Command::Ls(_) => "ls",
+            Command::Stat(_) => "stat",
+            Command::Mkdir(_) => "mkdir",
+            Command::Mv(_) => "mv",
+            Command::Rm(_) => "rm",
+            Command::Fsck(_) => "fsck",
+            Command::Status(_) => "status",
+            Command::Constants(_) => "constants",
+        }
+    }
+}
+
+/// What every command that reads a configuration takes.
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "LEASEHOLD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Set one key of the configuration, for example lease_duration=20s
+    #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
+    pub sets: Vec<String>,
+}
+
+/// What every client command takes.
+#[derive(Debug, Args)]
+pub struct ClientArguments {
+    /// Address of the master, or of several, comma-separated
+    #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
+    pub master: Vec<String>,
+    /// Give up on an operation after this long [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+/// `master`.
+#[derive(Debug, Args)]
+pub struct MasterArguments {
+    /// Where to listen [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where to keep the operation log
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The number by which others know this master [default: 1]
+    #[arg(long, value_name = "N")]
+    pub node: Option<u64>,
+    /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+/// `chunkserver`.
+#[derive(Debug, Args)]
+pub struct ChunkserverArguments {
+    /// Where to listen [default: 127.0.0.1, any free port]
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where to keep the chunks
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the master, or of several, comma-separated
+    #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
+    pub master: Vec<String>,
+    /// Failure domain: two replicas of a chunk avoid sharing one [default: 0]
+    #[arg(long, value_name = "N")]
+    pub rack: Option<u32>,
+    /// Bytes to offer [default: what is free on the disk]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub capacity: Option<u64>,
+    /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+/// `cluster`.
+#[derive(Debug, Args)]
+pub struct ClusterArguments {
+    /// Where everything is kept
+    #[arg(long, default_value = "leasehold-data")]
+    pub dir: PathBuf,
+    /// How many chunkservers, each in a rack of its own
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub chunkservers: u16,
+    /// The master's port; the chunkservers take the ones after it
+    #[arg(long, value_name = "PORT", default_value_t = 7400)]
+    pub base_port: u16,
+    /// Where to listen
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The configuration of every server.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+/// When a mutation counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sync {
+    /// Acknowledged after fsync on every replica
+    Durable,
+    /// Acknowledged when every replica's operating system has it
+    PageCache,
+}
+
+/// What is fixed about a file when it is made.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct SpecArguments {
+    /// Replicas of each chunk
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    pub replicas: u8,
+    /// Size of a chunk
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    pub chunk_size: u64,
+    /// When bytes count as stored
+    #[arg(long, value_enum, default_value = "durable")]
+    pub sync: Sync,
+}
+
+/// `put`.
+#[derive(Debug, Args)]
+pub struct PutArguments {
+    /// Local file, `-` for stdin
+    pub from: PathBuf,
+    /// Path in the cluster; a directory takes the file under its own name
+    pub to: String,
+    /// Replace a file that is there
+    #[arg(short, long)]
+    pub force: bool,
+    /// The file's fixed properties.
+    #[command(flatten)]
+    pub spec: SpecArguments,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+pub struct GetArguments {
+    /// Path in the cluster
+    pub from: String,
+    /// Local file or directory, `-` for stdout
+    #[arg(default_value = ".")]
+    pub to: PathBuf,
+    /// Replace a local file that is there
+    #[arg(short, long)]
+    pub force: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `cat`.
+#[derive(Debug, Args)]
+pub struct CatArguments {
+    /// Paths in the cluster
+    #[arg(required = true)]
+    pub paths: Vec<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `append`.
+#[derive(Debug, Args)]
+pub struct AppendArguments {
+    /// Path in the cluster
+    pub to: String,
+    /// Local file, `-` for stdin
+    #[arg(default_value = "-")]
+    pub from: PathBuf,
+    /// Each line is a record, with its line feed
+    #[arg(long)]
+    pub lines: bool,
+    /// Make the file if it is not there
+    #[arg(long)]
+    pub create: bool,
+    /// The file's fixed properties, if it is made.
+    #[command(flatten)]
+    pub spec: SpecArguments,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `ls`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct LsArguments {
+    /// Paths in the cluster
+    #[arg(default_value = "/")]
+    pub paths: Vec<String>,
+    /// With replicas, sync policy, size and time
+    #[arg(short, long)]
+    pub long: bool,
+    /// Sizes with units, as 1.5 GiB
+    #[arg(short = 'h', long)]
+    pub human_readable: bool,
+    /// As JSON, sizes exact
+    #[arg(long)]
+    pub json: bool,
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    pub help: Option<bool>,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `stat`.
+#[derive(Debug, Args)]
+pub struct StatArguments {
+    /// Paths in the cluster
+    #[arg(required = true)]
+    pub paths: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `mkdir`.
+#[derive(Debug, Args)]
+pub struct MkdirArguments {
+    /// Paths in the cluster
+    #[arg(required = true)]
+    pub paths: Vec<String>,
+    /// Make parents too; no error if the directory is there
+    #[arg(short, long)]
+    pub parents: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `mv`.
+#[derive(Debug, Args)]
+pub struct MvArguments {
+    /// What to move, and last, where to
+    #[arg(required = true, num_args = 2.., value_names = ["FROM", "TO"])]
+    pub paths: Vec<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `rm`.
+#[derive(Debug, Args)]
+pub struct RmArguments {
+    /// Paths in the cluster
+    #[arg(required = true)]
+    pub paths: Vec<String>,
+    /// Directories too, with everything in them
+    #[arg(short, long)]
+    pub recursive: bool,
+    /// No error for what is not there
+    #[arg(short, long)]
+    pub force: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `fsck`.
+#[derive(Debug, Args)]
+pub struct FsckArguments {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Wait up to this long until every chunk is at its target
+    #[arg(long, value_name = "TIME", value_parser = parse_wait)]
+    pub wait: Option<Duration>,
+    /// Believe the servers' reports: read no replica
+    #[arg(long)]
+    pub no_read: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// A duration, or a bare number of seconds.
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_answers_to_its_own_name() {
+        for (line, name) in [
+            ("put a /b", "put"),
+            ("ls -lh /", "ls"),
+            ("mv /a /b /c", "mv"),
+            ("fsck --wait 60", "fsck"),
+            ("constants", "constants"),
+        ] {
+            let words = std::iter::once("leasehold").chain(line.split(' '));
+            let parsed = Arguments::try_parse_from(words).expect(line);
+            assert_eq!(parsed.command.name(), name);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for line in [
+            "",
+            "frobnicate",
+            "put a",
+            "mv /a",
+            "rm",
+            "put --replicas 0 a /b",
+            "put --chunk-size big a /b",
+            "ls --timeout 5",
+            "master --listen nowhere",
+        ] {
+            let words = std::iter::once("leasehold").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_err(), "{line:?}");
+        }
+    }
+}

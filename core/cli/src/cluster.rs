@@ -1,0 +1,165 @@
+//! `cluster`: one master and some chunkservers as processes of this machine, for development.
+
+use crate::arguments::{ClientArguments, ClusterArguments, ConfigArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output::print;
+use crate::session::connect;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// The cluster is given this long to be complete.
+const START: Duration = Duration::from_secs(60);
+
+/// A server is given this long to stop.
+const STOP: Duration = Duration::from_secs(10);
+
+/// `leasehold cluster`.
+pub async fn cluster(arguments: &ClusterArguments) -> Outcome {
+    let last_port = arguments.base_port.checked_add(arguments.chunkservers);
+    if last_port.is_none() || arguments.base_port == 0 {
+        return Err(Failure::Usage("--base-port: no room for the servers' ports".to_owned()));
+    }
+    // A wrong configuration is said here, once, and not by every server in its own log.
+    Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?.constants()?;
+    let mut signals = Signals::listen()?;
+    let mut servers = Vec::new();
+    let outcome = run(arguments, &mut servers, &mut signals).await;
+    stop(servers).await;
+    outcome
+}
+
+async fn run(
+    arguments: &ClusterArguments,
+    servers: &mut Vec<Server>,
+    signals: &mut Signals,
+) -> Outcome {
+    let master = SocketAddr::new(arguments.host, arguments.base_port);
+    servers.push(Server::start(arguments, "master", master, &[])?);
+    for n in 1..=arguments.chunkservers {
+        let listen = SocketAddr::new(arguments.host, arguments.base_port + n);
+        let more = ["--master", &master.to_string(), "--rack", &n.to_string()].map(OsString::from);
+        servers.push(Server::start(arguments, &format!("chunkserver-{n}"), listen, &more)?);
+    }
+    let signal = tokio::select! {
+        biased;
+        signal = signals.next() => signal,
+        failure = first_to_end(servers) => return Err(failure),
+        failure = announce(arguments, master) => return Err(failure),
+    };
+    eprintln!("leasehold: cluster: {signal}, stopping");
+    Ok(())
+}
+
+/// Says how to use the cluster once it is complete, and then waits; ends only if it never is.
+async fn announce(arguments: &ClusterArguments, master: SocketAddr) -> Failure {
+    let complete = async {
+        let client = connect(&ClientArguments {
+            master: vec![master.to_string()],
+            timeout: Some(START),
+            config: ConfigArguments { config: None, sets: Vec::new() },
+        })
+        .await?;
+        loop {
+            let status = client.status().await?;
+            let alive = status.servers.iter().filter(|server| server.alive).count();
+            if alive >= usize::from(arguments.chunkservers) && !status.safe_mode {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let said = match timeout(START, complete).await {
+        Err(_) => Err(Failure::Failed(format!("not complete after {} s", START.as_secs()))),
+        Ok(Err(failure)) => Err(failure),
+        Ok(Ok(())) => print(welcome(arguments, master)),
+    };
+    match said {
+        Err(failure) => failure,
+        Ok(()) => std::future::pending().await,
+    }
+}
+
+fn welcome(arguments: &ClusterArguments, master: SocketAddr) -> String {
+    let (n, dir) = (arguments.chunkservers, arguments.dir.display());
+    format!(
+        "1 master and {n} chunkservers serve {dir}; their logs are {dir}/*.log\n\n  \
+         export LEASEHOLD_MASTER={master}\n  leasehold put FILE /FILE\n  leasehold ls -l /\n\n\
+         Ctrl-C stops them."
+    )
+}
+
+/// A server as a process.
+struct Server {
+    name: String,
+    process: Child,
+}
+
+impl Server {
+    fn start(
+        arguments: &ClusterArguments,
+        name: &str,
+        listen: SocketAddr,
+        more: &[OsString],
+    ) -> Result<Server, Failure> {
+        let fail = |error| Failure::about(name, error);
+        let data = arguments.dir.join(name);
+        std::fs::create_dir_all(&data).map_err(fail)?;
+        let role = name.split('-').next().unwrap_or(name);
+        let mut command = Command::new(std::env::current_exe().map_err(fail)?);
+        command.arg(role).args(["--until-stdin-closes", "--listen", &listen.to_string()]);
+        command.arg("--data-dir").arg(&data).args(more).args(config(&arguments.config));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log(&arguments.dir.join(format!("{name}.log"))).map_err(fail)?)
+            // Ctrl-C reaches a terminal's whole group; we stop the servers, in our order.
+            .process_group(0);
+        let process = command.spawn().map_err(fail)?;
+        Ok(Server { name: name.to_owned(), process })
+    }
+}
+
+fn config(arguments: &ConfigArguments) -> Vec<OsString> {
+    let file = arguments.config.iter().flat_map(|file| ["--config".into(), file.into()]);
+    let sets = arguments.sets.iter().flat_map(|set| ["--set".into(), set.into()]);
+    file.chain(sets).collect()
+}
+
+fn log(path: &Path) -> std::io::Result<Stdio> {
+    Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
+}
+
+/// Waits until a server ends by itself, which none should.
+async fn first_to_end(servers: &mut [Server]) -> Failure {
+    loop {
+        for server in servers.iter_mut() {
+            if let Ok(Some(status)) = server.process.try_wait() {
+                return ended(&server.name, status);
+            }
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn ended(name: &str, status: ExitStatus) -> Failure {
+    Failure::Failed(format!("{name} ended by itself ({status}); its log says why"))
+}
+
+/// Closes every server's stdin, chunkservers first, and waits; kills what does not stop.
+async fn stop(servers: Vec<Server>) {
+    for mut server in servers.into_iter().rev() {
+        drop(server.process.stdin.take());
+        if timeout(STOP, server.process.wait()).await.is_err() {
+            eprintln!("leasehold: cluster: {} does not stop; killed", server.name);
+            // It may have ended at this very moment: then there is nothing to kill.
+            let _ = server.process.kill().await;
+        }
+    }
+}

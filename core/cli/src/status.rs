@@ -1,0 +1,155 @@
+//! `status`: the cluster at a glance.
+
+use crate::arguments::StatusArguments;
+use crate::failure::Outcome;
+use crate::output::print;
+use crate::session::connect;
+use crate::units::human_size;
+use leasehold_node::client::{ClusterStatus, ServerStatus};
+use serde_json::{Value, json};
+
+/// `leasehold status`.
+pub async fn status(arguments: &StatusArguments) -> Outcome {
+    let client = connect(&arguments.client).await?;
+    let status = client.status().await?;
+    if arguments.json {
+        print(serde_json::to_string_pretty(&as_json(&status)).expect("numbers and strings"))
+    } else {
+        print(page(&status))
+    }
+}
+
+fn as_json(status: &ClusterStatus) -> Value {
+    let server = |server: &ServerStatus| {
+        json!({
+            "server": server_name(server.node.0),
+            "incarnation": server.incarnation.0,
+            "rack": server.rack.0,
+            "alive": server.alive,
+            "replicas": server.replicas,
+            "used_bytes": server.used_bytes,
+            "capacity_bytes": server.capacity_bytes,
+        })
+    };
+    json!({
+        "servers_alive": alive(status),
+        "servers": status.servers.iter().map(server).collect::<Vec<_>>(),
+        "files": status.files,
+        "directories": status.directories,
+        "trashed": status.trashed,
+        "chunks": status.chunks,
+        "chunks_under_target": status.chunks_under_target,
+        "chunks_unavailable": status.chunks_unavailable,
+        "leases": status.leases,
+        "changes": status.changes,
+        "repairs": status.repairs,
+        "safe_mode": status.safe_mode,
+        "alarm": status.alarm,
+    })
+}
+
+/// How a chunkserver is named everywhere a person sees it: its uuid, which the protocol uses as
+/// its number, in hexadecimal.
+pub fn server_name(uuid: u64) -> String {
+    format!("{uuid:016x}")
+}
+
+fn alive(status: &ClusterStatus) -> usize {
+    status.servers.iter().filter(|server| server.alive).count()
+}
+
+fn page(status: &ClusterStatus) -> String {
+    let mut lines = Vec::new();
+    if status.alarm {
+        lines.push(
+            "ALARM: chunkservers hold chunks that the master's log does not know. The log may \
+             have been lost; nothing is deleted."
+                .to_owned(),
+        );
+    }
+    if status.safe_mode {
+        lines.push("safe mode: nothing is repaired or deleted until enough is reported".to_owned());
+    }
+    lines.push(format!("servers: {} of {} alive", alive(status), status.servers.len()));
+    lines.push(format!(
+        "files: {}, directories: {}, in the trash: {}",
+        status.files, status.directories, status.trashed
+    ));
+    lines.push(format!(
+        "chunks: {}, under target: {}, unavailable: {}",
+        status.chunks, status.chunks_under_target, status.chunks_unavailable
+    ));
+    lines.push(format!(
+        "leases: {}, configuration changes: {}, copies under way: {}",
+        status.leases, status.changes, status.repairs
+    ));
+    if !status.servers.is_empty() {
+        lines.push(format!(
+            "\n{:<16}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
+            "server", "state", "rack", "incarnation", "replicas", "used", "capacity"
+        ));
+    }
+    lines.extend(status.servers.iter().map(line));
+    lines.join("\n")
+}
+
+fn line(server: &ServerStatus) -> String {
+    format!(
+        "{:<16}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
+        server_name(server.node.0),
+        if server.alive { "alive" } else { "DEAD" },
+        server.rack.0,
+        server.incarnation.0,
+        server.replicas,
+        human_size(server.used_bytes),
+        human_size(server.capacity_bytes)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leasehold_proto::{Incarnation, NodeId, Rack};
+
+    fn cluster() -> ClusterStatus {
+        let server = |node, alive| ServerStatus {
+            node: NodeId(node),
+            incarnation: Incarnation(2),
+            rack: Rack(1),
+            alive,
+            replicas: 4,
+            used_bytes: 1 << 20,
+            capacity_bytes: 1 << 30,
+        };
+        ClusterStatus {
+            servers: vec![server(0xab, true), server(0xcd, false)],
+            chunks: 4,
+            chunks_under_target: 3,
+            ..ClusterStatus::default()
+        }
+    }
+
+    #[test]
+    fn the_page_names_the_dead_and_counts_what_is_missing() {
+        let page = page(&cluster());
+        assert!(page.contains("servers: 1 of 2 alive"), "{page}");
+        assert!(page.contains("chunks: 4, under target: 3, unavailable: 0"), "{page}");
+        assert!(page.contains("00000000000000cd  DEAD"), "{page}");
+        assert!(!page.contains("ALARM") && !page.contains("safe mode"), "{page}");
+    }
+
+    #[test]
+    fn an_alarm_comes_first() {
+        let status = ClusterStatus { alarm: true, safe_mode: true, ..cluster() };
+        assert!(page(&status).starts_with("ALARM"), "{}", page(&status));
+    }
+
+    #[test]
+    fn json_has_the_same_facts() {
+        let json = as_json(&cluster());
+        assert_eq!(json["servers_alive"], 1);
+        assert_eq!(json["servers"][1]["server"], "00000000000000cd");
+        assert_eq!(json["servers"][0]["capacity_bytes"], 1 << 30);
+        assert_eq!(json["chunks_under_target"], 3);
+    }
+}

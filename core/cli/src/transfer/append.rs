@@ -1,0 +1,142 @@
+//! `append`: records at the end of a file, each once and whole.
+
+use super::local::Source;
+use crate::arguments::AppendArguments;
+use crate::failure::{Failure, Outcome};
+use crate::path::ClusterPath;
+use crate::session::connect;
+use bytes::{Bytes, BytesMut};
+use leasehold_node::client::{Client, File, Refusal};
+
+/// Read at a time when lines are wanted as soon as they are there.
+const READ_BYTES: usize = 64 << 10;
+
+/// `leasehold append`.
+pub async fn append(arguments: &AppendArguments) -> Outcome {
+    let path = ClusterPath::parse(&arguments.to)?;
+    let source = Source::open(&arguments.from)?;
+    let client = connect(&arguments.client).await?;
+    let file = open(&client, &path, arguments).await?;
+    let record_bytes_max = record_bytes_max(&client, &file);
+    let mut records = Records::new(arguments.lines, record_bytes_max);
+    let mut pieces = if arguments.lines {
+        source.as_it_comes(READ_BYTES)
+    } else {
+        source.pieces(record_bytes_max)
+    };
+    let mut appended = 0_u64;
+    while let Some(piece) = pieces.recv().await {
+        records.push(&piece?);
+        while let Some(record) = records.next()? {
+            store(&file, record, &mut appended).await?;
+        }
+    }
+    if let Some(record) = records.rest() {
+        store(&file, record, &mut appended).await?;
+    }
+    Ok(())
+}
+
+async fn store(file: &File, record: Bytes, appended: &mut u64) -> Outcome {
+    let number = *appended + 1;
+    file.append(record).await.map_err(|error| {
+        Failure::Failed(format!("{error}; record {number} failed, {appended} before it are stored"))
+    })?;
+    *appended = number;
+    Ok(())
+}
+
+async fn open(
+    client: &Client,
+    path: &ClusterPath,
+    arguments: &AppendArguments,
+) -> Result<File, Failure> {
+    if arguments.create {
+        match client.create(path.as_str(), arguments.spec.into()).await {
+            Err(error) if error.refusal() == Some(&Refusal::AlreadyExists) => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(client.open(path.as_str()).await?)
+}
+
+/// A record fits into one mutation and into a quarter of a chunk.
+fn record_bytes_max(client: &Client, file: &File) -> usize {
+    let quarter = file.spec().chunk_bytes / 4;
+    let longest = u64::from(client.constants().mutation_bytes_max).min(quarter).max(1);
+    usize::try_from(longest).expect("a mutation fits memory")
+}
+
+/// Cuts a stream into records: lines, or pieces as long as a record may be.
+#[derive(Debug)]
+struct Records {
+    lines: bool,
+    bytes_max: usize,
+    gathered: BytesMut,
+}
+
+impl Records {
+    fn new(lines: bool, bytes_max: usize) -> Records {
+        Records { lines, bytes_max, gathered: BytesMut::new() }
+    }
+
+    fn push(&mut self, data: &[u8]) {
+        self.gathered.extend_from_slice(data);
+    }
+
+    /// The next record that is complete.
+    fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let end = if self.lines {
+            self.gathered.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
+        } else {
+            (self.gathered.len() >= self.bytes_max).then_some(self.bytes_max)
+        };
+        let longest = end.unwrap_or(self.gathered.len());
+        if longest > self.bytes_max {
+            let max = self.bytes_max;
+            return Err(Failure::Failed(format!("a line is longer than a record, {max} bytes")));
+        }
+        Ok(end.map(|end| self.gathered.split_to(end).freeze()))
+    }
+
+    /// What is left when the stream has ended.
+    fn rest(self) -> Option<Bytes> {
+        Some(self.gathered.freeze()).filter(|rest| !rest.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(lines: bool, bytes_max: usize, pieces: &[&str]) -> Result<Vec<String>, Failure> {
+        let mut records = Records::new(lines, bytes_max);
+        let mut all = Vec::new();
+        for piece in pieces {
+            records.push(piece.as_bytes());
+            while let Some(record) = records.next()? {
+                all.push(record);
+            }
+        }
+        all.extend(records.rest());
+        Ok(all.iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect())
+    }
+
+    #[test]
+    fn lines_keep_their_feed_and_the_last_may_lack_it() {
+        assert_eq!(cut(true, 9, &["a\nb", "c\n\nd"]).unwrap(), ["a\n", "bc\n", "\n", "d"]);
+    }
+
+    #[test]
+    fn without_lines_records_are_as_long_as_they_may_be() {
+        assert_eq!(cut(false, 4, &["abcdefghij"]).unwrap(), ["abcd", "efgh", "ij"]);
+        assert!(cut(false, 4, &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_line_too_long_is_refused_before_it_is_cut() {
+        assert!(cut(true, 4, &["abcd\n"]).is_err());
+        assert!(cut(true, 4, &["ab", "cde"]).is_err());
+        assert!(cut(true, 4, &["abc\n"]).is_ok());
+    }
+}

@@ -1,0 +1,36 @@
+//! Bytes between this machine's files and the cluster: `put`, `get`, `cat` and `append`.
+
+mod append;
+mod cat;
+mod get;
+mod local;
+mod progress;
+mod put;
+
+pub use append::append;
+pub use cat::cat;
+pub use get::get;
+pub use put::put;
+
+use crate::arguments::{SpecArguments, Sync};
+use crate::entropy;
+use crate::failure::Failure;
+use leasehold_node::client::{FileSpec, SyncPolicy};
+
+impl From<SpecArguments> for FileSpec {
+    fn from(arguments: SpecArguments) -> Self {
+        FileSpec {
+            chunk_bytes: arguments.chunk_size,
+            replicas: arguments.replicas,
+            sync: match arguments.sync {
+                Sync::Durable => SyncPolicy::Durable,
+                Sync::PageCache => SyncPolicy::PageCache,
+            },
+        }
+    }
+}
+
+/// A name for what is on its way to become `name`: hidden, and nobody else's.
+fn partial_name(name: &str) -> Result<String, Failure> {
+    Ok(format!(".{name}.partial-{:08x}", entropy::draw()? >> 32))
+}
