@@ -24,6 +24,8 @@ pub enum Happening {
     Invoked { node: NodeId, id: RequestId, op: Operation },
     /// A client's owner was answered.
     Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
+    /// A chunkserver's I/O changed its disk; whether the machine hears of it is another matter.
+    Durable { node: NodeId, op: IoOp },
     /// A life began.
     Started { node: NodeId },
     /// A life ended.
@@ -133,7 +135,7 @@ impl Cluster {
                 Ok(())
             }
             Action::Complete(node, io) => self.complete(node, io, seen),
-            Action::Persist(node, io) => self.persist(node, io),
+            Action::Persist(node, io) => self.persist(node, io, seen),
             Action::Fail(node, io, failure) => self.fail(node, io, failure, seen),
             Action::Learn(node) => self.learn(node, seen),
             Action::Lead(node) => {
@@ -241,7 +243,12 @@ impl Cluster {
         self.node_mut(node)?.io.get_mut(&io).ok_or("no such I/O is in flight")
     }
 
-    fn persist(&mut self, node: NodeId, io: IoId) -> Result<(), Impossible> {
+    fn persist(
+        &mut self,
+        node: NodeId,
+        io: IoId,
+        seen: &mut Vec<Happening>,
+    ) -> Result<(), Impossible> {
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?;
         if pending.persisted {
@@ -262,6 +269,7 @@ impl Cluster {
                 let constants = self.shape.constants.clone();
                 let result = self.node_mut(node)?.disk.perform(&op, &constants);
                 result.expect("only reads find rot");
+                seen.push(Happening::Durable { node, op });
             }
         }
         Ok(())
@@ -282,7 +290,7 @@ impl Cluster {
             }
             IoOp::Propose { .. } => {
                 if !pending.persisted {
-                    self.persist(node, io)?;
+                    self.persist(node, io, seen)?;
                 }
                 let index = self.pending(node, io)?.index.expect("it is committed");
                 while self.node(node).learned < index {
@@ -298,7 +306,7 @@ impl Cluster {
             }
             _ => {
                 if !pending.persisted {
-                    self.persist(node, io)?;
+                    self.persist(node, io, seen)?;
                 }
                 Ok(IoOutput::Done)
             }

@@ -47,6 +47,18 @@ impl Disk {
         self.bytes.get(&chunk).map_or(&[], Vec::as_slice)
     }
 
+    /// The bytes of one chunk as they were written, before any decay.
+    #[must_use]
+    pub fn written(&self, chunk: ChunkHandle) -> Vec<u8> {
+        let mut bytes = self.bytes(chunk).to_vec();
+        for ((_, offset), mask) in self.rot.range((chunk, 0)..=(chunk, u64::MAX)) {
+            if let Some(byte) = bytes.get_mut(index(*offset)) {
+                *byte ^= mask;
+            }
+        }
+        bytes
+    }
+
     /// Does an I/O whole: from here on it survives a crash, unless its chunk is `page-cache`.
     pub fn perform(&mut self, op: &IoOp, constants: &Constants) -> IoResult {
         if let IoOp::Read { chunk, pieces } = op {

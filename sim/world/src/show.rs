@@ -47,7 +47,10 @@ pub fn line(cluster: &Cluster, happening: &Happening, detail: Detail) -> Option<
         Happening::Responded { node, id, result } => {
             Some(format!("{} {id} = {}", name(cluster, *node), answer(cluster, result)))
         }
-        Happening::Started { .. } | Happening::Crashed { .. } | Happening::Destroyed { .. } => None,
+        Happening::Durable { .. }
+        | Happening::Started { .. }
+        | Happening::Crashed { .. }
+        | Happening::Destroyed { .. } => None,
     }
 }
 

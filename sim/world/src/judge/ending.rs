@@ -1,0 +1,120 @@
+//! I4, I5, I8 and I10 at the end of a run: what the disks hold.
+
+use super::past::{Past, as_index};
+use super::{Violation, violation};
+use crate::cluster::Cluster;
+use crate::fair::name;
+use leasehold_proto::master::state::{Configuration, NodeBody};
+use leasehold_proto::metadata::FileSpec;
+use leasehold_proto::{ChunkHandle, Extent, FileId, MutationKind, OpId, ReplicaRecord, Sequence};
+use std::collections::BTreeMap;
+
+/// Every acknowledged byte is on every member of its chunk's configuration.
+pub(super) fn durable(
+    cluster: &Cluster,
+    pasts: &BTreeMap<ChunkHandle, Past>,
+) -> Result<(), Violation> {
+    let Some(state) = cluster.namespace() else { return Ok(()) };
+    for (chunk, record) in &state.chunks {
+        let (Some(config), Some(past)) = (&record.config, pasts.get(chunk)) else { continue };
+        for member in config.members.iter().map(|member| cluster.node(member.node)) {
+            let Some(replica) = member.disk.replicas().live.get(chunk) else { continue };
+            if replica.applied_version == config.version {
+                member_has_all(*chunk, past, replica, &member.disk.written(*chunk))?;
+            }
+        }
+    }
+    once(pasts)
+}
+
+fn member_has_all(
+    chunk: ChunkHandle,
+    past: &Past,
+    replica: &ReplicaRecord,
+    written: &[u8],
+) -> Result<(), Violation> {
+    let has = replica.image.sequence;
+    if let Some((sequence, (op, _))) = past.acknowledged.range(has.next()..).next() {
+        return Err(violation(
+            "I4",
+            format!(
+                "durability: {op} was acknowledged at {chunk} {sequence}, a member ends at {has}"
+            ),
+        ));
+    }
+    let expected = past.image(Extent::new(0, replica.image.length), has);
+    let same = (0..as_index(replica.image.length)).find(|at| {
+        written.get(*at).copied().unwrap_or(0) != expected.get(*at).copied().unwrap_or(0)
+    });
+    match same {
+        None => Ok(()),
+        Some(at) => Err(violation(
+            "I4",
+            format!("durability: byte {at} of {chunk} at {has} is not what its mutations wrote"),
+        )),
+    }
+}
+
+/// An operation stands once, over all chunks.
+fn once(pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Violation> {
+    let mut places: BTreeMap<OpId, (ChunkHandle, Sequence)> = BTreeMap::new();
+    for (chunk, past) in pasts {
+        for (sequence, entry) in &past.order {
+            let op = entry.mutation.op;
+            if entry.mutation.kind == MutationKind::Seal {
+                continue;
+            }
+            if let Some((other, at)) = places.insert(op, (*chunk, *sequence)) {
+                return Err(violation(
+                    "I8",
+                    format!("exactly-once: {op} stands at {other} {at} and at {chunk} {sequence}"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every chunk is at its target, all of it on servers that are up and reconciled.
+pub(super) fn converged(cluster: &Cluster) -> Result<(), Violation> {
+    let Some(state) = cluster.namespace() else {
+        return Err(violation("I10", "convergence: no master is up".into()));
+    };
+    let up = cluster.nodes().values().filter(|node| node.chunkserver().is_some()).count();
+    for (chunk, record) in &state.chunks {
+        let spec = file_spec(state, record.file);
+        let target = usize::from(spec.map_or(1, |spec| spec.replicas)).min(up);
+        let short = |what| Err(violation("I10", format!("convergence: {chunk} {what}")));
+        let Some(config) = &record.config else { continue };
+        if config.members.len() < target {
+            return short(format!("has {} of {target} replicas", config.members.len()));
+        }
+        if let Some(what) = unfit(cluster, *chunk, config) {
+            return short(what);
+        }
+    }
+    Ok(())
+}
+
+fn unfit(cluster: &Cluster, chunk: ChunkHandle, config: &Configuration) -> Option<String> {
+    let mut sequences = BTreeMap::new();
+    for member in &config.members {
+        let (node, who) = (cluster.node(member.node), name(cluster, member.node));
+        let Some(server) = node.chunkserver() else { return Some(format!("counts on {who}")) };
+        let Some(replica) = server.replicas().live.get(&chunk) else {
+            return Some(format!("is not on {who}"));
+        };
+        if replica.applied_version != config.version || replica.learner {
+            return Some(format!("is at {} on {who}", replica.applied_version));
+        }
+        sequences.insert(replica.image.sequence, who);
+    }
+    (sequences.len() > 1).then(|| format!("ends differently: {sequences:?}"))
+}
+
+fn file_spec(state: &leasehold_proto::MasterState, file: FileId) -> Option<FileSpec> {
+    match &state.nodes.get(&file)?.body {
+        NodeBody::File { spec, .. } => Some(*spec),
+        NodeBody::Directory(_) => None,
+    }
+}

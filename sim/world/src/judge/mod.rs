@@ -1,0 +1,336 @@
+//! The judge of a run: somebody who sees every disk and every clock at once.
+//!
+//! The invariants' sentences stand in ARCHITECTURE.md; what stands here is how each is seen from
+//! above. `leasehold-checker` judges the same runs from events alone, as it must where nobody sees
+//! everything; the two share no code, so that an error in one does not hide in the other.
+
+mod past;
+mod reads;
+mod ending;
+
+use crate::cluster::{Cluster, Happening};
+use crate::fair::name;
+use leasehold_proto::machine::Operation;
+use leasehold_proto::master::state::NodeBody;
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Constants, Event, IoOp, NodeId, Outcome, RequestId, Sequence,
+};
+use past::Past;
+use reads::OpenRead;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number, as `I1`.
+    pub invariant: &'static str,
+    /// Its name, and what was seen.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.invariant, self.detail)
+    }
+}
+
+fn violation(invariant: &'static str, detail: String) -> Violation {
+    Violation { invariant, detail }
+}
+
+/// The judge.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    pasts: BTreeMap<ChunkHandle, Past>,
+    /// By chunkserver and chunk, the highest version that it said it promised.
+    promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
+    reads: BTreeMap<(NodeId, RequestId), OpenRead>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Judge {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(_: &Constants) -> Self {
+        Judge::default()
+    }
+
+    /// How many times each invariant was looked at. A run that looked at none proves nothing.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    fn count(&mut self, invariant: &'static str) {
+        *self.counts.entry(invariant).or_default() += 1;
+    }
+
+    /// Takes in what happened; `cluster` is as it is after the step.
+    ///
+    /// # Errors
+    /// The invariant that it shows not to hold.
+    pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+        match what {
+            Happening::Event { node, event } => self.event(cluster, *node, event),
+            Happening::Durable { node, op } => self.durable(cluster, *node, op),
+            Happening::Invoked { node, id, op } => {
+                self.invoked(*node, *id, op);
+                Ok(())
+            }
+            Happening::Responded { node, id, result } => {
+                let Some(read) = self.reads.remove(&(*node, *id)) else { return Ok(()) };
+                let Ok(Outcome::Read { payload, .. }) = result else { return Ok(()) };
+                self.returned(cluster, &read, &payload.data)
+            }
+            Happening::Crashed { node } => self.crashed(cluster, *node),
+            Happening::Destroyed { node } => {
+                self.promises.retain(|(at, _), _| at != node);
+                Ok(())
+            }
+            Happening::Started { .. } => Ok(()),
+        }
+    }
+
+    /// Looks at the state after a step.
+    ///
+    /// # Errors
+    /// The invariant that does not hold in it.
+    pub fn state(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.count("I1");
+        one_primary(cluster)
+    }
+
+    /// Judges a run's end.
+    ///
+    /// # Errors
+    /// The invariant that does not hold.
+    pub fn finish(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.count("I4");
+        self.count("I8");
+        ending::durable(cluster, &self.pasts)
+    }
+
+    /// Judges whether a run has converged.
+    ///
+    /// # Errors
+    /// I10, if it has not.
+    pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.count("I10");
+        ending::converged(cluster)
+    }
+
+    fn past(&mut self, chunk: ChunkHandle) -> &mut Past {
+        self.pasts.entry(chunk).or_default()
+    }
+
+    fn event(&mut self, cluster: &Cluster, node: NodeId, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Promised { chunk, version } => {
+                let promise = self.promises.entry((node, *chunk)).or_default();
+                *promise = (*version).max(*promise);
+            }
+            Event::Configured { chunk, base, version, .. } => {
+                self.count("I2");
+                let past = self.past(*chunk);
+                if *base != past.version || version <= base {
+                    let last = past.version;
+                    let what = format!("{chunk} {version} after {base}, but {last} was there");
+                    return Err(violation("I2", format!("configuration order: {what}")));
+                }
+                past.version = *version;
+            }
+            Event::Acknowledged { chunk, version, sequence, op, .. } => {
+                self.count("I3");
+                let past = self.past(*chunk);
+                past.acknowledged.insert(*sequence, (*op, *version));
+                past.shown = past.shown.max(*sequence);
+            }
+            Event::ProtocolError { chunk, sequence } => {
+                let who = name(cluster, node);
+                let what = format!("agreement: {who} met two contents for {chunk} {sequence}");
+                return Err(violation("I5", what));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    // Disks.
+
+    fn durable(&mut self, cluster: &Cluster, node: NodeId, op: &IoOp) -> Result<(), Violation> {
+        match op {
+            IoOp::Apply { chunk, version, first, mutations, .. } => {
+                self.count("I5");
+                let past = self.past(*chunk);
+                let mut sequence = *first;
+                for (mutation, payload) in mutations {
+                    past.applied(*version, sequence, mutation, payload)
+                        .map_err(|(id, what)| violation(id, format!("{what}, of {chunk}")))?;
+                    sequence = sequence.next();
+                }
+                agreement(cluster, *chunk)
+            }
+            IoOp::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
+            IoOp::Reconcile { chunk, .. } | IoOp::Install { chunk, .. } => {
+                self.count("I5");
+                agreement(cluster, *chunk)
+            }
+            IoOp::Delete { chunk } | IoOp::Quarantine { chunk } => {
+                self.promises.remove(&(node, *chunk));
+                self.count("I7");
+                still_enough(cluster, node, *chunk)
+            }
+            IoOp::StartLearner { chunk, .. } => {
+                self.count("I7");
+                still_enough(cluster, node, *chunk)
+            }
+            IoOp::Promise { .. }
+            | IoOp::CopyIn { .. }
+            | IoOp::Read { .. }
+            | IoOp::Propose { .. }
+            | IoOp::ConfirmLeadership => Ok(()),
+        }
+    }
+
+    /// I3: the primary of a later configuration has every acknowledged mutation, at its place.
+    fn adopted(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+    ) -> Result<(), Violation> {
+        self.count("I3");
+        let image = &cluster.node(node).disk.replicas().live[&chunk].image;
+        let table: BTreeMap<_, _> =
+            image.ops.iter().map(|(op, done)| (op, done.sequence)).collect();
+        let last = image.sequence;
+        let past = self.past(chunk);
+        for (sequence, (op, by)) in &past.acknowledged {
+            let there = *sequence <= last && table.get(op).is_none_or(|at| at == sequence);
+            if *by < version && !there {
+                let who = name(cluster, node);
+                let what = format!(
+                    "no divergence: {op} was acknowledged at {chunk} {by} {sequence}, and {who} \
+                     leads {version} from {last}"
+                );
+                return Err(violation("I3", what));
+            }
+        }
+        if past.shown > last {
+            let what = format!("strong reads: {chunk} {} was read and is gone", past.shown);
+            return Err(violation("I6", what));
+        }
+        past.adopted(last);
+        Ok(())
+    }
+
+    /// I2: what was promised is on the disk that a crash leaves.
+    fn crashed(&mut self, cluster: &Cluster, node: NodeId) -> Result<(), Violation> {
+        self.reads.retain(|(at, _), _| *at != node);
+        let live = &cluster.node(node).disk.replicas().live;
+        for ((_, chunk), promised) in
+            self.promises.range((node, ChunkHandle(0))..=(node, ChunkHandle(u64::MAX)))
+        {
+            let kept = live.get(chunk).map_or(ChunkVersion(0), |record| record.promised);
+            if kept < *promised {
+                let who = name(cluster, node);
+                let what = format!(
+                    "configuration order: {who} promised {promised} of {chunk}, and its disk has \
+                     {kept}"
+                );
+                return Err(violation("I2", what));
+            }
+        }
+        self.count("I2");
+        Ok(())
+    }
+
+    // Clients.
+
+    fn invoked(&mut self, node: NodeId, id: RequestId, op: &Operation) {
+        let Operation::Read { file, index, extent, mode } = op else { return };
+        let floor: BTreeMap<ChunkHandle, Sequence> =
+            self.pasts.iter().map(|(chunk, past)| (*chunk, past.shown)).collect();
+        let read = OpenRead { file: *file, index: *index, extent: *extent, mode: *mode, floor };
+        self.reads.insert((node, id), read);
+    }
+
+    fn returned(
+        &mut self,
+        cluster: &Cluster,
+        read: &OpenRead,
+        data: &[u8],
+    ) -> Result<(), Violation> {
+        let file = cluster.namespace().and_then(|state| state.nodes.get(&read.file));
+        let Some(NodeBody::File { chunks, .. }) = file.map(|node| &node.body) else {
+            return Ok(());
+        };
+        let place = usize::try_from(read.index).ok();
+        let Some(chunk) = place.and_then(|at| chunks.get(at)).copied() else { return Ok(()) };
+        self.count("I6");
+        self.count("I11");
+        reads::judge(chunk, self.past(chunk), read, data)
+    }
+}
+
+/// I1: no two chunkservers believe, by their own clocks, that they are a chunk's primary at this
+/// true instant. A belief begins only in a step, so looking after each step misses none.
+fn one_primary(cluster: &Cluster) -> Result<(), Violation> {
+    let mut holders: BTreeMap<ChunkHandle, NodeId> = BTreeMap::new();
+    for (id, node) in cluster.nodes() {
+        let Some(server) = node.chunkserver() else { continue };
+        for (chunk, version) in server.believes_primary(node.clock.at(cluster.now())) {
+            if let Some(other) = holders.insert(chunk, *id) {
+                let (one, two) = (name(cluster, other), name(cluster, *id));
+                let what = format!(
+                    "lease exclusivity: {one}, and {two} at {version}, believe at once that they \
+                     are the primary of {chunk}"
+                );
+                return Err(violation("I1", what));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// I5: replicas with the same applied version and sequence have the same bytes, operations and
+/// length.
+fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
+    let mut first: BTreeMap<(ChunkVersion, Sequence), NodeId> = BTreeMap::new();
+    for (id, node) in cluster.nodes() {
+        let Some(record) = node.disk.replicas().live.get(&chunk) else { continue };
+        if record.learner {
+            continue;
+        }
+        let at = (record.applied_version, record.image.sequence);
+        let other = *first.entry(at).or_insert(*id);
+        let twin = &cluster.node(other).disk;
+        let theirs = &twin.replicas().live[&chunk].image;
+        let same = theirs.length == record.image.length
+            && theirs.sealed == record.image.sealed
+            && twin.written(chunk) == node.disk.written(chunk);
+        if !same {
+            let (one, two) = (name(cluster, other), name(cluster, *id));
+            let what = format!("agreement: {one} and {two} differ in {chunk} at {} {}", at.0, at.1);
+            return Err(violation("I5", what));
+        }
+    }
+    Ok(())
+}
+
+/// I7: what is removed is no good replica of a live chunk.
+fn still_enough(cluster: &Cluster, node: NodeId, chunk: ChunkHandle) -> Result<(), Violation> {
+    let config = cluster.namespace().and_then(|state| state.chunks.get(&chunk)?.config.as_ref());
+    let Some(config) = config else { return Ok(()) };
+    if config.members.iter().any(|member| member.node == node) {
+        let what = format!(
+            "no last-copy deletion: {} gave up {chunk}, of whose {} it is a member",
+            name(cluster, node),
+            config.version,
+        );
+        return Err(violation("I7", what));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What a chunk went through, as only somebody who sees every disk can know it: the order of its
+//! mutations, each with its bytes.
+
+use bytes::Bytes;
+use leasehold_proto::{ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence};
+use std::collections::BTreeMap;
+
+/// A mutation that some disk holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub version: ChunkVersion,
+    pub mutation: Mutation,
+    pub data: Bytes,
+}
+
+/// The past of one chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    /// The order as the latest primary has it, and behind its end what was applied since.
+    pub order: BTreeMap<Sequence, Entry>,
+    /// Every mutation that any disk ever held.
+    ever: Vec<(Extent, Bytes)>,
+    /// Acknowledged to a client, with the version that did.
+    pub acknowledged: BTreeMap<Sequence, (OpId, ChunkVersion)>,
+    /// The last mutation that some answer has shown: later strong reads see it too.
+    pub shown: Sequence,
+    /// The configuration that took effect last.
+    pub version: ChunkVersion,
+}
+
+impl Past {
+    /// A disk holds this mutation. Tells what is wrong with that, if anything.
+    pub fn applied(
+        &mut self,
+        version: ChunkVersion,
+        sequence: Sequence,
+        mutation: &Mutation,
+        payload: &Payload,
+    ) -> Result<(), (&'static str, String)> {
+        let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
+        self.ever.push((mutation.extent, payload.data.clone()));
+        if let Some(known) = self.order.get(&sequence) {
+            if known.version > version {
+                return Ok(());
+            }
+            if known.version == version && *known != entry {
+                let (one, two) = (known.mutation.op, mutation.op);
+                let what = format!(
+                    "agreement: {version} {sequence} is {one} on one member and {two} on another"
+                );
+                return Err(("I5", what));
+            }
+        }
+        let writes = mutation.kind != MutationKind::Seal;
+        let twin = self.order.iter().find(|(at, other)| {
+            **at != sequence
+                && other.mutation.op == mutation.op
+                && other.mutation.kind != MutationKind::Seal
+                && (**at < sequence || other.version >= version)
+        });
+        if let (true, Some((at, _))) = (writes, twin) {
+            let op = mutation.op;
+            return Err(("I8", format!("exactly-once: {op} stands at {at} and at {sequence}")));
+        }
+        self.order.insert(sequence, entry);
+        Ok(())
+    }
+
+    /// A new primary begins with everything up to `sequence`: the rest never was.
+    pub fn adopted(&mut self, sequence: Sequence) {
+        self.order.split_off(&sequence.next());
+    }
+
+    /// The bytes of `extent` after everything up to `sequence`, cut at the chunk's end then.
+    pub fn image(&self, extent: Extent, sequence: Sequence) -> Vec<u8> {
+        let (mut bytes, mut length) = (vec![0; as_index(extent.length)], 0);
+        for (_, entry) in self.order.range(..=sequence) {
+            let Mutation { extent: at, kind, .. } = entry.mutation;
+            length = length.max(if kind == MutationKind::Seal { u64::MAX } else { at.end() });
+            let (start, end) = (at.offset.max(extent.offset), at.end().min(extent.end()));
+            if start < end {
+                let from = as_index(start - at.offset);
+                let to = as_index(start - extent.offset);
+                let count = as_index(end - start);
+                bytes[to..to + count].copy_from_slice(&entry.data[from..from + count]);
+            }
+        }
+        bytes.truncate(as_index(length.saturating_sub(extent.offset).min(extent.length)));
+        bytes
+    }
+
+    /// The first byte of `data`, read at `offset`, that nobody ever wrote there.
+    pub fn foreign(&self, offset: u64, data: &[u8]) -> Option<u64> {
+        let places = (offset..).zip(data);
+        let mut foreign = places.filter(|(at, byte)| {
+            **byte != 0
+                && !self.ever.iter().any(|(extent, bytes)| {
+                    extent.offset <= *at
+                        && *at < extent.end()
+                        && bytes[as_index(at - extent.offset)] == **byte
+                })
+        });
+        foreign.next().map(|(at, _)| at)
+    }
+
+    /// The last mutation of the order.
+    pub fn last(&self) -> Sequence {
+        self.order.last_key_value().map_or(Sequence(0), |(last, _)| *last)
+    }
+}
+
+pub(super) fn as_index(n: u64) -> usize {
+    usize::try_from(n).expect("chunks in World fit memory")
+}

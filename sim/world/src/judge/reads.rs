@@ -1,0 +1,57 @@
+//! I6 and I11: what reads may return.
+//!
+//! The order of a chunk's mutations is known, so a strong read is linearizable exactly if its
+//! bytes are those after some mutation that lies between the last one acknowledged or shown before
+//! the read was asked and the last one there is. Of several such the first is taken: that leaves
+//! later reads the most room, so a run that is refused could not have been explained otherwise.
+
+use super::past::Past;
+use super::{Violation, violation};
+use leasehold_proto::message::ReadMode;
+use leasehold_proto::{ChunkHandle, Extent, FileId, Sequence};
+use std::collections::BTreeMap;
+
+/// A read that was asked.
+#[derive(Clone, Debug)]
+pub(super) struct OpenRead {
+    pub file: FileId,
+    pub index: u64,
+    pub extent: Extent,
+    pub mode: ReadMode,
+    /// By chunk, what it must see at least.
+    pub floor: BTreeMap<ChunkHandle, Sequence>,
+}
+
+/// Judges the bytes that a read returned.
+pub(super) fn judge(
+    chunk: ChunkHandle,
+    past: &mut Past,
+    read: &OpenRead,
+    data: &[u8],
+) -> Result<(), Violation> {
+    if let Some(at) = past.foreign(read.extent.offset, data) {
+        return Err(violation(
+            "I11",
+            format!("no silent corruption: byte {at} of {chunk} was read and never written"),
+        ));
+    }
+    if read.mode == ReadMode::Relaxed || read.extent.length == 0 {
+        return Ok(());
+    }
+    let floor = read.floor.get(&chunk).copied().unwrap_or_default();
+    let places = (floor.0..=past.last().0).map(Sequence);
+    match places.into_iter().find(|at| past.image(read.extent, *at) == data) {
+        Some(at) => {
+            past.shown = past.shown.max(at);
+            Ok(())
+        }
+        None => Err(violation(
+            "I6",
+            format!(
+                "strong reads: {} of {chunk} {:?} is its state at no point from {floor} on",
+                crate::show::text(data),
+                read.extent,
+            ),
+        )),
+    }
+}
