@@ -335,7 +335,12 @@ impl<D: Disk> ChunkStore<D> {
         let bytes = self.disk.len(file).map_err(|_| Trouble::Failed)?;
         self.state.chunk(chunk).file_bytes = bytes;
         let learner = self.state.replicas.live.get(&chunk).is_none_or(|record| record.learner);
-        if learner { Ok(()) } else { self.cut_file(chunk, self.state.length(chunk)) }
+        if learner {
+            return Ok(());
+        }
+        self.cut_file(chunk, self.state.length(chunk))?;
+        // Durable, or a replay could find it again between bytes that were written since.
+        self.files.sync(&self.disk, data).map_err(|error| Trouble::of_sync(&error))
     }
 
     fn write_pieces(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), Trouble> {

@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::sums::Sums;
 use leasehold_proto::{ChunkHandle, Extent, IoOp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 pub(crate) type Recovered<D> = (State, DataFiles<D>, Journal<D>);
 
@@ -76,16 +77,16 @@ impl<D: Disk> Replay for Recovery<'_, D> {
             return Ok(());
         }
         self.refuse_without_base(handle, &op)?;
-        // One that did not shorten the chunk has nothing to clear, and bytes appended after it
-        // may stand there already.
-        let cut = match &op {
-            IoOp::Reconcile { image, .. } => Some(image.length),
-            _ => None,
+        let length = self.state.length(handle);
+        let cleared = match &op {
+            IoOp::Reconcile { image, .. } if image.length < length => {
+                image.length..length.next_multiple_of(self.state.block_bytes)
+            }
+            _ => 0..0,
         };
-        let cut = cut.filter(|&length| length < self.state.length(handle));
         self.state.apply(record.lsn, &op, &sums);
         match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
-            Some(data) => self.redo(data, cut, &redo, record.payload),
+            Some(data) => self.redo(data, cleared, &redo, record.payload),
             None => Ok(()),
         }
     }
@@ -123,11 +124,11 @@ impl<D: Disk> Recovery<'_, D> {
     fn redo(
         &mut self,
         data: DataFile,
-        cut: Option<u64>,
+        cleared: Range<u64>,
         extents: &[Extent],
         mut payload: &[u8],
     ) -> Result<(), StoreError> {
-        if cut.is_none() && extents.is_empty() {
+        if cleared.is_empty() && extents.is_empty() {
             return Ok(());
         }
         let file = match self.files.file(self.disk, data) {
@@ -135,11 +136,12 @@ impl<D: Disk> Recovery<'_, D> {
             Err(DiskError::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        if let Some(length) = cut {
-            // Not by cutting: later bytes may stand in their place beyond it.
-            let end = self.disk.len(file)?.min(length.next_multiple_of(self.state.block_bytes));
-            let zeros = vec![0; end.saturating_sub(length) as usize];
-            self.disk.write_at(file, length, &zeros)?;
+        // Not by cutting: what was later appended beyond stands in its place already. Below the
+        // end of what was cut, everything later is in the journal too.
+        let end = cleared.end.min(self.disk.len(file)?);
+        let zeros = vec![0; end.saturating_sub(cleared.start) as usize];
+        if !zeros.is_empty() {
+            self.disk.write_at(file, cleared.start, &zeros)?;
         }
         for extent in extents {
             let (bytes, rest) = payload.split_at(extent.length as usize);
@@ -165,6 +167,9 @@ impl<D: Disk> Recovery<'_, D> {
                 && length < chunk.file_bytes
             {
                 self.disk.set_len(&file, length)?;
+                // Durable, or a replay after the next power failure could find it again between
+                // bytes that were written since.
+                self.disk.sync_data(&file)?;
                 chunk.file_bytes = length;
             }
         }

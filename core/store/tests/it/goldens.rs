@@ -1,1 +1,154 @@
-//! To come.
+//! One file or record of each kind, byte for byte: `FORMAT.md` is about these. `UPDATE=1` rewrites
+//! `goldens.txt`; a changed line means a new format version.
+
+use crate::workload::payload;
+use leasehold_proto::{
+    ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, IoId, IoOp, IoOutput, LogEntry,
+    LogIndex, Mutation, MutationKind, NodeId, OpId, ReplicaImage, Sequence, SyncPolicy,
+};
+use leasehold_store::{
+    ChunkStore, Disk, Identity, MasterLog, MasterLogOptions, MemDisk, StoreOptions,
+};
+use std::fmt::Write;
+
+const GOLDENS: &str = include_str!("goldens.txt");
+const CHUNK: ChunkHandle = ChunkHandle(0x11);
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn options() -> StoreOptions {
+    let block_bytes = 1_024;
+    StoreOptions { block_bytes, remembered_clients_max: 4, ..StoreOptions::default() }
+}
+
+fn spec() -> ChunkSpec {
+    ChunkSpec { chunk_bytes: 4_096, sync: SyncPolicy::Durable }
+}
+
+fn mutation(number: u64, offset: u64, bytes: &[u8]) -> (Mutation, leasehold_proto::Payload) {
+    let payload = payload(bytes.to_vec());
+    let op = OpId { client: NodeId(0x22), number };
+    let extent = Extent::new(offset, payload.len());
+    (Mutation { op, acked_below: 1, kind: MutationKind::Write, extent, crc: payload.crc }, payload)
+}
+
+fn apply(first: u64, mutation: (Mutation, leasehold_proto::Payload)) -> IoOp {
+    let (version, mutations) = (ChunkVersion(1), vec![mutation]);
+    let (first, committed) = (Sequence(first), Sequence(first - 1));
+    IoOp::Apply { chunk: CHUNK, version, first, mutations, committed }
+}
+
+/// One operation of each kind that stands in the journal.
+fn operations() -> Vec<(&'static str, IoOp)> {
+    let (chunk, version) = (CHUNK, ChunkVersion(2));
+    let image = ReplicaImage {
+        sequence: Sequence(2),
+        committed: Sequence(2),
+        length: 6,
+        ..ReplicaImage::default()
+    };
+    let (pieces, payload) = (vec![Extent::new(2, 4)], payload(b"WXYZ".to_vec()));
+    vec![
+        (
+            "promise, create",
+            IoOp::Promise { chunk, version: ChunkVersion(1), create: Some(spec()) },
+        ),
+        ("apply, in place", apply(1, mutation(1, 0, b"abcdefgh"))),
+        ("apply, redo", apply(2, mutation(2, 3, b"XY"))),
+        ("promise", IoOp::Promise { chunk, version, create: None }),
+        ("adopt", IoOp::Adopt { chunk, version }),
+        ("reconcile", IoOp::Reconcile { chunk, version, image: image.clone(), pieces, payload }),
+        ("quarantine", IoOp::Quarantine { chunk }),
+        ("start learner", IoOp::StartLearner { chunk, promised: version, spec: spec() }),
+        ("install", IoOp::Install { chunk, version, image }),
+        ("delete", IoOp::Delete { chunk }),
+    ]
+}
+
+/// The records of a generation, by the lengths in their headers.
+fn records(bytes: &[u8]) -> Vec<&[u8]> {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let mut records = Vec::new();
+    let mut at = 512;
+    while bytes[at..].starts_with(b"LHRC") {
+        let end = at + (48 + number(at + 4) + number(at + 32)).next_multiple_of(16);
+        records.push(&bytes[at..end]);
+        at = end;
+    }
+    records
+}
+
+fn journal(text: &mut String) {
+    let disk = MemDisk::new();
+    let (mut store, _) = ChunkStore::open(disk.clone(), options()).unwrap();
+    let operations = operations();
+    for (kind, op) in &operations {
+        let results = store.execute(vec![(IoId(1), op.clone())]);
+        assert_eq!(results, [(IoId(1), Ok(IoOutput::Done))], "{kind}");
+    }
+    let bytes = disk.bytes("journal/0000000000000001.log").unwrap();
+    writeln!(text, "journal, header: {}", hex(&bytes[..48])).unwrap();
+    assert!(bytes[48..512].iter().all(|&byte| byte == 0));
+    let records = records(&bytes);
+    assert_eq!(records.len(), operations.len());
+    for ((kind, _), record) in operations.iter().zip(records) {
+        writeln!(text, "journal, {kind}: {}", hex(record)).unwrap();
+    }
+}
+
+fn meta(text: &mut String) {
+    let disk = MemDisk::new();
+    let (mut store, _) = ChunkStore::open(disk.clone(), options()).unwrap();
+    for (_, op) in operations().into_iter().take(3) {
+        store.execute(vec![(IoId(1), op)]);
+    }
+    drop(store);
+    // The chunk is dirty in an older generation, so the next batch writes its meta file.
+    let (mut store, _) = ChunkStore::open(disk.clone(), options()).unwrap();
+    store.execute(Vec::new());
+    let names = disk.list("meta").unwrap();
+    assert_eq!(names, ["0000000000000011.meta"]);
+    writeln!(text, "meta: {}", hex(&disk.bytes(&format!("meta/{}", names[0])).unwrap())).unwrap();
+    let data = disk.list("chunks").unwrap();
+    assert_eq!(data, ["0000000000000011-0000000000000001.data"]);
+    let data = disk.bytes(&format!("chunks/{}", data[0])).unwrap();
+    writeln!(text, "data: {}", hex(&data)).unwrap();
+}
+
+fn master(text: &mut String) {
+    let disk = MemDisk::new();
+    let options = MasterLogOptions { sessions_max: 4, ..MasterLogOptions::default() };
+    let (mut log, mut state, _) = MasterLog::open(disk.clone(), options).unwrap();
+    let command = Command::NewLeader { node: NodeId(1) };
+    let entry = LogEntry { epoch: Epoch(0), proposal: IoId(3), command };
+    log.append(std::slice::from_ref(&entry)).unwrap();
+    state.apply(LogIndex(1), &entry);
+    let bytes = disk.bytes("log/0000000000000001.log").unwrap();
+    writeln!(text, "log, header: {}", hex(&bytes[..48])).unwrap();
+    writeln!(text, "log, entry: {}", hex(records(&bytes)[0])).unwrap();
+    log.checkpoint(&state).unwrap();
+    let bytes = disk.bytes("checkpoint/0000000000000001.ckpt").unwrap();
+    writeln!(text, "checkpoint: {}", hex(&bytes)).unwrap();
+}
+
+#[test]
+fn the_bytes_are_those_of_the_format() {
+    let mut text = String::new();
+    let disk = MemDisk::new();
+    Identity::load_or_create(&disk, || 0x33).unwrap();
+    writeln!(text, "identity: {}", hex(&disk.bytes("identity").unwrap())).unwrap();
+    journal(&mut text);
+    meta(&mut text);
+    master(&mut text);
+    if std::env::var_os("UPDATE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/goldens.txt");
+        std::fs::write(path, &text).unwrap();
+        return;
+    }
+    assert_eq!(text, GOLDENS, "UPDATE=1 rewrites tests/it/goldens.txt");
+}

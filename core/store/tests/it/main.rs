@@ -1,4 +1,6 @@
 //! The store against a naive model, without faults and with each fault at each disk operation.
+// All of this is a test; clippy knows that only of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
 
 mod bad_input;
 mod crash;
