@@ -97,7 +97,7 @@ fn make_durably(path: &Path) -> io::Result<()> {
     };
     make_durably(parent)?;
     match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(parent)?.sync_all(),
     }
 }
