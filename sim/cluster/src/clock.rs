@@ -1,8 +1,7 @@
 //! Every node's own clock: any offset, a rate within bounds, anew in every life.
 
-use crate::timeline::{Timeline, Timer};
 use crate::net::Parcel;
-use leasehold_checker::TrueTime;
+use crate::timeline::{Timeline, Timer};
 use leasehold_node::driver::Clock;
 use leasehold_proto::{NodeId, Time};
 use std::collections::BTreeMap;
@@ -27,7 +26,8 @@ impl Rate {
     #[must_use]
     pub fn local(&self, true_ns: u64) -> Time {
         let span = i128::from(true_ns.saturating_sub(self.began_ns));
-        let local = i128::from(self.offset_ns) + span * (MILLION + i128::from(self.drift_ppm)) / MILLION;
+        let local =
+            i128::from(self.offset_ns) + span * (MILLION + i128::from(self.drift_ppm)) / MILLION;
         Time(u64::try_from(local).expect("a clock shows less than 500 years"))
     }
 
@@ -60,14 +60,17 @@ impl Clocks {
         self.rate(node).local(true_ns)
     }
 
+    /// The true time at which a node's clock shows `at`.
+    ///
+    /// # Panics
+    /// If the node never began.
+    #[must_use]
+    pub fn true_ns(&self, node: NodeId, at: Time) -> u64 {
+        self.rate(node).true_ns(at)
+    }
+
     fn rate(&self, node: NodeId) -> &Rate {
         self.0.get(&node).expect("whoever has a clock has begun a life")
-    }
-}
-
-impl TrueTime for Clocks {
-    fn true_ns(&self, node: NodeId, at: Time) -> u64 {
-        self.rate(node).true_ns(at)
     }
 }
 

@@ -1,10 +1,40 @@
 //! The full stack under madsim: simulated disks, clocks and network.
+//!
+//! A *scenario* says what a run is made of; a *seed* draws the rest. Everything that ships runs as
+//! it is: the machines, their drivers, the stores, the codec, the client library. What lies under
+//! them is simulated here: a disk that loses what was not synced, a network that loses, doubles,
+//! delays and cuts, and a clock of its own for every node.
+//!
+//! Suggested reading order: [`scenario`], [`drawn`], [`disk`], [`net`], [`ledger`] (what clients
+//! know and how reads are judged), then, under `cfg(madsim)`, the `timeline` that everything waits
+//! on, the `clock`s, the `cluster`, its `workload` and its `nemesis`, and the `run`.
+
+pub mod seed;
 
 pub mod drawn;
-pub mod fingerprint;
-pub mod log;
 pub mod scenario;
-pub mod seed;
 
 pub mod disk;
 pub mod net;
+
+#[cfg(madsim)]
+pub mod clock;
+#[cfg(madsim)]
+pub mod timeline;
+
+pub mod fingerprint;
+pub mod ledger;
+pub mod log;
+pub mod summary;
+pub mod tally;
+
+#[cfg(madsim)]
+pub mod autopsy;
+#[cfg(madsim)]
+pub mod cluster;
+#[cfg(madsim)]
+pub mod nemesis;
+#[cfg(madsim)]
+pub mod run;
+#[cfg(madsim)]
+pub mod workload;

@@ -5,6 +5,7 @@ use crate::disk::SimDisk;
 use crate::net::Parcel;
 use crate::timeline::Timer;
 use leasehold_node::driver::Storage;
+use leasehold_node::executor::Executor;
 use leasehold_proto::{Input, IoId, IoOp};
 use tokio::sync::mpsc;
 
@@ -24,7 +25,7 @@ impl Storage for SimStorage {
 /// what it returns then.
 pub async fn serve(
     disk: SimDisk,
-    mut execute: impl FnMut(Vec<(IoId, IoOp)>) -> Vec<Input>,
+    mut executor: impl Executor,
     mut queue: mpsc::UnboundedReceiver<Vec<(IoId, IoOp)>>,
     inbox: mpsc::Sender<Input>,
     timer: Timer<Parcel>,
@@ -33,11 +34,17 @@ pub async fn serve(
         while let Ok(more) = queue.try_recv() {
             batch.extend(more);
         }
-        let inputs = execute(batch);
+        let inputs = executor.execute(batch);
         if !disk.powered() {
             return Ended::PowerFailed;
         }
         timer.after(disk.take_busy_ns()).await;
+        if queue.is_empty() {
+            executor.idle();
+            if !disk.powered() {
+                return Ended::PowerFailed;
+            }
+        }
         for input in inputs {
             if inbox.send(input).await.is_err() {
                 return Ended::NodeGone;

@@ -142,6 +142,11 @@ impl SimDisk {
         self.lock().fuse = Some(operations.max(1));
     }
 
+    /// Undoes [`SimDisk::fail_power_after`], if it is not too late.
+    pub fn keep_power(&self) {
+        self.lock().fuse = None;
+    }
+
     /// Whether this life's power is on.
     #[must_use]
     pub fn powered(&self) -> bool {

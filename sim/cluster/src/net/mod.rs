@@ -1,10 +1,12 @@
 //! A network of our own, carrying encoded frames between nodes. madsim's is too kind (FINDINGS:
 //! no half-open connections, no duplication, one latency for all) and slower than its users.
 
+mod counts;
 pub mod link;
 #[cfg(madsim)]
 mod network;
 
+pub use counts::NetCounts;
 pub use link::{Cuts, Weather};
 #[cfg(madsim)]
-pub use network::{NetCounts, Network, Parcel, SimOutbox};
+pub use network::{Network, Parcel, SimOutbox};

@@ -1,14 +1,13 @@
 //! The network itself: frames in, frames out, and everything that can happen between.
-#![cfg(madsim)]
 
+use super::counts::NetCounts;
 use super::link::{Cuts, Fate, Weather};
 use crate::seed::{Seed, Stream};
 use crate::timeline::Timeline;
 use bytes::Bytes;
 use leasehold_node::driver::Outbox;
 use leasehold_proto::{Envelope, Input, NodeId, OpError, Outcome, RequestId};
-use leasehold_wire::{Frame, FrameError, HEADER_LEN, Header};
-use serde::Serialize;
+use leasehold_wire::{Frame, FrameError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
@@ -16,32 +15,8 @@ use tokio::sync::mpsc;
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
 pub struct Parcel {
-    to: NodeId,
     head: Bytes,
     payload: Bytes,
-}
-
-/// What the network did so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct NetCounts {
-    /// Frames handed to it.
-    pub sent: u64,
-    /// Frames handed to a node.
-    pub delivered: u64,
-    /// Bytes of those.
-    pub delivered_bytes: u64,
-    /// Frames that met a partition.
-    pub cut: u64,
-    /// Frames lost on the way.
-    pub lost: u64,
-    /// Frames that came twice.
-    pub duplicated: u64,
-    /// Frames that did not decode: their receiver refuses them.
-    pub corrupt: u64,
-    /// Frames for a node that is down.
-    pub nobody: u64,
-    /// Frames for a node whose inbox was full.
-    pub overflowed: u64,
 }
 
 /// Every link of one run.
@@ -114,8 +89,11 @@ impl Network {
             state.counts.cut += 1;
             return;
         }
-        let encoded = leasehold_wire::encode(&Frame::Envelope(envelope));
-        let parcel = Parcel { to, head: encoded.head.into(), payload: encoded.payload };
+        let Ok(encoded) = leasehold_wire::encode(&Frame::Envelope(envelope)) else {
+            state.counts.oversized += 1;
+            return;
+        };
+        let parcel = Parcel { head: encoded.head.into(), payload: encoded.payload };
         let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
         match state.draw(self.seed, from, to, bytes) {
             Fate::Lost => state.counts.lost += 1,
@@ -167,11 +145,9 @@ impl State {
 
 impl Parcel {
     fn open(self) -> Result<Envelope, FrameError> {
-        let header = self.head.first_chunk::<HEADER_LEN>().ok_or(FrameError::Truncated)?;
-        let header = Header::decode(header)?;
-        match leasehold_wire::decode(&header, &self.head[HEADER_LEN..], self.payload)? {
+        match leasehold_wire::decode_parts(&self.head, self.payload)? {
             Frame::Envelope(envelope) => Ok(envelope),
-            _ => Err(FrameError::Malformed),
+            other => unreachable!("only envelopes are sent here, not {other:?}"),
         }
     }
 

@@ -1,0 +1,33 @@
+//! The binary `sim`: a seeded cluster under madsim, from the command line.
+
+#[cfg(madsim)]
+mod args;
+#[cfg(madsim)]
+mod report;
+#[cfg(madsim)]
+mod run;
+#[cfg(madsim)]
+mod sweep;
+#[cfg(madsim)]
+mod twice;
+
+#[cfg(madsim)]
+fn main() -> std::process::ExitCode {
+    use args::{Args, Command};
+    use clap::Parser;
+    let result = match Args::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Twice(args) => twice::twice(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("sim: {error:#}");
+        std::process::ExitCode::from(2)
+    })
+}
+
+#[cfg(not(madsim))]
+fn main() -> std::process::ExitCode {
+    eprintln!("sim: built without simulation; `just sim --seed 42` builds and runs it with");
+    std::process::ExitCode::from(2)
+}

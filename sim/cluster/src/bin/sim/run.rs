@@ -1,0 +1,91 @@
+//! `sim run`: one seed, or the seeds of a negative scenario until one shows what it is to show.
+
+use crate::args::RunArgs;
+use crate::report::{self, Verdict};
+use anyhow::{Context, Result};
+use leasehold_sim::drawn::Drawn;
+use leasehold_sim::run::{Asked, Outcome};
+use leasehold_sim::scenario::{Expect, Scenario};
+use leasehold_sim::seed::Seed;
+use std::fs;
+use std::io::BufWriter;
+use std::process::ExitCode;
+
+/// Runs what the command line says.
+pub fn run(args: &RunArgs) -> Result<ExitCode> {
+    let scenario = args.scenario.load()?;
+    match &scenario.expect {
+        Expect::Pass => one(args, &scenario),
+        Expect::Violation(id) => until_violated(args, &scenario, id),
+    }
+}
+
+fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
+    let seed = Seed(args.seed);
+    if !args.json {
+        println!("{}", Drawn::draw(scenario, seed));
+    }
+    let outcome = play(args, scenario, seed)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&outcome.summary)?);
+    } else {
+        println!("{}", outcome.summary);
+    }
+    Ok(match report::verdict(scenario, &outcome) {
+        Verdict::Good => ExitCode::SUCCESS,
+        Verdict::Thin(why) => {
+            println!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
+            ExitCode::FAILURE
+        }
+        Verdict::Violated | Verdict::NotShown => {
+            let found = outcome.found.as_ref().context("a violation was found")?;
+            report::violation(scenario, seed, found, &args.scenario.again());
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Runs seeds from the given one on until the expected violation shows.
+fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitCode> {
+    println!("{}: expects a violation of {id}", scenario.about);
+    for seed in args.seed..args.seed + scenario.seeds_max {
+        let outcome = play(args, scenario, Seed(seed))?;
+        match report::verdict(scenario, &outcome) {
+            Verdict::NotShown => {}
+            Verdict::Good => {
+                let found = outcome.found.as_ref().context("a violation was found")?;
+                report::violation(scenario, Seed(seed), found, &args.scenario.again());
+                println!("\nas expected: {id}, after {} seeds", seed - args.seed + 1);
+                return Ok(ExitCode::SUCCESS);
+            }
+            Verdict::Violated | Verdict::Thin(_) => {
+                let found = outcome.found.as_ref().context("a violation was found")?;
+                report::violation(scenario, Seed(seed), found, &args.scenario.again());
+                println!("\nanother violation than the expected {id}");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    println!("{id} was not violated within {} seeds", scenario.seeds_max);
+    Ok(ExitCode::FAILURE)
+}
+
+fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
+    let mut asked = Asked::default();
+    asked.log.digests = args.digests.is_some();
+    asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
+    if let Some(path) = &args.trace {
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(path);
+        let file = file.with_context(|| path.display().to_string())?;
+        asked.log.trace = Some(Box::new(BufWriter::new(file)));
+    }
+    asked.progress = if args.json { None } else { report::progress(scenario) };
+    let outcome = report::measured(scenario, seed, asked);
+    report::end_progress();
+    outcome.lines.iter().for_each(report::show);
+    if let Some(path) = &args.digests {
+        let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
+        fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    }
+    Ok(outcome)
+}

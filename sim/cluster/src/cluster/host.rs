@@ -1,0 +1,195 @@
+//! One machine of the cluster: what stays when its process ends, and how a process begins.
+
+use super::storage::{self, Ended};
+use super::watch::Watch;
+use crate::clock::{Rate, SimClock};
+use crate::disk::SimDisk;
+use crate::net::{Network, Parcel, SimOutbox};
+use crate::seed::Seed;
+use crate::timeline::Timeline;
+use leasehold_node::driver::{Clock, Driver, Storage};
+use leasehold_node::executor::{ChunkExecutor, MasterExecutor};
+use leasehold_proto::{
+    Chunkserver, ChunkserverConfig, Constants, Effects, Input, Master, MasterConfig, NodeId,
+    OpError, Outcome, Rack, RequestId, Session, StateMachine,
+};
+use leasehold_store::{Identity, MasterLogOptions, StoreOptions};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Inputs that wait for a node at the most; more are lost, as on a full socket.
+pub const INBOX_MAX: usize = 4_096;
+
+/// Log entries between two of a master's checkpoints: few, so that a run sees many.
+const CHECKPOINT_ENTRIES: u64 = 200;
+
+/// What every process of a run needs.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The run's seed.
+    pub seed: Seed,
+    /// True time.
+    pub timeline: Arc<Timeline<Parcel>>,
+    /// The network.
+    pub network: Arc<Network>,
+    /// Who sees everything.
+    pub watch: Watch,
+    /// The protocol's constants.
+    pub constants: Constants,
+    /// A rate of a clock differs from true time by at most this.
+    pub drift_ppm: u32,
+    /// Size of a journal generation.
+    pub journal_bytes: u64,
+    /// Where a process says why it ended by itself.
+    pub ends: mpsc::UnboundedSender<(usize, End)>,
+}
+
+/// Why a process ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The disk's power failed within an operation.
+    PowerFailed,
+    /// The store refused what the disk holds.
+    DoesNotOpen(String),
+}
+
+impl Surroundings {
+    /// Begins a clock: its rate belongs to the machine, what it shows to the life.
+    pub fn clock(&self, node: NodeId, host: usize, life: u64) -> SimClock {
+        let bound = i64::from(self.drift_ppm);
+        let drift = self.seed.fork("drift", host as u64).within(0..=2 * bound.unsigned_abs());
+        let rate = Rate {
+            began_ns: self.timeline.now(),
+            offset_ns: self.draw("clock", host, life) % 1_000_000_000_000,
+            drift_ppm: drift as i64 - bound,
+        };
+        self.watch.started(node, rate);
+        SimClock::new(&self.timeline, rate)
+    }
+
+    /// Begins the task that drives a machine; its inbox.
+    pub fn begin<M, S, R>(
+        &self,
+        node: NodeId,
+        machine: M,
+        recovered: Effects,
+        clock: SimClock,
+        storage: S,
+        respond: R,
+    ) -> mpsc::Sender<Input>
+    where
+        M: StateMachine + Send + Sync + 'static,
+        S: Storage + Send + Sync + 'static,
+        R: FnMut(RequestId, Result<Outcome, OpError>) + Send + Sync + 'static,
+    {
+        let (sender, mut inbox) = mpsc::channel(INBOX_MAX);
+        self.network.attach(node, sender.clone());
+        let outbox = SimOutbox::new(Arc::clone(&self.network), respond);
+        let observer = self.watch.observer(node);
+        let mut driver = Driver { machine, clock, outbox, storage, observer };
+        madsim::task::spawn(async move { driver.run(recovered, &mut inbox).await });
+        sender
+    }
+
+    fn draw(&self, label: &str, host: usize, life: u64) -> u64 {
+        self.seed.fork(label, (host as u64) << 32 | life).any()
+    }
+}
+
+/// One life of a process.
+pub struct Life {
+    /// Which host.
+    pub host: usize,
+    /// Which of its lives, from 1.
+    pub number: u64,
+    /// Its disk in this life.
+    pub disk: SimDisk,
+}
+
+impl Life {
+    /// Runs a chunkserver until it is killed or its power fails. `node` names a new server.
+    pub async fn chunkserver(self, around: Surroundings, node: NodeId, rack: Rack) {
+        let (ends, host) = (around.ends.clone(), self.host);
+        // A supervisor that is gone has ended the run.
+        let _ = match self.serve_chunks(around, node, rack).await {
+            Ok(Ended::PowerFailed) => ends.send((host, End::PowerFailed)),
+            Ok(Ended::NodeGone) => Ok(()),
+            Err(end) => ends.send((host, end)),
+        };
+    }
+
+    /// Runs a master until it is killed or its power fails.
+    pub async fn master(self, around: Surroundings) {
+        let (ends, host) = (around.ends.clone(), self.host);
+        let _ = match self.serve_log(around).await {
+            Ok(Ended::PowerFailed) => ends.send((host, End::PowerFailed)),
+            Ok(Ended::NodeGone) => Ok(()),
+            Err(end) => ends.send((host, end)),
+        };
+    }
+
+    async fn serve_chunks(
+        self,
+        around: Surroundings,
+        node: NodeId,
+        rack: Rack,
+    ) -> Result<Ended, End> {
+        let constants = &around.constants;
+        let identity = self.opened(Identity::load_or_create(&self.disk, || node.0))?;
+        let options =
+            StoreOptions { journal_bytes: around.journal_bytes, ..StoreOptions::of(constants) };
+        let (executor, replicas) = self.opened(ChunkExecutor::open(self.disk.clone(), options))?;
+        let timer = around.timeline.timer();
+        timer.after(self.disk.take_busy_ns()).await;
+        let config = ChunkserverConfig {
+            node: identity.node,
+            incarnation: identity.incarnation,
+            session: Session(around.draw("session", self.host, self.number)),
+            rack,
+            capacity_bytes: 1 << 40,
+            masters: vec![super::MASTER],
+            constants: constants.clone(),
+        };
+        let clock = around.clock(identity.node, self.host, self.number);
+        let mut out = Effects::new();
+        let machine = Chunkserver::recover(&config, replicas, clock.now(), &mut out);
+        let (storage, queue) = storage::queue();
+        let inbox = around.begin(identity.node, machine, out, clock, storage, |_, _| {});
+        Ok(storage::serve(self.disk, executor, queue, inbox, timer).await)
+    }
+
+    async fn serve_log(self, around: Surroundings) -> Result<Ended, End> {
+        let options = MasterLogOptions {
+            log_bytes: around.journal_bytes,
+            ..MasterLogOptions::of(&around.constants)
+        };
+        let opened = MasterExecutor::open(self.disk.clone(), options, CHECKPOINT_ENTRIES);
+        let (executor, start) = self.opened(opened)?;
+        let timer = around.timeline.timer();
+        timer.after(self.disk.take_busy_ns()).await;
+        let config = MasterConfig {
+            node: super::MASTER,
+            salt: around.draw("salt", self.host, 0),
+            constants: around.constants.clone(),
+        };
+        let clock = around.clock(super::MASTER, self.host, self.number);
+        let mut out = Effects::new();
+        let machine = Master::recover(&config, start.checkpoint, clock.now(), &mut out);
+        let (storage, queue) = storage::queue();
+        let inbox = around.begin(super::MASTER, machine, out, clock, storage, |_, _| {});
+        for input in start.inputs {
+            if inbox.send(input).await.is_err() {
+                return Ok(Ended::NodeGone);
+            }
+        }
+        Ok(storage::serve(self.disk, executor, queue, inbox, timer).await)
+    }
+
+    /// What a store gave, or why this life ends before it began.
+    fn opened<T>(&self, result: Result<T, impl ToString>) -> Result<T, End> {
+        result.map_err(|error| match self.disk.powered() {
+            true => End::DoesNotOpen(error.to_string()),
+            false => End::PowerFailed,
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! Who sees everything: the log, the clocks by true time, and the checkers that judge.
+
+use crate::clock::{Clocks, Rate};
+use crate::ledger::{Ledger, Wrong};
+use crate::log::{Happening, LogOptions, RunLog};
+use crate::net::Parcel;
+use crate::timeline::Timeline;
+use leasehold_node::driver::Observer;
+use leasehold_proto::{ChunkHandle, ChunkVersion, Effect, Event, Input, Member, NodeId, Time};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Shared by every node of a run. A panic elsewhere must not hide what was seen until then, so a
+/// poisoned lock is taken as it is.
+#[derive(Clone)]
+pub struct Watch {
+    timeline: Arc<Timeline<Parcel>>,
+    seen: Arc<Mutex<State>>,
+}
+
+/// What was seen so far.
+pub struct State {
+    /// Everything that happened.
+    pub log: RunLog,
+    /// Every node's clock.
+    pub clocks: Clocks,
+    /// What clients asked and were told.
+    pub ledger: Ledger,
+    /// What the run showed to be wrong, first come.
+    pub violation: Option<Found>,
+    /// Counters of protocol facts, by name.
+    pub facts: BTreeMap<&'static str, u64>,
+    /// The committed configuration of every chunk.
+    pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
+}
+
+/// Something wrong, and when it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What.
+    pub wrong: Wrong,
+    /// True time.
+    pub true_ns: u64,
+    /// The number of the happening that showed it.
+    pub number: u64,
+}
+
+impl Watch {
+    /// Sees a run with these constants.
+    #[must_use]
+    pub fn new(timeline: &Arc<Timeline<Parcel>>, options: LogOptions) -> Self {
+        let state = State {
+            log: RunLog::new(options),
+            clocks: Clocks::default(),
+            ledger: Ledger::default(),
+            violation: None,
+            facts: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+        };
+        Watch { timeline: Arc::clone(timeline), seen: Arc::new(Mutex::new(state)) }
+    }
+
+    /// True time.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.timeline.now()
+    }
+
+    /// What was seen so far.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something is known to be wrong.
+    #[must_use]
+    pub fn violated(&self) -> bool {
+        self.state().violation.is_some()
+    }
+
+    /// A node begins a life.
+    pub fn started(&self, node: NodeId, rate: Rate) {
+        let mut state = self.state();
+        state.clocks.set(node, rate);
+        state.log.note(rate.began_ns, node, &Happening::Outside("starts"));
+    }
+
+    /// A node's life ends.
+    pub fn crashed(&self, node: NodeId) {
+        let now = self.timeline.now();
+        let mut state = self.state();
+        state.log.note(now, node, &Happening::Outside("ends"));
+    }
+
+    /// A disk is gone with all that was on it.
+    pub fn disk_destroyed(&self, node: NodeId) {
+        let now = self.timeline.now();
+        let mut state = self.state();
+        state.log.note(now, node, &Happening::Outside("lost its disk"));
+    }
+
+    /// Somebody outside of the protocol did something.
+    pub fn outside(&self, node: NodeId, what: &str) {
+        let now = self.timeline.now();
+        self.state().log.note(now, node, &Happening::Outside(what));
+    }
+
+    /// Writes into the ledger, or asks it for its judgement; true time is given.
+    pub fn ledger<R>(&self, ask: impl FnOnce(&mut Ledger, u64) -> R) -> R {
+        let now = self.timeline.now();
+        ask(&mut self.state().ledger, now)
+    }
+
+    /// Records what is wrong, if something is.
+    pub fn judge(&self, judged: Result<(), Wrong>) {
+        if let Err(wrong) = judged {
+            let now = self.timeline.now();
+            self.state().found(wrong, now);
+        }
+    }
+
+    /// A driver's observer for one node.
+    #[must_use]
+    pub fn observer(&self, node: NodeId) -> NodeObserver {
+        NodeObserver { watch: self.clone(), node }
+    }
+}
+
+impl State {
+    /// Records what is wrong; what was found first stays.
+    pub fn found(&mut self, wrong: Wrong, true_ns: u64) {
+        let number = self.log.happenings();
+        self.violation.get_or_insert(Found { wrong, true_ns, number });
+    }
+
+    fn event(&mut self, event: &Event) {
+        *self.facts.entry(fact(event)).or_default() += 1;
+        match event {
+            Event::Configured { chunk, version, members, .. } => {
+                self.configurations.insert(*chunk, (*version, members.clone()));
+            }
+            Event::Freed { chunk, .. } => {
+                self.configurations.remove(chunk);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What an event counts as.
+fn fact(event: &Event) -> &'static str {
+    match event {
+        Event::LeaderBegan { .. } => "leaders",
+        Event::EntryApplied { .. } => "log entries",
+        Event::Configured { base: ChunkVersion(0), .. } => "first configurations",
+        Event::Configured { .. } => "membership changes",
+        Event::Freed { .. } => "chunks freed",
+        Event::LeaseGranted { .. } => "leases granted",
+        Event::ChangeBegan { .. } => "changes begun",
+        Event::RepairBegan { .. } => "repairs begun",
+        Event::RepairEnded { done: true, .. } => "repairs done",
+        Event::RepairEnded { done: false, .. } => "repairs given up",
+        Event::ServerJoined { .. } => "servers joined",
+        Event::ServerDead { .. } => "servers dead",
+        Event::SafeModeEnded => "safe modes ended",
+        Event::LogLost { .. } => "logs lost",
+        Event::Recovered { .. } => "replicas recovered",
+        Event::Promised { .. } => "promises",
+        Event::LeaseTaken { .. } => "leases taken",
+        Event::LeaseEnded { .. } => "leases ended",
+        Event::Adopted { .. } => "versions adopted",
+        Event::Applied { .. } => "mutations applied",
+        Event::Committed { .. } => "commits learnt",
+        Event::Acknowledged { .. } => "mutations acknowledged",
+        Event::ReadServed { .. } => "reads served",
+        Event::LearnerComplete { .. } => "learners complete",
+        Event::ReplicaDeleted { .. } => "replicas deleted",
+        Event::ReplicaQuarantined { .. } => "replicas quarantined",
+        Event::CorruptRead { .. } => "corrupt reads",
+        Event::DiskFailed => "disks failed",
+        Event::ProtocolError { .. } => "protocol errors",
+        Event::Retried { .. } => "client retries",
+    }
+}
+
+/// One node's observer.
+#[derive(Clone)]
+pub struct NodeObserver {
+    watch: Watch,
+    node: NodeId,
+}
+
+impl<M> Observer<M> for NodeObserver {
+    fn input(&mut self, _: Time, input: &Input) {
+        let now = self.watch.timeline.now();
+        self.watch.state().log.note(now, self.node, &Happening::Input(input));
+    }
+
+    fn effect(&mut self, _: Time, effect: &Effect) {
+        let now = self.watch.timeline.now();
+        let mut state = self.watch.state();
+        state.log.note(now, self.node, &Happening::Effect(effect));
+        if let Effect::Observe(event) = effect {
+            state.event(event);
+        }
+    }
+
+    fn stepped(&mut self, _: Time, _: &M) {}
+}

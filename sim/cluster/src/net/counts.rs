@@ -1,0 +1,28 @@
+//! A network's life in numbers.
+
+use serde::Serialize;
+
+/// What the network did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NetCounts {
+    /// Frames handed to it.
+    pub sent: u64,
+    /// Frames handed to a node.
+    pub delivered: u64,
+    /// Bytes of those.
+    pub delivered_bytes: u64,
+    /// Frames that no receiver would take.
+    pub oversized: u64,
+    /// Frames that met a partition.
+    pub cut: u64,
+    /// Frames lost on the way.
+    pub lost: u64,
+    /// Frames that came twice.
+    pub duplicated: u64,
+    /// Frames that did not decode: their receiver refuses them.
+    pub corrupt: u64,
+    /// Frames for a node that is down.
+    pub nobody: u64,
+    /// Frames for a node whose inbox was full.
+    pub overflowed: u64,
+}

@@ -1,0 +1,307 @@
+//! One run, from its seed to its summary: faults on, then heal and converge, then look inside.
+
+use crate::autopsy;
+use crate::cluster::{Cluster, Found, Session, Watch};
+use crate::drawn::Drawn;
+use crate::ledger::Wrong;
+use crate::log::{Line, LogOptions};
+use crate::nemesis::Nemesis;
+use crate::scenario::Scenario;
+use crate::seed::Seed;
+use crate::summary::Summary;
+use crate::tally::Tally;
+use crate::workload::{self, Shared, Worker};
+use leasehold_node::client::{ClientError, ClusterStatus};
+use madsim::task::JoinHandle;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+const MS: u64 = 1_000_000;
+/// How often the run looks at what is due outside of the protocol.
+const TICK_NS: u64 = 5 * MS;
+/// How often it asks whether everything has converged.
+const ASK_NS: u64 = 500 * MS;
+/// I10's sentence.
+const CONVERGENCE: &str = "when faults end, within a stated bound every chunk is at its target, \
+                           every lease can be had and every client operation ends";
+
+/// What a run is asked to leave behind beside its summary.
+#[derive(Default)]
+pub struct Asked {
+    /// Of the log.
+    pub log: LogOptions,
+    /// Told the virtual time, in milliseconds, now and then.
+    pub progress: Option<Box<dyn FnMut(u64) + Send>>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened, in numbers.
+    pub summary: Summary,
+    /// What was wrong first, if anything was.
+    pub found: Option<Found>,
+    /// 32 bits of the fingerprint after each happening, if they were asked for.
+    pub digests: Vec<u32>,
+    /// The text of the happenings that were asked for.
+    pub lines: Vec<Line>,
+}
+
+/// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
+/// library uses one, are seeded per thread.
+///
+/// # Panics
+/// If the runner itself does; a panic of a node is an outcome.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "madsim runs inside of this thread")]
+pub fn run(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
+    let scenario = scenario.clone();
+    let thread = std::thread::spawn(move || on_this_thread(&scenario, seed, asked));
+    thread.join().expect("panics of nodes are caught within")
+}
+
+fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
+    let drawn = Drawn::draw(scenario, seed);
+    let runtime = madsim::runtime::Runtime::with_seed_and_config(seed.0, madsim::Config::default());
+    let seen: Arc<Mutex<Option<Watch>>> = Arc::default();
+    let shown = Arc::clone(&seen);
+    let (scenario_, drawn_) = (scenario.clone(), drawn.clone());
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async move {
+            let mut run = Run::begin(scenario_, drawn_, asked, &shown);
+            run.play().await;
+            run.end().await
+        })
+    }));
+    let watch = seen.lock().ok().and_then(|mut seen| seen.take());
+    let watch = watch.expect("a run shows its watch before anything else");
+    let now_ns = watch.now();
+    let mut state = watch.state();
+    let mut summary = ran.unwrap_or_else(|panic| {
+        let detail = panic_text(panic.as_ref());
+        state.found(Wrong { invariant: "panic", sentence: "no node panics", detail }, now_ns);
+        Summary::default()
+    });
+    summary.seed = seed.0;
+    summary.fingerprint = state.log.fingerprint().to_string();
+    summary.happenings = state.log.happenings();
+    let (digests, lines) = state.log.take();
+    Outcome { summary, found: state.violation.take(), digests, lines }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+struct Run {
+    scenario: Scenario,
+    drawn: Drawn,
+    cluster: Cluster,
+    shared: Shared,
+    auditor: Option<Session>,
+    nemesis: Nemesis,
+    progress: Option<Box<dyn FnMut(u64) + Send>>,
+    converged_ms: Option<u64>,
+}
+
+impl Run {
+    fn begin(scenario: Scenario, drawn: Drawn, asked: Asked, shown: &Mutex<Option<Watch>>) -> Self {
+        let cluster = Cluster::new(&scenario, &drawn, asked.log);
+        *shown.lock().expect("nobody panicked yet") = Some(cluster.around.watch.clone());
+        let shared = Shared {
+            watch: cluster.around.watch.clone(),
+            timeline: Arc::clone(&cluster.around.timeline),
+            tally: Arc::new(Mutex::new(Tally::default())),
+            stop: Arc::new(AtomicBool::new(false)),
+            workload: scenario.workload.clone(),
+            files: drawn.files,
+        };
+        let nemesis = Nemesis::new(&drawn, 0);
+        Run {
+            scenario,
+            drawn,
+            cluster,
+            shared,
+            auditor: None,
+            nemesis,
+            progress: asked.progress,
+            converged_ms: None,
+        }
+    }
+
+    async fn play(&mut self) {
+        self.cluster.start_all();
+        let auditor = self.cluster.session().await;
+        self.auditor = Some(auditor.clone());
+        let set_up = workload::set_up(&auditor.client, &self.scenario.workload, &self.drawn).await;
+        if let Err(error) = set_up {
+            return self.did_not_converge(&format!("the set-up failed: {error}"));
+        }
+        let workers = match self.begin_workers().await {
+            Ok(workers) => workers,
+            Err(error) => return self.did_not_converge(&format!("no worker began: {error}")),
+        };
+        self.nemesis = Nemesis::new(&self.drawn, self.now());
+        let act_one_ends = self.now() + self.scenario.acts.faults_ms * MS;
+        while self.now() < act_one_ends && !self.shared.watch.violated() {
+            self.tick().await;
+            self.nemesis.tick(&mut self.cluster);
+        }
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.nemesis.end_all(&mut self.cluster);
+        if !self.shared.watch.violated() {
+            self.converge(workers).await;
+        }
+    }
+
+    async fn begin_workers(&mut self) -> Result<Vec<JoinHandle<()>>, ClientError> {
+        let mut workers = Vec::new();
+        for index in 0..self.drawn.clients {
+            let session = self.cluster.session().await;
+            let worker = Worker::begin(self.shared.clone(), &session, index, &self.drawn).await?;
+            workers.push(session.machine.spawn(worker.work()));
+        }
+        Ok(workers)
+    }
+
+    /// Act two: everything heals, every operation ends, every chunk reaches its target, and every
+    /// byte is read back.
+    async fn converge(&mut self, workers: Vec<JoinHandle<()>>) {
+        let began = self.now();
+        let bound = began + self.scenario.acts.converge_ms * MS;
+        let mut next_question = began;
+        let mut last = "nothing was asked".to_owned();
+        loop {
+            self.tick().await;
+            self.nemesis.tick(&mut self.cluster);
+            if self.shared.watch.violated() {
+                return;
+            }
+            if self.now() >= bound {
+                return self.did_not_converge(&last);
+            }
+            if self.now() < next_question {
+                continue;
+            }
+            next_question = self.now() + ASK_NS;
+            let busy = workers.iter().filter(|worker| !worker.is_finished()).count();
+            last = match self.unfinished().await {
+                None if busy == 0 => break,
+                None => format!("{busy} clients wait for an operation"),
+                Some(unfinished) => unfinished,
+            };
+        }
+        self.converged_ms = Some((self.now() - began) / MS);
+        let auditor = self.auditor.clone().expect("the auditor came first");
+        if let Err(error) = workload::read_back(&auditor.client, &self.shared).await {
+            self.did_not_converge(&format!("what was written is not read back: {error}"));
+        }
+    }
+
+    /// What has not converged, as the cluster itself tells an honest client.
+    async fn unfinished(&self) -> Option<String> {
+        let client = &self.auditor.as_ref().expect("the auditor came first").client;
+        let status = match client.status().await {
+            Ok(status) => status,
+            Err(error) => return Some(error.to_string()),
+        };
+        if is_busy(&status) {
+            return Some(format!(
+                "{} chunks under target, {} unavailable, {} changes, {} repairs, safe mode {}",
+                status.chunks_under_target,
+                status.chunks_unavailable,
+                status.changes,
+                status.repairs,
+                status.safe_mode
+            ));
+        }
+        let chunks = match client.chunks().await {
+            Ok(chunks) => chunks,
+            Err(error) => return Some(error.to_string()),
+        };
+        let good = |chunk: &leasehold_node::client::ChunkStatus| {
+            let version = chunk.version;
+            let is_good = |replica: &&leasehold_node::client::ReplicaStatus| {
+                replica.member
+                    && replica.alive
+                    && !replica.corrupt
+                    && replica.applied_version == version
+            };
+            chunk.replicas.iter().filter(is_good).count()
+        };
+        let short = chunks
+            .iter()
+            .find(|chunk| chunk.version.0 > 0 && good(chunk) < usize::from(chunk.target));
+        short.map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
+    }
+
+    async fn tick(&mut self) {
+        self.cluster.around.timeline.timer().after(TICK_NS).await;
+        if let Some((node, why)) = self.cluster.settle_ends() {
+            let detail = format!("{node}: {why}");
+            let sentence = "a store opens after every power failure";
+            self.shared.watch.judge(Err(Wrong { invariant: "I4", sentence, detail }));
+        }
+        let now_ms = self.now() / MS;
+        if let Some(progress) = &mut self.progress {
+            progress(now_ms);
+        }
+    }
+
+    fn did_not_converge(&self, why: &str) {
+        let detail = format!("{why}; the bound is {} ms", self.scenario.acts.converge_ms);
+        let wrong = Wrong { invariant: "I10", sentence: CONVERGENCE, detail };
+        self.shared.watch.judge(Err(wrong));
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.timeline.now()
+    }
+
+    /// Ends every process, looks at the disks, and sums up.
+    async fn end(mut self) -> Summary {
+        let virtual_ns = self.now();
+        self.cluster.end();
+        // Tasks of killed nodes are dropped when they are next polled; those that are not polled
+        // before the run is over are never freed.
+        madsim::time::sleep(std::time::Duration::from_millis(1)).await;
+        let members_compared = match self.converged_ms {
+            Some(_) => self.look_inside(),
+            None => 0,
+        };
+        let watch = self.shared.watch.state();
+        let tally = self.shared.tally.lock().expect("counting does not panic");
+        let disks = (0..self.cluster.hosts()).map(|host| self.cluster.disk(host).counts());
+        Summary {
+            virtual_ns,
+            acknowledged: tally.acknowledged(),
+            operations: tally.summary(),
+            faults: self.nemesis.counts.iter().map(|(k, count)| (k.name(), *count)).collect(),
+            faults_withheld: self.nemesis.withheld,
+            facts: watch.facts.clone(),
+            network: self.cluster.around.network.counts(),
+            power_failures: disks.map(|counts| counts.crashes).sum(),
+            reads_judged: watch.ledger.reads_judged(),
+            members_compared,
+            converged_ms: self.converged_ms,
+            ..Summary::default()
+        }
+    }
+
+    fn look_inside(&mut self) -> u64 {
+        let judged = autopsy::compare_members(&mut self.cluster, &self.drawn.constants);
+        let compared = judged.as_ref().copied().unwrap_or(0);
+        self.shared.watch.judge(judged.map(drop));
+        compared
+    }
+}
+
+fn is_busy(status: &ClusterStatus) -> bool {
+    status.safe_mode
+        || status.changes > 0
+        || status.repairs > 0
+        || status.chunks_under_target > 0
+        || status.chunks_unavailable > 0
+}

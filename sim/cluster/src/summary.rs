@@ -1,0 +1,166 @@
+//! A run in numbers, for people and for programs.
+
+use crate::net::NetCounts;
+use crate::scenario::Expect;
+use crate::tally::OpSummary;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a run was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)] // the names are those that the JSON has
+pub struct Summary {
+    pub seed: u64,
+    pub fingerprint: String,
+    pub happenings: u64,
+    pub virtual_ns: u64,
+    /// Of the wall clock; zero if nobody measured.
+    pub wall_ns: u64,
+    pub acknowledged: u64,
+    pub operations: BTreeMap<&'static str, OpSummary>,
+    pub faults: BTreeMap<&'static str, u64>,
+    pub faults_withheld: u64,
+    pub power_failures: u64,
+    pub facts: BTreeMap<&'static str, u64>,
+    pub network: NetCounts,
+    pub reads_judged: u64,
+    pub members_compared: u64,
+    /// After faults ended; none if it did not.
+    pub converged_ms: Option<u64>,
+}
+
+/// What a run with faults must have seen to count for anything.
+const ACKNOWLEDGED_MIN: u64 = 1_000;
+
+impl Summary {
+    /// Simulated time over wall time.
+    #[must_use]
+    pub fn ratio(&self) -> u64 {
+        self.virtual_ns.checked_div(self.wall_ns).unwrap_or(0)
+    }
+
+    /// Power failures and ended processes.
+    #[must_use]
+    pub fn crashes(&self) -> u64 {
+        self.sum(&["crash", "crash_at_io", "restart", "master_crash", "wipe"])
+    }
+
+    /// Partitions of every kind.
+    #[must_use]
+    pub fn partitions(&self) -> u64 {
+        self.sum(&["partition", "one_way", "isolate"])
+    }
+
+    /// Configurations that followed another.
+    #[must_use]
+    pub fn membership_changes(&self) -> u64 {
+        self.facts.get("membership changes").copied().unwrap_or(0)
+    }
+
+    /// Why this run shows less than it should, if it does.
+    #[must_use]
+    pub fn thin(&self, expect: &Expect, faults: bool) -> Option<String> {
+        if *expect != Expect::Pass || !faults {
+            return None;
+        }
+        let demands = [
+            ("acknowledged operations", self.acknowledged, ACKNOWLEDGED_MIN),
+            ("crashes", self.crashes(), 1),
+            ("partitions", self.partitions(), 1),
+            ("membership changes", self.membership_changes(), 1),
+            ("judged reads", self.reads_judged, 100),
+            ("compared members", self.members_compared, 1),
+        ];
+        let short = demands.iter().find(|(_, found, wanted)| found < wanted)?;
+        Some(format!("{} {}, at least {} wanted", short.1, short.0, short.2))
+    }
+
+    fn sum(&self, kinds: &[&str]) -> u64 {
+        kinds.iter().filter_map(|kind| self.faults.get(kind)).sum()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |ns: u64| format!("{}.{:02} s", ns / 1_000_000_000, ns / 10_000_000 % 100);
+        writeln!(
+            f,
+            "time         {} virtual in {} wall: {} times real time",
+            seconds(self.virtual_ns),
+            seconds(self.wall_ns),
+            self.ratio()
+        )?;
+        writeln!(f, "operations   {} acknowledged", self.acknowledged)?;
+        for (kind, row) in &self.operations {
+            writeln!(
+                f,
+                "  {kind:<12} {:>6}   p50 {:>8} us   p99 {:>9} us   max {:>9} us   refused {}, unknown {}",
+                row.acknowledged, row.p50_us, row.p99_us, row.max_us, row.refused, row.unknown
+            )?;
+        }
+        writeln!(
+            f,
+            "faults       {} crashes ({} power failures), {} partitions, {} withheld by the budget",
+            self.crashes(),
+            self.power_failures,
+            self.partitions(),
+            self.faults_withheld
+        )?;
+        writeln!(f, "  {}", listed(&self.faults))?;
+        let net = &self.network;
+        writeln!(
+            f,
+            "network      {} messages delivered; {} cut, {} lost, {} twice, {} corrupt, {} to nobody",
+            net.delivered, net.cut, net.lost, net.duplicated, net.corrupt, net.nobody
+        )?;
+        writeln!(f, "protocol     {}", listed(&self.facts))?;
+        writeln!(
+            f,
+            "judged       {} reads, {} members compared; converged {}",
+            self.reads_judged,
+            self.members_compared,
+            self.converged_ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"))
+        )?;
+        write!(f, "fingerprint  {} of {} events", self.fingerprint, self.happenings)
+    }
+}
+
+fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
+    let words: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Summary {
+        Summary {
+            acknowledged: 1_000,
+            faults: [("crash", 1), ("one_way", 1)].into(),
+            facts: [("membership changes", 1)].into(),
+            reads_judged: 100,
+            members_compared: 9,
+            virtual_ns: 60_000_000_000,
+            wall_ns: 500_000_000,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn a_run_that_saw_too_little_is_thin() {
+        assert_eq!(full().thin(&Expect::Pass, true), None);
+        let idle = Summary { acknowledged: 999, ..full() };
+        assert!(idle.thin(&Expect::Pass, true).unwrap().contains("acknowledged"));
+        let tame = Summary { faults: [("crash", 1)].into(), ..full() };
+        assert!(tame.thin(&Expect::Pass, true).unwrap().contains("partitions"));
+        assert_eq!(idle.thin(&Expect::Violation("I1".into()), true), None);
+    }
+
+    #[test]
+    fn the_ratio_is_stated() {
+        assert_eq!(full().ratio(), 120);
+        assert!(full().to_string().contains("120 times real time"));
+    }
+}

@@ -1,0 +1,108 @@
+//! How the clients of a run fared: operations by kind, and how long they took.
+
+use crate::ledger::Ending;
+use hdrhistogram::Histogram;
+use leasehold_node::client::ClientError;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Latencies up to ten minutes are told apart to three digits.
+const LATENCY_MAX_US: u64 = 600_000_000;
+
+#[derive(Clone, Debug)]
+struct Row {
+    acknowledged: u64,
+    refused: u64,
+    unknown: u64,
+    latency_us: Histogram<u64>,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        let latency_us = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3)
+            .expect("the bounds and three digits are within what a histogram can do");
+        Row { acknowledged: 0, refused: 0, unknown: 0, latency_us }
+    }
+}
+
+/// Operations of all clients, by kind.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(BTreeMap<&'static str, Row>);
+
+/// One kind of operation in a summary. Latencies are of acknowledged ones, in microseconds of
+/// virtual time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct OpSummary {
+    pub acknowledged: u64,
+    pub refused: u64,
+    pub unknown: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+}
+
+/// How an operation ended, as far as its client knows.
+#[must_use]
+pub fn ending<T>(result: &Result<T, ClientError>) -> Ending {
+    match result {
+        Ok(_) => Ending::Acknowledged,
+        Err(error) if error.maybe_took_effect() => Ending::Unknown,
+        Err(_) => Ending::Refused,
+    }
+}
+
+impl Tally {
+    /// Counts an operation that has ended.
+    pub fn count(&mut self, kind: &'static str, ending: Ending, took_ns: u64) {
+        let row = self.0.entry(kind).or_default();
+        match ending {
+            Ending::Acknowledged => {
+                row.acknowledged += 1;
+                row.latency_us.saturating_record(took_ns / 1_000);
+            }
+            Ending::Refused => row.refused += 1,
+            Ending::Unknown => row.unknown += 1,
+        }
+    }
+
+    /// Acknowledged operations of every kind.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.0.values().map(|row| row.acknowledged).sum()
+    }
+
+    /// For a summary.
+    #[must_use]
+    pub fn summary(&self) -> BTreeMap<&'static str, OpSummary> {
+        let of = |row: &Row| OpSummary {
+            acknowledged: row.acknowledged,
+            refused: row.refused,
+            unknown: row.unknown,
+            p50_us: row.latency_us.value_at_quantile(0.5),
+            p99_us: row.latency_us.value_at_quantile(0.99),
+            max_us: row.latency_us.max(),
+        };
+        self.0.iter().map(|(kind, row)| (*kind, of(row))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_counted_by_how_they_ended() {
+        let mut tally = Tally::default();
+        for ms in 1..=100 {
+            tally.count("write", Ending::Acknowledged, ms * 1_000_000);
+        }
+        tally.count("write", Ending::Unknown, 1);
+        tally.count("append", Ending::Refused, 1);
+        assert_eq!(tally.acknowledged(), 100);
+        let write = &tally.summary()["write"];
+        assert_eq!((write.acknowledged, write.unknown), (100, 1));
+        assert!((49_900..50_100).contains(&write.p50_us), "{}", write.p50_us);
+        assert_eq!(tally.summary()["append"].refused, 1);
+    }
+}

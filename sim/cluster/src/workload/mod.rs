@@ -1,0 +1,246 @@
+//! What clients do: each one thing after another, drawn from its own stream of the seed.
+
+mod names;
+
+use crate::cluster::{Session, Watch};
+use crate::drawn::Drawn;
+use crate::ledger::{Author, Cell, Ending};
+use crate::net::Parcel;
+use crate::scenario::Workload;
+use crate::seed::Stream;
+use crate::tally::{Tally, ending};
+use crate::timeline::{Timeline, Timer};
+use leasehold_node::client::{Client, ClientError, File, FileSpec, SyncPolicy};
+use names::Names;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What all clients of a run share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Who sees everything.
+    pub watch: Watch,
+    /// True time.
+    pub timeline: Arc<Timeline<Parcel>>,
+    /// How they fare.
+    pub tally: Arc<Mutex<Tally>>,
+    /// Set when they are to begin nothing more.
+    pub stop: Arc<AtomicBool>,
+    /// What they are to do.
+    pub workload: Workload,
+    /// Files of cells and of records.
+    pub files: u64,
+}
+
+/// Whether a file holds cells; the others hold records.
+fn holds_cells(file: u64) -> bool {
+    file.is_multiple_of(2)
+}
+
+fn path_of(file: u64) -> String {
+    let folder = if holds_cells(file) { "cells" } else { "records" };
+    format!("/{folder}/{file}")
+}
+
+/// Makes the directories and files that clients share.
+pub async fn set_up(
+    client: &Client,
+    workload: &Workload,
+    drawn: &Drawn,
+) -> Result<(), ClientError> {
+    let spec = spec(workload, drawn.replicas);
+    for folder in ["/cells", "/records"] {
+        client.mkdir(folder).await?;
+    }
+    for index in 0..drawn.clients {
+        client.mkdir(&names::folder_of(index)).await?;
+    }
+    for file in 0..drawn.files {
+        client.create(&path_of(file), spec).await?;
+    }
+    Ok(())
+}
+
+fn spec(workload: &Workload, replicas: u8) -> FileSpec {
+    FileSpec { chunk_bytes: workload.chunk_bytes, replicas, sync: SyncPolicy::Durable }
+}
+
+/// Reads every file that clients share to its end, and judges it. An error is what the cluster
+/// said when it could not be read.
+pub async fn read_back(client: &Client, shared: &Shared) -> Result<(), ClientError> {
+    for number in 0..shared.files {
+        let file = client.open(&path_of(number)).await?;
+        let length = file.len().await?;
+        let bytes = file.read(0, length).await?;
+        let cell_bytes = shared.workload.cell_bytes;
+        let judged = shared.watch.ledger(|ledger, _| match holds_cells(number) {
+            true => ledger.read_back_cells(number, &bytes, cell_bytes),
+            false => ledger.read_back_records(number, &bytes),
+        });
+        shared.watch.judge(judged);
+    }
+    Ok(())
+}
+
+/// One client at work.
+pub struct Worker {
+    shared: Shared,
+    client: Client,
+    files: Vec<File>,
+    names: Names,
+    stream: Stream,
+    timer: Timer<Parcel>,
+    number: u64,
+    index: u64,
+}
+
+impl Worker {
+    /// Opens the shared files.
+    pub async fn begin(
+        shared: Shared,
+        session: &Session,
+        index: u64,
+        drawn: &Drawn,
+    ) -> Result<Self, ClientError> {
+        let client = session.client.clone();
+        let mut files = Vec::new();
+        for file in 0..drawn.files {
+            files.push(client.open(&path_of(file)).await?);
+        }
+        Ok(Worker {
+            names: Names::new(client.clone(), index, spec(&shared.workload, drawn.replicas)),
+            stream: drawn.seed.fork("client", index),
+            timer: shared.timeline.timer(),
+            shared,
+            client,
+            files,
+            number: 0,
+            index,
+        })
+    }
+
+    /// Works until it is stopped.
+    pub async fn work(mut self) {
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            self.one().await;
+            let pause_ms = self.shared.workload.think_ms.draw(&mut self.stream);
+            self.timer.after(pause_ms * 1_000_000).await;
+        }
+    }
+
+    async fn one(&mut self) {
+        let work = &self.shared.workload;
+        let weights = [work.write, work.append, work.read, work.relaxed_read, work.namespace];
+        match self.stream.weighted(&weights) {
+            Some(0) => self.write().await,
+            Some(1) => self.append().await,
+            Some(2) => self.read(true).await,
+            Some(3) => self.read(false).await,
+            _ => self.change_names().await,
+        }
+    }
+
+    async fn write(&mut self) {
+        let (file, cell) = self.pick_cell();
+        let author = self.next_author();
+        let began = self.now();
+        self.shared.watch.ledger(|ledger, now| ledger.write_invoked(cell, author, now));
+        let bytes = author.write(self.shared.workload.cell_bytes as usize);
+        let result = file.write(cell.offset, bytes).await;
+        let ending = self.count("write", &result, began);
+        self.shared.watch.ledger(|ledger, now| ledger.write_returned(cell, author, ending, now));
+    }
+
+    async fn append(&mut self) {
+        let Some((number, file)) = self.pick(false) else { return self.write().await };
+        let author = self.next_author();
+        let len = self.shared.workload.record_bytes.draw(&mut self.stream) as usize;
+        let began = self.now();
+        self.shared.watch.ledger(|ledger, _| ledger.append_invoked(number, author, len));
+        let result = file.append(author.write(len)).await;
+        let ending = self.count("append", &result, began);
+        let at = result.ok();
+        self.shared.watch.ledger(|ledger, _| ledger.append_returned(author, ending, at));
+    }
+
+    async fn read(&mut self, strong: bool) {
+        let records = if strong && self.stream.permille(400) { self.pick(false) } else { None };
+        match records {
+            Some((number, file)) => self.read_record(number, &file).await,
+            None => self.read_cell(strong).await,
+        }
+    }
+
+    async fn read_cell(&mut self, strong: bool) {
+        let (file, cell) = self.pick_cell();
+        let (began, length) = (self.now(), self.shared.workload.cell_bytes);
+        let (kind, result) = match strong {
+            true => ("read", file.read(cell.offset, length).await),
+            false => ("relaxed read", file.read_relaxed(cell.offset, length).await),
+        };
+        self.count(kind, &result, began);
+        let Ok(bytes) = result else { return };
+        let times = |now| strong.then_some((began, now));
+        let judged =
+            self.shared.watch.ledger(|ledger, now| ledger.read_cell(cell, &bytes, times(now)));
+        self.shared.watch.judge(judged);
+    }
+
+    async fn read_record(&mut self, number: u64, file: &File) {
+        let known: Vec<_> =
+            self.shared.watch.ledger(|ledger, _| ledger.acknowledged(number).collect());
+        if known.is_empty() {
+            return;
+        }
+        let (author, at, len) = *self.stream.pick(&known);
+        let began = self.now();
+        let result = file.read(at, len as u64).await;
+        self.count("read", &result, began);
+        let Ok(bytes) = result else { return };
+        let judged = self.shared.watch.ledger(|ledger, _| ledger.read_record(author, &bytes));
+        self.shared.watch.judge(judged);
+    }
+
+    async fn change_names(&mut self) {
+        let began = self.now();
+        let (kind, ending, judged) = self.names.one(&mut self.stream).await;
+        let took = self.now() - began;
+        self.shared.tally.lock().expect("counting does not panic").count(kind, ending, took);
+        self.shared.watch.judge(judged);
+    }
+
+    fn pick(&mut self, cells: bool) -> Option<(u64, File)> {
+        let fit: Vec<u64> =
+            (0..self.shared.files).filter(|file| holds_cells(*file) == cells).collect();
+        let number = if fit.is_empty() { return None } else { *self.stream.pick(&fit) };
+        Some((number, self.files[number as usize].clone()))
+    }
+
+    fn pick_cell(&mut self) -> (File, Cell) {
+        let (number, file) = self.pick(true).expect("file 0 holds cells");
+        let work = &self.shared.workload;
+        let cells = work.chunks_per_file * work.chunk_bytes / work.cell_bytes;
+        let offset = self.stream.within(0..=cells - 1) * work.cell_bytes;
+        (file, Cell { file: number, offset })
+    }
+
+    fn next_author(&mut self) -> Author {
+        self.number += 1;
+        Author { client: self.index + 1, number: self.number }
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.timeline.now()
+    }
+
+    fn count<T>(
+        &self,
+        kind: &'static str,
+        result: &Result<T, ClientError>,
+        began_ns: u64,
+    ) -> Ending {
+        let (ending, took_ns) = (ending(result), self.now() - began_ns);
+        self.shared.tally.lock().expect("counting does not panic").count(kind, ending, took_ns);
+        ending
+    }
+}
