@@ -77,6 +77,9 @@ impl<D: Disk> Replay for Recovery<'_, D> {
             return Ok(());
         }
         self.refuse_without_base(handle, &op)?;
+        if let IoOp::Delete { .. } = op {
+            self.remove_meta(handle)?;
+        }
         let length = self.state.length(handle);
         let cleared = match &op {
             IoOp::Reconcile { image, .. } if image.length < length => {
@@ -93,6 +96,15 @@ impl<D: Disk> Replay for Recovery<'_, D> {
 }
 
 impl<D: Disk> Recovery<'_, D> {
+    /// The power may have brought back the meta file of a life that was deleted. It goes before
+    /// the record that deletes it does, or a later life would start from it.
+    fn remove_meta(&self, handle: ChunkHandle) -> Result<(), StoreError> {
+        match self.disk.remove(&ChunkMeta::name(handle)) {
+            Ok(()) | Err(DiskError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn refuse_without_base(&self, handle: ChunkHandle, op: &IoOp) -> Result<(), StoreError> {
         let stands_alone = match op {
             IoOp::Promise { create, .. } => create.is_some(),
