@@ -1,0 +1,162 @@
+//! The door: everything that happens goes in, and the first violation comes out.
+
+use crate::finals::Finals;
+use crate::history::History;
+use crate::invariants::{
+    i01_lease_exclusivity as i01, i02_configuration_order as i02, i03_no_divergence as i03,
+    i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
+    i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i10_convergence as i10,
+    i11_no_silent_corruption as i11, invariants,
+};
+use crate::order::Order;
+use crate::seen::Seen;
+use crate::violation::Violation;
+use leasehold_proto::{Constants, Event, NodeId, OpError, Operation, Outcome, RequestId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All invariants, over one run. Calls come in the order of true time.
+#[derive(Clone, Debug)]
+pub struct Checkers {
+    constants: Constants,
+    leases: i01::LeaseExclusivity,
+    configurations: i02::ConfigurationOrder,
+    agreement: i05::Agreement,
+    deletions: i07::NoLastCopyDeletion,
+    corruption: i11::NoSilentCorruption,
+    order: Order,
+    history: History,
+    destroyed: BTreeSet<NodeId>,
+    counts: BTreeMap<&'static str, u64>,
+    undecided: u64,
+}
+
+impl Checkers {
+    /// Judges a run with these constants.
+    #[must_use]
+    pub fn new(constants: Constants) -> Self {
+        Checkers {
+            constants,
+            leases: i01::LeaseExclusivity::default(),
+            configurations: i02::ConfigurationOrder::default(),
+            agreement: i05::Agreement::default(),
+            deletions: i07::NoLastCopyDeletion::default(),
+            corruption: i11::NoSilentCorruption::default(),
+            order: Order::default(),
+            history: History::default(),
+            destroyed: BTreeSet::new(),
+            counts: invariants().iter().map(|invariant| (invariant.id, 0)).collect(),
+            undecided: 0,
+        }
+    }
+
+    /// The constants of the run.
+    #[must_use]
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// What the clients did.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How often each invariant, by its number, was put to the test. A run that tested nothing
+    /// has shown nothing.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// Registers whose linearizability was given up undecided, as of the last [`Self::finish`].
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        self.undecided
+    }
+
+    /// A machine told of an event.
+    pub fn observe(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
+        let judged = [
+            ("I1", self.leases.observe(seen)?),
+            ("I2", self.configurations.observe(seen)?),
+            ("I3", i03::observe(&self.order, seen)?),
+            ("I5", self.agreement.observe(seen)?),
+            ("I7", self.deletions.observe(seen)?),
+        ];
+        for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
+            self.count(id, 1);
+        }
+        // Only after I3: it compares what happens with what was.
+        self.order.observe(seen.event);
+        if let Event::Freed { chunk, .. } = seen.event {
+            self.agreement.freed(*chunk);
+        }
+        Ok(())
+    }
+
+    /// A process ended, orderly or not. Its disk stays. To be told before its next life begins.
+    pub fn node_crashed(&mut self, node: NodeId) {
+        self.leases.node_crashed(node);
+        self.history.client_gone(node);
+    }
+
+    /// A disk is gone for good with all that was promised on it.
+    pub fn disk_destroyed(&mut self, node: NodeId) {
+        self.configurations.disk_destroyed(node);
+        self.destroyed.insert(node);
+    }
+
+    /// A client machine takes a request (`Input::Request`).
+    pub fn client_invoked(
+        &mut self,
+        client: NodeId,
+        true_ns: u64,
+        request: RequestId,
+        operation: &Operation,
+    ) {
+        if let Some(at) = self.history.invoked(client, true_ns, request, operation) {
+            self.corruption.invoked(&self.history.operations()[at]);
+        }
+    }
+
+    /// ... and answers it (`Effect::Respond`).
+    pub fn client_returned(
+        &mut self,
+        client: NodeId,
+        true_ns: u64,
+        request: RequestId,
+        result: &Result<Outcome, OpError>,
+    ) -> Result<(), Violation> {
+        if let Some(at) = self.history.returned(client, true_ns, request, result)
+            && self.corruption.returned(&self.history, at)?
+        {
+            self.count("I11", 1);
+        }
+        Ok(())
+    }
+
+    /// Judges what stands when a run is stopped, wherever that is. May be called more than once.
+    pub fn finish(&mut self, finals: &Finals) -> Result<(), Violation> {
+        let judged = i06::finish(&self.history, finals.true_ns)?;
+        self.undecided = judged.undecided;
+        self.count("I6", judged.held);
+        let judged = i04::finish(&self.order, &self.history, &self.destroyed, finals)?;
+        self.count("I4", judged);
+        let judged = i05::finish(finals)?;
+        self.count("I5", judged);
+        let judged = i08::finish(&self.order, &self.history, finals)?;
+        self.count("I8", judged);
+        Ok(())
+    }
+
+    /// Judges whether a run has come to rest, after faults ended and the runner's bound passed.
+    pub fn converged(&mut self, finals: &Finals) -> Result<(), Violation> {
+        let judged = i10::converged(&self.history, finals)?;
+        self.count("I10", judged);
+        Ok(())
+    }
+
+    fn count(&mut self, id: &'static str, times: u64) {
+        *self.counts.entry(id).or_default() += times;
+    }
+}

@@ -1,0 +1,160 @@
+//! What clients asked and were told, with true times.
+
+use bytes::Bytes;
+use leasehold_proto::message::ReadMode;
+use leasehold_proto::{Extent, FileId, NodeId, OpError, Operation, Outcome, RequestId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What was asked of a file. Metadata is not in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "call")]
+#[allow(missing_docs)] // fields are named as in `Operation`
+pub enum Call {
+    /// Write inside one chunk.
+    Write { file: FileId, index: u64, extent: Extent, crc: u32 },
+    /// Append one record.
+    Append { file: FileId, length: u64, crc: u32 },
+    /// Read inside one chunk.
+    Read { file: FileId, index: u64, extent: Extent, mode: ReadMode },
+}
+
+/// How it ended, as far as its client knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ending")]
+pub enum Ending {
+    /// No answer yet, or never, or one that says that nobody knows: it may take effect at any time.
+    Open,
+    /// It had no effect.
+    Failed,
+    /// It took effect there.
+    Done {
+        /// The chunk's index.
+        index: u64,
+        /// Where in the chunk; for a read as many bytes as were returned.
+        extent: Extent,
+    },
+}
+
+/// One operation of a client. One line of `history.jsonl`; the bytes stay in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operated {
+    /// Who.
+    pub client: NodeId,
+    /// As it numbered it.
+    pub request: RequestId,
+    /// True time, in nanoseconds.
+    pub invoked_ns: u64,
+    /// True time, in nanoseconds. With an end that is not open, its effect lies between the two.
+    pub returned_ns: Option<u64>,
+    /// What was asked.
+    #[serde(flatten)]
+    pub call: Call,
+    /// How it ended.
+    #[serde(flatten)]
+    pub ending: Ending,
+    /// What was written, or was read.
+    #[serde(skip)]
+    pub bytes: Bytes,
+}
+
+/// Everything that the clients of a run did to files.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    operations: Vec<Operated>,
+    open: BTreeMap<(NodeId, RequestId), usize>,
+    waiting: BTreeMap<(NodeId, RequestId), u64>,
+    contents: BTreeMap<(u32, u64), Bytes>,
+}
+
+impl History {
+    /// In order of invocation.
+    #[must_use]
+    pub fn operations(&self) -> &[Operated] {
+        &self.operations
+    }
+
+    /// The requests, metadata included, that no answer came to, and when they were invoked.
+    #[must_use]
+    pub fn waiting(&self) -> &BTreeMap<(NodeId, RequestId), u64> {
+        &self.waiting
+    }
+
+    /// The bytes that a client wrote with this checksum and length.
+    #[must_use]
+    pub fn contents(&self, crc: u32, length: u64) -> Option<&Bytes> {
+        self.contents.get(&(crc, length))
+    }
+
+    /// A client begins; the index of its operation, if it is one on a file's bytes.
+    pub fn invoked(
+        &mut self,
+        client: NodeId,
+        true_ns: u64,
+        request: RequestId,
+        operation: &Operation,
+    ) -> Option<usize> {
+        self.waiting.insert((client, request), true_ns);
+        let (call, bytes) = call_of(operation)?;
+        if let Call::Write { crc, .. } | Call::Append { crc, .. } = call {
+            self.contents.insert((crc, bytes.len() as u64), bytes.clone());
+        }
+        let (invoked_ns, returned_ns, ending) = (true_ns, None, Ending::Open);
+        let begun = Operated { client, request, invoked_ns, returned_ns, call, ending, bytes };
+        self.operations.push(begun);
+        self.open.insert((client, request), self.operations.len() - 1);
+        Some(self.operations.len() - 1)
+    }
+
+    /// ... and is answered.
+    pub fn returned(
+        &mut self,
+        client: NodeId,
+        true_ns: u64,
+        request: RequestId,
+        result: &Result<Outcome, OpError>,
+    ) -> Option<usize> {
+        self.waiting.remove(&(client, request));
+        let index = self.open.remove(&(client, request))?;
+        let operation = &mut self.operations[index];
+        operation.returned_ns = Some(true_ns);
+        operation.ending = match (result, &operation.call) {
+            (Ok(Outcome::Written { index, extent }), _) => {
+                Ending::Done { index: *index, extent: *extent }
+            }
+            (Ok(Outcome::Read { payload, .. }), Call::Read { index, extent, .. }) => {
+                operation.bytes = payload.data.clone();
+                let extent = Extent::new(extent.offset, payload.len());
+                Ending::Done { index: *index, extent }
+            }
+            (Err(OpError::TimedOut { maybe: true, .. }), _) => Ending::Open,
+            (Err(_) | Ok(Outcome::Metadata(_) | Outcome::Read { .. }), _) => Ending::Failed,
+        };
+        Some(index)
+    }
+
+    /// A client is no more: nobody waits for its answers, and what it began may take effect.
+    pub fn client_gone(&mut self, client: NodeId) {
+        self.waiting.retain(|(waiting, _), _| *waiting != client);
+        self.open.retain(|(open, _), _| *open != client);
+    }
+}
+
+fn call_of(operation: &Operation) -> Option<(Call, Bytes)> {
+    match operation {
+        Operation::Change(_) | Operation::Query(_) => None,
+        Operation::Write { file, index, offset, payload } => {
+            let extent = Extent::new(*offset, payload.len());
+            let call = Call::Write { file: *file, index: *index, extent, crc: payload.crc };
+            Some((call, payload.data.clone()))
+        }
+        Operation::Append { file, payload, .. } => {
+            let call = Call::Append { file: *file, length: payload.len(), crc: payload.crc };
+            Some((call, payload.data.clone()))
+        }
+        Operation::Read { file, index, extent, mode } => {
+            let call = Call::Read { file: *file, index: *index, extent: *extent, mode: *mode };
+            Some((call, Bytes::new()))
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! I11: every byte that a read returns was written there by somebody.
+
+use crate::history::{Call, Ending, History, Operated};
+use crate::violation::{Invariant, Violation};
+use bytes::Bytes;
+use leasehold_proto::FileId;
+use std::collections::BTreeMap;
+
+/// I11.
+pub const INVARIANT: Invariant = Invariant {
+    id: "I11",
+    name: "no silent corruption",
+    sentence: "no read returns bytes that no client ever wrote there (zeros of holes aside)",
+    source: "GFS §5.2; Bairavasundaram et al. 2008",
+};
+
+/// Writes that were invoked, by file, chunk and offset; and records, by file: where one stands is
+/// the primary's choice, and a relaxed read may show one where it did not remain.
+#[derive(Clone, Debug, Default)]
+pub struct NoSilentCorruption {
+    writes: BTreeMap<(FileId, u64), BTreeMap<u64, Vec<Bytes>>>,
+    longest: BTreeMap<(FileId, u64), u64>,
+    records: BTreeMap<FileId, Vec<Bytes>>,
+}
+
+impl NoSilentCorruption {
+    /// Takes in what a client begins.
+    pub fn invoked(&mut self, operated: &Operated) {
+        let bytes = operated.bytes.clone();
+        match &operated.call {
+            Call::Write { file, index, extent, .. } => {
+                let place = (*file, *index);
+                self.writes.entry(place).or_default().entry(extent.offset).or_default().push(bytes);
+                let longest = self.longest.entry(place).or_default();
+                *longest = extent.length.max(*longest);
+            }
+            Call::Append { file, .. } => self.records.entry(*file).or_default().push(bytes),
+            Call::Read { .. } => {}
+        }
+    }
+
+    /// Judges what a client was told, at `history.operations()[at]`; true if that was a read.
+    pub fn returned(&mut self, history: &History, at: usize) -> Result<bool, Violation> {
+        let operated = &history.operations()[at];
+        let Call::Read { file, index, mode, .. } = operated.call else { return Ok(false) };
+        let Ending::Done { extent, .. } = operated.ending else { return Ok(false) };
+        let mut rest = &operated.bytes[..];
+        let mut offset = extent.offset;
+        while !rest.is_empty() {
+            let known = self.known(file, index, offset, rest, offset == extent.offset);
+            if known == 0 {
+                let detail = format!(
+                    "{file}, chunk {index}: the {mode:?} read of {extent:?} by {} shows {:#04x} \
+                     at {offset}, which nobody wrote there",
+                    operated.client, rest[0]
+                );
+                return Err(INVARIANT.broken(operated.returned_ns.unwrap_or_default(), detail));
+            }
+            rest = &rest[known..];
+            offset += known as u64;
+        }
+        Ok(true)
+    }
+
+    /// How many of these bytes come from one writer, or are zeros of a hole.
+    fn known(&self, file: FileId, index: u64, offset: u64, bytes: &[u8], cut: bool) -> usize {
+        let written = self.written(file, index, offset, bytes);
+        let recorded = if written == 0 { self.recorded(file, bytes, cut) } else { 0 };
+        match written.max(recorded) {
+            0 => bytes.iter().take_while(|byte| **byte == 0).count(),
+            known => known,
+        }
+    }
+
+    /// The longest piece of a write that begins here or before, up to where another write begins:
+    /// that one may have gone over it.
+    fn written(&self, file: FileId, index: u64, offset: u64, bytes: &[u8]) -> usize {
+        let Some(writes) = self.writes.get(&(file, index)) else { return 0 };
+        let longest = self.longest.get(&(file, index)).copied().unwrap_or(0);
+        let next = writes.range(offset + 1..).next().map_or(u64::MAX, |(at, _)| *at);
+        let mut best = 0;
+        for (at, contents) in writes.range(offset.saturating_sub(longest)..=offset).rev() {
+            for content in contents.iter().rev() {
+                let Some(content) = content.get((offset - at) as usize..) else { continue };
+                let upto = content.len().min(bytes.len()).min((next - offset) as usize);
+                if upto > best && content[..upto] == bytes[..upto] {
+                    best = upto;
+                }
+            }
+        }
+        best
+    }
+
+    /// The length of the record that begins here. A read may begin (`cut`) or end inside one.
+    fn recorded(&self, file: FileId, bytes: &[u8], cut: bool) -> usize {
+        let Some(records) = self.records.get(&file) else { return 0 };
+        let fits = |record: &[u8]| {
+            let upto = record.len().min(bytes.len());
+            if record[..upto] == bytes[..upto] { upto } else { 0 }
+        };
+        let whole = records.iter().rev().map(|record| fits(record)).find(|upto| *upto > 0);
+        let inside = || {
+            let tails = |record: &Bytes| {
+                (1..record.len()).map(|from| fits(&record[from..])).max().unwrap_or(0)
+            };
+            records.iter().map(tails).max().unwrap_or(0)
+        };
+        whole.unwrap_or_else(|| if cut { inside() } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+
+    #[test]
+    fn what_was_written_there_is_legal() {
+        let mut run = Run::new();
+        run.write(1, (10, 20), 0, &cell(1));
+        run.invoke_write(2, 30, 128, &cell(2));
+        run.append(3, (40, 50), None, &cell(3));
+        let bytes = [cell(1), vec![0; 64], cell(2), cell(3)].concat();
+        run.relaxed_read(4, (60, 70), 0, &bytes).unwrap();
+        run.relaxed_read(5, (60, 70), 32, &bytes[32..160]).unwrap();
+        run.relaxed_read(6, (60, 70), 200, &bytes[200..]).unwrap();
+    }
+
+    #[test]
+    fn anything_else_is_found() {
+        let mut run = Run::new();
+        run.write(1, (10, 20), 0, &cell(1));
+        run.write(2, (10, 20), 64, &cell(2));
+        let mut torn = cell(1);
+        torn[63] ^= 1;
+        assert_eq!(run.relaxed_read(3, (30, 40), 0, &torn).unwrap_err().invariant, "I11");
+        let misdirected = run.relaxed_read(4, (30, 40), 0, &cell(2));
+        assert_eq!(misdirected.unwrap_err().invariant, "I11");
+        let unwritten = run.relaxed_read(5, (30, 40), 0, &cell(9));
+        assert_eq!(unwritten.unwrap_err().invariant, "I11");
+    }
+
+    #[test]
+    fn a_write_over_half_of_another_leaves_its_other_half() {
+        let mut run = Run::new();
+        run.write(1, (10, 20), 0, &cell(1));
+        run.write(2, (30, 40), 32, &cell(2));
+        let bytes = [&cell(1)[..32], &cell(2)[..]].concat();
+        run.read(3, (50, 60), 0, &bytes).unwrap();
+        run.finish().unwrap();
+    }
+}

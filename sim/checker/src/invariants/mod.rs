@@ -1,0 +1,31 @@
+//! Invariants, one per file: its sentence, its source, what it remembers, how it is judged.
+
+pub mod i01_lease_exclusivity;
+pub mod i02_configuration_order;
+pub mod i03_no_divergence;
+pub mod i04_durability;
+pub mod i05_agreement;
+pub mod i06_strong_reads;
+pub mod i07_no_last_copy_deletion;
+pub mod i08_exactly_once;
+pub mod i10_convergence;
+pub mod i11_no_silent_corruption;
+
+use crate::violation::Invariant;
+
+/// Every invariant that is judged here, in order. (I9, the namespace's, needs several masters.)
+#[must_use]
+pub fn invariants() -> [Invariant; 10] {
+    [
+        i01_lease_exclusivity::INVARIANT,
+        i02_configuration_order::INVARIANT,
+        i03_no_divergence::INVARIANT,
+        i04_durability::INVARIANT,
+        i05_agreement::INVARIANT,
+        i06_strong_reads::INVARIANT,
+        i07_no_last_copy_deletion::INVARIANT,
+        i08_exactly_once::INVARIANT,
+        i10_convergence::INVARIANT,
+        i11_no_silent_corruption::INVARIANT,
+    ]
+}

@@ -1,0 +1,284 @@
+//! A run made by hand, for the tests of the invariants: one chunk, one file, a few servers.
+
+use crate::{Checkers, ChunkFinal, Contents, Finals, ReplicaFinal, Seen, ServerFinal, Violation};
+use bytes::Bytes;
+use leasehold_proto::OpError::{self, TimedOut};
+use leasehold_proto::message::DeleteReason;
+use leasehold_proto::replica::{ChunkSpec, MutationKind, ReplicaImage, ReplicaRecord, SyncPolicy};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member, NodeId, OpId,
+    Operation, Outcome, Payload, ReadMode, RequestId, Sequence, Time,
+};
+use std::collections::BTreeMap;
+
+pub const MASTER: NodeId = NodeId(1);
+pub const CLIENT: NodeId = NodeId(9);
+pub const S1: NodeId = NodeId(101);
+pub const S2: NodeId = NodeId(102);
+pub const S3: NodeId = NodeId(103);
+pub const CHUNK: ChunkHandle = ChunkHandle(5);
+pub const FILE: FileId = FileId(7);
+
+pub fn op(number: u64) -> OpId {
+    OpId { client: CLIENT, number }
+}
+
+/// Contents of 64 bytes.
+pub fn cell(number: u64) -> Vec<u8> {
+    Contents::make(CLIENT.0, number, 64).to_vec()
+}
+
+pub fn lease_taken(version: u64, until: u64) -> Event {
+    Event::LeaseTaken { chunk: CHUNK, version: ChunkVersion(version), until: Time(until) }
+}
+
+pub fn lease_ended(version: u64) -> Event {
+    Event::LeaseEnded { chunk: CHUNK, version: ChunkVersion(version) }
+}
+
+pub fn configured(base: u64, version: u64, members: &[NodeId]) -> Event {
+    let member = |node: &NodeId| Member { node: *node, incarnation: Incarnation(1) };
+    let members = members.iter().map(member).collect();
+    let (base, version) = (ChunkVersion(base), ChunkVersion(version));
+    Event::Configured { chunk: CHUNK, base, version, members }
+}
+
+pub fn freed(base: u64) -> Event {
+    Event::Freed { chunk: CHUNK, base: ChunkVersion(base) }
+}
+
+pub fn promised(version: u64) -> Event {
+    Event::Promised { chunk: CHUNK, version: ChunkVersion(version) }
+}
+
+pub fn recovered(promised: u64, applied: u64) -> Event {
+    let (promised, applied_version) = (ChunkVersion(promised), ChunkVersion(applied));
+    Event::Recovered { chunk: CHUNK, promised, applied_version, sequence: Sequence(0) }
+}
+
+pub fn adopted(version: u64, sequence: u64, ops: &[(OpId, u64)], primary: bool) -> Event {
+    let ops = ops.iter().map(|(op, sequence)| (*op, Sequence(*sequence))).collect();
+    let (version, sequence) = (ChunkVersion(version), Sequence(sequence));
+    Event::Adopted { chunk: CHUNK, version, sequence, length: 0, ops, primary }
+}
+
+pub fn applied(version: u64, sequence: u64, op: OpId) -> Event {
+    let (version, sequence, extent) =
+        (ChunkVersion(version), Sequence(sequence), Extent::new(0, 1));
+    Event::Applied {
+        chunk: CHUNK,
+        version,
+        sequence,
+        op,
+        kind: MutationKind::Write,
+        extent,
+        crc: 0,
+    }
+}
+
+pub fn appended(version: u64, sequence: u64, op: OpId, offset: u64) -> Event {
+    let (version, sequence) = (ChunkVersion(version), Sequence(sequence));
+    let (kind, extent) = (MutationKind::Append, Extent::new(offset, 64));
+    Event::Applied { chunk: CHUNK, version, sequence, op, kind, extent, crc: 0 }
+}
+
+pub fn acknowledged(version: u64, sequence: u64, op: OpId) -> Event {
+    let (version, sequence) = (ChunkVersion(version), Sequence(sequence));
+    Event::Acknowledged { chunk: CHUNK, version, sequence, op, extent: Extent::new(0, 1) }
+}
+
+pub fn deleted(version: u64) -> Event {
+    let reason = DeleteReason::Excluded(ChunkVersion(version));
+    Event::ReplicaDeleted { chunk: CHUNK, reason }
+}
+
+pub fn deleted_as_freed(version: u64) -> Event {
+    Event::ReplicaDeleted { chunk: CHUNK, reason: DeleteReason::Freed(ChunkVersion(version)) }
+}
+
+pub fn quarantined() -> Event {
+    Event::ReplicaQuarantined { chunk: CHUNK }
+}
+
+/// Changes the bytes of a replica.
+pub fn edit(finals: &mut Finals, node: NodeId, change: impl Fn(&mut Vec<u8>)) {
+    let server = finals.servers.get_mut(&node).unwrap();
+    let replica = server.replicas.get_mut(&CHUNK).unwrap();
+    let mut bytes = replica.bytes.to_vec();
+    change(&mut bytes);
+    replica.bytes = bytes.into();
+}
+
+#[derive(Clone)]
+pub struct Run {
+    pub checkers: Checkers,
+    now_ns: u64,
+    replicas: BTreeMap<NodeId, (Sequence, Vec<u8>)>,
+}
+
+impl Run {
+    pub fn new() -> Self {
+        let checkers = Checkers::new(Constants::default());
+        Run { checkers, now_ns: 0, replicas: BTreeMap::new() }
+    }
+
+    pub fn at(&mut self, now_ns: u64) -> &mut Self {
+        self.now_ns = now_ns;
+        self
+    }
+
+    fn observe(&mut self, node: NodeId, event: &Event) -> Result<(), Violation> {
+        let clock = |_: NodeId, at: Time| at.0;
+        self.checkers.observe(&Seen { true_ns: self.now_ns, node, clock: &clock, event })
+    }
+
+    #[track_caller]
+    pub fn good(&mut self, node: NodeId, event: Event) {
+        if let Err(violation) = self.observe(node, &event) {
+            panic!("{violation}");
+        }
+    }
+
+    #[track_caller]
+    pub fn bad(&mut self, node: NodeId, event: Event) -> Violation {
+        self.observe(node, &event).expect_err("this breaks an invariant")
+    }
+
+    pub fn crash(&mut self, node: NodeId) {
+        self.checkers.node_crashed(node);
+    }
+
+    pub fn invoke_write(&mut self, number: u64, now_ns: u64, offset: u64, bytes: &[u8]) {
+        let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
+        let write = Operation::Write { file: FILE, index: 0, offset, payload };
+        self.checkers.client_invoked(CLIENT, now_ns, RequestId(number), &write);
+    }
+
+    /// A write from one time to another, acknowledged.
+    pub fn write(&mut self, number: u64, span_ns: (u64, u64), offset: u64, bytes: &[u8]) {
+        self.invoke_write(number, span_ns.0, offset, bytes);
+        let extent = Extent::new(offset, bytes.len() as u64);
+        self.returned(number, span_ns.1, Ok(Outcome::Written { index: 0, extent })).unwrap();
+    }
+
+    /// An append, acknowledged at an offset or of unknown end.
+    pub fn append(&mut self, number: u64, span_ns: (u64, u64), at: Option<u64>, bytes: &[u8]) {
+        let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
+        let append = Operation::Append { file: FILE, chunk_bytes: 4_096, payload };
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &append);
+        let written = |offset| {
+            let extent = Extent::new(offset, bytes.len() as u64);
+            Outcome::Written { index: 0, extent }
+        };
+        let result = at.map(written).ok_or(TimedOut { maybe: true, last: None });
+        self.returned(number, span_ns.1, result).unwrap();
+    }
+
+    pub fn read(
+        &mut self,
+        number: u64,
+        span_ns: (u64, u64),
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        self.read_range(number, span_ns, offset, bytes.len() as u64, bytes)
+    }
+
+    /// A strong read that may return fewer bytes than asked.
+    pub fn read_range(
+        &mut self,
+        number: u64,
+        span_ns: (u64, u64),
+        offset: u64,
+        length: u64,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        let extent = Extent::new(offset, length);
+        self.read_in(ReadMode::Strong, number, span_ns, extent, bytes)
+    }
+
+    pub fn relaxed_read(
+        &mut self,
+        number: u64,
+        span_ns: (u64, u64),
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        let extent = Extent::new(offset, bytes.len() as u64);
+        self.read_in(ReadMode::Relaxed, number, span_ns, extent, bytes)
+    }
+
+    fn read_in(
+        &mut self,
+        mode: ReadMode,
+        number: u64,
+        span_ns: (u64, u64),
+        extent: Extent,
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
+        let read = Operation::Read { file: FILE, index: 0, extent, mode };
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &read);
+        let payload = Payload::new(Bytes::copy_from_slice(bytes), 0);
+        let chunk_length = extent.offset + bytes.len() as u64;
+        self.returned(number, span_ns.1, Ok(Outcome::Read { payload, chunk_length }))
+    }
+
+    fn returned(
+        &mut self,
+        number: u64,
+        now_ns: u64,
+        result: Result<Outcome, OpError>,
+    ) -> Result<(), Violation> {
+        self.checkers.client_returned(CLIENT, now_ns, RequestId(number), &result)
+    }
+
+    /// The `sequence`th mutation, a write of a cell, on these servers and acknowledged.
+    pub fn written(&mut self, servers: &[NodeId], sequence: u64, offset: u64, length: u64) {
+        let bytes = Contents::make(CLIENT.0, sequence, length as usize);
+        self.write(sequence, (sequence * 10, sequence * 10 + 5), offset, &bytes);
+        let (kind, extent) = (MutationKind::Write, Extent::new(offset, length));
+        let (version, crc) = (ChunkVersion(1), sequence as u32);
+        for node in servers {
+            let (sequence, op) = (Sequence(sequence), op(sequence));
+            self.good(
+                *node,
+                Event::Applied { chunk: CHUNK, version, sequence, op, kind, extent, crc },
+            );
+            let (last, held) = self.replicas.entry(*node).or_default();
+            *last = sequence;
+            held.resize(held.len().max(extent.end() as usize), 0);
+            held[offset as usize..extent.end() as usize].copy_from_slice(&bytes);
+        }
+        self.good(servers[0], acknowledged(1, sequence, op(sequence)));
+    }
+
+    /// Version 1 of the chunk on these servers, with what [`Run::written`] left there.
+    pub fn finals(&self, members: &[NodeId]) -> Finals {
+        let (version, members) = (ChunkVersion(1), members.to_vec());
+        let server = |node: &NodeId| (*node, self.server(*node));
+        let servers = members.iter().map(server).collect();
+        let target = members.len();
+        let (file, index, freed, lost) = (FILE, 0, false, false);
+        let chunk = ChunkFinal { file, index, version, members, target, freed, lost };
+        Finals { true_ns: 1_000, chunks: BTreeMap::from([(CHUNK, chunk)]), servers }
+    }
+
+    fn server(&self, node: NodeId) -> ServerFinal {
+        let (sequence, bytes) = self.replicas.get(&node).cloned().unwrap_or_default();
+        let image = ReplicaImage { sequence, length: 512, ..ReplicaImage::default() };
+        let record = ReplicaRecord {
+            spec: ChunkSpec { chunk_bytes: 4_096, sync: SyncPolicy::Durable },
+            promised: ChunkVersion(1),
+            applied_version: ChunkVersion(1),
+            learner: false,
+            image,
+        };
+        let replica = ReplicaFinal { record, bytes: bytes.into(), corrupt: false };
+        ServerFinal { replicas: BTreeMap::from([(CHUNK, replica)]) }
+    }
+
+    /// Judges the clients' history alone.
+    pub fn finish(&mut self) -> Result<(), Violation> {
+        self.checkers.finish(&Finals { true_ns: 1_000, ..Finals::default() })
+    }
+}
