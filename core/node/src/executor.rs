@@ -13,7 +13,7 @@ pub trait Executor {
     /// the machine is to be told, in an order in which it may be told.
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input>;
 
-    /// Does what nobody waits for; called when nothing is queued.
+    /// Does what nobody waits for; called between two batches.
     fn idle(&mut self) {}
 }
 
@@ -158,4 +158,94 @@ fn done(io: IoId, result: IoResult) -> Input {
 #[must_use]
 pub fn says_disk_failed(input: &Input) -> bool {
     matches!(input, Input::IoDone { result: Err(IoFault::DiskFailed), .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leasehold_proto::metadata::MetadataChange;
+    use leasehold_proto::{Command, Epoch, NodeId, OpId};
+    use leasehold_store::mem::{MemDisk, Mishap};
+
+    fn open(disk: &MemDisk, every: u64) -> (MasterExecutor<MemDisk>, MasterStart) {
+        let options = MasterLogOptions { log_bytes: 64 << 10, ..MasterLogOptions::default() };
+        MasterExecutor::open(disk.clone(), options, every).unwrap()
+    }
+
+    fn leader() -> LogEntry {
+        let command = Command::NewLeader { node: NodeId(1) };
+        LogEntry { epoch: Epoch(0), proposal: IoId(1), command }
+    }
+
+    fn mkdir(number: u64) -> LogEntry {
+        let op = OpId { client: NodeId(9), number };
+        let change = MetadataChange::Mkdir { path: format!("/d{number}"), mtime_ms: 0 };
+        let command = Command::Change { op, acked_below: number, change };
+        LogEntry { epoch: Epoch(1), proposal: IoId(number), command }
+    }
+
+    fn propose(entries: &[LogEntry]) -> Vec<(IoId, IoOp)> {
+        let proposals = entries.iter().cloned();
+        proposals.map(|entry| (entry.proposal, IoOp::Propose { entry })).collect()
+    }
+
+    #[test]
+    fn a_group_is_committed_in_order_and_found_again() {
+        let disk = MemDisk::new();
+        let (mut executor, start) = open(&disk, 1_000);
+        assert_eq!(start.inputs, [Input::Leadership(Leadership::Leader)]);
+        let entries = [leader(), mkdir(2), mkdir(3)];
+        let mut batch = propose(&entries);
+        batch.push((IoId(4), IoOp::ConfirmLeadership));
+        let inputs = executor.execute(batch);
+        let committed: Vec<_> = (1..=3).map(LogIndex).zip(entries.clone()).collect();
+        let mut expected = vec![done(IoId(4), Ok(IoOutput::Confirmed))];
+        for (index, entry) in &committed {
+            expected.push(Input::Committed { index: *index, entry: entry.clone() });
+            let outcome = IoOutput::Proposed(ProposeOutcome::Committed(*index));
+            expected.push(done(entry.proposal, Ok(outcome)));
+        }
+        assert_eq!(inputs, expected);
+
+        drop(executor);
+        disk.power_cycle(7);
+        let (_, start) = open(&disk, 1_000);
+        let replayed =
+            committed.into_iter().map(|(index, entry)| Input::Committed { index, entry });
+        let leads = Input::Leadership(Leadership::Leader);
+        assert_eq!(start.inputs, replayed.chain([leads]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_checkpoint_stands_for_the_entries_before_it() {
+        let disk = MemDisk::new();
+        let (mut executor, start) = open(&disk, 10);
+        let mut state = start.checkpoint;
+        let entries: Vec<_> = [leader()].into_iter().chain((2..=25).map(mkdir)).collect();
+        for (index, entry) in (1..).map(LogIndex).zip(&entries) {
+            let _ = state.apply(index, entry);
+            executor.execute(propose(std::slice::from_ref(entry)));
+            executor.idle();
+        }
+        drop(executor);
+        disk.power_cycle(7);
+        let (executor, start) = open(&disk, 10);
+        assert_eq!(start.checkpoint.applied, LogIndex(20));
+        assert_eq!(start.inputs.len(), 5 + 1);
+        assert_eq!(executor.replayed, state, "checkpoint and log give the state that was");
+    }
+
+    #[test]
+    fn a_failed_log_commits_nothing_more() {
+        let disk = MemDisk::new();
+        let (mut executor, _) = open(&disk, 1_000);
+        executor.execute(propose(&[leader()]));
+        disk.arm(disk.operations() + 1, Mishap::Fails);
+        let failed = executor.execute(propose(&[mkdir(2), mkdir(3)]));
+        let fault = |io| done(IoId(io), Err(IoFault::DiskFailed));
+        assert_eq!(failed, [fault(2), fault(3)]);
+        assert!(failed.iter().all(says_disk_failed));
+        let later = executor.execute(propose(&[mkdir(4)]));
+        assert_eq!(later, [fault(4)], "an out-of-service disk stays so");
+    }
 }
