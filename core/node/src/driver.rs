@@ -132,3 +132,94 @@ where
         self.observer.stepped(now, &self.machine);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+    /// Wants a `Wake` at a fixed time, and two I/Os when it has come.
+    struct Alarm {
+        at: Option<Time>,
+        seen: Vec<(Time, Input)>,
+    }
+
+    impl StateMachine for Alarm {
+        type Config = ();
+        type Durable = ();
+        fn recover((): &(), (): (), _: Time, _: &mut Effects) -> Self {
+            Alarm { at: None, seen: Vec::new() }
+        }
+        fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
+            if self.at.is_some_and(|at| at <= now) {
+                self.at = None;
+                out.push(Effect::Io { io: IoId(1), op: IoOp::ConfirmLeadership });
+                out.push(Effect::Io { io: IoId(2), op: IoOp::ConfirmLeadership });
+            }
+            self.seen.push((now, input));
+        }
+        fn next_deadline(&self) -> Option<Deadline> {
+            self.at.map(|at| Deadline { at, why: "alarm" })
+        }
+        fn assert_invariants(&self) {}
+    }
+
+    /// A clock that moves only while somebody sleeps.
+    struct Sleeping(Arc<AtomicU64>);
+
+    impl Clock for Sleeping {
+        fn now(&self) -> Time {
+            Time(self.0.load(SeqCst))
+        }
+        async fn sleep_until(&self, at: Time) {
+            tokio::task::yield_now().await;
+            self.0.store(at.0, SeqCst);
+        }
+    }
+
+    struct Nobody;
+
+    impl Outbox for Nobody {
+        fn send(&mut self, _: Envelope) {}
+        fn respond(&mut self, _: RequestId, _: Result<Outcome, OpError>) {}
+    }
+
+    #[derive(Clone, Default)]
+    struct Batches(Rc<RefCell<Vec<usize>>>);
+
+    impl Storage for Batches {
+        fn submit(&mut self, batch: Vec<(IoId, IoOp)>) {
+            self.0.borrow_mut().push(batch.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn inputs_come_before_a_deadline_and_a_step_is_one_batch() {
+        let batches = Batches::default();
+        let mut driver = Driver {
+            machine: Alarm { at: Some(Time(50)), seen: Vec::new() },
+            clock: Sleeping(Arc::default()),
+            outbox: Nobody,
+            storage: batches.clone(),
+            observer: Unobserved,
+        };
+        let (sender, mut inbox) = mpsc::channel(4);
+        let lead = Input::Leadership(leasehold_proto::Leadership::Leader);
+        sender.send(lead.clone()).await.unwrap();
+        let later = lead.clone();
+        let sending = async move {
+            // The loop sleeps by its clock first, and then waits for this.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            sender.send(later).await.unwrap();
+        };
+        tokio::join!(driver.run(Effects::new(), &mut inbox), sending);
+        let expected = [(Time(0), lead.clone()), (Time(50), Input::Wake), (Time(50), lead)];
+        assert_eq!(driver.machine.seen, expected);
+        assert_eq!(*batches.0.borrow(), [2]);
+    }
+}
