@@ -47,10 +47,12 @@ impl Disk {
         self.bytes.get(&chunk).map_or(&[], Vec::as_slice)
     }
 
-    /// The bytes of one chunk as they were written, before any decay.
+    /// The bytes of one chunk as they were written, before any decay, up to its length.
     #[must_use]
     pub fn written(&self, chunk: ChunkHandle) -> Vec<u8> {
         let mut bytes = self.bytes(chunk).to_vec();
+        let length = self.replicas.live.get(&chunk).map_or(0, |record| record.image.length);
+        bytes.resize(index(length), 0);
         for ((_, offset), mask) in self.rot.range((chunk, 0)..=(chunk, u64::MAX)) {
             if let Some(byte) = bytes.get_mut(index(*offset)) {
                 *byte ^= mask;

@@ -21,6 +21,7 @@ pub mod world;
 pub mod fair;
 pub mod show;
 pub mod script;
+pub mod walk;
 
 pub use action::{Action, Failure};
 pub use cluster::{Cluster, Happening};

@@ -29,6 +29,18 @@ pub fn client(n: u64) -> NodeId {
     NodeId(CLIENTS + n)
 }
 
+/// A chunkserver's id.
+#[must_use]
+pub fn is_server(node: NodeId) -> bool {
+    (SERVERS..CLIENTS).contains(&node.0)
+}
+
+/// A master's or a chunkserver's id.
+#[must_use]
+pub fn is_node(node: NodeId) -> bool {
+    node.0 < CLIENTS
+}
+
 /// The name of a node, in a cluster with that many masters.
 #[must_use]
 pub fn name(node: NodeId, masters: u64) -> String {

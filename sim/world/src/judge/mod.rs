@@ -308,12 +308,20 @@ fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
         let other = *first.entry(at).or_insert(*id);
         let twin = &cluster.node(other).disk;
         let theirs = &twin.replicas().live[&chunk].image;
-        let same = theirs.length == record.image.length
-            && theirs.sealed == record.image.sealed
-            && twin.written(chunk) == node.disk.written(chunk);
-        if !same {
+        let (mine, other_bytes) = (node.disk.written(chunk), twin.written(chunk));
+        let differs =
+            if (theirs.length, theirs.sealed) != (record.image.length, record.image.sealed) {
+                Some(format!("in length: {} B and {} B", theirs.length, record.image.length))
+            } else {
+                let place = mine.iter().zip(&other_bytes).position(|(a, b)| a != b);
+                place.map(|place| format!("from byte {place} on"))
+            };
+        if let Some(where_) = differs {
             let (one, two) = (name(cluster, other), name(cluster, *id));
-            let what = format!("agreement: {one} and {two} differ in {chunk} at {} {}", at.0, at.1);
+            let what = format!(
+                "agreement: {one} and {two} differ in {chunk} at {} {} {where_}",
+                at.0, at.1
+            );
             return Err(violation("I5", what));
         }
     }

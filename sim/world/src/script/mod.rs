@@ -12,4 +12,5 @@ mod report;
 mod golden;
 
 pub use golden::{Golden, difference};
+pub use setup::rule;
 pub use words::ScriptError;

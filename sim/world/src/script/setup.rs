@@ -96,7 +96,11 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
     Ok(())
 }
 
-fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, Wrong> {
+/// The switch of a rule.
+///
+/// # Errors
+/// If there is no rule of that name.
+pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String> {
     Ok(match name {
         "wait_out_old_lease" => &mut rules.wait_out_old_lease,
         "granter_allows_for_drift" => &mut rules.granter_allows_for_drift,

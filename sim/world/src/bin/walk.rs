@@ -1,0 +1,115 @@
+//! `walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR]`: random walks. Exit
+//! codes: 0 nothing was violated, 1 something was (its actions are in DIR), 2 a wrong argument.
+
+use leasehold_proto::Rules;
+use leasehold_world::script::rule;
+use leasehold_world::show;
+use leasehold_world::walk::{Drawn, Walk, replay, shrink, walk};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// A shorter run is looked for in this many replays at the most.
+const REPLAYS_MAX: u32 = 400;
+
+struct Arguments {
+    seed: u64,
+    seeds: u64,
+    steps: u64,
+    rules: Rules,
+    out: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(what) => {
+            eprintln!(
+                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR]"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut steps, mut failed) = (0, 0);
+    for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
+        let drawn = Drawn::new(seed, arguments.rules);
+        if arguments.seeds == 1 {
+            println!("seed {seed}: {drawn}");
+        }
+        let walk = walk(drawn, arguments.steps);
+        steps += walk.world.steps();
+        for (invariant, count) in walk.world.judge().counts() {
+            *counts.entry(invariant).or_default() += count;
+        }
+        if arguments.seeds == 1 {
+            let seconds = walk.world.cluster().now() / 1_000_000_000;
+            println!(
+                "{} steps, {seconds} s of cluster time, {} requests, {} answered well",
+                walk.world.steps(),
+                walk.requests,
+                walk.succeeded,
+            );
+        }
+        if walk.violation().is_some() {
+            failed += 1;
+            tell(&walk, &arguments);
+        }
+    }
+    println!("{} walks, {steps} steps, {failed} violations; looked at {counts:?}", arguments.seeds);
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn arguments() -> Result<Arguments, String> {
+    let mut arguments = Arguments {
+        seed: 1,
+        seeds: 1,
+        steps: 3_000,
+        rules: Rules::default(),
+        out: "reports/out".into(),
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        let number = || value.parse().map_err(|_| format!("{word} {value}: not a number"));
+        match word.as_str() {
+            "--seed" => arguments.seed = number()?,
+            "--seeds" => arguments.seeds = number()?,
+            "--steps" => arguments.steps = number()?,
+            "--out" => arguments.out = value,
+            "--without" => *rule(&mut arguments.rules, &value)? = false,
+            _ => return Err(format!("there is no option {word}")),
+        }
+    }
+    Ok(arguments)
+}
+
+/// Prints what did not hold, and leaves the shortest list of actions found that ends there.
+fn tell(walk: &Walk, arguments: &Arguments) {
+    let seed = walk.drawn.seed;
+    let violation = walk.violation().expect("the caller looked");
+    println!("seed {seed}: {violation}");
+    println!("  replay: walk --seed {seed} --steps {}", arguments.steps);
+    let short = shrink(&walk.drawn.shape, &walk.actions, REPLAYS_MAX);
+    let mut world = replay(&walk.drawn.shape, &short);
+    let mut text = format!("{}\n{violation}\n", walk.drawn);
+    for action in &short {
+        let _ = writeln!(text, "{action:?}");
+    }
+    text.push_str("\nwhat happened:\n");
+    let trace = world.take_trace();
+    for moment in &trace {
+        if let Some(line) = show::line(world.cluster(), &moment.happening, show::Detail::All) {
+            let _ = writeln!(text, "{:>12} {line}", moment.true_ns / 1_000_000);
+        }
+    }
+    let path = format!("{}/walk-{seed}.txt", arguments.out);
+    let written =
+        std::fs::create_dir_all(&arguments.out).and_then(|()| std::fs::write(&path, text));
+    match written {
+        Ok(()) => {
+            println!("  {} of {} actions are enough: {path}", short.len(), walk.actions.len())
+        }
+        Err(error) => println!("  {path}: {error}"),
+    }
+}

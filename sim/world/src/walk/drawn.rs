@@ -1,0 +1,132 @@
+//! What a seed draws before its walk begins: the cluster, its constants, and which faults there
+//! are at all (swarm testing: Groce et al., ISSTA 2012).
+
+use super::dice::Dice;
+use crate::shape::Shape;
+use leasehold_proto::{Constants, Rules};
+use std::fmt;
+use std::time::Duration;
+
+/// A drawn configuration.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Where it came from.
+    pub seed: u64,
+    /// The cluster.
+    pub shape: Shape,
+    /// Messages are lost.
+    pub drops: bool,
+    /// Messages are doubled.
+    pub duplicates: bool,
+    /// Messages overtake each other (otherwise each link is mostly in order).
+    pub reorders: bool,
+    /// Nodes crash and come back.
+    pub crashes: bool,
+    /// Nodes stand still.
+    pub pauses: bool,
+    /// Links are cut.
+    pub cuts: bool,
+    /// Clocks go at different rates, within the bound.
+    pub rates: bool,
+    /// Disks run full for a while.
+    pub full: bool,
+    /// One disk decays.
+    pub rot: bool,
+    /// The master crashes, or another one leads.
+    pub masters: bool,
+    /// One chunkserver's disk is destroyed.
+    pub destroys: bool,
+    /// Of ten thousand steps, how many are a fault.
+    pub fault_rate: u64,
+}
+
+impl Drawn {
+    /// What `seed` draws, with these rules in force.
+    #[must_use]
+    pub fn new(seed: u64, rules: Rules) -> Self {
+        let mut dice = Dice::new(seed, "shape");
+        let mut coin = || dice.chance(5_000);
+        let faults: [bool; 11] = std::array::from_fn(|_| coin());
+        let [drops, duplicates, reorders, crashes, pauses, cuts, rates, full, rot, masters, gone] =
+            faults;
+        let destroys = gone && dice.chance(3_000);
+        let chunkservers = dice.within(3..=5);
+        let lease = Duration::from_secs(dice.within(3..=12));
+        let constants = Constants {
+            lease_duration: lease,
+            lease_renew_interval: lease / 4,
+            lease_idle_after: Duration::from_secs(dice.within(1..=10)),
+            clock_drift_ppm_max: u32::try_from(dice.within(0..=20)).unwrap_or(0) * 1_000,
+            server_dead_after: Duration::from_millis(dice.within(1_000..=5_000)),
+            repair_delay: Duration::from_millis(dice.within(0..=3_000)),
+            trash_retention: Duration::from_secs(dice.within(1..=30)),
+            operation_timeout: Duration::from_secs(60),
+            block_bytes: 512,
+            mutation_bytes_max: 1_024,
+            inflight_bytes_max: 1_024 * u32::try_from(dice.within(1..=8)).unwrap_or(1),
+            copy_step_bytes_max: 1_024,
+            rules,
+            ..Constants::default()
+        };
+        let shape = Shape {
+            masters: if masters { dice.within(1..=3) } else { 1 },
+            chunkservers,
+            spares: u64::from(destroys),
+            clients: dice.within(1..=3),
+            racks: dice.within(1..=chunkservers),
+            salt: dice.within(0..=1_000),
+            constants,
+        };
+        let fault_rate = [5, 50, 500][usize::try_from(dice.within(0..=2)).unwrap_or(0)];
+        Drawn {
+            seed,
+            shape,
+            drops,
+            duplicates,
+            reorders,
+            crashes,
+            pauses,
+            cuts,
+            rates,
+            full,
+            rot,
+            masters,
+            destroys,
+            fault_rate,
+        }
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = &self.shape;
+        write!(
+            f,
+            "{} masters, {} chunkservers (+{}), {} clients, lease {:?}, rho {} ppm, faults {}/10000:",
+            shape.masters,
+            shape.chunkservers,
+            shape.spares,
+            shape.clients,
+            shape.constants.lease_duration,
+            shape.constants.clock_drift_ppm_max,
+            self.fault_rate,
+        )?;
+        let named = [
+            (self.drops, "loss"),
+            (self.duplicates, "duplication"),
+            (self.reorders, "reordering"),
+            (self.crashes, "crashes"),
+            (self.pauses, "pauses"),
+            (self.cuts, "cuts"),
+            (self.rates, "drift"),
+            (self.full, "full disks"),
+            (self.rot, "rot"),
+            (self.masters, "masters"),
+            (self.destroys, "a destroyed disk"),
+        ];
+        for (_, name) in named.iter().filter(|(there, _)| *there) {
+            write!(f, " {name}")?;
+        }
+        Ok(())
+    }
+}

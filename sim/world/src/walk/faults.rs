@@ -1,0 +1,140 @@
+//! How likely each action is, and the faults whose place and size the dice choose.
+//!
+//! A fault budget keeps a walk fair: rot and destruction hit one chunkserver only, so that no
+//! acknowledged byte loses its last copy.
+
+use super::dice::Dice;
+use super::drawn::Drawn;
+use crate::action::{Action, Failure};
+use crate::cluster::Cluster;
+use crate::names;
+use leasehold_proto::{IoOp, NodeId};
+
+/// Weights are relative to this one, of a message in order.
+const COMMON: u64 = 10_000;
+
+#[derive(Clone, Debug)]
+pub(super) struct Faults {
+    drawn: Drawn,
+    destroyed: bool,
+}
+
+impl Faults {
+    pub fn new(drawn: &Drawn) -> Self {
+        Faults { drawn: drawn.clone(), destroyed: false }
+    }
+
+    /// How likely an enabled action is.
+    pub fn weight(&self, cluster: &Cluster, action: &Action) -> u64 {
+        let drawn = &self.drawn;
+        let rare = |there: bool| if there { drawn.fault_rate } else { 0 };
+        match action {
+            Action::Deliver(id) => {
+                let Some(envelope) = cluster.net().get(*id) else { return 0 };
+                let link = (envelope.from, envelope.to);
+                let first = cluster.net().find(|other| (other.from, other.to) == link);
+                let in_order = drawn.reorders || first == Some(*id);
+                if in_order { COMMON } else { COMMON / 100 }
+            }
+            Action::Drop(_) => rare(drawn.drops),
+            Action::Duplicate(_) => rare(drawn.duplicates) / 2,
+            Action::Complete(..) | Action::Learn(_) | Action::Wake(_) => COMMON,
+            Action::Persist(node, _) => rare(drawn.crashes && self.may_crash(*node)),
+            Action::Fail(node, io, failure) => match failure {
+                Failure::NoSpace => rare(drawn.full && is_apply(cluster, *node, *io)) / 2,
+                Failure::DiskFailed => 0,
+                Failure::Unknown => rare(drawn.masters),
+            },
+            Action::Surface(_) => COMMON / 50,
+            Action::Lead(_) => rare(drawn.masters && drawn.shape.masters > 1) / 5,
+            Action::Depose(_) => COMMON / 50,
+            Action::AdvanceTo(_) => COMMON / 4,
+            Action::Crash(node) => rare(drawn.crashes && self.may_crash(*node)) / 5,
+            Action::Pause(node) => rare(drawn.pauses && names::is_node(*node)) / 5,
+            Action::Resume(_) => COMMON / 20,
+            Action::Restart(node) => self.restart(*node),
+            Action::PowerFail(_)
+            | Action::Destroy(_)
+            | Action::Jump(..)
+            | Action::Rate(..)
+            | Action::Cut(..)
+            | Action::Mend(..)
+            | Action::Heal
+            | Action::Flip(..)
+            | Action::Request(..) => 0,
+        }
+    }
+
+    /// A spare is started when a disk was destroyed, and not before.
+    fn restart(&self, node: NodeId) -> u64 {
+        let spare = names::server(self.drawn.shape.chunkservers) < node && names::is_server(node);
+        if spare && !self.destroyed { 0 } else { COMMON / 20 }
+    }
+
+    fn may_crash(&self, node: NodeId) -> bool {
+        names::is_server(node) || (names::is_node(node) && self.drawn.masters)
+    }
+
+    /// A fault that the enabled actions do not name.
+    pub fn of_its_own(&self, cluster: &Cluster, dice: &mut Dice) -> Option<Action> {
+        if !dice.chance(self.drawn.fault_rate / 5 + 1) {
+            return None;
+        }
+        let nodes: Vec<NodeId> = cluster.nodes().keys().copied().collect();
+        let (one, two) = (*dice.pick(&nodes)?, *dice.pick(&nodes)?);
+        match dice.within(0..=5) {
+            0 if self.drawn.cuts => Some(Action::Cut(one, two)),
+            1 if self.drawn.cuts => Some(Action::Heal),
+            2 if self.drawn.rates => {
+                // Two clocks differ by at most rho if each is within half of it.
+                let half = i64::from(self.drawn.shape.constants.clock_drift_ppm_max) / 2;
+                let rate = dice.within(0..=u64::try_from(2 * half).unwrap_or(0));
+                Some(Action::Rate(one, i64::try_from(rate).unwrap_or(0) - half))
+            }
+            3 if self.drawn.rot => {
+                let chunks: Vec<_> = cluster.namespace()?.chunks.keys().copied().collect();
+                Some(Action::Flip(self.victim(), *dice.pick(&chunks)?, dice.within(0..=2_047)))
+            }
+            4 if self.drawn.destroys && !self.destroyed => {
+                let down = cluster.node(self.victim()).machine.is_none();
+                Some(if down {
+                    Action::Destroy(self.victim())
+                } else {
+                    Action::Crash(self.victim())
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The one chunkserver whose disk may go bad.
+    fn victim(&self) -> NodeId {
+        names::server(self.drawn.seed % self.drawn.shape.chunkservers + 1)
+    }
+
+    pub fn note(&mut self, action: &Action) {
+        self.destroyed |= matches!(action, Action::Destroy(_));
+    }
+}
+
+fn is_apply(cluster: &Cluster, node: NodeId, io: leasehold_proto::IoId) -> bool {
+    let pending = cluster.nodes().get(&node).and_then(|node| node.io.get(&io));
+    pending.is_some_and(|pending| matches!(pending.op, IoOp::Apply { .. }))
+}
+
+/// What ends every fault.
+pub(super) fn ended(cluster: &Cluster) -> Vec<Action> {
+    let mut actions = vec![Action::Heal];
+    for (id, node) in cluster.nodes() {
+        if node.paused {
+            actions.push(Action::Resume(*id));
+        } else if node.machine.is_none() && !node.destroyed {
+            actions.push(Action::Restart(*id));
+        }
+    }
+    if cluster.shape().masters > 1 {
+        actions.push(Action::Lead(names::master(1)));
+        actions.extend((2..=cluster.shape().masters).map(|n| Action::Depose(names::master(n))));
+    }
+    actions
+}
