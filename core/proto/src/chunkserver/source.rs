@@ -49,7 +49,10 @@ impl Chunkserver {
         }
         let bytes_max = u64::from(self.constants().copy_step_bytes_max);
         let length = self.record(chunk).expect("checked above").image.length;
-        let primary = self.live(chunk).primary_mut().expect("checked above");
+        let live = self.live(chunk);
+        // What is on its way to the disk belongs to the chunk already: the read waits for it.
+        let end = live.writing_extents.iter().map(Extent::end).fold(length, u64::max);
+        let primary = live.primary_mut().expect("checked above");
         primary.used_at = now;
         let copy = primary.copies.get_mut(&from).expect("checked above");
         if copy.reading {
@@ -60,7 +63,7 @@ impl Chunkserver {
                 copy.left.insert(piece);
             }
         }
-        copy.left.clip(length);
+        copy.left.clip(end);
         copy.step = step;
         copy.prepared = prepared;
         copy.pieces = copy.left.take(bytes_max);
