@@ -33,7 +33,9 @@ impl Contents {
         bytes.extend_from_slice(&number.to_le_bytes());
         let length32 = u32::try_from(length).expect("contents are shorter than 4 GiB");
         bytes.extend_from_slice(&length32.to_le_bytes());
-        let mut word = (client.rotate_left(32) ^ number ^ 0x9e37_79b9_7f4a_7c15) | 1;
+        // The length counts too: contents cut short are not shorter contents.
+        let seed = client.rotate_left(32) ^ number ^ u64::from(length32).rotate_left(48);
+        let mut word = (seed ^ 0x9e37_79b9_7f4a_7c15) | 1;
         while bytes.len() < length {
             // xorshift64*: cheap, and never a long run of zeros.
             word ^= word >> 12;

@@ -51,7 +51,6 @@ pub struct Operated {
     #[serde(flatten)]
     pub call: Call,
     /// How it ended.
-    #[serde(flatten)]
     pub ending: Ending,
     /// What was written, or was read.
     #[serde(skip)]
@@ -155,6 +154,27 @@ fn call_of(operation: &Operation) -> Option<(Call, Bytes)> {
         Operation::Read { file, index, extent, mode } => {
             let call = Call::Read { file: *file, index: *index, extent: *extent, mode: *mode };
             Some((call, Bytes::new()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::Operated;
+    use crate::testing::*;
+
+    #[test]
+    fn a_line_of_jsonl_is_read_back() {
+        let mut run = Run::new();
+        run.append(1, (10, 20), Some(64), &cell(1));
+        run.append(2, (30, 40), None, &cell(2));
+        run.read(3, (50, 60), 64, &cell(1)).unwrap();
+        for operated in run.checkers.history().operations() {
+            let line = serde_json::to_string(operated).unwrap();
+            let mut back: Operated = serde_json::from_str(&line).unwrap();
+            // The bytes stay behind.
+            back.bytes = operated.bytes.clone();
+            assert_eq!(back, *operated, "{line}");
         }
     }
 }

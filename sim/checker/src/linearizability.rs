@@ -320,14 +320,12 @@ mod tests {
     }
 
     #[test]
-    fn twenty_thousand_operations_take_less_than_a_second() {
+    fn twenty_thousand_operations_take_a_few_steps_each() {
         let mut ops = busy(20_000);
-        let begun = std::time::Instant::now();
-        assert_eq!(judged(&ops), Verdict::Linearizable);
+        assert_eq!(check(&ops, 200_000), Verdict::Linearizable);
         let old = ops[10_000].value - 100;
         ops[10_001] = read(ops[10_001].invoked_ns, ops[10_001].returned_ns.unwrap(), old);
-        assert!(matches!(judged(&ops), Verdict::Violated { .. }));
-        assert!(begun.elapsed().as_secs_f64() < 1.0, "{:?}", begun.elapsed());
+        assert!(matches!(check(&ops, 200_000), Verdict::Violated { .. }));
     }
 
     #[test]

@@ -175,9 +175,10 @@ mod tests {
     #[test]
     fn what_is_deleted_or_destroyed_promised_nothing() {
         let mut run = Run::new();
+        run.good(MASTER, configured(0, 1, &[S3]));
         run.good(S1, promised(3));
         run.good(S2, promised(3));
-        run.good(S1, deleted(3));
+        run.good(S1, deleted(1));
         run.good(S1, promised(1));
         run.checkers.disk_destroyed(S2);
         run.good(S2, promised(1));
