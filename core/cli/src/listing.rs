@@ -2,12 +2,17 @@
 
 use crate::arguments::{LsArguments, StatArguments};
 use crate::failure::{Failure, Outcome, Tally};
+use crate::namespace::is_directory;
 use crate::output::print;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::units::{date, human_size};
-use leasehold_node::client::{Client, FileInfo, FileKind, SyncPolicy};
+use leasehold_node::client::{Client, FileInfo, FileKind, Refusal, SyncPolicy};
+use leasehold_node::clock::wall_clock_ms;
 use serde::Serialize;
+
+/// A file that got a chunk within this time may have grown since the master heard of it.
+const FRESH_MS: u64 = 60_000;
 
 /// One line of `ls`, one object of its JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -84,17 +89,38 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
     tally.outcome()
 }
 
-/// What is in a directory; for a file, the file itself. Lengths are exact for files that are not
-/// being written.
+/// What is in a directory; for a file, the file itself.
 async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<Entry>, Failure> {
     let info = client.stat(path.as_str()).await?;
-    match info.kind {
-        FileKind::File(_) => Ok(vec![Entry::new(path.to_string(), &info)]),
-        FileKind::Directory => {
-            let listed = client.list(path.as_str()).await?;
-            Ok(listed.into_iter().map(|(name, info)| Entry::new(name, &info)).collect())
+    if !is_directory(&info) {
+        return Ok(vec![entry(client, path, path.to_string(), &info).await?]);
+    }
+    let mut entries = Vec::new();
+    for (name, info) in client.list(path.as_str()).await? {
+        entries.push(entry(client, &path.join(&name), name, &info).await?);
+    }
+    Ok(entries)
+}
+
+/// One entry. The master knows lengths from heartbeats, a moment late: of a file that was just
+/// written, the primary of its last chunk is asked.
+async fn entry(
+    client: &Client,
+    path: &ClusterPath,
+    name: String,
+    info: &FileInfo,
+) -> Result<Entry, Failure> {
+    let mut entry = Entry::new(name, info);
+    let fresh = info.mtime_ms.saturating_add(FRESH_MS) > wall_clock_ms();
+    if fresh && !is_directory(info) {
+        match client.open(path.as_str()).await {
+            Ok(file) => entry.length = file.len().await?,
+            // Removed or renamed since it was listed: what was listed is what there was.
+            Err(error) if error.refusal() == Some(&Refusal::NotFound) => {}
+            Err(error) => return Err(error.into()),
         }
     }
+    Ok(entry)
 }
 
 fn long(entries: &[Entry], human: bool) -> Vec<String> {

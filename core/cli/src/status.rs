@@ -22,7 +22,7 @@ pub async fn status(arguments: &StatusArguments) -> Outcome {
 fn as_json(status: &ClusterStatus) -> Value {
     let server = |server: &ServerStatus| {
         json!({
-            "server": server_name(server.node.0),
+            "server": server.node.to_string(),
             "incarnation": server.incarnation.0,
             "rack": server.rack.0,
             "alive": server.alive,
@@ -46,12 +46,6 @@ fn as_json(status: &ClusterStatus) -> Value {
         "safe_mode": status.safe_mode,
         "alarm": status.alarm,
     })
-}
-
-/// How a chunkserver is named everywhere a person sees it: its uuid, which the protocol uses as
-/// its number, in hexadecimal.
-pub fn server_name(uuid: u64) -> String {
-    format!("{uuid:016x}")
 }
 
 fn alive(status: &ClusterStatus) -> usize {
@@ -85,7 +79,7 @@ fn page(status: &ClusterStatus) -> String {
     ));
     if !status.servers.is_empty() {
         lines.push(format!(
-            "\n{:<16}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
+            "\n{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
             "server", "state", "rack", "incarnation", "replicas", "used", "capacity"
         ));
     }
@@ -95,8 +89,8 @@ fn page(status: &ClusterStatus) -> String {
 
 fn line(server: &ServerStatus) -> String {
     format!(
-        "{:<16}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
-        server_name(server.node.0),
+        "{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
+        server.node.to_string(),
         if server.alive { "alive" } else { "DEAD" },
         server.rack.0,
         server.incarnation.0,
@@ -134,7 +128,7 @@ mod tests {
         let page = page(&cluster());
         assert!(page.contains("servers: 1 of 2 alive"), "{page}");
         assert!(page.contains("chunks: 4, under target: 3, unavailable: 0"), "{page}");
-        assert!(page.contains("00000000000000cd  DEAD"), "{page}");
+        assert!(page.contains("n205                   DEAD"), "{page}");
         assert!(!page.contains("ALARM") && !page.contains("safe mode"), "{page}");
     }
 
@@ -148,7 +142,7 @@ mod tests {
     fn json_has_the_same_facts() {
         let json = as_json(&cluster());
         assert_eq!(json["servers_alive"], 1);
-        assert_eq!(json["servers"][1]["server"], "00000000000000cd");
+        assert_eq!(json["servers"][1]["server"], "n205");
         assert_eq!(json["servers"][0]["capacity_bytes"], 1 << 30);
         assert_eq!(json["chunks_under_target"], 3);
     }

@@ -1,6 +1,5 @@
 //! What can be wrong with a chunk, judged from what the master knows of its replicas.
 
-use crate::status::server_name;
 use leasehold_node::client::{ChunkStatus, ReplicaStatus};
 use leasehold_proto::{ChunkVersion, NodeId};
 use std::fmt;
@@ -73,23 +72,22 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |node: &NodeId| server_name(node.0);
         match self {
             Problem::UnderTarget { good, target } => {
                 write!(f, "{good} good replicas of {target} wanted")
             }
             Problem::Unavailable => f.write_str("no good replica is heard"),
-            Problem::Silent(node) => write!(f, "{}: server silent", name(node)),
+            Problem::Silent(node) => write!(f, "{}: server silent", node),
             Problem::Behind { node, applied, version } => {
-                write!(f, "{}: at {applied}, configuration is {version}", name(node))
+                write!(f, "{}: at {applied}, configuration is {version}", node)
             }
-            Problem::Corrupt(node) => write!(f, "{}: reported a checksum error", name(node)),
+            Problem::Corrupt(node) => write!(f, "{}: reported a checksum error", node),
             Problem::Lengths(lengths) => {
-                let each = lengths.iter().map(|(node, bytes)| format!("{} {bytes}", name(node)));
+                let each = lengths.iter().map(|(node, bytes)| format!("{node} {bytes}"));
                 write!(f, "lengths differ: {}", each.collect::<Vec<_>>().join(", "))
             }
-            Problem::Unreadable { node, why } => write!(f, "{}: {why}", name(node)),
-            Problem::Differs(a, b) => write!(f, "{} and {}: bytes differ", name(a), name(b)),
+            Problem::Unreadable { node, why } => write!(f, "{}: {why}", node),
+            Problem::Differs(a, b) => write!(f, "{} and {}: bytes differ", a, b),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::problem::Problem;
 use crate::path::ClusterPath;
-use crate::status::server_name;
 use crate::units::human_size;
 use leasehold_node::client::ChunkStatus;
 use leasehold_proto::{ChunkHandle, FileId};
@@ -87,7 +86,7 @@ impl Report {
                 "file": finding.file.0,
                 "path": self.paths.get(&finding.file).map(ClusterPath::as_str),
                 "index": finding.index,
-                "server": finding.problem.node().map(|node| server_name(node.0)),
+                "server": finding.problem.node().map(|node| node.to_string()),
                 "problem": finding.problem.kind(),
                 "what": finding.problem.to_string(),
             })
@@ -106,7 +105,7 @@ impl Report {
     fn chunk_json(&self, chunk: &ChunkStatus) -> Value {
         let replicas = chunk.replicas.iter().map(|replica| {
             json!({
-                "server": server_name(replica.node.0),
+                "server": replica.node.to_string(),
                 "member": replica.member,
                 "alive": replica.alive,
                 "corrupt": replica.corrupt,
@@ -120,7 +119,7 @@ impl Report {
             "path": self.paths.get(&chunk.file).map(ClusterPath::as_str),
             "index": chunk.index,
             "version": chunk.version.0,
-            "primary": chunk.primary.map(|node| server_name(node.0)),
+            "primary": chunk.primary.map(|node| node.to_string()),
             "leased": chunk.leased,
             "target": chunk.target,
             "replicas": replicas.collect::<Vec<_>>(),
@@ -159,7 +158,7 @@ mod tests {
     #[test]
     fn a_finding_names_path_chunk_and_server() {
         let page = unwell().page();
-        assert!(page.starts_with("/a/b chunk 3 (c7): 00000000000000ab: server silent\n"), "{page}");
+        assert!(page.starts_with("/a/b chunk 3 (c7): n171: server silent\n"), "{page}");
         assert!(page.contains("(trash) f9 chunk 0 (c8): no good replica is heard"), "{page}");
         assert!(page.ends_with("NOT HEALTHY: 2 problems"), "{page}");
     }

@@ -1,0 +1,63 @@
+//! `leasehold cluster`.
+
+use crate::cluster::{free_port, signal};
+use crate::command::{Started, leasehold, run, run_with, start, until};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Three ports in a row that were free a moment ago.
+fn base_port() -> u16 {
+    let ports: Vec<u16> = std::iter::repeat_with(free_port).take(16).collect();
+    let row = ports.windows(4).find(|row| row[0] + 3 == row[3]);
+    row.expect("sixteen ports hold four in a row")[0]
+}
+
+/// Starts it and returns when it says that it is complete.
+fn cluster(dir: &Path, port: u16) -> Started {
+    let mut command = leasehold();
+    command.args(["cluster", "--base-port", &port.to_string(), "--dir"]).arg(dir);
+    let mut started = start(&mut command, true);
+    let mut lines = BufReader::new(started.child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("1 master and 3 chunkservers"), "{first}");
+    started
+}
+
+fn client(port: u16, words: &[&str]) -> Command {
+    let mut command = leasehold();
+    command.args(words).env("LEASEHOLD_MASTER", format!("127.0.0.1:{port}"));
+    command
+}
+
+fn nobody_listens(port: u16) -> bool {
+    (port..port + 4).all(|port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+}
+
+#[test]
+fn it_stops_cleanly_and_serves_the_same_files_again() {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let port = base_port();
+    let started = cluster(dir.path(), port);
+    run_with(&mut client(port, &["put", "-", "/file"]), b"kept\n").well();
+    signal(started.child.id(), Signal::TERM);
+    started.end().well();
+    assert!(nobody_listens(port), "every server has ended with it");
+
+    let started = cluster(dir.path(), port);
+    assert_eq!(run(&mut client(port, &["cat", "/file"])).well().text(), "kept\n");
+    signal(started.child.id(), Signal::INT);
+    started.end().well();
+}
+
+#[test]
+fn its_servers_do_not_outlive_it() {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let port = base_port();
+    let mut started = cluster(dir.path(), port);
+    started.child.kill().unwrap();
+    started.child.wait().unwrap();
+    until("the servers have ended", || nobody_listens(port));
+}

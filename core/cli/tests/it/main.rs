@@ -1,0 +1,17 @@
+//! The binary as people run it: real processes, real files, kill -9.
+//!
+//! Nothing here waits for luck: a put is fed through a pipe, so a server dies exactly in its
+//! middle. Every wait has a limit.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "real files and time")]
+
+mod cluster;
+mod command;
+mod configuration;
+mod crash;
+mod development;
+mod files;
+mod full_disk;
+mod hostile;
+mod rot;
+mod servers;
