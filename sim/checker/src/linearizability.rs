@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(check(&ops, 200_000), Verdict::Linearizable);
         let old = ops[10_000].value - 100;
         ops[10_001] = read(ops[10_001].invoked_ns, ops[10_001].returned_ns.unwrap(), old);
-        assert!(matches!(check(&ops, 200_000), Verdict::Violated { .. }));
+        assert!(matches!(check(&ops, STEPS_MAX), Verdict::Violated { .. }));
     }
 
     #[test]
