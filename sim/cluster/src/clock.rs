@@ -2,6 +2,7 @@
 
 use crate::net::Parcel;
 use crate::timeline::{Timeline, Timer};
+use leasehold_checker::TrueTime;
 use leasehold_node::driver::Clock;
 use leasehold_proto::{NodeId, Time};
 use std::collections::BTreeMap;
@@ -60,17 +61,14 @@ impl Clocks {
         self.rate(node).local(true_ns)
     }
 
-    /// The true time at which a node's clock shows `at`.
-    ///
-    /// # Panics
-    /// If the node never began.
-    #[must_use]
-    pub fn true_ns(&self, node: NodeId, at: Time) -> u64 {
-        self.rate(node).true_ns(at)
-    }
-
     fn rate(&self, node: NodeId) -> &Rate {
         self.0.get(&node).expect("whoever has a clock has begun a life")
+    }
+}
+
+impl TrueTime for Clocks {
+    fn true_ns(&self, node: NodeId, at: Time) -> u64 {
+        self.rate(node).true_ns(at)
     }
 }
 

@@ -91,8 +91,11 @@ impl RunLog {
         self.fingerprint
     }
 
-    /// Takes what was asked for: the digests and the watched lines.
+    /// Takes what was asked for, the digests and the watched lines, and ends the trace.
     pub fn take(&mut self) -> (Vec<u32>, Vec<Line>) {
+        if let Some(Err(error)) = self.trace.take().map(|mut trace| trace.flush()) {
+            eprintln!("the trace is not complete: {error}");
+        }
         (self.digests.take().unwrap_or_default(), std::mem::take(&mut self.lines))
     }
 

@@ -104,6 +104,7 @@ struct Run {
     nemesis: Nemesis,
     progress: Option<Box<dyn FnMut(u64) + Send>>,
     converged_ms: Option<u64>,
+    unrest: Option<Wrong>,
 }
 
 impl Run {
@@ -128,6 +129,7 @@ impl Run {
             nemesis,
             progress: asked.progress,
             converged_ms: None,
+            unrest: None,
         }
     }
 
@@ -240,9 +242,7 @@ impl Run {
     async fn tick(&mut self) {
         self.cluster.around.timeline.timer().after(TICK_NS).await;
         if let Some((node, why)) = self.cluster.settle_ends() {
-            let detail = format!("{node}: {why}");
-            let sentence = "a store opens after every power failure";
-            self.shared.watch.judge(Err(Wrong { invariant: "I4", sentence, detail }));
+            self.shared.watch.judge(Err(unopened(&format!("{node}: {why}"))));
         }
         let now_ms = self.now() / MS;
         if let Some(progress) = &mut self.progress {
@@ -250,10 +250,10 @@ impl Run {
         }
     }
 
-    fn did_not_converge(&self, why: &str) {
+    /// Kept until the disks were looked at: what is lost is worse than what is late.
+    fn did_not_converge(&mut self, why: &str) {
         let detail = format!("{why}; the bound is {} ms", self.scenario.acts.converge_ms);
-        let wrong = Wrong { invariant: "I10", sentence: CONVERGENCE, detail };
-        self.shared.watch.judge(Err(wrong));
+        self.unrest = Some(Wrong { invariant: "I10", sentence: CONVERGENCE, detail });
     }
 
     fn now(&self) -> u64 {
@@ -267,10 +267,7 @@ impl Run {
         // Tasks of killed nodes are dropped when they are next polled; those that are not polled
         // before the run is over are never freed.
         madsim::time::sleep(std::time::Duration::from_millis(1)).await;
-        let members_compared = match self.converged_ms {
-            Some(_) => self.look_inside(),
-            None => 0,
-        };
+        self.look_inside();
         let watch = self.shared.watch.state();
         let tally = self.shared.tally.lock().expect("counting does not panic");
         let disks = (0..self.cluster.hosts()).map(|host| self.cluster.disk(host).counts());
@@ -284,18 +281,40 @@ impl Run {
             network: self.cluster.around.network.counts(),
             power_failures: disks.map(|counts| counts.crashes).sum(),
             reads_judged: watch.ledger.reads_judged(),
-            members_compared,
+            judged: watch.checkers.counts().clone(),
+            undecided: watch.checkers.undecided(),
             converged_ms: self.converged_ms,
             ..Summary::default()
         }
     }
 
-    fn look_inside(&mut self) -> u64 {
-        let judged = autopsy::compare_members(&mut self.cluster, &self.drawn.constants);
-        let compared = judged.as_ref().copied().unwrap_or(0);
-        self.shared.watch.judge(judged.map(drop));
-        compared
+    /// Judges what stands on the disks; then, if everything else is in order, whether the cluster
+    /// came to rest.
+    fn look_inside(&mut self) {
+        if self.shared.watch.violated() {
+            return;
+        }
+        let finals = match autopsy::finals(&self.cluster, &self.drawn.constants) {
+            Ok(finals) => finals,
+            Err(error) => return self.shared.watch.judge(Err(unopened(&error.to_string()))),
+        };
+        let now_ns = self.now();
+        let mut state = self.shared.watch.state();
+        let finished = state.checkers.finish(&finals);
+        state.judge(finished, now_ns);
+        let converged = match self.unrest.take() {
+            None => state.checkers.converged(&finals).map_err(Wrong::from),
+            Some(wrong) => Err(wrong),
+        };
+        if let Err(wrong) = converged {
+            state.found(wrong, now_ns);
+        }
     }
+}
+
+fn unopened(why: &str) -> Wrong {
+    let sentence = "a store opens after every power failure";
+    Wrong { invariant: "I4", sentence, detail: why.to_owned() }
 }
 
 fn is_busy(status: &ClusterStatus) -> bool {

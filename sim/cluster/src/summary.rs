@@ -25,7 +25,10 @@ pub struct Summary {
     pub facts: BTreeMap<&'static str, u64>,
     pub network: NetCounts,
     pub reads_judged: u64,
-    pub members_compared: u64,
+    /// How often each invariant was put to the test.
+    pub judged: BTreeMap<&'static str, u64>,
+    /// Registers whose linearizability was given up undecided.
+    pub undecided: u64,
     /// After faults ended; none if it did not.
     pub converged_ms: Option<u64>,
 }
@@ -70,10 +73,16 @@ impl Summary {
             ("partitions", self.partitions(), 1),
             ("membership changes", self.membership_changes(), 1),
             ("judged reads", self.reads_judged, 100),
-            ("compared members", self.members_compared, 1),
+            ("tests of I1", self.tests_of("I1"), 1),
+            ("tests of I5", self.tests_of("I5"), 1),
+            ("tests of I6", self.tests_of("I6"), 1),
         ];
         let short = demands.iter().find(|(_, found, wanted)| found < wanted)?;
         Some(format!("{} {}, at least {} wanted", short.1, short.0, short.2))
+    }
+
+    fn tests_of(&self, invariant: &str) -> u64 {
+        self.judged.get(invariant).copied().unwrap_or(0)
     }
 
     fn sum(&self, kinds: &[&str]) -> u64 {
@@ -117,9 +126,14 @@ impl fmt::Display for Summary {
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(
             f,
-            "judged       {} reads, {} members compared; converged {}",
+            "invariants   {}; {} reads judged from outside, {} registers undecided",
+            listed(&self.judged),
             self.reads_judged,
-            self.members_compared,
+            self.undecided
+        )?;
+        writeln!(
+            f,
+            "convergence  {}",
             self.converged_ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"))
         )?;
         write!(f, "fingerprint  {} of {} events", self.fingerprint, self.happenings)
@@ -141,7 +155,7 @@ mod tests {
             faults: [("crash", 1), ("one_way", 1)].into(),
             facts: [("membership changes", 1)].into(),
             reads_judged: 100,
-            members_compared: 9,
+            judged: [("I1", 1), ("I5", 1), ("I6", 1)].into(),
             virtual_ns: 60_000_000_000,
             wall_ns: 500_000_000,
             ..Summary::default()

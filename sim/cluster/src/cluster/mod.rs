@@ -69,7 +69,7 @@ impl Cluster {
         let (sender, ends) = mpsc::unbounded_channel();
         let around = Surroundings {
             seed: drawn.seed,
-            watch: Watch::new(&timeline, log),
+            watch: Watch::new(&timeline, &drawn.constants, log),
             timeline,
             network,
             constants: drawn.constants.clone(),

@@ -5,8 +5,11 @@ use crate::ledger::{Ledger, Wrong};
 use crate::log::{Happening, LogOptions, RunLog};
 use crate::net::Parcel;
 use crate::timeline::Timeline;
+use leasehold_checker::{Checkers, Seen, Violation};
 use leasehold_node::driver::Observer;
-use leasehold_proto::{ChunkHandle, ChunkVersion, Effect, Event, Input, Member, NodeId, Time};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, Member, NodeId, Time,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +27,9 @@ pub struct State {
     pub log: RunLog,
     /// Every node's clock.
     pub clocks: Clocks,
-    /// What clients asked and were told.
+    /// Those who judge by what the machines tell.
+    pub checkers: Checkers,
+    /// What clients asked of files and were told, judged from outside.
     pub ledger: Ledger,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
@@ -48,10 +53,15 @@ pub struct Found {
 impl Watch {
     /// Sees a run with these constants.
     #[must_use]
-    pub fn new(timeline: &Arc<Timeline<Parcel>>, options: LogOptions) -> Self {
+    pub fn new(
+        timeline: &Arc<Timeline<Parcel>>,
+        constants: &Constants,
+        options: LogOptions,
+    ) -> Self {
         let state = State {
             log: RunLog::new(options),
             clocks: Clocks::default(),
+            checkers: Checkers::new(constants.clone()),
             ledger: Ledger::default(),
             violation: None,
             facts: BTreeMap::new(),
@@ -88,6 +98,7 @@ impl Watch {
     pub fn crashed(&self, node: NodeId) {
         let now = self.timeline.now();
         let mut state = self.state();
+        state.checkers.node_crashed(node);
         state.log.note(now, node, &Happening::Outside("ends"));
     }
 
@@ -95,6 +106,7 @@ impl Watch {
     pub fn disk_destroyed(&self, node: NodeId) {
         let now = self.timeline.now();
         let mut state = self.state();
+        state.checkers.disk_destroyed(node);
         state.log.note(now, node, &Happening::Outside("lost its disk"));
     }
 
@@ -132,7 +144,17 @@ impl State {
         self.violation.get_or_insert(Found { wrong, true_ns, number });
     }
 
-    fn event(&mut self, event: &Event) {
+    /// Records what a checker found, if it found something.
+    pub fn judge(&mut self, judged: Result<(), Violation>, true_ns: u64) {
+        if let Err(violation) = judged {
+            self.found(violation.into(), true_ns);
+        }
+    }
+
+    fn event(&mut self, true_ns: u64, node: NodeId, event: &Event) {
+        let seen = Seen { true_ns, node, clock: &self.clocks, event };
+        let judged = self.checkers.observe(&seen);
+        self.judge(judged, true_ns);
         *self.facts.entry(fact(event)).or_default() += 1;
         match event {
             Event::Configured { chunk, version, members, .. } => {
@@ -192,15 +214,24 @@ pub struct NodeObserver {
 impl<M> Observer<M> for NodeObserver {
     fn input(&mut self, _: Time, input: &Input) {
         let now = self.watch.timeline.now();
-        self.watch.state().log.note(now, self.node, &Happening::Input(input));
+        let mut state = self.watch.state();
+        state.log.note(now, self.node, &Happening::Input(input));
+        if let Input::Request { id, op } = input {
+            state.checkers.client_invoked(self.node, now, *id, op);
+        }
     }
 
     fn effect(&mut self, _: Time, effect: &Effect) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.log.note(now, self.node, &Happening::Effect(effect));
-        if let Effect::Observe(event) = effect {
-            state.event(event);
+        match effect {
+            Effect::Observe(event) => state.event(now, self.node, event),
+            Effect::Respond { id, result } => {
+                let judged = state.checkers.client_returned(self.node, now, *id, result);
+                state.judge(judged, now);
+            }
+            Effect::Send(_) | Effect::Io { .. } => {}
         }
     }
 

@@ -4,13 +4,37 @@
 //! the true times at which they were invoked and answered. A read must show a write that could be
 //! the last one before it; a record acknowledged stands once, any other at most once.
 
-mod contents;
 #[cfg(test)]
 mod tests;
 
-pub use contents::{Author, scan};
-
+use bytes::Bytes;
+use leasehold_checker::{Contents, Violation};
 use std::collections::BTreeMap;
+
+/// Who wrote something: a client, and the number of its operation. No two operations of a run
+/// have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Author {
+    /// The client's number.
+    pub client: u64,
+    /// Counted from 1 by the client.
+    pub number: u64,
+}
+
+impl Author {
+    /// What this author writes, `length` bytes of it: 28 at the least.
+    #[must_use]
+    pub fn write(self, length: usize) -> Bytes {
+        Contents::make(self.client, self.number, length)
+    }
+
+    /// The author of the contents that begin here, and their length, if they are whole.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<(Author, usize)> {
+        let Contents { client, number, length } = Contents::parse(bytes)?;
+        Some((Author { client, number }, length))
+    }
+}
 
 /// How an operation ended, as far as its client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +82,13 @@ pub struct Wrong {
     pub sentence: &'static str,
     /// What was seen.
     pub detail: String,
+}
+
+impl From<Violation> for Wrong {
+    fn from(violation: Violation) -> Self {
+        let Violation { invariant, sentence, detail, .. } = violation;
+        Wrong { invariant, sentence, detail }
+    }
 }
 
 /// I4's sentence.
@@ -201,7 +232,7 @@ impl Ledger {
             wrong("I11", NO_CORRUPTION, detail)
         })?;
         let mut places: BTreeMap<Author, Vec<u64>> = BTreeMap::new();
-        for (at, author, _) in found {
+        for (at, author) in found {
             places.entry(author).or_default().push(at as u64);
         }
         for (author, places) in &places {
@@ -248,6 +279,23 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Every record in a stretch of bytes, with its place; an error is the first place that holds
+/// neither a whole record nor a zero.
+fn scan(bytes: &[u8]) -> Result<Vec<(usize, Author)>, usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == 0 {
+            at += 1;
+            continue;
+        }
+        let (author, length) = Author::read(&bytes[at..]).ok_or(at)?;
+        found.push((at, author));
+        at += length;
+    }
+    Ok(found)
 }
 
 /// Nobody, for zeros.

@@ -22,7 +22,7 @@ fn ledger(writes: &[(u64, Option<u64>)]) -> Ledger {
 }
 
 fn read(writes: &[(u64, Option<u64>)], shown: u64, at: (u64, u64)) -> Option<&'static str> {
-    let bytes = if shown == 0 { vec![0; 64] } else { author(shown).write(64) };
+    let bytes = if shown == 0 { vec![0; 64] } else { author(shown).write(64).to_vec() };
     ledger(writes).read_cell(CELL, &bytes, Some(at)).err().map(|wrong| wrong.invariant)
 }
 
@@ -72,7 +72,10 @@ fn appended(file: &[u64], endings: &[(Ending, Option<u64>)]) -> Option<&'static 
     }
     let bytes: Vec<u8> = file
         .iter()
-        .flat_map(|number| if *number == 0 { vec![0; 64] } else { author(*number).write(64) })
+        .flat_map(|number| match number {
+            0 => vec![0; 64],
+            number => author(*number).write(64).to_vec(),
+        })
         .collect();
     ledger.read_back_records(9, &bytes).err().map(|wrong| wrong.invariant)
 }
@@ -90,4 +93,13 @@ fn records_stand_exactly_once() {
     assert_eq!(appended(&[], &[(Unknown, None)]), None);
     assert_eq!(appended(&[1, 1], &[(Unknown, None)]), Some("I8"));
     assert_eq!(appended(&[1], &[(Refused, None)]), Some("I8"));
+}
+
+#[test]
+fn a_torn_record_is_corruption() {
+    let mut ledger = Ledger::default();
+    ledger.append_invoked(9, author(1), 64);
+    let mut bytes = author(1).write(64).to_vec();
+    bytes[40] ^= 1;
+    assert_eq!(ledger.read_back_records(9, &bytes).unwrap_err().invariant, "I11");
 }

@@ -85,7 +85,6 @@ pub async fn read_back(client: &Client, shared: &Shared) -> Result<(), ClientErr
 /// One client at work.
 pub struct Worker {
     shared: Shared,
-    client: Client,
     files: Vec<File>,
     names: Names,
     stream: Stream,
@@ -108,11 +107,10 @@ impl Worker {
             files.push(client.open(&path_of(file)).await?);
         }
         Ok(Worker {
-            names: Names::new(client.clone(), index, spec(&shared.workload, drawn.replicas)),
+            names: Names::new(client, index, spec(&shared.workload, drawn.replicas)),
             stream: drawn.seed.fork("client", index),
             timer: shared.timeline.timer(),
             shared,
-            client,
             files,
             number: 0,
             index,

@@ -107,11 +107,11 @@ impl Names {
         let mut judged = Ok(());
         match (ending, result) {
             (Ending::Acknowledged, _) => {
-                gone.iter().for_each(|name| drop(self.present.remove(*name)));
+                self.present.retain(|name| !gone.contains(&name.as_str()));
                 self.present.extend(come.iter().map(|name| (*name).to_owned()));
             }
             (Ending::Unknown, _) => {
-                gone.iter().for_each(|name| drop(self.present.remove(*name)));
+                self.present.retain(|name| !gone.contains(&name.as_str()));
                 let both = gone.iter().chain(come);
                 self.uncertain.extend(both.map(|name| (*name).to_owned()));
             }
