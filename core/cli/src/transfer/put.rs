@@ -10,7 +10,7 @@ use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::signals::Signals;
 use crate::units::human_size;
-use leasehold_node::client::{Client, ClientError, File, Refusal};
+use leasehold_node::client::{Client, ClientError, File, OpError, Refusal};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -121,9 +121,14 @@ fn piece_bytes(client: &Client, file: &File) -> usize {
     usize::try_from(piece).expect("a mutation fits memory")
 }
 
-/// The person named the target, not the partial file.
+/// The person named the target, not the partial file; and whether a piece of that one was written
+/// does not matter, since all of it goes away.
 fn about_target(target: &ClusterPath, error: ClientError) -> Failure {
     match error {
+        ClientError::Operation { error: OpError::TimedOut { last, .. }, .. } => match last {
+            Some(last) => Failure::about(target, format!("{last} (tried until the timeout)")),
+            None => Failure::about(target, "Connection timed out"),
+        },
         ClientError::Operation { error, .. } => Failure::about(target, error),
         other => other.into(),
     }

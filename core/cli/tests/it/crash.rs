@@ -1,7 +1,7 @@
 //! Servers that die in the middle of something.
 
 use crate::cluster::{Cluster, assert_same, noise};
-use crate::command::start;
+use crate::command::{start, until};
 use std::io::{Read, Write};
 
 const MIB: usize = 1 << 20;
@@ -31,9 +31,10 @@ fn a_file_survives_a_chunkserver_killed_in_its_put_and_another_in_its_get() {
     get.end().well();
     assert_same(&found, &bytes);
 
-    let unwell = cluster.run(&["fsck", "--no-read"]);
-    assert_eq!(unwell.code, Some(1), "{}", unwell.text());
-    assert!(unwell.text().contains("NOT HEALTHY"), "{}", unwell.text());
+    until("the loss is seen", || {
+        let report = cluster.run(&["fsck", "--no-read"]);
+        report.code == Some(1) && report.text().contains("NOT HEALTHY")
+    });
 
     cluster.chunkservers[1].start();
     let healthy = cluster.run(&["fsck", "--wait", "60"]).well();

@@ -98,6 +98,18 @@ impl Job {
         }
     }
 
+    /// Keeps what stands in its way. A full disk is a word about the world; while members come and
+    /// go because of it, refusals about who is primary tell a person nothing, and do not hide it.
+    pub fn note(&mut self, refusal: Option<Refusal>) {
+        let routing = matches!(
+            refusal,
+            Some(Refusal::NotPrimary | Refusal::Stale { .. } | Refusal::Busy) | None
+        );
+        if !(routing && self.last == Some(Refusal::NoSpace)) {
+            self.last = refusal.or(self.last.take());
+        }
+    }
+
     /// For deadlines.
     pub fn waits_for(&self) -> &'static str {
         match self.stage {
@@ -107,5 +119,28 @@ impl Job {
             Stage::Pausing => "backoff",
             Stage::Waiting(_) | Stage::Ready => "operation timeout",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::FileId;
+
+    #[test]
+    fn a_full_disk_is_not_hidden_by_words_about_routing() {
+        let goal = Goal::Errand(Errand::Seal { file: FileId(1), index: 0 });
+        let mut job = Job::new(goal, 1, Time::NEVER);
+        for (refusal, last) in [
+            (Refusal::NotPrimary, Refusal::NotPrimary),
+            (Refusal::NoSpace, Refusal::NoSpace),
+            (Refusal::NotPrimary, Refusal::NoSpace),
+            (Refusal::Corrupt, Refusal::Corrupt),
+        ] {
+            job.note(Some(refusal));
+            assert_eq!(job.last, Some(last));
+        }
+        job.note(None);
+        assert_eq!(job.last, Some(Refusal::Corrupt));
     }
 }

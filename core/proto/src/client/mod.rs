@@ -262,7 +262,7 @@ impl Client {
         let job = self.jobs.get_mut(&id).expect("the caller has just looked it up");
         job.attempt = job.attempt.saturating_add(1);
         job.stage = Stage::Pausing;
-        job.last = refusal.or(job.last.take());
+        job.note(refusal);
         let (number, attempt) = (job.number, job.attempt);
         let span = backoff::span(&self.config.constants, node, number, attempt);
         self.arm(id, now + span);

@@ -151,7 +151,7 @@ impl Client {
         if mode == ReadMode::Relaxed && members > 0 && !tried.is_multiple_of(members) {
             let job = self.job(id);
             job.attempt += 1;
-            job.last = refusal.or(job.last.take());
+            job.note(refusal);
             let op = job.number;
             out.observe(Event::Retried { op: self.op_id(op), why: "another member is read" });
             return self.make_ready(id);
