@@ -100,8 +100,14 @@ impl Settings {
     fn set(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), Failure> {
         let done = match key {
             "listen" => parse(text, "an address like 127.0.0.1:7400").map(|at| self.listen = at),
-            "data_dir" => Ok(self.data_dir = Some(PathBuf::from(text))),
-            "masters" => Ok(self.masters = split_list(text)),
+            "data_dir" => {
+                self.data_dir = Some(PathBuf::from(text));
+                Ok(())
+            }
+            "masters" => {
+                self.masters = split_list(text);
+                Ok(())
+            }
             "node" => parse(text, "a whole number").map(|number| self.node = number),
             "rack" => parse(text, "a whole number").map(|number| self.rack = number),
             "capacity" => parse_size(text).map(|bytes| self.capacity = Some(bytes)),

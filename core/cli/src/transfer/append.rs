@@ -20,7 +20,7 @@ pub async fn append(arguments: &AppendArguments) -> Outcome {
     let record_bytes_max = record_bytes_max(&client, &file);
     let mut records = Records::new(arguments.lines, record_bytes_max);
     let mut pieces = if arguments.lines {
-        source.as_it_comes(READ_BYTES)
+        source.while_it_comes(READ_BYTES)
     } else {
         source.pieces(record_bytes_max)
     };

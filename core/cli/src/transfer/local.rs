@@ -43,7 +43,7 @@ impl Source {
         if metadata.is_dir() {
             return Err(Failure::about(path.display(), "Is a directory"));
         }
-        let length = metadata.is_file().then(|| metadata.len());
+        let length = metadata.is_file().then_some(metadata.len());
         Ok(Source { name: path.display().to_string(), file, length })
     }
 
@@ -57,7 +57,7 @@ impl Source {
     }
 
     /// Reads it to its end in pieces of up to `piece_bytes`, each as soon as there is one.
-    pub fn as_it_comes(self, piece_bytes: usize) -> mpsc::Receiver<Result<Bytes, Failure>> {
+    pub fn while_it_comes(self, piece_bytes: usize) -> mpsc::Receiver<Result<Bytes, Failure>> {
         self.read(move |file| {
             let mut piece = vec![0; piece_bytes];
             let n = file.read(&mut piece)?;
