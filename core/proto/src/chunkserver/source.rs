@@ -24,8 +24,9 @@ pub(super) struct CopySource {
     /// What the learner does not have.
     pub left: Ranges,
     /// The step answered last, or being read.
-    step: u64,
-    /// What that step holds; goes back into `left` if it is asked for again.
+    step: Option<u64>,
+    /// What that step holds. A step that is asked for again is answered with the same pieces and
+    /// no others: the learner takes one of the answers, and nobody knows which.
     pieces: Vec<Extent>,
     /// The step is being read.
     reading: bool,
@@ -58,15 +59,12 @@ impl Chunkserver {
         if copy.reading {
             return;
         }
-        if step == copy.step {
-            for piece in core::mem::take(&mut copy.pieces) {
-                copy.left.insert(piece);
-            }
-        }
         copy.left.clip(end);
-        copy.step = step;
         copy.prepared = prepared;
-        copy.pieces = copy.left.take(bytes_max);
+        if copy.step != Some(step) {
+            copy.step = Some(step);
+            copy.pieces = copy.left.take(bytes_max);
+        }
         copy.reading = true;
         let extents = copy.pieces.clone();
         let reader = ReadFor::Copy { learner: from, incarnation, step };
@@ -95,7 +93,7 @@ impl Chunkserver {
         }
         let known = primary.copies.get(&from).filter(|copy| copy.incarnation == incarnation);
         if let Some(copy) = known
-            && (step == copy.step || step == copy.step + 1)
+            && copy.step.is_some_and(|last| step == last || step == last + 1)
         {
             return true;
         }
@@ -107,7 +105,7 @@ impl Chunkserver {
         let copy = CopySource {
             incarnation,
             left,
-            step,
+            step: None,
             pieces: Vec::new(),
             reading: false,
             prepared: None,
@@ -134,7 +132,7 @@ impl Chunkserver {
         let drained = !live.writing && live.promising.is_none() && record.promised == fence;
         let Some(primary) = live.primary_mut() else { return };
         let Some(copy) = primary.copies.get_mut(&learner) else { return };
-        if copy.incarnation != incarnation || copy.step != step {
+        if copy.incarnation != incarnation || copy.step != Some(step) {
             return;
         }
         copy.reading = false;

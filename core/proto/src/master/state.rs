@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct Configuration {
     /// Its version.
     pub version: ChunkVersion,
+    /// The version whose state its members held when it was proposed; zero: none, they were empty.
+    pub source: ChunkVersion,
     /// In pipeline order, the primary first.
     pub members: Vec<Member>,
 }
@@ -200,8 +202,10 @@ impl MasterState {
             Command::Change { op, acked_below, change } => {
                 self.apply_change(*op, *acked_below, change)
             }
-            Command::Configure { chunk, base, version, members } => {
-                self.configure(*chunk, *base, *version, members)
+            Command::Configure { chunk, base, version, source, members } => {
+                let config =
+                    Configuration { version: *version, source: *source, members: members.clone() };
+                self.configure(*chunk, *base, config)
             }
             Command::Free { chunk, base } => self.free(*chunk, *base),
             Command::Purge { file } => self.purge(*file),
@@ -232,18 +236,17 @@ impl MasterState {
         &mut self,
         chunk: ChunkHandle,
         base: ChunkVersion,
-        version: ChunkVersion,
-        members: &[Member],
+        config: Configuration,
     ) -> Applied {
-        let distinct: BTreeSet<NodeId> = members.iter().map(|m| m.node).collect();
-        let sound = !members.is_empty() && distinct.len() == members.len();
+        let distinct: BTreeSet<NodeId> = config.members.iter().map(|m| m.node).collect();
+        let sound = !config.members.is_empty() && distinct.len() == config.members.len();
         let Some(record) = self.chunks.get_mut(&chunk) else { return Applied::Ignored };
         // PacificA: a configuration names the one it follows, so that of two proposals made on
         // the same base only one takes effect.
-        if !sound || base != record.version() || version <= base {
+        if !sound || base != record.version() || config.version <= base {
             return Applied::Ignored;
         }
-        record.config = Some(Configuration { version, members: members.to_vec() });
+        record.config = Some(config);
         Applied::Configured(chunk)
     }
 
