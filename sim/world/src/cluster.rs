@@ -8,9 +8,10 @@ use crate::net::{MessageId, Net};
 use crate::node::{Machine, Node, PendingIo};
 use crate::shape::Shape;
 use leasehold_proto::{
-    Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event, Incarnation,
-    Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, Master, MasterConfig, MasterState,
-    NodeId, OpError, Operation, Outcome, ProposeOutcome, Rack, RequestId, Session, StateMachine,
+    ChunkHandle, Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event,
+    Extent, Incarnation, Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, Master,
+    MasterConfig, MasterState, Message, NodeId, OpError, OpId, Operation, Outcome, ProposeOutcome,
+    Rack, RequestId, Session, StateMachine,
 };
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ pub enum Happening {
     Invoked { node: NodeId, id: RequestId, op: Operation },
     /// A client's owner was answered.
     Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
+    /// A chunkserver told a client that its mutation is done.
+    Acknowledged { node: NodeId, chunk: ChunkHandle, op: OpId, extent: Extent },
     /// A chunkserver's I/O changed its disk; whether the machine hears of it is another matter.
     Durable { node: NodeId, op: IoOp },
     /// A life began.
@@ -473,7 +476,13 @@ impl Cluster {
         let led = self.log.leader() == Some(id);
         for effect in out.drain() {
             match effect {
-                Effect::Send(envelope) => self.net.send(envelope),
+                Effect::Send(envelope) => {
+                    if let Message::Mutated { op, chunk, result: Ok(at) } = &envelope.message {
+                        let (chunk, op, extent) = (*chunk, *op, *at);
+                        seen.push(Happening::Acknowledged { node: id, chunk, op, extent });
+                    }
+                    self.net.send(envelope);
+                }
                 Effect::Io { io, op } => {
                     let pending = PendingIo { op, persisted: false, index: None, led };
                     let node = self.nodes.get_mut(&id).expect("it has just stepped");

@@ -47,7 +47,8 @@ pub fn line(cluster: &Cluster, happening: &Happening, detail: Detail) -> Option<
         Happening::Responded { node, id, result } => {
             Some(format!("{} {id} = {}", name(cluster, *node), answer(cluster, result)))
         }
-        Happening::Durable { .. }
+        Happening::Acknowledged { .. }
+        | Happening::Durable { .. }
         | Happening::Started { .. }
         | Happening::Crashed { .. }
         | Happening::Destroyed { .. } => None,
@@ -151,7 +152,9 @@ fn members_of(cluster: &Cluster, members: &[Member]) -> String {
     names.join(" ")
 }
 
-fn op_name(cluster: &Cluster, op: OpId) -> String {
+/// An operation, as `a#7`.
+#[must_use]
+pub fn op_name(cluster: &Cluster, op: OpId) -> String {
     format!("{}#{}", name(cluster, op.client), op.number)
 }
 

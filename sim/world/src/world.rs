@@ -4,6 +4,7 @@ use crate::action::Action;
 use crate::cluster::{Cluster, Happening, Impossible};
 use crate::judge::{Judge, Violation};
 use crate::shape::Shape;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that happened, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,22 @@ impl World {
         self.steps += 1;
         self.watch(seen);
         Ok(())
+    }
+
+    /// Lets one thing happen. A machine's own assertion that fails is a violation like any other,
+    /// named by its words.
+    ///
+    /// # Errors
+    /// If it cannot happen in this state; nothing has changed then.
+    pub fn try_apply(&mut self, action: Action) -> Result<(), Impossible> {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply(action)));
+        applied.unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()));
+            let detail = words.unwrap_or_else(|| "a machine gave up without a word".into());
+            self.violation = Some(Violation { invariant: "assertion", detail });
+            Ok(())
+        })
     }
 
     /// Judges the state at the end of a run in which the faults have ended.

@@ -12,6 +12,9 @@ use std::process::ExitCode;
 /// A shorter run is looked for in this many replays at the most.
 const REPLAYS_MAX: u32 = 400;
 
+/// ... for so many of the seeds that failed.
+const SHRUNK_MAX: u64 = 5;
+
 struct Arguments {
     seed: u64,
     seeds: u64,
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // A machine's assertion is caught and told below, with its seed.
+    std::panic::set_hook(Box::new(|_| {}));
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut steps, mut failed) = (0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
@@ -53,7 +58,7 @@ fn main() -> ExitCode {
         }
         if walk.violation().is_some() {
             failed += 1;
-            tell(&walk, &arguments);
+            tell(&walk, &arguments, failed <= SHRUNK_MAX);
         }
     }
     println!("{} walks, {steps} steps, {failed} violations; looked at {counts:?}", arguments.seeds);
@@ -85,11 +90,14 @@ fn arguments() -> Result<Arguments, String> {
 }
 
 /// Prints what did not hold, and leaves the shortest list of actions found that ends there.
-fn tell(walk: &Walk, arguments: &Arguments) {
+fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     let seed = walk.drawn.seed;
     let violation = walk.violation().expect("the caller looked");
     println!("seed {seed}: {violation}");
     println!("  replay: walk --seed {seed} --steps {}", arguments.steps);
+    if !shrinks {
+        return;
+    }
     let short = shrink(&walk.drawn.shape, &walk.actions, REPLAYS_MAX);
     let mut world = replay(&walk.drawn.shape, &short);
     let mut text = format!("{}\n{violation}\n", walk.drawn);

@@ -4,6 +4,7 @@ use super::past::{Past, as_index};
 use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::show::op_name;
 use leasehold_proto::master::state::{Configuration, NodeBody};
 use leasehold_proto::metadata::FileSpec;
 use leasehold_proto::{ChunkHandle, Extent, FileId, MutationKind, OpId, ReplicaRecord, Sequence};
@@ -20,21 +21,23 @@ pub(super) fn durable(
         for member in config.members.iter().map(|member| cluster.node(member.node)) {
             let Some(replica) = member.disk.replicas().live.get(chunk) else { continue };
             if replica.applied_version == config.version {
-                member_has_all(*chunk, past, replica, &member.disk.written(*chunk))?;
+                member_has_all(cluster, *chunk, past, replica, &member.disk.written(*chunk))?;
             }
         }
     }
-    once(pasts)
+    once(cluster, pasts)
 }
 
 fn member_has_all(
+    cluster: &Cluster,
     chunk: ChunkHandle,
     past: &Past,
     replica: &ReplicaRecord,
     written: &[u8],
 ) -> Result<(), Violation> {
     let has = replica.image.sequence;
-    if let Some((sequence, (op, _))) = past.acknowledged.range(has.next()..).next() {
+    if let Some((sequence, op)) = past.acknowledged.range(has.next()..).next() {
+        let op = op_name(cluster, *op);
         return Err(violation(
             "I4",
             format!(
@@ -56,7 +59,7 @@ fn member_has_all(
 }
 
 /// An operation stands once, over all chunks.
-fn once(pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Violation> {
+fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Violation> {
     let mut places: BTreeMap<OpId, (ChunkHandle, Sequence)> = BTreeMap::new();
     for (chunk, past) in pasts {
         for (sequence, entry) in &past.order {
@@ -65,6 +68,7 @@ fn once(pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Violation> {
                 continue;
             }
             if let Some((other, at)) = places.insert(op, (*chunk, *sequence)) {
+                let op = op_name(cluster, op);
                 return Err(violation(
                     "I8",
                     format!("exactly-once: {op} stands at {other} {at} and at {chunk} {sequence}"),

@@ -10,10 +10,11 @@ mod ending;
 
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
+use crate::show::op_name;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::master::state::NodeBody;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, IoOp, NodeId, Outcome, RequestId, Sequence,
+    ChunkHandle, ChunkVersion, Constants, Event, IoOp, NodeId, OpId, Outcome, RequestId, Sequence,
 };
 use past::Past;
 use reads::OpenRead;
@@ -73,6 +74,15 @@ impl Judge {
     pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
         match what {
             Happening::Event { node, event } => self.event(cluster, *node, event),
+            // A chunk that is sealed already needs no mutation to say so.
+            Happening::Acknowledged { chunk, op, extent, .. }
+                if extent.length == 0 && self.past(*chunk).place_of(*op).is_none() =>
+            {
+                Ok(())
+            }
+            Happening::Acknowledged { node, chunk, op, .. } => {
+                self.acknowledged(cluster, *node, *chunk, *op)
+            }
             Happening::Durable { node, op } => self.durable(cluster, *node, op),
             Happening::Invoked { node, id, op } => {
                 self.invoked(*node, *id, op);
@@ -140,12 +150,6 @@ impl Judge {
                 }
                 past.version = *version;
             }
-            Event::Acknowledged { chunk, version, sequence, op, .. } => {
-                self.count("I3");
-                let past = self.past(*chunk);
-                past.acknowledged.insert(*sequence, (*op, *version));
-                past.shown = past.shown.max(*sequence);
-            }
             Event::ProtocolError { chunk, sequence } => {
                 let who = name(cluster, node);
                 let what = format!("agreement: {who} met two contents for {chunk} {sequence}");
@@ -166,7 +170,7 @@ impl Judge {
                 let mut sequence = *first;
                 for (mutation, payload) in mutations {
                     past.applied(*version, sequence, mutation, payload)
-                        .map_err(|(id, what)| violation(id, format!("{what}, of {chunk}")))?;
+                        .map_err(|wrong| wrong.told(cluster, *chunk))?;
                     sequence = sequence.next();
                 }
                 agreement(cluster, *chunk)
@@ -193,6 +197,29 @@ impl Judge {
         }
     }
 
+    /// I3: what is acknowledged has a place in the order.
+    fn acknowledged(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+        op: OpId,
+    ) -> Result<(), Violation> {
+        self.count("I3");
+        let past = self.past(chunk);
+        let Some(sequence) = past.place_of(op) else {
+            let what = format!(
+                "no divergence: {} acknowledged {}, which is nowhere in {chunk}",
+                name(cluster, node),
+                op_name(cluster, op),
+            );
+            return Err(violation("I3", what));
+        };
+        past.acknowledged.insert(sequence, op);
+        past.shown = past.shown.max(sequence);
+        Ok(())
+    }
+
     /// I3: the primary of a later configuration has every acknowledged mutation, at its place.
     fn adopted(
         &mut self,
@@ -207,13 +234,12 @@ impl Judge {
             image.ops.iter().map(|(op, done)| (op, done.sequence)).collect();
         let last = image.sequence;
         let past = self.past(chunk);
-        for (sequence, (op, by)) in &past.acknowledged {
-            let there = *sequence <= last && table.get(op).is_none_or(|at| at == sequence);
-            if *by < version && !there {
-                let who = name(cluster, node);
+        for (sequence, op) in &past.acknowledged {
+            if *sequence > last || table.get(op).is_some_and(|at| at != sequence) {
+                let (who, op) = (name(cluster, node), op_name(cluster, *op));
                 let what = format!(
-                    "no divergence: {op} was acknowledged at {chunk} {by} {sequence}, and {who} \
-                     leads {version} from {last}"
+                    "no divergence: {op} was acknowledged at {chunk} {sequence}, and {who} leads \
+                     {version} from {last}"
                 );
                 return Err(violation("I3", what));
             }
@@ -301,7 +327,8 @@ fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
     let mut first: BTreeMap<(ChunkVersion, Sequence), NodeId> = BTreeMap::new();
     for (id, node) in cluster.nodes() {
         let Some(record) = node.disk.replicas().live.get(&chunk) else { continue };
-        if record.learner {
+        if record.applied_version.0 == 0 {
+            // A copy that is not complete.
             continue;
         }
         let at = (record.applied_version, record.image.sequence);

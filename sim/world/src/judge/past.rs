@@ -1,8 +1,13 @@
 //! What a chunk went through, as only somebody who sees every disk can know it: the order of its
 //! mutations, each with its bytes.
 
+use super::{Violation, violation};
+use crate::cluster::Cluster;
+use crate::show::op_name;
 use bytes::Bytes;
-use leasehold_proto::{ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence,
+};
 use std::collections::BTreeMap;
 
 /// A mutation that some disk holds.
@@ -13,6 +18,37 @@ pub(super) struct Entry {
     pub data: Bytes,
 }
 
+/// What a mutation shows to be wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wrong {
+    /// Two members took different mutations for the same one.
+    TwoContents { version: ChunkVersion, sequence: Sequence, ops: (OpId, OpId) },
+    /// An operation has two places.
+    Twice { op: OpId, at: (Sequence, Sequence) },
+}
+
+impl Wrong {
+    pub fn told(self, cluster: &Cluster, chunk: ChunkHandle) -> Violation {
+        match self {
+            Wrong::TwoContents { version, sequence, ops } => {
+                let (one, two) = (op_name(cluster, ops.0), op_name(cluster, ops.1));
+                let what = format!(
+                    "agreement: {chunk} {version} {sequence} is {one} on one member and {two} on \
+                     another"
+                );
+                violation("I5", what)
+            }
+            Wrong::Twice { op, at: (one, two) } => {
+                let op = op_name(cluster, op);
+                violation(
+                    "I8",
+                    format!("exactly-once: {op} stands at {one} and at {two} of {chunk}"),
+                )
+            }
+        }
+    }
+}
+
 /// The past of one chunk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Past {
@@ -20,8 +56,8 @@ pub(super) struct Past {
     pub order: BTreeMap<Sequence, Entry>,
     /// Every mutation that any disk ever held.
     ever: Vec<(Extent, Bytes)>,
-    /// Acknowledged to a client, with the version that did.
-    pub acknowledged: BTreeMap<Sequence, (OpId, ChunkVersion)>,
+    /// Acknowledged to a client.
+    pub acknowledged: BTreeMap<Sequence, OpId>,
     /// The last mutation that some answer has shown: later strong reads see it too.
     pub shown: Sequence,
     /// The configuration that took effect last.
@@ -36,7 +72,7 @@ impl Past {
         sequence: Sequence,
         mutation: &Mutation,
         payload: &Payload,
-    ) -> Result<(), (&'static str, String)> {
+    ) -> Result<(), Wrong> {
         let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
         self.ever.push((mutation.extent, payload.data.clone()));
         if let Some(known) = self.order.get(&sequence) {
@@ -44,11 +80,8 @@ impl Past {
                 return Ok(());
             }
             if known.version == version && *known != entry {
-                let (one, two) = (known.mutation.op, mutation.op);
-                let what = format!(
-                    "agreement: {version} {sequence} is {one} on one member and {two} on another"
-                );
-                return Err(("I5", what));
+                let ops = (known.mutation.op, mutation.op);
+                return Err(Wrong::TwoContents { version, sequence, ops });
             }
         }
         let writes = mutation.kind != MutationKind::Seal;
@@ -59,8 +92,7 @@ impl Past {
                 && (**at < sequence || other.version >= version)
         });
         if let (true, Some((at, _))) = (writes, twin) {
-            let op = mutation.op;
-            return Err(("I8", format!("exactly-once: {op} stands at {at} and at {sequence}")));
+            return Err(Wrong::Twice { op: mutation.op, at: (*at, sequence) });
         }
         self.order.insert(sequence, entry);
         Ok(())
@@ -101,6 +133,12 @@ impl Past {
                 })
         });
         foreign.next().map(|(at, _)| at)
+    }
+
+    /// Where an operation stands.
+    pub fn place_of(&self, op: OpId) -> Option<Sequence> {
+        let mut places = self.order.iter().rev();
+        places.find(|(_, entry)| entry.mutation.op == op).map(|(sequence, _)| *sequence)
     }
 
     /// The last mutation of the order.

@@ -81,7 +81,7 @@ impl Runner {
     }
 
     fn act(&mut self, action: Action) -> Result<(), Wrong> {
-        self.world()?.apply(action).map_err(str::to_string)
+        self.world()?.try_apply(action).map_err(str::to_string)
     }
 
     fn go(&mut self, command: Command) -> Result<(), Wrong> {

@@ -100,7 +100,7 @@ impl Walker {
         self.faults.note(&action);
         self.actions.push(action.clone());
         // What the dice parametrise themselves may be impossible; then nothing happens.
-        if self.world.apply(action).is_err() {
+        if self.world.try_apply(action).is_err() {
             self.actions.pop();
         }
         for moment in self.world.take_trace() {

@@ -10,7 +10,7 @@ use crate::world::World;
 pub fn replay(shape: &Shape, actions: &[Action]) -> World {
     let mut world = World::new(shape.clone());
     for action in actions {
-        let _ = world.apply(action.clone());
+        let _ = world.try_apply(action.clone());
         if world.violation().is_some() {
             break;
         }

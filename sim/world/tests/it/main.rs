@@ -1,0 +1,4 @@
+//! World as its choosers use it: scripts and walks.
+
+mod scripts;
+mod walks;

@@ -1,0 +1,85 @@
+//! Every script prints what it says. `UPDATE=1 cargo test -p leasehold-world` rewrites them.
+
+use leasehold_world::script::{Golden, difference};
+use std::path::{Path, PathBuf};
+
+fn scripts(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(folder);
+    let files = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
+    let mut scripts: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
+    scripts.sort();
+    assert!(scripts.len() > 5, "the scripts are in {}", root.display());
+    scripts
+}
+
+fn run(path: &Path) -> (String, Golden) {
+    let script = std::fs::read_to_string(path).unwrap();
+    let golden = Golden::run(&script).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    (script, golden)
+}
+
+fn compare(path: &Path, script: &str, golden: &Golden, failures: &mut Vec<String>) {
+    let Some(difference) = difference(script, &golden.text) else { return };
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        std::fs::write(path, &golden.text).unwrap();
+    } else {
+        failures.push(format!("{}: {difference}", path.display()));
+    }
+}
+
+#[test]
+fn every_script_prints_what_it_says_and_violates_nothing() {
+    let mut failures = Vec::new();
+    for path in scripts("scripts") {
+        let (script, golden) = run(&path);
+        compare(&path, &script, &golden, &mut failures);
+        let told = golden.violations.iter().map(|what| format!("{}: {what}", path.display()));
+        failures.extend(told);
+        assert!(golden.commands > 3, "{} does something", path.display());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Each negative script leaves one rule out, and ends in the violation that its first line names.
+/// Its twin, the same steps with the rule in force, ends without.
+#[test]
+fn every_negative_script_is_caught_and_its_twin_is_not() {
+    let mut failures = Vec::new();
+    for path in scripts("scripts/negative") {
+        let (script, golden) = run(&path);
+        compare(&path, &script, &golden, &mut failures);
+        let first = script.lines().next().unwrap_or("");
+        let named = first.strip_prefix("# violates ").unwrap_or_else(|| {
+            panic!("{}: the first line names the invariant: `# violates I1`", path.display())
+        });
+        let caught = golden.violations.first();
+        let expected = format!("violation: {named} ");
+        if !caught.is_some_and(|what| what.starts_with(&expected)) {
+            failures.push(format!("{}: {named} expected, {caught:?} found", path.display()));
+        }
+        let twin = Golden::run(&with_every_rule(&script))
+            .unwrap_or_else(|error| panic!("{}, the twin: {error}", path.display()));
+        if let Some(what) = twin.violations.first() {
+            failures.push(format!("{}: the twin ends in {what}", path.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn with_every_rule(script: &str) -> String {
+    let lines = script.lines().map(|line| {
+        let words = line.split(' ').filter(|word| !word.starts_with("without="));
+        words.collect::<Vec<_>>().join(" ")
+    });
+    let twin = lines.collect::<Vec<_>>().join("\n");
+    assert_ne!(twin, script.trim_end(), "a negative script leaves a rule out");
+    twin
+}
+
+#[test]
+fn a_script_prints_the_same_twice() {
+    for path in scripts("scripts").into_iter().take(5) {
+        assert_eq!(run(&path).1, run(&path).1);
+    }
+}

@@ -1,0 +1,50 @@
+//! Random walks find nothing, find what is there to find, and repeat themselves.
+
+use leasehold_proto::Rules;
+use leasehold_world::walk::{Drawn, replay, shrink, walk};
+
+const STEPS: u64 = 2_000;
+
+#[test]
+fn no_walk_violates_anything() {
+    let mut looked = std::collections::BTreeMap::<&str, u64>::new();
+    let mut failures = Vec::new();
+    for seed in 1..=40 {
+        let walk = walk(Drawn::new(seed, Rules::default()), STEPS);
+        if let Some(violation) = walk.violation() {
+            failures.push(format!("walk --seed {seed} --steps {STEPS}: {violation}"));
+        }
+        for (invariant, count) in walk.world.judge().counts() {
+            *looked.entry(invariant).or_default() += count;
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    for invariant in ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I10", "I11"] {
+        assert!(looked.get(invariant).is_some_and(|count| *count > 10), "{invariant}: {looked:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_walks_the_same_way() {
+    let one = walk(Drawn::new(7, Rules::default()), 500);
+    let two = walk(Drawn::new(7, Rules::default()), 500);
+    assert_eq!(one.actions, two.actions);
+    assert!(one.world.cluster() == two.world.cluster());
+}
+
+/// A rule left out is found by dice alone, and the recorded actions end the same way when they
+/// are replayed and when they are shortened.
+#[test]
+fn a_broken_rule_is_found_and_shrunk() {
+    let rules = Rules { acknowledge_after_all: false, ..Rules::default() };
+    let found = (1..=60).map(|seed| walk(Drawn::new(seed, rules), STEPS));
+    let found =
+        found.into_iter().find(|walk| walk.violation().is_some_and(|v| v.invariant != "I10"));
+    let found = found.expect("sixty seeds are enough for an acknowledgement that is too early");
+    let invariant = found.violation().map(|violation| violation.invariant);
+    let shape = &found.drawn.shape;
+    assert_eq!(replay(shape, &found.actions).violation(), found.violation());
+    let short = shrink(shape, &found.actions, 50);
+    assert!(short.len() <= found.actions.len());
+    assert_eq!(replay(shape, &short).violation().map(|v| v.invariant), invariant);
+}
