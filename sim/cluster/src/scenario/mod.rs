@@ -33,6 +33,9 @@ pub struct Scenario {
     /// Seeds that a negative scenario may take until its violation shows.
     #[serde(default = "seeds_max")]
     pub seeds_max: u64,
+    /// What a run must have seen to count.
+    #[serde(default)]
+    pub demands: Demands,
     /// How large.
     #[serde(default)]
     pub shape: Shape,
@@ -82,6 +85,35 @@ impl TryFrom<String> for Expect {
             ("pass", _) => Ok(Expect::Pass),
             ("panic", _) | (_, Some(1..=11)) => Ok(Expect::Violation(word)),
             _ => Err(format!("`{word}` is not `pass`, `panic` or an invariant I1 to I11")),
+        }
+    }
+}
+
+/// What a run must have seen to count: a green run that saw nothing shows nothing. Not asked of a
+/// negative scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Demands {
+    /// Operations that clients were told are done.
+    pub acknowledged: u64,
+    /// Power failures and ended processes.
+    pub crashes: u64,
+    /// Partitions of every kind.
+    pub partitions: u64,
+    /// Configurations that followed another.
+    pub membership_changes: u64,
+    /// Reads whose bytes were judged from outside.
+    pub judged_reads: u64,
+}
+
+impl Default for Demands {
+    fn default() -> Self {
+        Demands {
+            acknowledged: 1_000,
+            crashes: 1,
+            partitions: 1,
+            membership_changes: 1,
+            judged_reads: 100,
         }
     }
 }

@@ -37,12 +37,10 @@ pub enum Verdict {
 /// Judges an outcome by its scenario.
 pub fn verdict(scenario: &Scenario, outcome: &Outcome) -> Verdict {
     match (&scenario.expect, &outcome.found) {
-        (Expect::Pass, None) => {
-            match outcome.summary.thin(&scenario.expect, scenario.faults.enabled) {
-                None => Verdict::Good,
-                Some(why) => Verdict::Thin(why),
-            }
-        }
+        (Expect::Pass, None) => match outcome.summary.thin(&scenario.demands) {
+            None => Verdict::Good,
+            Some(why) => Verdict::Thin(why),
+        },
         (Expect::Pass, Some(_)) => Verdict::Violated,
         (Expect::Violation(_), None) => Verdict::NotShown,
         (Expect::Violation(id), Some(found)) if found.wrong.invariant == id => Verdict::Good,

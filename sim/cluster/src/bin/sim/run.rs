@@ -7,6 +7,7 @@ use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::{Asked, Outcome};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::BufWriter;
 use std::process::ExitCode;
@@ -45,28 +46,24 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     })
 }
 
-/// Runs seeds from the given one on until the expected violation shows.
+/// Runs seeds from the given one on until the expected violation shows. A rule that is not in
+/// force may break other sentences first: those seeds are counted, and passed over.
 fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitCode> {
     println!("{}: expects a violation of {id}", scenario.about);
+    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in args.seed..args.seed + scenario.seeds_max {
         let outcome = play(args, scenario, Seed(seed))?;
-        match report::verdict(scenario, &outcome) {
-            Verdict::NotShown => {}
-            Verdict::Good => {
-                let found = outcome.found.as_ref().context("a violation was found")?;
-                report::violation(scenario, Seed(seed), found, &args.scenario.again());
-                println!("\nas expected: {id}, after {} seeds", seed - args.seed + 1);
-                return Ok(ExitCode::SUCCESS);
-            }
-            Verdict::Violated | Verdict::Thin(_) => {
-                let found = outcome.found.as_ref().context("a violation was found")?;
-                report::violation(scenario, Seed(seed), found, &args.scenario.again());
-                println!("\nanother violation than the expected {id}");
-                return Ok(ExitCode::FAILURE);
-            }
+        let Some(found) = &outcome.found else { continue };
+        if found.wrong.invariant != id {
+            *others.entry(found.wrong.invariant).or_default() += 1;
+            continue;
         }
+        report::violation(scenario, Seed(seed), found, &args.scenario.again());
+        let tried = seed - args.seed + 1;
+        println!("\nas expected: {id}, at seed {seed} ({tried} tried; others: {others:?})");
+        return Ok(ExitCode::SUCCESS);
     }
-    println!("{id} was not violated within {} seeds", scenario.seeds_max);
+    println!("{id} was not violated by {} seeds; others: {others:?}", scenario.seeds_max);
     Ok(ExitCode::FAILURE)
 }
 
