@@ -64,9 +64,6 @@ pub enum Command {
         base: ChunkVersion,
         /// The new version.
         version: ChunkVersion,
-        /// The version whose state its members hold until the primary has adopted the new one:
-        /// `base`, or what `base` began with if it never acted. Zero: they begin empty.
-        source: ChunkVersion,
         /// In pipeline order, the primary first.
         members: Vec<Member>,
     },

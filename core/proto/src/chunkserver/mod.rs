@@ -93,6 +93,10 @@ impl Chunkserver {
     /// What the master is told of a replica.
     fn state_of(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
         let record = self.record(chunk)?;
+        let live = self.live.get(&chunk);
+        let unready = live
+            .and_then(Live::primary)
+            .is_some_and(|primary| primary.version == record.applied_version && !primary.ready);
         Some(ReplicaState {
             promised: record.promised,
             applied_version: record.applied_version,
@@ -100,7 +104,8 @@ impl Chunkserver {
             committed: record.image.committed,
             length: record.image.length,
             learner: record.learner,
-            corrupt: self.live.get(&chunk).is_some_and(|live| live.corrupt),
+            corrupt: live.is_some_and(|live| live.corrupt),
+            unready,
         })
     }
 

@@ -135,7 +135,8 @@ impl Master {
             self.start_change(now, chunk, "a promise above the configuration", out);
             return false;
         }
-        if !bad.is_empty() && good > 0 {
+        // A member that is still coming may wait for the bad one in vain.
+        if !bad.is_empty() && bad.len() < config.members.len() {
             self.start_change(now, chunk, "a member is lost", out);
             self.exclude(chunk, &bad);
             return false;

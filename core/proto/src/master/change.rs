@@ -305,7 +305,6 @@ impl Master {
         let grace = self.constants().prepare_grace;
         let patience = self.constants().repair_stalled_after;
         let Some(members) = self.choose_members(chunk) else { return };
-        let source = self.current_state(chunk).unwrap_or_default();
         let wait_out = self.rules().wait_out_old_lease;
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
@@ -332,7 +331,7 @@ impl Master {
         if free {
             self.propose(Proposal::Free(chunk), Command::Free { chunk, base }, out);
         } else {
-            let command = Command::Configure { chunk, base, version, source, members };
+            let command = Command::Configure { chunk, base, version, members };
             self.propose(Proposal::Configure(chunk), command, out);
         }
         self.change(chunk).expect("looked at above").proposed = Some(proposed);
@@ -370,39 +369,33 @@ impl Master {
         Some(members)
     }
 
-    /// The version that a source must hold, if the answers tell.
+    /// Did the last committed configuration provably never order a mutation, and never will?
     ///
-    /// That is the version of the last committed configuration. But one whose primary promised a
-    /// higher version before it had adopted its own never acted, and never will: nothing was
-    /// ordered in it, and no member was reconciled to it. Then its members still hold what they
-    /// held when it was proposed, and all that was ever acknowledged is in that. Without this, a
-    /// primary's crash between the commit and its adoption would leave a chunk without a source
-    /// for good.
-    fn current_state(&self, chunk: ChunkHandle) -> Option<ChunkVersion> {
-        let config = self.state.chunks.get(&chunk)?.config.as_ref()?;
-        let change = self.lead.as_ref()?.changes.get(&chunk)?;
-        let answers = config.members.iter().filter_map(|m| change.answers.get(&m.node));
-        if answers.clone().any(|state| state.applied_version == config.version) {
-            return Some(config.version);
-        }
-        let primary = change.answers.get(&config.members.first()?.node)?;
-        let acted = primary.applied_version >= config.version;
-        Some(if acted { config.version } else { config.source })
+    /// So it is if its primary promised a higher version before it had adopted its own, or, in the
+    /// same life, before all members were reconciled. Then every member still has all that was
+    /// ever acknowledged, whether it was reconciled or not: that was the condition for making it a
+    /// member. Without this, a primary's crash between the commit and its adoption would leave a
+    /// chunk without a source for good, and so would a primary that cannot read what its members
+    /// need of it.
+    fn never_acted(&self, chunk: ChunkHandle, change: &Change) -> bool {
+        let config = self.state.chunks[&chunk].config.as_ref();
+        let Some(config) = config else { return true };
+        let Some(primary) = config.members.first() else { return false };
+        let same_life = change.targets.get(&primary.node) == Some(&primary.incarnation);
+        change.answers.get(&primary.node).is_some_and(|state| {
+            state.applied_version < config.version || (state.unready && same_life)
+        })
     }
 
-    /// Members of the last committed configuration that answered and hold exactly its state: the
-    /// only ones that have everything ever acknowledged. Only a first configuration has no
-    /// predecessor; its members all begin empty.
+    /// Members of the last committed configuration that answered and hold exactly its version: the
+    /// only ones that are sure to have everything ever acknowledged. Only a first configuration
+    /// has no predecessor; its members all begin empty.
     fn sources(&self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
         let rules = self.rules();
         let record = &self.state.chunks[&chunk];
         let (_, spec) = self.state.chunk(chunk).expect("looked at above");
-        let current_state = self.current_state(chunk);
-        let holds_it = |state: &ReplicaState| match current_state {
-            Some(ChunkVersion(0)) => state.sequence.0 == 0,
-            Some(version) => state.applied_version == version,
-            None => false,
-        };
+        let base = record.version();
+        let any_member = self.never_acted(chunk, change) || !rules.source_is_current;
         let answered = |node: &NodeId| {
             let state = change.answers.get(node)?;
             let incarnation = change.targets.get(node)?;
@@ -418,7 +411,7 @@ impl Master {
             .iter()
             .filter_map(|old| answered(&old.node).map(|(state, member)| (old, state, member)))
             .filter(|(_, state, _)| !state.learner || !rules.learner_is_complete)
-            .filter(|(_, state, _)| holds_it(state) || !rules.source_is_current)
+            .filter(|(_, state, _)| any_member || state.applied_version == base)
             .map(|(old, _, member)| (old, member))
             .collect();
         if spec.sync == SyncPolicy::Durable {

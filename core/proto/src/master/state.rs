@@ -16,8 +16,6 @@ use serde::{Deserialize, Serialize};
 pub struct Configuration {
     /// Its version.
     pub version: ChunkVersion,
-    /// The version whose state its members held when it was proposed; zero: none, they were empty.
-    pub source: ChunkVersion,
     /// In pipeline order, the primary first.
     pub members: Vec<Member>,
 }
@@ -202,9 +200,8 @@ impl MasterState {
             Command::Change { op, acked_below, change } => {
                 self.apply_change(*op, *acked_below, change)
             }
-            Command::Configure { chunk, base, version, source, members } => {
-                let config =
-                    Configuration { version: *version, source: *source, members: members.clone() };
+            Command::Configure { chunk, base, version, members } => {
+                let config = Configuration { version: *version, members: members.clone() };
                 self.configure(*chunk, *base, config)
             }
             Command::Free { chunk, base } => self.free(*chunk, *base),

@@ -311,6 +311,7 @@ fn state() -> ReplicaState {
         length: 1 << 16,
         learner: true,
         corrupt: false,
+        unready: false,
     }
 }
 

@@ -71,8 +71,7 @@ impl Log {
         let member = |node: &u64| Member { node: NodeId(*node), incarnation: Incarnation(1) };
         let members = on.iter().map(member).collect();
         let (base, version) = (ChunkVersion(base), ChunkVersion(version));
-        let source = base;
-        self.apply(Command::Configure { chunk, base, version, source, members })
+        self.apply(Command::Configure { chunk, base, version, members })
     }
 }
 
