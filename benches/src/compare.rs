@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The product's binary [default: `leasehold` beside this program]
+    /// The product's binary [default: `leasehold` beside this program, built if cargo runs us]
     #[arg(long)]
     leasehold: Option<PathBuf>,
     /// Where every file of both sides is put; made if need be, emptied of our files afterwards
@@ -70,11 +70,7 @@ struct Bench {
 impl Bench {
     fn prepare(options: &Options) -> Result<Bench> {
         let this = std::env::current_exe()?;
-        let product = options.leasehold.clone().unwrap_or_else(|| this.with_file_name("leasehold"));
-        let product = (!options.bare_only).then_some(product);
-        if let Some(product) = &product {
-            ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
-        }
+        let product = if options.bare_only { None } else { Some(product(options, &this)?) };
         fs::create_dir_all(&options.dir).with_context(|| options.dir.display().to_string())?;
         let dir = options.dir.canonicalize()?;
         let source = dir.join("source.dat");
@@ -224,6 +220,23 @@ impl Bench {
         command.arg(subcommand);
         command
     }
+}
+
+/// The product's binary. Under `cargo run` it is built first: an old one would be measured
+/// silently.
+fn product(options: &Options, this: &Path) -> Result<PathBuf> {
+    if let Some(product) = &options.leasehold {
+        return Ok(product.clone());
+    }
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "leasehold-cli"]);
+        build.args((!cfg!(debug_assertions)).then_some("--release"));
+        ensure!(build.status()?.success(), "the product does not build");
+    }
+    let product = this.with_file_name("leasehold");
+    ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
+    Ok(product)
 }
 
 /// Random bytes, so that neither side can gain by compression or holes. The kernel's own

@@ -19,15 +19,17 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
-#[command(name = "leasehold-bench", about, version)]
+#[command(name = "leasehold-bench", about, version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    compare: compare::Options,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put and get beside a bare relay and a bare file sender, interleaved, with medians
+    /// Put and get beside a bare relay and a bare file sender, with medians (the default)
     Compare(compare::Options),
     /// One hop of the bare relay (started by `compare`)
     #[command(hide = true)]
@@ -44,12 +46,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Compare(options) => compare::run(&options),
-        Command::RelayHop(options) => relay::hop(&options),
-        Command::RelayClient(options) => relay::client(&options),
-        Command::SendServer(options) => sender::serve(&options),
-        Command::SendClient(options) => sender::fetch(&options),
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        None => compare::run(&arguments.compare),
+        Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::RelayHop(options)) => relay::hop(&options),
+        Some(Command::RelayClient(options)) => relay::client(&options),
+        Some(Command::SendServer(options)) => sender::serve(&options),
+        Some(Command::SendClient(options)) => sender::fetch(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
