@@ -114,6 +114,13 @@ impl Disk {
         true
     }
 
+    /// Does some byte of this chunk differ from what was written?
+    #[must_use]
+    pub fn is_rotten(&self, chunk: ChunkHandle) -> bool {
+        let mut flips = self.rot.range((chunk, 0)..=(chunk, u64::MAX));
+        flips.any(|(_, mask)| *mask != 0)
+    }
+
     fn read(&self, chunk: ChunkHandle, pieces: &[Extent], constants: &Constants) -> IoResult {
         let block = u64::from(constants.block_bytes);
         let blocks: Vec<Extent> = self

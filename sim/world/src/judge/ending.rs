@@ -4,6 +4,7 @@ use super::past::{Past, as_index};
 use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::node::Node;
 use crate::show::op_name;
 use leasehold_proto::master::state::{Configuration, NodeBody};
 use leasehold_proto::metadata::FileSpec;
@@ -90,6 +91,11 @@ pub(super) fn converged(cluster: &Cluster) -> Result<(), Violation> {
         let target = usize::from(spec.map_or(1, |spec| spec.replicas)).min(up);
         let short = |what| Err(violation("I10", format!("convergence: {chunk} {what}")));
         let Some(config) = &record.config else { continue };
+        // Nothing to copy from: every member's disk is gone, or rotten before anybody noticed.
+        let spoilt = |node: &Node| node.destroyed || node.disk.is_rotten(*chunk);
+        if config.members.iter().all(|member| spoilt(cluster.node(member.node))) {
+            continue;
+        }
         if config.members.len() < target {
             return short(format!("has {} of {target} replicas", config.members.len()));
         }
