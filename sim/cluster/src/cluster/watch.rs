@@ -8,9 +8,9 @@ use crate::timeline::Timeline;
 use leasehold_checker::{Checkers, Seen, Violation};
 use leasehold_node::driver::Observer;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, Member, NodeId, Time,
+    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, Member, NodeId, Time,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Shared by every node of a run. A panic elsewhere must not hide what was seen until then, so a
@@ -37,6 +37,8 @@ pub struct State {
     pub facts: BTreeMap<&'static str, u64>,
     /// The committed configuration of every chunk.
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
+    freed: BTreeSet<ChunkHandle>,
+    applied: LogIndex,
 }
 
 /// Something wrong, and when it was found.
@@ -66,6 +68,8 @@ impl Watch {
             violation: None,
             facts: BTreeMap::new(),
             configurations: BTreeMap::new(),
+            freed: BTreeSet::new(),
+            applied: LogIndex(0),
         };
         Watch { timeline: Arc::clone(timeline), seen: Arc::new(Mutex::new(state)) }
     }
@@ -155,15 +159,34 @@ impl State {
         let seen = Seen { true_ns, node, clock: &self.clocks, event };
         let judged = self.checkers.observe(&seen);
         self.judge(judged, true_ns);
-        *self.facts.entry(fact(event)).or_default() += 1;
+        if self.is_news(event) {
+            *self.facts.entry(fact(event)).or_default() += 1;
+        }
+    }
+}
+
+impl State {
+    /// A master that restarts tells its log again: that is no news.
+    fn is_news(&mut self, event: &Event) -> bool {
         match event {
             Event::Configured { chunk, version, members, .. } => {
-                self.configurations.insert(*chunk, (*version, members.clone()));
+                let known = self.configurations.get(chunk).map_or(ChunkVersion(0), |known| known.0);
+                let is_new = *version > known && !self.freed.contains(chunk);
+                if is_new {
+                    self.configurations.insert(*chunk, (*version, members.clone()));
+                }
+                is_new
             }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
+                self.freed.insert(*chunk)
             }
-            _ => {}
+            Event::EntryApplied { index, .. } => {
+                let is_new = *index > self.applied;
+                self.applied = self.applied.max(*index);
+                is_new
+            }
+            _ => true,
         }
     }
 }
