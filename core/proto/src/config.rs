@@ -242,7 +242,7 @@ pub struct Rules {
     pub durable_before_ack: bool,
     /// A restarted primary asks for a new version.
     pub restart_needs_new_version: bool,
-    /// The source of a configuration has the version of the last committed one.
+    /// The source of a configuration is a member of the last committed one.
     pub source_is_current: bool,
     /// A learner is configured only when its copy is complete.
     pub learner_is_complete: bool,

@@ -40,9 +40,6 @@ pub struct ReplicaState {
     pub learner: bool,
     /// It met a checksum error here in this life.
     pub corrupt: bool,
-    /// It is primary of its applied version, in the life in which it adopted it, and has ordered
-    /// nothing under it: not every member was reconciled.
-    pub unready: bool,
 }
 
 /// What a client asks of the master.

@@ -78,7 +78,9 @@ impl Chunkserver {
             && learner.version == version
             && learner.source == source
         {
-            return learner.epoch = epoch;
+            // A new leader takes the copy over as it stands.
+            (learner.master, learner.epoch) = (from, epoch);
+            return;
         }
         // The order names a committed version that this node is no member of; what is here is no
         // source for anybody. Once more is promised, the order is an old one.

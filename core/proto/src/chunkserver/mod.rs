@@ -94,9 +94,6 @@ impl Chunkserver {
     fn state_of(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
         let record = self.record(chunk)?;
         let live = self.live.get(&chunk);
-        let unready = live
-            .and_then(Live::primary)
-            .is_some_and(|primary| primary.version == record.applied_version && !primary.ready);
         Some(ReplicaState {
             promised: record.promised,
             applied_version: record.applied_version,
@@ -105,7 +102,6 @@ impl Chunkserver {
             length: record.image.length,
             learner: record.learner,
             corrupt: live.is_some_and(|live| live.corrupt),
-            unready,
         })
     }
 

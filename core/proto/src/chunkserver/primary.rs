@@ -269,7 +269,14 @@ impl Chunkserver {
         let primary = self.live(chunk).primary_mut().expect("an active primary");
         let answer = match known {
             Known::Forgotten => Err(Refusal::Forgotten),
-            Known::Committed(done) => answer_to(kind, &done),
+            Known::Committed(done) => {
+                let (version, sequence, extent) = (primary.version, done.sequence, done.extent);
+                let answer = answer_to(kind, &done);
+                if answer.is_ok() {
+                    out.observe(Event::Acknowledged { chunk, version, sequence, op, extent });
+                }
+                answer
+            }
             Known::Ordered(sequence) => {
                 let inflight = primary.inflight.get_mut(&sequence).expect("ordered is in flight");
                 return inflight.waiters.push((client, op, kind));

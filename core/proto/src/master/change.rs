@@ -135,8 +135,10 @@ impl Master {
         let Some((record, spec)) = self.state.chunk(chunk) else { return };
         let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
         let create = record.config.is_none().then_some(spec);
+        let current = self.rules().source_is_current;
         let members: Vec<NodeId> = match &record.config {
-            Some(config) => config.members.iter().map(|member| member.node).collect(),
+            Some(config) if current => config.members.iter().map(|m| m.node).collect(),
+            Some(_) => self.anybody(chunk),
             None => self.place_new(chunk),
         };
         let lead = self.lead.as_mut().expect("only a leader changes");
@@ -168,6 +170,13 @@ impl Master {
             let ask = Message::Prepare { chunk, epoch, version, incarnation, create };
             self.send(node, ask, out);
         }
+    }
+
+    /// Every member and every holder: whom an ablation of the rule for sources asks.
+    fn anybody(&self, chunk: ChunkHandle) -> Vec<NodeId> {
+        let lead = self.lead.as_ref().expect("only a leader changes");
+        let holders = lead.holders.get(&chunk).into_iter().flat_map(|h| h.keys().copied());
+        self.members(chunk).iter().map(|member| member.node).chain(holders).collect()
     }
 
     /// Where a new chunk's replicas go; the same as before while those servers are there.
@@ -369,50 +378,33 @@ impl Master {
         Some(members)
     }
 
-    /// Did the last committed configuration provably never order a mutation, and never will?
+    /// Who may be the source of the next configuration: a member of the last committed one that
+    /// answered. Only a first configuration has no predecessor; its members all begin empty.
     ///
-    /// So it is if its primary promised a higher version before it had adopted its own, or, in the
-    /// same life, before all members were reconciled. Then every member still has all that was
-    /// ever acknowledged, whether it was reconciled or not: that was the condition for making it a
-    /// member. Without this, a primary's crash between the commit and its adoption would leave a
-    /// chunk without a source for good, and so would a primary that cannot read what its members
-    /// need of it.
-    fn never_acted(&self, chunk: ChunkHandle, change: &Change) -> bool {
-        let config = self.state.chunks[&chunk].config.as_ref();
-        let Some(config) = config else { return true };
-        let Some(primary) = config.members.first() else { return false };
-        let same_life = change.targets.get(&primary.node) == Some(&primary.incarnation);
-        change.answers.get(&primary.node).is_some_and(|state| {
-            state.applied_version < config.version || (state.unready && same_life)
-        })
-    }
-
-    /// Members of the last committed configuration that answered and hold exactly its version: the
-    /// only ones that are sure to have everything ever acknowledged. Only a first configuration
-    /// has no predecessor; its members all begin empty.
+    /// Why any such member has everything that was ever acknowledged. A primary orders nothing, and
+    /// serves no strong read, before *all* members of its configuration v have reconciled to v. So
+    /// either v acted: then this member has reconciled to v, and every acknowledgement under v
+    /// waited for it too. Or v never acted, and never will, since this member has promised more:
+    /// then what it held when it was made a member is enough, and that was the condition for
+    /// making it one. Servers outside of the last committed configuration prove nothing.
     fn sources(&self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
         let rules = self.rules();
-        let record = &self.state.chunks[&chunk];
-        let (_, spec) = self.state.chunk(chunk).expect("looked at above");
-        let base = record.version();
-        let any_member = self.never_acted(chunk, change) || !rules.source_is_current;
+        let (record, spec) = self.state.chunk(chunk).expect("looked at above");
         let answered = |node: &NodeId| {
             let state = change.answers.get(node)?;
             let incarnation = change.targets.get(node)?;
-            Some((state, Member { node: *node, incarnation: *incarnation }))
+            let whole = !state.learner || !rules.learner_is_complete;
+            whole.then_some((state, Member { node: *node, incarnation: *incarnation }))
         };
-        let Some(config) = &record.config else {
-            let first = change.answers.keys().filter_map(answered);
-            let empty = first.filter(|(state, _)| !state.learner && state.sequence.0 == 0);
-            return empty.map(|(_, member)| member).collect();
+        let Some(config) = record.config.as_ref().filter(|_| rules.source_is_current) else {
+            let anybody = change.answers.keys().filter_map(answered);
+            let begins = |state: &ReplicaState| record.config.is_some() || state.sequence.0 == 0;
+            return anybody.filter(|(state, _)| begins(state)).map(|(_, m)| m).collect();
         };
         let current: Vec<(&Member, Member)> = config
             .members
             .iter()
-            .filter_map(|old| answered(&old.node).map(|(state, member)| (old, state, member)))
-            .filter(|(_, state, _)| !state.learner || !rules.learner_is_complete)
-            .filter(|(_, state, _)| any_member || state.applied_version == base)
-            .map(|(old, _, member)| (old, member))
+            .filter_map(|old| answered(&old.node).map(|(_, member)| (old, member)))
             .collect();
         if spec.sync == SyncPolicy::Durable {
             return current.into_iter().map(|(_, member)| member).collect();

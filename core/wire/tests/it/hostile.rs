@@ -214,7 +214,6 @@ fn a_full_report_of_400_000_replicas_fits() {
         length: 64 << 20,
         learner: false,
         corrupt: false,
-        unready: false,
     };
     let report = Message::Report {
         incarnation: Incarnation(1 << 20),

@@ -311,7 +311,6 @@ fn state() -> ReplicaState {
         length: 1 << 16,
         learner: true,
         corrupt: false,
-        unready: false,
     }
 }
 
