@@ -9,7 +9,7 @@ use leasehold_proto::{
     ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Payload, ReplicaRecord,
     Replicas, SyncPolicy,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub struct Disk {
     bytes: BTreeMap<ChunkHandle, Vec<u8>>,
     /// By chunk and offset, how a byte differs from what was written.
     rot: BTreeMap<(ChunkHandle, u64), u8>,
+    /// Replicas of which a byte decayed since they were made, written over or not.
+    decayed: BTreeSet<ChunkHandle>,
     /// What a power failure leaves of chunks whose policy is `page-cache`: the state before their
     /// first mutation that was not synced.
     synced: BTreeMap<ChunkHandle, (ReplicaRecord, Vec<u8>)>,
@@ -31,6 +33,7 @@ impl Disk {
             replicas: Replicas::new(constants.remembered_clients_max),
             bytes: BTreeMap::new(),
             rot: BTreeMap::new(),
+            decayed: BTreeSet::new(),
             synced: BTreeMap::new(),
         }
     }
@@ -81,6 +84,7 @@ impl Disk {
             IoOp::CopyIn { chunk, pieces, payload } => self.write(*chunk, pieces, payload),
             IoOp::StartLearner { chunk, .. } | IoOp::Delete { chunk } => {
                 self.bytes.remove(chunk);
+                self.decayed.remove(chunk);
                 self.cut(*chunk, 0);
             }
             IoOp::Promise { .. }
@@ -110,15 +114,15 @@ impl Disk {
         let byte = self.bytes.get_mut(&chunk).zip(place).and_then(|(bytes, at)| bytes.get_mut(at));
         let Some(byte) = byte else { return false };
         *byte ^= 0x01;
+        self.decayed.insert(chunk);
         *self.rot.entry((chunk, offset)).or_default() ^= 0x01;
         true
     }
 
-    /// Does some byte of this chunk differ from what was written?
+    /// Did some byte of this replica decay since it was made?
     #[must_use]
     pub fn is_rotten(&self, chunk: ChunkHandle) -> bool {
-        let mut flips = self.rot.range((chunk, 0)..=(chunk, u64::MAX));
-        flips.any(|(_, mask)| *mask != 0)
+        self.decayed.contains(&chunk)
     }
 
     fn read(&self, chunk: ChunkHandle, pieces: &[Extent], constants: &Constants) -> IoResult {

@@ -116,14 +116,15 @@ impl World {
 
     fn watch(&mut self, seen: Vec<Happening>) {
         let true_ns = self.cluster.now();
+        // First from above: who sees both says it in fewer words.
+        if self.violation.is_none() {
+            self.violation = self.judge.state(&self.cluster).err();
+        }
         for happening in seen {
             if self.violation.is_none() {
                 self.violation = self.judge.observe(&self.cluster, &happening).err();
             }
             self.trace.push(Moment { true_ns, happening });
-        }
-        if self.violation.is_none() {
-            self.violation = self.judge.state(&self.cluster).err();
         }
     }
 }

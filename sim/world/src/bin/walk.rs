@@ -5,6 +5,7 @@ use leasehold_proto::Rules;
 use leasehold_world::script::rule;
 use leasehold_world::show;
 use leasehold_world::walk::{Drawn, Walk, replay, shrink, walk};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -14,6 +15,11 @@ const REPLAYS_MAX: u32 = 400;
 
 /// ... for so many of the seeds that failed.
 const SHRUNK_MAX: u64 = 5;
+
+thread_local! {
+    /// Where a machine's assertion failed last.
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 struct Arguments {
     seed: u64,
@@ -34,8 +40,13 @@ fn main() -> ExitCode {
         }
     };
     // A machine's assertion is caught and told below, with its seed.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        PLACE.with(|last| *last.borrow_mut() = place);
+    }));
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    #[allow(clippy::disallowed_types)] // A summary for people; nothing depends on it.
+    let began = std::time::Instant::now();
     let (mut steps, mut failed) = (0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let drawn = Drawn::new(seed, arguments.rules);
@@ -61,7 +72,11 @@ fn main() -> ExitCode {
             tell(&walk, &arguments, failed <= SHRUNK_MAX);
         }
     }
-    println!("{} walks, {steps} steps, {failed} violations; looked at {counts:?}", arguments.seeds);
+    let rate = u128::from(steps) * 1_000 / began.elapsed().as_millis().max(1);
+    println!(
+        "{} walks, {steps} steps ({rate} a second), {failed} violations; looked at {counts:?}",
+        arguments.seeds,
+    );
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -94,6 +109,9 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     let seed = walk.drawn.seed;
     let violation = walk.violation().expect("the caller looked");
     println!("seed {seed}: {violation}");
+    if violation.invariant == "assertion" {
+        PLACE.with(|place| println!("  at {}", place.borrow()));
+    }
     println!("  replay: walk --seed {seed} --steps {}", arguments.steps);
     if !shrinks {
         return;

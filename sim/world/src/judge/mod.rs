@@ -2,15 +2,18 @@
 //!
 //! The invariants' sentences stand in ARCHITECTURE.md; what stands here is how each is seen from
 //! above. `leasehold-checker` judges the same runs from events alone, as it must where nobody sees
-//! everything; the two share no code, so that an error in one does not hide in the other.
+//! everything (`events`); the two share no code, so that an error in one does not hide in the
+//! other.
 
 mod past;
 mod reads;
 mod ending;
+mod events;
 
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use crate::show::op_name;
+use events::Events;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::master::state::NodeBody;
 use leasehold_proto::{
@@ -41,8 +44,9 @@ fn violation(invariant: &'static str, detail: String) -> Violation {
 }
 
 /// The judge.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Judge {
+    events: Events,
     pasts: BTreeMap<ChunkHandle, Past>,
     /// By chunkserver and chunk, the highest version that it said it promised.
     promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
@@ -53,8 +57,14 @@ pub struct Judge {
 impl Judge {
     /// Nothing seen yet.
     #[must_use]
-    pub fn new(_: &Constants) -> Self {
-        Judge::default()
+    pub fn new(constants: &Constants) -> Self {
+        Judge {
+            events: Events::new(constants),
+            pasts: BTreeMap::new(),
+            promises: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        }
     }
 
     /// How many times each invariant was looked at. A run that looked at none proves nothing.
@@ -72,6 +82,11 @@ impl Judge {
     /// # Errors
     /// The invariant that it shows not to hold.
     pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+        self.see_from_above(cluster, what)?;
+        self.events.observe(cluster, what)
+    }
+
+    fn see_from_above(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
         match what {
             Happening::Event { node, event } => self.event(cluster, *node, event),
             // A chunk that is sealed already needs no mutation to say so.

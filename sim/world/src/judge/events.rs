@@ -1,0 +1,45 @@
+//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5 and I7 while a run
+//! goes on. What they judge at a run's end needs contents that describe themselves, which a
+//! script's are not; `ending` judges that from the disks.
+
+use super::Violation;
+use crate::cluster::{Cluster, Happening};
+use leasehold_checker::{Checkers, Seen};
+use leasehold_proto::{Constants, NodeId, Time};
+
+#[derive(Clone, Debug)]
+pub(super) struct Events(Checkers);
+
+impl Events {
+    pub fn new(constants: &Constants) -> Self {
+        Events(Checkers::new(constants.clone()))
+    }
+
+    pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+        match what {
+            Happening::Event { node, event } => {
+                let clock = |node: NodeId, at: Time| cluster.node(node).clock.true_ns(at);
+                let seen = Seen { true_ns: cluster.now(), node: *node, clock: &clock, event };
+                self.0.observe(&seen).map_err(told)
+            }
+            Happening::Crashed { node } => {
+                self.0.node_crashed(*node);
+                Ok(())
+            }
+            Happening::Destroyed { node } => {
+                self.0.disk_destroyed(*node);
+                Ok(())
+            }
+            Happening::Invoked { .. }
+            | Happening::Responded { .. }
+            | Happening::Acknowledged { .. }
+            | Happening::Durable { .. }
+            | Happening::Started { .. } => Ok(()),
+        }
+    }
+}
+
+fn told(found: leasehold_checker::Violation) -> Violation {
+    let detail = format!("{}, by events: {}", found.name, found.detail);
+    Violation { invariant: found.invariant, detail }
+}
