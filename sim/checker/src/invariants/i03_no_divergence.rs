@@ -18,7 +18,13 @@ pub const INVARIANT: Invariant = Invariant {
 /// a missing entry says nothing and a place in the order says all.
 pub fn observe(order: &Order, seen: &Seen<'_>) -> Result<bool, Violation> {
     let judged = match seen.event {
-        Event::Adopted { chunk, sequence, ops, primary: true, .. } => {
+        Event::Adopted { chunk, version, sequence, ops, primary: true, .. } => {
+            let latest = order.chunk(*chunk).map(|order| order.version).unwrap_or_default();
+            // A primary that slept through its own successors takes a dead office: it is not one
+            // of a later configuration, and its members have all promised more.
+            if *version < latest {
+                return Ok(false);
+            }
             adopted(order, *chunk, *sequence, ops)
         }
         Event::Acknowledged { chunk, sequence, op, .. } => {
@@ -98,6 +104,13 @@ mod tests {
         assert_eq!(found.invariant, "I3");
         let found = acknowledged_once().bad(S1, acknowledged(1, 1, op(2)));
         assert_eq!(found.invariant, "I3");
+    }
+
+    #[test]
+    fn one_that_slept_through_its_successor_is_none_of_a_later_configuration() {
+        let mut run = acknowledged_once();
+        run.good(S1, adopted(3, 1, &[(op(1), 1)], true));
+        run.good(S2, adopted(2, 0, &[], true));
     }
 
     #[test]
