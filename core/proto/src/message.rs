@@ -318,7 +318,7 @@ pub enum Message {
         /// The chunk's spec.
         spec: ChunkSpec,
     },
-    /// Learner → source: the next step. Step 0 begins a copy; a repeated step is answered again.
+    /// Learner → source: the next step; a repeated one is answered again.
     AskCopy {
         /// Of which chunk.
         chunk: ChunkHandle,
@@ -326,6 +326,9 @@ pub enum Message {
         incarnation: Incarnation,
         /// The version under which it copies.
         version: ChunkVersion,
+        /// The step that began this copy. Steps are never used twice in a learner's life, so that
+        /// a late question of an earlier copy cannot begin it anew.
+        first: u64,
         /// Counted up by one.
         step: u64,
         /// The version that the learner has promised since, asking for the end of the copy.
@@ -355,6 +358,8 @@ pub enum Message {
         chunk: ChunkHandle,
         /// The learner's life.
         incarnation: Incarnation,
+        /// The step that it asked for.
+        step: u64,
     },
     /// Learner → master: little is left; configure me.
     LearnerCaughtUp {

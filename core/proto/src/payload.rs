@@ -76,7 +76,8 @@ impl Extent {
             return *self;
         }
         let start = self.offset / block * block;
-        Extent { offset: start, length: self.end().div_ceil(block) * block - start }
+        let end = self.end().div_ceil(block).saturating_mul(block);
+        Extent { offset: start, length: end - start }
     }
 
     /// What lies below `end`.

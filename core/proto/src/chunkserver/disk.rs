@@ -161,8 +161,13 @@ impl Chunkserver {
             }
             return self.give_up_copy(chunk, out);
         };
+        // What a promise made meanwhile fences off does not come back.
+        let fenced = self.fence(chunk) > version;
         let live = self.live(chunk);
         live.full = true;
+        if fenced {
+            return;
+        }
         let mut sequence = first;
         for (mutation, payload) in mutations {
             live.queue.insert(sequence, Queued { version, mutation, payload });

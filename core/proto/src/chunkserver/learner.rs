@@ -35,6 +35,7 @@ pub(super) struct Learner {
     /// Under which it copies.
     version: ChunkVersion,
     source: NodeId,
+    first: u64,
     step: u64,
     phase: Phase,
     acted_at: Time,
@@ -93,13 +94,17 @@ impl Chunkserver {
         }
         live.queue.clear();
         live.fence = version;
-        live.role = Role::Learner(
+        // Room for more steps than any copy takes.
+        self.last_step += 1 << 32;
+        let first = self.last_step;
+        self.live(chunk).role = Role::Learner(
             Learner {
                 master: from,
                 epoch,
                 version,
                 source,
-                step: 0,
+                first,
+                step: first,
                 phase: Phase::Starting,
                 acted_at: now,
                 progressed_at: now,
@@ -124,9 +129,10 @@ impl Chunkserver {
         let Some(learner) = self.learner(chunk) else { return };
         learner.phase = Phase::Asking;
         learner.acted_at = now;
-        let (source, version, step) = (learner.source, learner.version, learner.step);
+        let (source, version) = (learner.source, learner.version);
+        let (first, step) = (learner.first, learner.step);
         let prepared = learner.prepared.map(|(_, version)| version);
-        let ask = Message::AskCopy { chunk, incarnation, version, step, prepared };
+        let ask = Message::AskCopy { chunk, incarnation, version, first, step, prepared };
         self.send(source, ask, out);
     }
 
@@ -248,6 +254,7 @@ impl Chunkserver {
         from: NodeId,
         chunk: ChunkHandle,
         incarnation: Incarnation,
+        step: u64,
         out: &mut Effects,
     ) {
         let own = incarnation == self.config.incarnation;
@@ -257,7 +264,8 @@ impl Chunkserver {
         }) else {
             return;
         };
-        if own && learner.source == from && learner.phase != Phase::Whole {
+        let asked = learner.step == step && learner.phase != Phase::Whole;
+        if own && learner.source == from && asked {
             self.give_up_copy(chunk, out);
         }
     }

@@ -48,6 +48,8 @@ pub struct Chunkserver {
     link: Link,
     pending: BTreeMap<IoId, Pending>,
     last_io: IoId,
+    /// The last step of a copy that this life asked for, of whatever chunk.
+    last_step: u64,
     /// When each chunk next wants attention.
     alarms: BTreeMap<ChunkHandle, Deadline>,
     /// Chunks that this step looked at.
@@ -172,8 +174,8 @@ impl Chunkserver {
             M::BecomeLearner { .. } => self.on_become_learner(now, from, message, out),
             M::AskCopy { .. } => self.on_ask_copy(now, from, message, out),
             M::TellCopy { .. } => self.on_tell_copy(now, from, message, out),
-            M::CopyVoid { chunk, incarnation } => {
-                self.on_copy_void(from, chunk, incarnation, out);
+            M::CopyVoid { chunk, incarnation, step } => {
+                self.on_copy_void(from, chunk, incarnation, step, out);
             }
             M::Mutate { .. } => self.on_mutate(now, from, message, out),
             M::Push { .. } => self.on_push(now, message, out),
@@ -251,6 +253,7 @@ impl StateMachine for Chunkserver {
             link: Link::new(now),
             pending: BTreeMap::new(),
             last_io: IoId(0),
+            last_step: 0,
             alarms: BTreeMap::new(),
             touched: BTreeSet::new(),
             disk_failed: false,

@@ -274,11 +274,11 @@ impl Chunkserver {
                     peer.sending = false;
                 }
             }
-            ReadFor::Copy { learner, incarnation, .. } => {
+            ReadFor::Copy { learner, incarnation, step } => {
                 if let Some(primary) = self.live(chunk).primary_mut() {
                     primary.copies.remove(&learner);
                 }
-                self.send(learner, Message::CopyVoid { chunk, incarnation }, out);
+                self.send(learner, Message::CopyVoid { chunk, incarnation, step }, out);
             }
         }
     }

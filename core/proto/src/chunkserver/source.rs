@@ -21,6 +21,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CopySource {
     incarnation: Incarnation,
+    /// The step that began it.
+    first: u64,
     /// What the learner does not have.
     pub left: Ranges,
     /// The step answered last, or being read.
@@ -42,11 +44,12 @@ impl Chunkserver {
         message: Message,
         out: &mut Effects,
     ) {
-        let Message::AskCopy { chunk, incarnation, version, step, prepared } = message else {
+        let Message::AskCopy { chunk, incarnation, version, first, step, prepared } = message
+        else {
             unreachable!("routed by kind")
         };
-        if !self.may_copy(chunk, from, incarnation, version, step) {
-            return self.send(from, Message::CopyVoid { chunk, incarnation }, out);
+        if !self.may_copy(chunk, from, (incarnation, version), (first, step)) {
+            return self.send(from, Message::CopyVoid { chunk, incarnation, step }, out);
         }
         let bytes_max = u64::from(self.constants().copy_step_bytes_max);
         let length = self.record(chunk).expect("checked above").image.length;
@@ -72,14 +75,14 @@ impl Chunkserver {
         self.go_on(chunk, now, out);
     }
 
-    /// Is there such a copy, or may it begin? A first step begins anew.
+    /// Is there such a copy, or may it begin? A first step begins anew, unless it is older than the
+    /// copy that is under way.
     fn may_copy(
         &mut self,
         chunk: ChunkHandle,
         from: NodeId,
-        incarnation: Incarnation,
-        version: ChunkVersion,
-        step: u64,
+        (incarnation, version): (Incarnation, ChunkVersion),
+        (first, step): (u64, u64),
     ) -> bool {
         let Some(length) = self.record(chunk).map(|r| r.image.length) else { return false };
         let Some(live) = self.live.get_mut(&chunk) else { return false };
@@ -93,17 +96,19 @@ impl Chunkserver {
         }
         let known = primary.copies.get(&from).filter(|copy| copy.incarnation == incarnation);
         if let Some(copy) = known
-            && copy.step.is_some_and(|last| step == last || step == last + 1)
+            && first <= copy.first
         {
-            return true;
+            let next = copy.step.is_some_and(|last| step == last || step == last + 1);
+            return first == copy.first && next;
         }
-        if step != 0 || primary.retired {
+        if step != first || primary.retired {
             return false;
         }
         let whole = Extent::new(0, length);
         let left = Ranges::of(at_disk.into_iter().chain([whole]));
         let copy = CopySource {
             incarnation,
+            first,
             left,
             step: None,
             pieces: Vec::new(),

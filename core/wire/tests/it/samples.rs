@@ -166,7 +166,14 @@ fn learners() -> Vec<Message> {
     let end = Some(CopyEnd { version, image: image() });
     vec![
         Message::BecomeLearner { chunk, epoch, version, incarnation, source: NODE, spec: SPEC },
-        Message::AskCopy { chunk, incarnation, version, step: 4, prepared: Some(version.next()) },
+        Message::AskCopy {
+            chunk,
+            incarnation,
+            version,
+            first: 3,
+            step: 4,
+            prepared: Some(version.next()),
+        },
         Message::TellCopy {
             chunk,
             incarnation,
@@ -176,7 +183,7 @@ fn learners() -> Vec<Message> {
             end,
             payload: payload(b"copied bytes"),
         },
-        Message::CopyVoid { chunk, incarnation },
+        Message::CopyVoid { chunk, incarnation, step: 4 },
         Message::LearnerCaughtUp { chunk, epoch, version, incarnation },
         Message::LearnerReady { chunk, epoch, version, incarnation, state: state() },
         Message::LearnerFailed { chunk, version, incarnation },

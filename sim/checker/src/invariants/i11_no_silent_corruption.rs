@@ -4,7 +4,7 @@ use crate::history::{Call, Ending, History, Operated};
 use crate::violation::{Invariant, Violation};
 use bytes::Bytes;
 use leasehold_proto::FileId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// I11.
 pub const INVARIANT: Invariant = Invariant {
@@ -20,7 +20,26 @@ pub const INVARIANT: Invariant = Invariant {
 pub struct NoSilentCorruption {
     writes: BTreeMap<(FileId, u64), BTreeMap<u64, Vec<Bytes>>>,
     longest: BTreeMap<(FileId, u64), u64>,
-    records: BTreeMap<FileId, Vec<Bytes>>,
+    records: BTreeMap<FileId, Records>,
+}
+
+/// Self-describing records differ in their first bytes.
+const HEAD: usize = 28;
+
+/// The records of one file.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    by_head: BTreeMap<[u8; HEAD], Vec<Bytes>>,
+    short: Vec<Bytes>,
+}
+
+impl Records {
+    fn push(&mut self, record: Bytes) {
+        match record.first_chunk::<HEAD>() {
+            Some(head) => self.by_head.entry(*head).or_default().push(record.clone()),
+            None => self.short.push(record),
+        }
+    }
 }
 
 impl NoSilentCorruption {
@@ -44,28 +63,51 @@ impl NoSilentCorruption {
         let operated = &history.operations()[at];
         let Call::Read { file, index, mode, .. } = operated.call else { return Ok(false) };
         let Ending::Done { extent, .. } = operated.ending else { return Ok(false) };
-        let mut rest = &operated.bytes[..];
-        let mut offset = extent.offset;
-        while !rest.is_empty() {
-            let known = self.known(file, index, offset, rest, offset == extent.offset);
+        let bytes = &operated.bytes[..];
+        let Err((offset, byte)) = self.explained(file, index, extent.offset, bytes, true) else {
+            return Ok(true);
+        };
+        let detail = format!(
+            "{file}, chunk {index}: the {mode:?} read of {extent:?} by {} shows {byte:#04x} at \
+             {offset}, which nobody wrote there",
+            operated.client
+        );
+        Err(INVARIANT.broken(operated.returned_ns.unwrap_or_default(), detail))
+    }
+
+    /// Is every byte somebody's? If not, the first that is nobody's, and where it stands.
+    ///
+    /// A read may begin (`cut`) inside a record. Several records can end in the same bytes, so each
+    /// length that fits is tried, as long as the rest can be explained after it.
+    fn explained(
+        &self,
+        file: FileId,
+        index: u64,
+        offset: u64,
+        bytes: &[u8],
+        cut: bool,
+    ) -> Result<(), (u64, u8)> {
+        let (mut rest, mut at) = (bytes, offset);
+        while let Some(&byte) = rest.first() {
+            let known = self.known(file, index, at, rest);
             if known == 0 {
-                let detail = format!(
-                    "{file}, chunk {index}: the {mode:?} read of {extent:?} by {} shows {:#04x} \
-                     at {offset}, which nobody wrote there",
-                    operated.client, rest[0]
-                );
-                return Err(INVARIANT.broken(operated.returned_ns.unwrap_or_default(), detail));
+                let tails = if cut && at == offset { self.tails(file, rest) } else { Vec::new() };
+                let mut after = tails.into_iter().rev();
+                let fits = |tail: usize| {
+                    self.explained(file, index, at + tail as u64, &rest[tail..], false).is_ok()
+                };
+                return if after.any(fits) { Ok(()) } else { Err((at, byte)) };
             }
             rest = &rest[known..];
-            offset += known as u64;
+            at += known as u64;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// How many of these bytes come from one writer, or are zeros of a hole.
-    fn known(&self, file: FileId, index: u64, offset: u64, bytes: &[u8], cut: bool) -> usize {
+    fn known(&self, file: FileId, index: u64, offset: u64, bytes: &[u8]) -> usize {
         let written = self.written(file, index, offset, bytes);
-        let recorded = if written == 0 { self.recorded(file, bytes, cut) } else { 0 };
+        let recorded = if written == 0 { self.recorded(file, bytes) } else { 0 };
         match written.max(recorded) {
             0 => bytes.iter().take_while(|byte| **byte == 0).count(),
             known => known,
@@ -91,22 +133,38 @@ impl NoSilentCorruption {
         best
     }
 
-    /// The length of the record that begins here. A read may begin (`cut`) or end inside one.
-    fn recorded(&self, file: FileId, bytes: &[u8], cut: bool) -> usize {
+    /// The length of the record that begins here, as far as the read goes.
+    fn recorded(&self, file: FileId, bytes: &[u8]) -> usize {
         let Some(records) = self.records.get(&file) else { return 0 };
-        let fits = |record: &[u8]| {
-            let upto = record.len().min(bytes.len());
-            if record[..upto] == bytes[..upto] { upto } else { 0 }
-        };
-        let whole = records.iter().rev().map(|record| fits(record)).find(|upto| *upto > 0);
-        let inside = || {
-            let tails = |record: &Bytes| {
-                (1..record.len()).map(|from| fits(&record[from..])).max().unwrap_or(0)
-            };
-            records.iter().map(tails).max().unwrap_or(0)
-        };
-        whole.unwrap_or_else(|| if cut { inside() } else { 0 })
+        match bytes.first_chunk::<HEAD>() {
+            Some(head) => {
+                records.by_head.get(head).into_iter().flatten().map(|r| fits(r, bytes)).max()
+            }
+            None => records.by_head.values().flatten().map(|r| fits(r, bytes)).max(),
+        }
+        .into_iter()
+        .chain(records.short.iter().map(|record| fits(record, bytes)))
+        .max()
+        .unwrap_or(0)
     }
+
+    /// The lengths, shortest first, with which some record may end (or go on) here.
+    fn tails(&self, file: FileId, bytes: &[u8]) -> Vec<usize> {
+        let Some(records) = self.records.get(&file) else { return Vec::new() };
+        let all = records.by_head.values().flatten().chain(&records.short);
+        let mut lengths = BTreeSet::new();
+        for record in all {
+            let starts = (1..record.len()).filter(|from| record[*from] == bytes[0]);
+            lengths.extend(starts.map(|from| fits(&record[from..], bytes)).filter(|n| *n > 0));
+        }
+        lengths.into_iter().collect()
+    }
+}
+
+/// How many bytes of `record` are shown: all that are there of both, or none.
+fn fits(record: &[u8], bytes: &[u8]) -> usize {
+    let upto = record.len().min(bytes.len());
+    if record[..upto] == bytes[..upto] { upto } else { 0 }
 }
 
 #[cfg(test)]
@@ -123,6 +181,19 @@ mod tests {
         run.relaxed_read(4, (60, 70), 0, &bytes).unwrap();
         run.relaxed_read(5, (60, 70), 32, &bytes[32..160]).unwrap();
         run.relaxed_read(6, (60, 70), 200, &bytes[200..]).unwrap();
+    }
+
+    #[test]
+    fn a_tail_that_several_records_share_is_explained_by_the_one_that_fits() {
+        let mut run = Run::new();
+        let mut ends_like_a_head = cell(4);
+        ends_like_a_head[63] = cell(5)[0];
+        ends_like_a_head[62] = cell(3)[63];
+        run.append(1, (10, 20), None, &cell(3));
+        run.append(2, (10, 20), None, &ends_like_a_head);
+        run.append(3, (10, 20), None, &cell(5));
+        let bytes = [&cell(3)[63..], &cell(5)[..]].concat();
+        run.relaxed_read(4, (30, 40), 63, &bytes).unwrap();
     }
 
     #[test]
