@@ -53,7 +53,7 @@
 //! together with the bytes, so a retry is recognised wherever it lands.
 //!
 //! **Ablation.** Each rule above can be left out by [`config::Rules`], in simulation only: that is
-//! how one sees the run that it prevents. `scenarios/scripts/without-*.txt` shows one for each.
+//! how one sees the run that it prevents. `scenarios/scripts/negative` shows them.
 //!
 //! Read next: `lease`, then `chunkserver::promise` and `chunkserver::primary`, then
 //! `master::change`. The invariants are in `sim/checker`, one file each.
