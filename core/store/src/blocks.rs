@@ -1,5 +1,6 @@
 //! Reading blocks of a data file, each verified.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::chunk::Chunk;
 use crate::data_files::DataFiles;
 use crate::disk::{Disk, DiskError};
@@ -13,6 +14,7 @@ use std::ops::Range;
 pub(crate) struct Blocks<'a, D: Disk> {
     pub disk: &'a D,
     pub files: &'a mut DataFiles<D>,
+    pub buffers: &'a Buffers,
     pub chunk: &'a Chunk,
     pub block_bytes: u64,
     pub verify: bool,
@@ -26,15 +28,16 @@ impl<D: Disk> Blocks<'_, D> {
         }
         let blocks = blocks_of(extent, self.block_bytes);
         let skip = (extent.offset % self.block_bytes) as usize;
-        let bytes = Bytes::from(self.range(blocks)?);
+        let bytes = self.range(blocks)?.freeze();
         Ok(bytes.slice(skip..skip + extent.length as usize))
     }
 
     /// The bytes of whole blocks; zeros where nothing was ever written.
-    pub fn range(&mut self, blocks: Range<u32>) -> Result<Vec<u8>, Vec<Extent>> {
+    pub fn range(&mut self, blocks: Range<u32>) -> Result<Buffer, Vec<Extent>> {
         let size = self.block_bytes as usize;
-        let mut bytes = vec![0; blocks.len() * size];
+        let mut bytes = self.buffers.stale(blocks.len() * size);
         if !blocks.clone().any(|block| self.chunk.sums.at(block).is_some()) {
+            bytes.fill(0);
             return Ok(bytes);
         }
         let whole = self.fill(blocks.start, &mut bytes);

@@ -5,6 +5,7 @@
 //! have first. A durable journal record therefore implies its bytes: in place, or in the record.
 
 use crate::blocks::Blocks;
+use crate::buffers::Buffers;
 use crate::chunk::Chunk;
 use crate::data_files::{self, DataFile, DataFiles};
 use crate::disk::Disk;
@@ -36,6 +37,7 @@ pub struct ChunkStore<D: Disk> {
     pub(crate) files: DataFiles<D>,
     pub(crate) journal: Journal<D>,
     group: Group,
+    buffers: Buffers,
     failed: bool,
 }
 
@@ -45,8 +47,9 @@ impl<D: Disk> ChunkStore<D> {
     pub fn open(disk: D, options: StoreOptions) -> Result<(Self, Replicas), StoreError> {
         let (state, files, journal) = recover::recover(&disk, &options)?;
         let replicas = state.replicas.clone();
-        let group = Group::default();
-        let mut store = ChunkStore { disk, options, state, files, journal, group, failed: false };
+        let (group, buffers) = (Group::default(), Buffers::new(options.idle_buffer_bytes_max));
+        let mut store =
+            ChunkStore { disk, options, state, files, journal, group, buffers, failed: false };
         checkpoint::catch_up(&mut store)?;
         Ok((store, replicas))
     }
@@ -128,6 +131,7 @@ impl<D: Disk> ChunkStore<D> {
         Some(Blocks {
             disk: &self.disk,
             files: &mut self.files,
+            buffers: &self.buffers,
             chunk: self.state.chunks.get(&handle)?,
             block_bytes: self.state.block_bytes,
             verify: self.options.verify_checksums,
@@ -297,8 +301,10 @@ impl<D: Disk> ChunkStore<D> {
             floor: chunk.floor,
             file_bytes: chunk.file_bytes,
         };
-        Plan::new(&before, pieces, cut, |block| blocks.range(block..block + 1))
-            .map_err(|blocks| IoFault::Corrupt { blocks })
+        Plan::new(&before, pieces, cut, |block| {
+            blocks.range(block..block + 1).map(|bytes| bytes.to_vec())
+        })
+        .map_err(|blocks| IoFault::Corrupt { blocks })
     }
 
     /// Makes sure that the journal takes a record of this size.

@@ -8,6 +8,7 @@
 //! whole, files appended to, what one chunk is, what a change of it does, the chunk store, and the
 //! master's log.
 
+pub mod buffers;
 pub mod disk;
 pub mod error;
 pub mod mem;
@@ -38,6 +39,7 @@ mod recover;
 
 pub mod master_log;
 
+pub use buffers::Buffers;
 pub use chunk_store::ChunkStore;
 pub use disk::{Disk, DiskError, Open};
 pub use error::StoreError;

@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub open_files_max: usize,
     /// Chunks whose metadata one `execute` writes at the most, beside its own work.
     pub checkpoint_chunks_max: usize,
+    /// Bytes of buffers kept for the next read at the most.
+    pub idle_buffer_bytes_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -36,6 +38,7 @@ impl StoreOptions {
             journal_bytes: 16 << 20,
             open_files_max: 256,
             checkpoint_chunks_max: 8,
+            idle_buffer_bytes_max: 16 << 20,
         }
     }
 }

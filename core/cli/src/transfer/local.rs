@@ -7,6 +7,7 @@
 use super::partial_name;
 use crate::failure::Failure;
 use bytes::Bytes;
+use leasehold_node::client::Buffers;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -17,6 +18,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Pieces read ahead of the network, or waiting for the disk.
 const PIECES_AHEAD: usize = 2;
+
+/// Bytes of buffers that are kept for the next piece: as much as is on its way at a time.
+const IDLE_BYTES_MAX: usize = 16 << 20;
 
 /// The spelling of stdin and stdout.
 pub const DASH: &str = "-";
@@ -49,10 +53,11 @@ impl Source {
 
     /// Reads it to its end in pieces of `piece_bytes`, the last one shorter.
     pub fn pieces(self, piece_bytes: usize) -> mpsc::Receiver<Result<Bytes, Failure>> {
+        let buffers = Buffers::new(IDLE_BYTES_MAX);
         self.read(move |file| {
-            let mut piece = Vec::with_capacity(piece_bytes);
+            let mut piece = buffers.empty(piece_bytes);
             file.take(piece_bytes as u64).read_to_end(&mut piece)?;
-            Ok(piece)
+            Ok(piece.freeze())
         })
     }
 
@@ -62,14 +67,14 @@ impl Source {
             let mut piece = vec![0; piece_bytes];
             let n = file.read(&mut piece)?;
             piece.truncate(n);
-            Ok(piece)
+            Ok(Bytes::from(piece))
         })
     }
 
     /// Calls `next` for pieces until one is empty or fails.
     fn read(
         self,
-        next: impl Fn(&mut File) -> std::io::Result<Vec<u8>> + Send + 'static,
+        next: impl Fn(&mut File) -> std::io::Result<Bytes> + Send + 'static,
     ) -> mpsc::Receiver<Result<Bytes, Failure>> {
         let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
         let Source { name, mut file, .. } = self;
@@ -79,7 +84,7 @@ impl Source {
                 let failed = piece.is_err();
                 let piece = match piece {
                     Ok(piece) if piece.is_empty() => return,
-                    Ok(piece) => Ok(Bytes::from(piece)),
+                    Ok(piece) => Ok(piece),
                     Err(error) => Err(Failure::about(&name, describe(&error))),
                 };
                 if pieces.blocking_send(piece).is_err() || failed {

@@ -45,6 +45,7 @@ pub use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, ServerStatus,
 };
 pub use leasehold_proto::{OpError, Refusal, SyncPolicy};
+pub use leasehold_store::Buffers;
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -79,29 +79,30 @@ async fn read_rest(
 ) -> Result<Incoming, ConnectionError> {
     stream.read_exact(&mut head[first..]).await.map_err(cut)?;
     let header = Header::decode(&head)?;
-    let body = read_exactly(stream, header.body_len()).await?;
-    let Some(room) = budget.room(header.payload_len()).await else {
+    let mut body = Vec::with_capacity(header.body_len());
+    fill(stream, &mut body, header.body_len()).await?;
+    let Some(mut room) = budget.room(header.payload_len()).await else {
         discard(stream, header.payload_len()).await?;
         return Ok(Incoming::Dropped);
     };
-    let payload = room.hold(read_exactly(stream, header.payload_len()).await?);
-    Ok(Incoming::Frame(decode(&header, &body, payload)?))
+    fill(stream, &mut room.buffer, header.payload_len()).await?;
+    Ok(Incoming::Frame(decode(&header, &body, room.hold())?))
 }
 
-/// Reads into memory of the exact size, which is not cleared first.
-async fn read_exactly(
+/// Reads until `data` is `length` bytes long, into capacity that is not cleared first.
+async fn fill(
     stream: &mut (impl AsyncRead + Unpin),
+    data: &mut Vec<u8>,
     length: usize,
-) -> Result<Vec<u8>, ConnectionError> {
-    let mut data = Vec::with_capacity(length);
+) -> Result<(), ConnectionError> {
     while data.len() < length {
         let missing = length - data.len();
-        let mut rest = (&mut data).limit(missing);
+        let mut rest = (&mut *data).limit(missing);
         if stream.read_buf(&mut rest).await? == 0 {
             return Err(ConnectionError::Cut);
         }
     }
-    Ok(data)
+    Ok(())
 }
 
 async fn discard(

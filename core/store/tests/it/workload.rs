@@ -22,6 +22,7 @@ pub fn options() -> StoreOptions {
         journal_bytes: 4_096,
         open_files_max: 2,
         checkpoint_chunks_max: 1,
+        idle_buffer_bytes_max: 64 << 10,
     }
 }
 
