@@ -64,7 +64,7 @@ impl NoSilentCorruption {
         let Call::Read { file, index, mode, .. } = operated.call else { return Ok(false) };
         let Ending::Done { extent, .. } = operated.ending else { return Ok(false) };
         let bytes = &operated.bytes[..];
-        let Err((offset, byte)) = self.explained(file, index, extent.offset, bytes, true) else {
+        let Err((offset, byte)) = self.explained(file, index, extent.offset, bytes) else {
             return Ok(true);
         };
         let detail = format!(
@@ -77,26 +77,40 @@ impl NoSilentCorruption {
 
     /// Is every byte somebody's? If not, the first that is nobody's, and where it stands.
     ///
-    /// A read may begin (`cut`) inside a record. Several records can end in the same bytes, so each
-    /// length that fits is tried, as long as the rest can be explained after it.
+    /// A read may begin inside a record, whose end may look like the zeros of a hole. Several
+    /// records can end in the same bytes, so each length that fits is tried, as long as the rest
+    /// can be explained after it.
     fn explained(
         &self,
         file: FileId,
         index: u64,
         offset: u64,
         bytes: &[u8],
-        cut: bool,
+    ) -> Result<(), (u64, u8)> {
+        let nobodys = match self.explained_whole(file, index, offset, bytes) {
+            Ok(()) => return Ok(()),
+            Err(nobodys) => nobodys,
+        };
+        let fits = |tail: usize| {
+            let rest = self.explained_whole(file, index, offset + tail as u64, &bytes[tail..]);
+            rest.is_ok()
+        };
+        if self.tails(file, bytes).into_iter().rev().any(fits) { Ok(()) } else { Err(nobodys) }
+    }
+
+    /// The same of bytes that begin where a write, a record or a hole does.
+    fn explained_whole(
+        &self,
+        file: FileId,
+        index: u64,
+        offset: u64,
+        bytes: &[u8],
     ) -> Result<(), (u64, u8)> {
         let (mut rest, mut at) = (bytes, offset);
         while let Some(&byte) = rest.first() {
             let known = self.known(file, index, at, rest);
             if known == 0 {
-                let tails = if cut && at == offset { self.tails(file, rest) } else { Vec::new() };
-                let mut after = tails.into_iter().rev();
-                let fits = |tail: usize| {
-                    self.explained(file, index, at + tail as u64, &rest[tail..], false).is_ok()
-                };
-                return if after.any(fits) { Ok(()) } else { Err((at, byte)) };
+                return Err((at, byte));
             }
             rest = &rest[known..];
             at += known as u64;
@@ -194,6 +208,15 @@ mod tests {
         run.append(3, (10, 20), None, &cell(5));
         let bytes = [&cell(3)[63..], &cell(5)[..]].concat();
         run.relaxed_read(4, (30, 40), 63, &bytes).unwrap();
+    }
+
+    #[test]
+    fn a_tail_may_begin_with_zeros() {
+        let mut run = Run::new();
+        let mut record = cell(3);
+        record[40..43].fill(0);
+        run.append(1, (10, 20), None, &record);
+        run.relaxed_read(2, (30, 40), 40, &record[40..]).unwrap();
     }
 
     #[test]
