@@ -13,11 +13,14 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// Bytes moved by one system call.
 pub const BUFFER_BYTES: usize = 256 << 10;
+
+/// A buffer, and how many of its bytes count.
+type Piece = (Vec<u8>, usize);
 
 /// Arguments of one hop.
 #[derive(Debug, clap::Args)]
@@ -62,11 +65,12 @@ pub fn hop(options: &HopOptions) -> Result<()> {
     let here = Arc::new(Progress::default());
     let behind = Arc::new(Progress::default());
     let (queue, queued) = sync_channel(1024);
+    let (idle, written) = channel();
     let writer = {
         let file =
             File::create(&options.file).with_context(|| format!("{}", options.file.display()))?;
         let (policy, sync_bytes, here) = (options.policy, options.sync_bytes, Arc::clone(&here));
-        thread::spawn(move || store(file, &queued, policy, sync_bytes, &here))
+        thread::spawn(move || store(file, &queued, &idle, policy, sync_bytes, &here))
     };
     let acknowledger = {
         let (here, back) = (Arc::clone(&here), upstream.try_clone()?);
@@ -78,7 +82,7 @@ pub fn hop(options: &HopOptions) -> Result<()> {
         thread::spawn(move || take_acknowledgements(stream, &behind))
     });
 
-    pass_on(&mut upstream, next.as_ref(), &queue)?;
+    pass_on(&mut upstream, next.as_ref(), &queue, &written)?;
     drop(queue);
     let syncs = writer.join().expect("the writer does not panic")?;
     here.give_up();
@@ -130,23 +134,24 @@ fn connect(to: &str) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads, passes on, and hands the same bytes to the writer.
+/// Reads, passes on, and hands the same bytes to the writer, in buffers that the writer gives
+/// back: fresh ones would be cleared first, and perhaps faulted in page by page.
 fn pass_on(
     from: &mut TcpStream,
     next: Option<&TcpStream>,
-    queue: &SyncSender<Vec<u8>>,
+    queue: &SyncSender<Piece>,
+    written: &Receiver<Vec<u8>>,
 ) -> Result<()> {
     loop {
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = written.try_recv().unwrap_or_else(|_| vec![0; BUFFER_BYTES]);
         let n = from.read(&mut buffer)?;
         if n == 0 {
             break;
         }
-        buffer.truncate(n);
         if let Some(mut next) = next {
-            next.write_all(&buffer)?;
+            next.write_all(&buffer[..n])?;
         }
-        if queue.send(buffer).is_err() {
+        if queue.send((buffer, n)).is_err() {
             bail!("the writer gave up");
         }
     }
@@ -159,7 +164,8 @@ fn pass_on(
 /// Writes what comes; syncs when a unit is there and nothing more is waiting, or at the end.
 fn store(
     mut file: File,
-    queued: &Receiver<Vec<u8>>,
+    queued: &Receiver<Piece>,
+    idle: &Sender<Vec<u8>>,
     policy: Policy,
     sync_bytes: u64,
     here: &Progress,
@@ -168,9 +174,11 @@ fn store(
     loop {
         let full = policy == Policy::Durable && written - stored >= sync_bytes;
         let next = if full { queued.try_recv().ok() } else { queued.recv().ok() };
-        if let Some(buffer) = next {
-            file.write_all(&buffer)?;
-            written += buffer.len() as u64;
+        if let Some((buffer, n)) = next {
+            file.write_all(&buffer[..n])?;
+            written += n as u64;
+            // Whoever reads may have ended, and wants no buffer back.
+            let _ = idle.send(buffer);
             if policy == Policy::Durable {
                 continue;
             }
