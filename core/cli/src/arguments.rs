@@ -78,7 +78,7 @@ The local file appears under its name when all of it is there, never before.")]
 Examples:
   echo started | leasehold append /log                # stdin as one record
   journalctl -f | leasehold append --lines --create /log
-A record is at most 4 MiB and at most a quarter of the file's chunk size.")]
+A record is at most 1 MiB and at most a quarter of the file's chunk size.")]
     Append(AppendArguments),
     /// List a directory
     Ls(LsArguments),

@@ -105,7 +105,7 @@ impl Default for Constants {
             quarantine_retention: ms(3_600_000),
             safe_mode_reported_permille: 999,
             block_bytes: 64 << 10,
-            mutation_bytes_max: 4 << 20,
+            mutation_bytes_max: 1 << 20,
             inflight_bytes_max: 16 << 20,
             inflight_mutations_max: 64,
             waiting_requests_max: 64,
