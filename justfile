@@ -33,6 +33,11 @@ cluster *ARGS:
 bench *ARGS:
     @cargo run --release -q -p leasehold-bench -- "$@"
 
+# Put and get 2 GiB on real processes while some are killed with -9.
+kill9 *ARGS:
+    @cargo build --release -q -p leasehold-cli
+    @benches/kill9.sh "$@"
+
 # Measure the two candidates for CRC-32C.
 bench-crc:
     @cargo bench -q -p leasehold-wire --bench crc
