@@ -229,7 +229,8 @@ impl Chunkserver {
         epoch: Epoch,
         version: ChunkVersion,
     ) {
-        if let Some(learner) = self.learner(chunk) {
+        // A late Prepare of the version that it copies under, or below, ends nothing.
+        if let Some(learner) = self.learner(chunk).filter(|learner| version > learner.version) {
             learner.prepared = Some((epoch, version));
             if learner.phase == Phase::Pausing {
                 // Asks at its next alarm, which is due at once.
