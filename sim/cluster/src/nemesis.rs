@@ -150,7 +150,7 @@ impl Nemesis {
             }
             Kind::Rot => {
                 // Only where no other replica of anything is at risk is this within the budget.
-                let rotten = self.on.is_empty() && cluster.disk(server).rot("data/", &mut stream);
+                let rotten = self.on.is_empty() && cluster.disk(server).rot("chunks/", &mut stream);
                 if !rotten {
                     self.withheld += 1;
                 }

@@ -7,6 +7,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Where the text of a line begins, and where it ends at the latest.
+const INDENT: usize = 13;
+const COLUMNS: usize = 100;
+
 /// What a run was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)] // the names are those that the JSON has
@@ -110,7 +114,7 @@ impl fmt::Display for Summary {
             self.partitions(),
             self.faults_withheld
         )?;
-        writeln!(f, "  {}", listed(&self.faults))?;
+        writeln!(f, "{:INDENT$}{}", "", listed(&self.faults))?;
         let net = &self.network;
         writeln!(
             f,
@@ -120,8 +124,9 @@ impl fmt::Display for Summary {
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(
             f,
-            "invariants   {}; {} reads judged from outside, {} registers undecided",
+            "invariants   {}\n{:INDENT$}{} reads judged from outside, {} registers undecided",
             listed(&self.judged),
+            "",
             self.reads_judged,
             self.undecided
         )?;
@@ -135,8 +140,20 @@ impl fmt::Display for Summary {
 }
 
 fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
-    let words: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
-    words.join(", ")
+    let mut text = String::new();
+    let mut column = INDENT;
+    for (what, count) in counts {
+        let word = format!("{what} {count}");
+        if !text.is_empty() {
+            text.push(',');
+            let fits = column + word.len() < COLUMNS;
+            column = if fits { column + 2 } else { INDENT };
+            text.push_str(&if fits { " ".to_owned() } else { format!("\n{:INDENT$}", "") });
+        }
+        column += word.len();
+        text.push_str(&word);
+    }
+    text
 }
 
 #[cfg(test)]

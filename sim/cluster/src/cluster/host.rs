@@ -173,6 +173,7 @@ impl Life {
             constants: around.constants.clone(),
         };
         let clock = around.clock(super::MASTER, self.host, self.number);
+        around.watch.recovered(super::MASTER, &start.checkpoint);
         let mut out = Effects::new();
         let machine = Master::recover(&config, start.checkpoint, clock.now(), &mut out);
         let (storage, queue) = storage::queue();

@@ -8,7 +8,8 @@ use crate::timeline::Timeline;
 use leasehold_checker::{Checkers, Seen, Violation};
 use leasehold_node::driver::Observer;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, Member, NodeId, Time,
+    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, MasterState, Member,
+    NodeId, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -114,6 +115,17 @@ impl Watch {
         state.log.note(now, node, &Happening::Outside("lost its disk"));
     }
 
+    /// A master begins with a checkpoint. It may hold entries that became durable just before the
+    /// power failed, which nobody was told of: the machine will not tell of them either.
+    pub fn recovered(&self, master: NodeId, checkpoint: &MasterState) {
+        let now = self.timeline.now();
+        let mut state = self.state();
+        for event in state.untold(checkpoint) {
+            state.event(now, master, &event);
+        }
+        state.applied = state.applied.max(checkpoint.applied);
+    }
+
     /// Somebody outside of the protocol did something.
     pub fn outside(&self, node: NodeId, what: &str) {
         let now = self.timeline.now();
@@ -166,6 +178,23 @@ impl State {
 }
 
 impl State {
+    /// What a checkpoint tells that no event told. Between two events that were told, a chunk has
+    /// one change at the most: the next begins when the master knows the fate of the last.
+    fn untold(&self, checkpoint: &MasterState) -> Vec<Event> {
+        if checkpoint.applied <= self.applied {
+            return Vec::new();
+        }
+        let known = |chunk| self.configurations.get(chunk).map_or(ChunkVersion(0), |known| known.0);
+        let configured = checkpoint.chunks.iter().filter_map(|(chunk, record)| {
+            let config = record.config.as_ref().filter(|config| config.version > known(chunk))?;
+            let (version, members) = (config.version, config.members.clone());
+            Some(Event::Configured { chunk: *chunk, base: known(chunk), version, members })
+        });
+        let gone = self.configurations.iter().filter(|(c, _)| !checkpoint.chunks.contains_key(c));
+        let freed = gone.map(|(chunk, known)| Event::Freed { chunk: *chunk, base: known.0 });
+        configured.chain(freed).collect()
+    }
+
     /// A master that restarts tells its log again: that is no news.
     fn is_news(&mut self, event: &Event) -> bool {
         match event {

@@ -49,7 +49,7 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
 /// Runs seeds from the given one on until the expected violation shows. A rule that is not in
 /// force may break other sentences first: those seeds are counted, and passed over.
 fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitCode> {
-    println!("{}: expects a violation of {id}", scenario.about);
+    println!("without a rule: {}\nseeds are run until {id} is violated", scenario.about);
     let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in args.seed..args.seed + scenario.seeds_max {
         let outcome = play(args, scenario, Seed(seed))?;
@@ -60,11 +60,17 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         }
         report::violation(scenario, Seed(seed), found, &args.scenario.again());
         let tried = seed - args.seed + 1;
-        println!("\nas expected: {id}, at seed {seed} ({tried} tried; others: {others:?})");
+        println!("\nviolated as expected: {id}, by seed {seed}; {}", passed_over(tried, &others));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{id} was not violated by {} seeds; others: {others:?}", scenario.seeds_max);
+    println!("NOT violated, though expected: {id}; {}", passed_over(scenario.seeds_max, &others));
     Ok(ExitCode::FAILURE)
+}
+
+fn passed_over(tried: u64, others: &BTreeMap<&str, u64>) -> String {
+    let words: Vec<String> = others.iter().map(|(id, n)| format!("{id} by {n}")).collect();
+    let others = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
+    format!("{tried} tried, others violated before: {others}")
 }
 
 fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
