@@ -44,6 +44,11 @@ impl Chunkserver {
         }
         let chain = members.into_iter().filter(|member| *member != node).collect();
         live.role = Role::Primary(Primary::new(version, chain, now).into());
+        if self.record(chunk).is_some_and(|record| record.applied_version == version) {
+            // A first configuration: the promise that made the replica made it of this version.
+            self.on_adopted(now, chunk, version, out);
+            return self.go_on(chunk, now, out);
+        }
         self.start_write(chunk, IoOp::Adopt { chunk, version }, out);
     }
 
