@@ -66,7 +66,8 @@ pub struct Constants {
     pub inflight_mutations_max: u32,
     /// Requests that wait at a chunk for its lease or for an overlapping mutation, at the most.
     pub waiting_requests_max: u32,
-    /// Clients whose finished operations one chunk or the master remembers at the most.
+    /// Clients whose finished operations one chunk or the master remembers at the most. Exactly-once
+    /// holds as long as no more than these touch one chunk within an `operation_timeout`.
     pub remembered_clients_max: u32,
     /// Configuration changes under way at the master at the most.
     pub changes_max: u32,
@@ -109,7 +110,7 @@ impl Default for Constants {
             inflight_bytes_max: 16 << 20,
             inflight_mutations_max: 64,
             waiting_requests_max: 64,
-            remembered_clients_max: 1_024,
+            remembered_clients_max: 16_384,
             changes_max: 256,
             list_entries_max: 1_000,
             rules: Rules::default(),

@@ -122,7 +122,9 @@ impl OpTable {
         client.done.insert(mutation.op.number, done);
         client.done = client.done.split_off(&client.acked_below);
         if self.clients.len() > clients_max {
-            // The client that was silent for longest: its operations timed out long ago.
+            // The client that was silent for longest. If so many others came since its last
+            // operation that this one is not over yet, a retry of it is not recognised: the bound
+            // is to be far above the clients that touch one chunk within an operation's timeout.
             let oldest =
                 self.clients.iter().min_by_key(|(id, c)| (c.last, **id)).map(|(id, _)| *id);
             if let Some(oldest) = oldest {

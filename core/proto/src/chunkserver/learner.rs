@@ -199,7 +199,6 @@ impl Chunkserver {
 
     /// A step is on the disk: the end, the next step, or a pause.
     fn on_step_written(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
-        let incarnation = self.config.incarnation;
         let step_bytes = u64::from(self.constants().copy_step_bytes_max);
         let Some(learner) = self.learner(chunk) else { return };
         learner.step += 1;
@@ -210,9 +209,7 @@ impl Chunkserver {
         let nearly = learner.left_bytes <= step_bytes;
         if nearly && !learner.caught_up {
             learner.caught_up = true;
-            let (master, epoch, version) = (learner.master, learner.epoch, learner.version);
-            let told = Message::LearnerCaughtUp { chunk, epoch, version, incarnation };
-            self.send(master, told, out);
+            self.tell_caught_up(chunk, out);
         }
         let Some(learner) = self.learner(chunk) else { return };
         if learner.left_bytes == 0 {
@@ -237,6 +234,13 @@ impl Chunkserver {
                 learner.acted_at = Time(0);
             }
         }
+    }
+
+    fn tell_caught_up(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+        let incarnation = self.config.incarnation;
+        let Some(learner) = self.learner(chunk) else { return };
+        let (master, epoch, version) = (learner.master, learner.epoch, learner.version);
+        self.send(master, Message::LearnerCaughtUp { chunk, epoch, version, incarnation }, out);
     }
 
     fn tell_ready(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
@@ -292,17 +296,19 @@ impl Chunkserver {
         }
         match learner.phase {
             Phase::Starting | Phase::Writing | Phase::Installing => {}
-            Phase::Whole => self.tell_ready(chunk, now, out),
+            Phase::Whole => {
+                // A new leader knows nothing of the change that its predecessor had prepared.
+                if learner.prepared.is_some_and(|(epoch, _)| epoch != learner.epoch) {
+                    self.tell_caught_up(chunk, out);
+                }
+                self.tell_ready(chunk, now, out);
+            }
             Phase::Asking | Phase::Pausing => {
                 if now.since(learner.progressed_at) >= constants.repair_stalled_after {
                     return self.give_up_copy(chunk, out);
                 }
-                let (caught_up, prepared) = (learner.caught_up, learner.prepared);
-                let (master, epoch, version) = (learner.master, learner.epoch, learner.version);
-                if caught_up && prepared.is_none() {
-                    let incarnation = self.config.incarnation;
-                    let told = Message::LearnerCaughtUp { chunk, epoch, version, incarnation };
-                    self.send(master, told, out);
+                if learner.caught_up && learner.prepared.is_none() {
+                    self.tell_caught_up(chunk, out);
                 }
                 self.ask_copy(chunk, now, out);
             }

@@ -3,7 +3,7 @@
 use super::Chunkserver;
 use super::live::Role;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion};
+use crate::ids::ChunkHandle;
 use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::DeleteReason;
@@ -57,9 +57,8 @@ impl Chunkserver {
 
     pub(super) fn on_deleted(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         self.quarantine_ends.remove(&chunk);
-        if let Some(live) = self.live.remove(&chunk) {
-            // A replica made here later starts without this one's memory.
-            let reason = live.deleting.unwrap_or(DeleteReason::Freed(ChunkVersion(0)));
+        // A replica made here later starts without this one's memory.
+        if let Some(reason) = self.live.remove(&chunk).and_then(|live| live.deleting) {
             out.observe(Event::ReplicaDeleted { chunk, reason });
         }
     }
@@ -78,7 +77,7 @@ impl Chunkserver {
         for chunk in over {
             self.quarantine_ends.remove(&chunk);
             if !self.live.contains_key(&chunk) && !self.disk_failed {
-                self.start_io(IoOp::Delete { chunk }, None, out);
+                self.start_write(chunk, IoOp::Delete { chunk }, out);
             }
         }
     }

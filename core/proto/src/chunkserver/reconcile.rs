@@ -38,7 +38,7 @@ impl Chunkserver {
             return;
         }
         let live = self.live(chunk);
-        let busy = live.writing || live.promising.is_some() || live.incomplete;
+        let busy = live.writing || live.promising.is_some();
         if busy || live.primary().is_some_and(|primary| primary.version == version) {
             return;
         }
@@ -60,6 +60,9 @@ impl Chunkserver {
         out: &mut Effects,
     ) {
         self.observe_adopted(chunk, version, true, out);
+        // Whatever a restart may have cost it: the master found no better copy, and this is the
+        // chunk's state from here on.
+        self.live(chunk).incomplete = false;
         let Some(primary) = self.live(chunk).primary_mut() else { return };
         if primary.version != version || primary.retired {
             return;
