@@ -53,7 +53,7 @@ async fn run(
         failure = first_to_end(servers) => return Err(failure),
         failure = announce(arguments, master) => return Err(failure),
     };
-    eprintln!("leasehold: cluster: {signal}, stopping");
+    crate::log::say(format_args!("leasehold: cluster: {signal}, stopping"));
     Ok(())
 }
 
@@ -157,7 +157,10 @@ async fn stop(servers: Vec<Server>) {
     for mut server in servers.into_iter().rev() {
         drop(server.process.stdin.take());
         if timeout(STOP, server.process.wait()).await.is_err() {
-            eprintln!("leasehold: cluster: {} does not stop; killed", server.name);
+            crate::log::say(format_args!(
+                "leasehold: cluster: {} does not stop; killed",
+                server.name
+            ));
             // It may have ended at this very moment: then there is nothing to kill.
             let _ = server.process.kill().await;
         }

@@ -24,11 +24,11 @@ impl Failure {
     pub fn tell(&self, command: &str) -> ExitCode {
         match self {
             Failure::Usage(what) => {
-                eprintln!("leasehold: {command}: {what}");
+                crate::log::say(format_args!("leasehold: {command}: {what}"));
                 ExitCode::from(2)
             }
             Failure::Failed(what) => {
-                eprintln!("leasehold: {command}: {what}");
+                crate::log::say(format_args!("leasehold: {command}: {what}"));
                 ExitCode::FAILURE
             }
             Failure::Told => ExitCode::FAILURE,

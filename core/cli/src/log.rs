@@ -2,7 +2,8 @@
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging as `--log` or RUST_LOG ask; servers say what an operator cares about by
@@ -18,7 +19,29 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .with_writer(|| Patient)
         .init();
     Ok(())
+}
+
+/// Says a line on stderr, if anybody can hear it.
+pub fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(Patient, "{line}");
+}
+
+/// stderr that never fails: a full disk under the log, or a closed pipe, is no reason for a server
+/// to end.
+struct Patient;
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = io::stderr().flush();
+        Ok(())
+    }
 }

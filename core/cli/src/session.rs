@@ -55,7 +55,9 @@ async fn greet(client: &Client, names: &str, patience: Duration) -> Result<(), C
         Ok(answer) => answer.map(drop),
         Err(_) => {
             let longest = human_duration(patience);
-            eprintln!("leasehold: no answer from {names} yet; waiting up to {longest}");
+            crate::log::say(format_args!(
+                "leasehold: no answer from {names} yet; waiting up to {longest}"
+            ));
             answer.await.map(drop)
         }
     }

@@ -191,7 +191,11 @@ fn rename(from: &Path, to: &Path, replace: bool) -> Result<(), Failure> {
 
 fn remove(partial: &Path) {
     if let Err(error) = fs::remove_file(partial) {
-        eprintln!("leasehold: {}: {}; it remains", partial.display(), describe(&error));
+        crate::log::say(format_args!(
+            "leasehold: {}: {}; it remains",
+            partial.display(),
+            describe(&error)
+        ));
     }
 }
 
