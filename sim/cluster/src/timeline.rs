@@ -140,7 +140,11 @@ impl<P: Send + 'static> Timeline<P> {
         let now = self.now();
         let mut queue = self.lock();
         queue.pump = Some(cx.waker().clone());
-        let Some(next) = queue.due.peek().map(|Reverse(entry)| entry.at) else { return };
+        let Some(next) = queue.due.peek().map(|Reverse(entry)| entry.at) else {
+            // What madsim was asked for has passed: the next push is to wake the pump.
+            queue.armed = None;
+            return;
+        };
         if queue.armed.is_some_and(|armed| now < armed && armed <= next) {
             return;
         }
