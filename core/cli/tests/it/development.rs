@@ -1,6 +1,6 @@
 //! `leasehold cluster`.
 
-use crate::cluster::{free_port, signal};
+use crate::cluster::signal;
 use crate::command::{Started, leasehold, run, run_with, start, until};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
@@ -8,11 +8,17 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Three ports in a row that were free a moment ago.
+/// Four free ports in a row, below those that the system hands out by itself, and other ones for
+/// each test of each process.
 fn base_port() -> u16 {
-    let ports: Vec<u16> = std::iter::repeat_with(free_port).take(16).collect();
-    let row = ports.windows(4).find(|row| row[0] + 3 == row[3]);
-    row.expect("sixteen ports hold four in a row")[0]
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 100).unwrap() * 100;
+    let free = |port: &u16| {
+        (*port..*port + 4).all(|p| std::net::TcpListener::bind(("127.0.0.1", p)).is_ok())
+    };
+    let mut tries =
+        (0..20).map(|_| 20_000 + own + 4 * NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    tries.find(free).expect("of twenty places one is free")
 }
 
 /// Starts it and returns when it says that it is complete.
