@@ -3,7 +3,6 @@
 use super::Chunkserver;
 use super::live::Live;
 use super::primary::Primary;
-use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, NodeId};
 use crate::machine::Effects;
@@ -46,7 +45,7 @@ impl Link {
         self.next_heartbeat = Time(0);
     }
 
-    pub fn deadline(&self, _: &Constants) -> Option<Deadline> {
+    pub fn deadline(&self) -> Option<Deadline> {
         (!self.superseded)
             .then_some(Deadline { at: self.next_heartbeat, why: "a heartbeat is due" })
     }

@@ -163,7 +163,7 @@ impl Chunkserver {
             | M::GrantLease { .. } => self.on_link(now, from, message, out),
             M::DeleteReplica { chunk, reason } => self.on_delete(chunk, reason, out),
             M::QuarantineReplica { chunk } => self.on_quarantine(chunk, out),
-            M::Prepare { .. } => self.on_prepare(now, from, message, out),
+            M::Prepare { .. } => self.on_prepare(from, message, out),
             M::Configured { .. } => self.on_configured(now, message, out),
             M::AskReconcile { chunk, version } => self.on_ask_reconcile(from, chunk, version, out),
             M::NeedReconcile { .. } => self.on_need_reconcile(now, from, message, out),
@@ -286,7 +286,7 @@ impl StateMachine for Chunkserver {
         let gone = self.quarantine_ends.values().min();
         let gone = gone.map(|at| Deadline { at: *at, why: "a quarantined replica goes" });
         let first = Deadline::earlier(alarm, Deadline::earlier(lease, gone));
-        Deadline::earlier(first, self.link.deadline(self.constants()))
+        Deadline::earlier(first, self.link.deadline())
     }
 
     fn assert_invariants(&self) {

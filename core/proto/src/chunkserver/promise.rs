@@ -11,16 +11,9 @@ use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::Message;
 use crate::refusal::Refusal;
-use crate::time::Time;
 
 impl Chunkserver {
-    pub(super) fn on_prepare(
-        &mut self,
-        _now: Time,
-        master: NodeId,
-        message: Message,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_prepare(&mut self, master: NodeId, message: Message, out: &mut Effects) {
         let Message::Prepare { chunk, epoch, version, incarnation, create } = message else {
             unreachable!("routed by kind")
         };

@@ -192,7 +192,7 @@ impl Chunkserver {
         }
         match result {
             Ok(IoOutput::Read(payload)) => {
-                let pieces = self.pieces_read(chunk, &job, payload.len());
+                let pieces = Self::pieces_read(&job, payload.len());
                 self.finish_read(chunk, job, pieces, payload, out);
             }
             Ok(other) => unreachable!("{other:?} is no answer to a read"),
@@ -216,7 +216,7 @@ impl Chunkserver {
 
     /// The pieces that a finished read brought: those asked for, cut where the chunk ended when
     /// it began.
-    fn pieces_read(&self, _chunk: ChunkHandle, job: &ReadJob, bytes: u64) -> Vec<Extent> {
+    fn pieces_read(job: &ReadJob, bytes: u64) -> Vec<Extent> {
         let mut left = bytes;
         let mut pieces = Vec::new();
         for extent in &job.extents {
