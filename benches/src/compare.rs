@@ -1,6 +1,7 @@
 //! The comparison: relay, put, sender, get, relay, ... in one run on one disk, so that whatever
 //! the machine does meanwhile falls on all of them alike.
 
+use crate::ground;
 use crate::policy::Policy;
 use crate::process::{Process, Usage};
 use crate::product::Product;
@@ -12,6 +13,12 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+/// The relay's hops in the order of the bytes.
+const HOPS: [&str; 3] = ["relay-a", "relay-b", "relay-c"];
+
+/// How often a repetition reads.
+const READS: u32 = 3;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +36,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1024)]
     mib: u64,
     /// How often each step is measured
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     repetitions: u32,
     /// Only this policy
     #[arg(long)]
@@ -94,8 +101,8 @@ impl Bench {
         println!(
             "{} MiB of random bytes, three copies, one machine, files in {}.\n\
              Window {} MiB. Sync unit: at least {} MiB per fdatasync, and all that waits by then.\n\
-             What get and sender read is in the page cache. Before relay and put, nothing is dirty\n\
-             and as many pages as they fill were just freed.\n",
+             What get and sender read is in the page cache. Relay and put start with nothing\n\
+             dirty and fill pages that are freed just ahead of them (benches/src/ground.rs).\n",
             self.bytes >> 20,
             self.dir.display(),
             self.window_bytes >> 20,
@@ -103,7 +110,7 @@ impl Bench {
         );
     }
 
-    /// Each step once, in the order relay, put, sender, get.
+    /// Relay, put, and then sender and get in turn: these are short, and want more samples.
     fn round(&self, repetition: u32, policy: Policy, report: &mut Report) -> Result<()> {
         let place = |step| Place { repetition, policy: policy.name(), step };
         self.relay(place("relay"), policy, report)?;
@@ -111,10 +118,12 @@ impl Bench {
         let dir = self.dir.join("cluster");
         let mut product = Product::start(binary, &dir, 3)?;
         self.product_step(place("put"), &product, report, |product| {
-            product.put(&self.source, "/file", policy)
+            self.on_level_ground(&["cluster"], || product.put(&self.source, "/file", policy))
         })?;
-        self.sender(place("sender"), report)?;
-        self.product_step(place("get"), &product, report, |product| product.get("/file"))?;
+        for _ in 0..READS {
+            self.sender(place("sender"), report)?;
+            self.product_step(place("get"), &product, report, |product| product.get("/file"))?;
+        }
         if repetition == 1 {
             self.verify(&product)?;
         }
@@ -123,26 +132,16 @@ impl Bench {
         Ok(())
     }
 
-    /// The same ground for every step that writes: nothing dirty is left, and as many pages as the
-    /// step will fill were in use a moment ago. A virtual machine gives freed memory back to its
-    /// host within seconds and pays for it at the next touch, several times what the copy itself
-    /// costs; whoever wrote after a pause would pay it and whoever wrote at once would not.
-    fn level_ground(&self) -> Result<()> {
-        rustix::fs::sync();
-        let scratch = self.dir.join("scratch.dat");
-        let mut file = File::create(&scratch)?;
-        let buffer = vec![0; 1 << 20];
-        for _ in 0..3 * (self.bytes >> 20) {
-            file.write_all(&buffer)?;
-        }
-        Ok(fs::remove_file(scratch)?)
+    /// Three copies' worth of level ground under the files or folders of these names.
+    fn on_level_ground<T>(&self, names: &[&str], step: impl FnOnce() -> Result<T>) -> Result<T> {
+        let written: Vec<PathBuf> = names.iter().map(|name| self.dir.join(name)).collect();
+        ground::level(&self.dir, 3 * self.bytes, &written, step)
     }
 
     fn relay(&self, at: Place, policy: Policy, report: &mut Report) -> Result<()> {
-        self.level_ground()?;
         let mut hops: Vec<Process> = Vec::new();
         let mut next: Option<String> = None;
-        for name in ["relay-c", "relay-b", "relay-a"] {
+        for name in HOPS.into_iter().rev() {
             let mut command = self.own("relay-hop");
             command.arg("--file").arg(self.dir.join(name)).stdout(Stdio::piped());
             command.args(["--policy", policy.name(), "--sync-bytes", &self.sync_bytes.to_string()]);
@@ -155,7 +154,8 @@ impl Bench {
         command.arg("--file").arg(&self.source);
         command.args(["--window-bytes", &self.window_bytes.to_string()]);
         command.args(["--to", &next.expect("there are three hops")]);
-        let (took, usage) = Process::spawn("client", &mut command)?.finish()?;
+        let (took, usage) =
+            self.on_level_ground(&HOPS, || Process::spawn("client", &mut command)?.finish())?;
         report.account(at, "client", usage);
 
         let mut syncs = 0;
@@ -193,9 +193,6 @@ impl Bench {
         report: &mut Report,
         step: impl FnOnce(&Product) -> Result<(Duration, Usage)>,
     ) -> Result<()> {
-        if at.step == "put" {
-            self.level_ground()?;
-        }
         let before = product.usage()?;
         let (took, usage) = step(product)?;
         report.account(at, "client", usage);

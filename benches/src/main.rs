@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod compare;
+mod ground;
 mod policy;
 mod process;
 mod product;
