@@ -66,8 +66,9 @@ pub struct Constants {
     pub inflight_mutations_max: u32,
     /// Requests that wait at a chunk for its lease or for an overlapping mutation, at the most.
     pub waiting_requests_max: u32,
-    /// Clients whose finished operations one chunk or the master remembers at the most. Exactly-once
-    /// holds as long as no more than these touch one chunk within an `operation_timeout`.
+    /// Clients whose finished operations one chunk or the master remembers at the most. If more of
+    /// them take turns within an `operation_timeout`, a retry may end with its outcome unknown
+    /// (see `OpTable`).
     pub remembered_clients_max: u32,
     /// Configuration changes under way at the master at the most.
     pub changes_max: u32,
@@ -251,6 +252,8 @@ pub struct Rules {
     pub reconcile_both_sides: bool,
     /// A retry is recognised by the operation table.
     pub operation_table: bool,
+    /// An operation that may have been forgotten is refused.
+    pub refuse_forgotten: bool,
     /// A strong read checks version and lease again after its I/O.
     pub read_rechecks_lease: bool,
     /// A strong read waits for overlapping mutations that are not committed yet.
@@ -280,6 +283,7 @@ impl Default for Rules {
             learner_is_complete: true,
             reconcile_both_sides: true,
             operation_table: true,
+            refuse_forgotten: true,
             read_rechecks_lease: true,
             read_waits_for_overlap: true,
             verify_checksums: true,

@@ -61,6 +61,13 @@ pub enum Refusal {
     Busy,
     /// Every holder's disk was destroyed.
     Lost,
+    // From either, to a change.
+    /// Not remembered, and perhaps forgotten. Was it sent once, it was never applied and never
+    /// will be; otherwise nobody knows.
+    PerhapsForgotten {
+        /// Numbers from this on are remembered.
+        below: u64,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -85,6 +92,9 @@ impl fmt::Display for Refusal {
             Refusal::Sealed => f.write_str("the chunk is sealed"),
             Refusal::Busy => f.write_str("too many requests wait for the chunk"),
             Refusal::Lost => f.write_str("every replica was lost"),
+            Refusal::PerhapsForgotten { .. } => {
+                f.write_str("too many clients came since: whether it took effect is forgotten")
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 const AHEAD_BYTES: u64 = 4 << 20;
 
 /// Reads a range in order, ahead of its consumer. Memory is bounded by what is asked for ahead:
-/// 4 MiB, or one piece.
+/// 4 MiB or `inflight_bytes_max`, and one piece at the least.
 #[derive(Debug)]
 pub struct Reader {
     file: File,
@@ -62,7 +62,7 @@ impl Reader {
     async fn read_ahead(&mut self) -> Result<(), ClientError> {
         while self.left > 0 {
             let piece = self.file.cut().piece(self.position, self.left);
-            let full = self.in_flight_bytes + piece.length > AHEAD_BYTES;
+            let full = self.in_flight_bytes + piece.length > self.ahead_bytes();
             if full && !self.in_flight.is_empty() {
                 return Ok(());
             }
@@ -74,6 +74,10 @@ impl Reader {
             self.in_flight.push_back((piece, pending));
         }
         Ok(())
+    }
+
+    fn ahead_bytes(&self) -> u64 {
+        self.file.window_bytes().min(AHEAD_BYTES)
     }
 
     /// The piece's bytes: fewer than asked only at the end of the file.

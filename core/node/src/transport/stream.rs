@@ -47,6 +47,7 @@ pub enum ConnectionError {
 
 /// What a stream gave.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and nearly always a frame")]
 pub(super) enum Incoming {
     /// A frame.
     Frame(Frame),

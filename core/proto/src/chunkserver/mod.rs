@@ -1,10 +1,11 @@
 //! The chunkserver: replicas, promises, the pipeline, copies.
 //!
-//! Suggested order: `live` (what is volatile about a replica), `promise` (fencing), `primary`
-//! (ordering and acknowledging), `member` (taking what the primary ordered), `reconcile` (the
+//! Suggested order: `live` (what is volatile about a replica), `promise` (fencing), `admission` (a client's mutation at the door),
+//! `primary` (ordering and acknowledging), `member` (taking what the primary ordered), `reconcile` (the
 //! start of a configuration), `read`, `source` and `learner` (copies), `disk` (which I/O may run
 //! together), `link` (registration, heartbeats, reports, leases asked for), `orders` (deletion).
 
+mod admission;
 mod disk;
 mod learner;
 mod link;

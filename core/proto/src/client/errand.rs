@@ -64,7 +64,7 @@ impl Client {
     ) {
         // Until it is answered, the open AddChunk stays what it is: its number stands for one
         // place, and the master answers by number.
-        if self.jobs[&id].reached {
+        if self.jobs[&id].reached() {
             return self.ask(now, id, out);
         }
         let Some(count) = self.routes.tail(file) else {
@@ -84,15 +84,8 @@ impl Client {
 
     /// One of the chunks is there; the next is another operation.
     pub(super) fn go_on_extending(&mut self, id: JobId) {
-        let number = self.jobs[&id].number;
-        self.awaited.remove(&number);
-        self.session.settle(number);
-        let number = self.session.begin();
-        self.awaited.insert(number, id);
-        let job = self.job(id);
-        job.number = number;
-        job.reached = false;
-        job.attempt = 0;
+        self.renumber(id);
+        self.job(id).attempt = 0;
         self.make_ready(id);
     }
 

@@ -54,7 +54,8 @@ pub(super) enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Job {
     pub goal: Goal,
-    /// The operation's number: the same in every retry.
+    /// The operation's number: the same in every retry of it that might be the second to take
+    /// effect.
     pub number: u64,
     /// A request ends then; an errand ends with the last of those who wait for it.
     pub ends_at: Time,
@@ -65,8 +66,8 @@ pub(super) struct Job {
     pub attempt: u32,
     /// Of these, disks that were full.
     pub no_space: u32,
-    /// A change was sent, and no answer has said for good what became of it.
-    pub reached: bool,
+    /// Copies of a change that were sent, if no answer has said for good what became of them.
+    pub copies: u32,
     /// What stood in its way last.
     pub last: Option<Refusal>,
     /// The place of the chunk that it is at, where it chooses one (append, extend).
@@ -89,13 +90,18 @@ impl Job {
             armed: Time::NEVER,
             attempt: 0,
             no_space: 0,
-            reached: false,
+            copies: 0,
             last: None,
             at: 0,
             chunk: None,
             failed: None,
             waiters: BTreeSet::new(),
         }
+    }
+
+    /// True if it may have taken effect.
+    pub fn reached(&self) -> bool {
+        self.copies > 0
     }
 
     /// Keeps what stands in its way. A full disk is a word about the world; while members come and

@@ -169,6 +169,36 @@ impl Client {
         id
     }
 
+    /// What it did under its number is over, or never was: it goes on as another operation.
+    fn renumber(&mut self, id: JobId) {
+        let old = self.jobs[&id].number;
+        self.awaited.remove(&old);
+        self.session.settle(old);
+        let number = self.session.begin();
+        self.awaited.insert(number, id);
+        let job = self.job(id);
+        job.number = number;
+        job.copies = 0;
+    }
+
+    /// The only copy of a change that was refused so never takes effect. Of several copies, one
+    /// may have; an errand can be run twice.
+    fn on_perhaps_forgotten(&mut self, id: JobId, refusal: Refusal, out: &mut Effects) {
+        let Refusal::PerhapsForgotten { below } = refusal else {
+            unreachable!("the caller matched it")
+        };
+        self.session.skip_to(below);
+        let job = &self.jobs[&id];
+        if job.copies > 1 && matches!(job.goal, Goal::Request { .. }) {
+            let error = OpError::TimedOut { maybe: true, last: Some(refusal) };
+            return self.respond(id, Err(error), out);
+        }
+        out.observe(Event::Retried { op: self.op_id(job.number), why: "its number is too low" });
+        self.stop_waiting(id);
+        self.renumber(id);
+        self.make_ready(id);
+    }
+
     fn make_ready(&mut self, id: JobId) {
         self.job(id).stage = Stage::Ready;
         self.arm(id, Time::NEVER);
@@ -236,7 +266,7 @@ impl Client {
     fn on_due(&mut self, now: Time, id: JobId, out: &mut Effects) {
         let job = &self.jobs[&id];
         if now >= job.ends_at {
-            let maybe = job.reached;
+            let maybe = job.reached();
             let last = self.why(id);
             return self.respond(id, Err(OpError::TimedOut { maybe, last }), out);
         }
@@ -286,7 +316,7 @@ impl Client {
             Goal::Request { .. } => {
                 // "Refused" promises that there was no effect. What was lost has none; of anything
                 // else that was sent and not answered for good nobody knows.
-                let error = if self.jobs[&id].reached && refusal != Refusal::Lost {
+                let error = if self.jobs[&id].reached() && refusal != Refusal::Lost {
                     OpError::TimedOut { maybe: true, last: Some(refusal) }
                 } else {
                     OpError::Refused(refusal)

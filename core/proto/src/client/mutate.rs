@@ -54,7 +54,7 @@ impl Client {
         match self.job(id).failed.take() {
             None => self.mutate_at(now, id, file, index, out),
             // No such chunk, or no such file: whoever extends the file finds out.
-            Some((Errand::Locate { .. }, Refusal::NotFound)) if !self.jobs[&id].reached => {
+            Some((Errand::Locate { .. }, Refusal::NotFound)) if !self.jobs[&id].reached() => {
                 self.routes.forget_tail(file);
                 self.wait_for(id, Errand::Extend { file, index });
             }
@@ -68,7 +68,7 @@ impl Client {
         if let Some((_, refusal)) = self.job(id).failed.take() {
             return self.refuse(id, refusal, out);
         }
-        if !self.jobs[&id].reached {
+        if !self.jobs[&id].reached() {
             let Some(count) = self.routes.tail(file) else {
                 return self.wait_for(id, Errand::Tail { file });
             };
@@ -111,7 +111,7 @@ impl Client {
         let (chunk, version) = (location.chunk, location.version);
         let (kind, offset, payload) = self.mutation(id);
         let job = self.job(id);
-        job.reached = true;
+        job.copies += 1;
         job.chunk = Some(chunk);
         job.stage = Stage::Mutating { to, version, sent };
         let number = job.number;
@@ -188,9 +188,12 @@ impl Client {
             Ok(extent) => self.on_done(id, file, index, extent, out),
             Err(Refusal::Sealed) => self.on_sealed(now, id, file, index, out),
             Err(Refusal::Forgotten) => self.on_forgotten(id, out),
+            Err(refusal @ Refusal::PerhapsForgotten { .. }) => {
+                self.on_perhaps_forgotten(id, refusal, out);
+            }
             // These depend on the operation alone: every copy of it was or will be refused.
             Err(refusal @ (Refusal::TooLarge { .. } | Refusal::Invalid(_))) => {
-                self.job(id).reached = false;
+                self.job(id).copies = 0;
                 self.refuse(id, refusal, out);
             }
             Err(refusal @ Refusal::Lost) => self.refuse(id, refusal, out),
@@ -219,7 +222,7 @@ impl Client {
                 // Others may have added chunks since: the master knows how many.
                 self.routes.forget_tail(file);
                 let job = self.job(id);
-                job.reached = false;
+                job.copies = 0;
                 job.chunk = None;
                 job.at = index + 1;
                 let op = job.number;

@@ -24,7 +24,7 @@ impl Client {
         let to = self.masters.current();
         let request = self.master_request(id);
         let job = self.job(id);
-        job.reached |= matches!(request, MasterRequest::Change(_));
+        job.copies += u32::from(matches!(request, MasterRequest::Change(_)));
         job.stage = Stage::Asking { to, sent };
         let op = self.jobs[&id].number;
         let (op, acked_below) = (self.op_id(op), self.session.acked_below());
@@ -91,6 +91,9 @@ impl Client {
         match answer {
             // Good at any time: whoever answered, answered this operation.
             Ok(answer) => self.on_told(now, id, answer, out),
+            Err(refusal @ Refusal::PerhapsForgotten { .. }) => {
+                self.on_perhaps_forgotten(id, refusal, out);
+            }
             Err(refusal) if is_passing(&refusal) => self.on_try_again(now, id, from, refusal, out),
             Err(refusal) => self.on_refused(id, refusal, out),
         }
@@ -168,7 +171,7 @@ impl Client {
             return self.respond(id, Err(error), out);
         }
         // A master remembers its refusal of a change: no retry will succeed.
-        self.job(id).reached = false;
+        self.job(id).copies = 0;
         self.refuse(id, refusal, out);
     }
 }
@@ -214,6 +217,7 @@ fn is_passing(refusal: &Refusal) -> bool {
         | Refusal::NotNextChunk { .. }
         | Refusal::TooLarge { .. }
         | Refusal::Forgotten
+        | Refusal::PerhapsForgotten { .. }
         | Refusal::Sealed
         | Refusal::Lost => false,
     }

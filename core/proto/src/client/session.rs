@@ -32,6 +32,11 @@ impl Session {
         number
     }
 
+    /// Numbers from here on are at or above `number`.
+    pub fn skip_to(&mut self, number: u64) {
+        self.next = self.next.max(number);
+    }
+
     /// It is answered for good or given up: it is never sent again.
     pub fn settle(&mut self, number: u64) {
         self.unsettled.remove(&number);

@@ -2,7 +2,7 @@
 
 use super::state::{Applied, ClientSession, MasterState};
 use crate::ids::{NodeId, OpId};
-use crate::metadata::MetadataChange;
+use crate::metadata::{MetadataAnswer, MetadataChange};
 use crate::refusal::Refusal;
 
 /// Answers kept for one client at the most. A client has as many only if it never learns the
@@ -17,27 +17,39 @@ impl MasterState {
         acked_below: u64,
         change: &MetadataChange,
     ) -> Applied {
-        let session = self.session(op.client, acked_below);
-        let known = if op.number < session.acked_below {
-            Some(Err(Refusal::Forgotten))
-        } else if let Some(first) = session.answers.get(&op.number) {
-            Some(first.clone())
-        } else if session.answers.len() >= ANSWERS_MAX {
-            // Not remembered, so that a retry can still run.
-            Some(Err(Refusal::Busy))
-        } else {
-            None
-        };
-        if let Some(answer) = known {
+        if self.sessions.contains_key(&op.client) {
+            // A retry is a sign of life, and its watermark counts.
+            self.session(op.client, acked_below);
+        }
+        if let Some(answer) = self.first_answer(op) {
             return Applied::Changed { op, answer, new_chunk: None, trashed: None };
         }
         let changed = self.change(change);
         // A refusal is remembered like any other answer: the retry of a refused change must not
         // succeed after its client may have acted on the refusal.
         let answer = changed.answer;
-        let session = self.sessions.get_mut(&op.client).expect("made or found above");
+        let session = self.session(op.client, acked_below);
         session.answers.insert(op.number, answer.clone());
         Applied::Changed { op, answer, new_chunk: changed.new_chunk, trashed: changed.trashed }
+    }
+
+    /// What this operation is to be told without running it, if anything.
+    fn first_answer(&self, op: OpId) -> Option<Result<MetadataAnswer, Refusal>> {
+        if let Some(session) = self.sessions.get(&op.client) {
+            if op.number < session.acked_below {
+                return Some(Err(Refusal::Forgotten));
+            }
+            if let Some(first) = session.answers.get(&op.number) {
+                return Some(first.clone());
+            }
+            if session.answers.len() >= ANSWERS_MAX {
+                // Not remembered, so that a retry can still run.
+                return Some(Err(Refusal::Busy));
+            }
+        }
+        // A client that is known may have been forgotten in between (see `OpTable`).
+        let below = self.forgotten_below;
+        (op.number < below).then_some(Err(Refusal::PerhapsForgotten { below }))
     }
 
     /// The client's session with the watermark taken in; makes room for a new one.
@@ -55,11 +67,13 @@ impl MasterState {
         session
     }
 
-    /// Forgets the client that was silent for longest: its operations timed out long ago.
+    /// Forgets the client that was silent for longest, and that anything below its numbers is
+    /// remembered.
     fn evict_session(&mut self) {
         let oldest = self.sessions.iter().min_by_key(|(id, session)| (session.last, **id));
-        if let Some(oldest) = oldest.map(|(id, _)| *id) {
-            self.sessions.remove(&oldest);
-        }
+        let oldest = oldest.map(|(id, _)| *id);
+        let Some(gone) = oldest.and_then(|oldest| self.sessions.remove(&oldest)) else { return };
+        let highest = gone.answers.keys().next_back().map_or(0, |number| number + 1);
+        self.forgotten_below = self.forgotten_below.max(gone.acked_below).max(highest);
     }
 }

@@ -105,6 +105,8 @@ pub struct MasterState {
     pub sessions: BTreeMap<NodeId, ClientSession>,
     /// Bound of `sessions`.
     pub sessions_max: u32,
+    /// Above the number of every operation that was forgotten with its session (see `OpTable`).
+    pub forgotten_below: u64,
 }
 
 /// What applying an entry did.
@@ -170,6 +172,7 @@ impl MasterState {
             servers: BTreeMap::new(),
             sessions: BTreeMap::new(),
             sessions_max,
+            forgotten_below: 0,
         }
     }
 

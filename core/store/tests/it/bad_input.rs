@@ -167,13 +167,13 @@ fn another_format_version_is_refused() {
     for name in ["identity".to_owned(), meta, format!("journal/{journal}")] {
         let disk = disk.fork();
         let mut bytes = disk.bytes(&name).unwrap();
-        bytes[12] = 2;
+        bytes[12] = 9;
         disk.put(&name, &bytes);
         let refused = match name.as_str() {
             "identity" => Identity::load_or_create(&disk, || 0).map(|_| ()),
             _ => open(&disk).map(|_| ()),
         };
-        assert_eq!(refused, Err(StoreError::Version { name, found: 2, expected: 1 }));
+        assert_eq!(refused, Err(StoreError::Version { name, found: 9, expected: 2 }));
     }
 }
 

@@ -294,6 +294,7 @@ pub fn refusals() -> Vec<Refusal> {
         Refusal::Sealed,
         Refusal::Busy,
         Refusal::Lost,
+        Refusal::PerhapsForgotten { below: 17 },
     ]
 }
 

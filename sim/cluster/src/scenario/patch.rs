@@ -89,6 +89,7 @@ patch! {
         learner_is_complete: bool,
         reconcile_both_sides: bool,
         operation_table: bool,
+        refuse_forgotten: bool,
         read_rechecks_lease: bool,
         read_waits_for_overlap: bool,
         verify_checksums: bool,

@@ -74,6 +74,11 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
             constants.block_bytes = u32::try_from(number(value)?).map_err(|_| "too large")?;
             return Ok(());
         }
+        "remembered-clients" => {
+            constants.remembered_clients_max =
+                u32::try_from(number(value)?).map_err(|_| "too large")?;
+            return Ok(());
+        }
         "copy-step" => {
             constants.copy_step_bytes_max =
                 u32::try_from(number(value)?).map_err(|_| "too large")?;
@@ -116,6 +121,7 @@ pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String
         "learner_is_complete" => &mut rules.learner_is_complete,
         "reconcile_both_sides" => &mut rules.reconcile_both_sides,
         "operation_table" => &mut rules.operation_table,
+        "refuse_forgotten" => &mut rules.refuse_forgotten,
         "read_rechecks_lease" => &mut rules.read_rechecks_lease,
         "read_waits_for_overlap" => &mut rules.read_waits_for_overlap,
         "verify_checksums" => &mut rules.verify_checksums,

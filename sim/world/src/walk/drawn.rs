@@ -65,6 +65,7 @@ impl Drawn {
             mutation_bytes_max: 1_024,
             inflight_bytes_max: 1_024 * u32::try_from(dice.within(1..=8)).unwrap_or(1),
             copy_step_bytes_max: 1_024,
+            remembered_clients_max: remembered_clients(seed, duplicates),
             rules,
             ..Constants::default()
         };
@@ -97,16 +98,30 @@ impl Drawn {
     }
 }
 
+/// Few in every second walk, so that tables turn over; not where messages are doubled, the one case
+/// in which that may cost exactly-once (`OpTable`).
+fn remembered_clients(seed: u64, duplicates: bool) -> u32 {
+    let mut dice = Dice::new(seed, "memory");
+    let few = dice.chance(5_000) && !duplicates;
+    if few {
+        1 + u32::from(dice.chance(5_000))
+    } else {
+        Constants::default().remembered_clients_max
+    }
+}
+
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = &self.shape;
         write!(
             f,
-            "{} masters, {} chunkservers (+{}), {} clients, lease {:?}, rho {} ppm, faults {}/10000:",
+            "{} masters, {} chunkservers (+{}), {} clients (remembered: {}), lease {:?}, rho {} ppm, \
+             faults {}/10000:",
             shape.masters,
             shape.chunkservers,
             shape.spares,
             shape.clients,
+            shape.constants.remembered_clients_max,
             shape.constants.lease_duration,
             shape.constants.clock_drift_ppm_max,
             self.fault_rate,

@@ -177,8 +177,33 @@ fn the_client_silent_for_longest_is_forgotten() {
     }
     // A retry counts as a sign of life.
     mkdir(1, 1, "/1");
-    assert_eq!(mkdir(5, 1, "/5"), [1, 3, 4, 5]);
-    assert_eq!(mkdir(6, 1, "/6"), [1, 4, 5, 6]);
+    assert_eq!(mkdir(5, 2, "/5"), [1, 3, 4, 5]);
+    assert_eq!(mkdir(6, 2, "/6"), [1, 4, 5, 6]);
+}
+
+#[test]
+fn what_may_be_forgotten_is_refused_and_what_cannot_be_runs() {
+    let mut log = Log::new();
+    let mut make = |client: u64, number: u64| {
+        let op = OpId { client: NodeId(client), number };
+        let change = create(&format!("/{client}-{number}"));
+        match log.apply(Command::Change { op, acked_below: number, change }) {
+            Applied::Changed { answer, .. } => answer,
+            other => panic!("a change is answered: {other:?}"),
+        }
+    };
+    for client in 1..=4 {
+        assert!(make(client, 10 + client).is_ok());
+    }
+    // The fifth forgets the first: what that did below 12 nobody knows any more.
+    assert!(make(5, 1).is_ok(), "nothing was forgotten before it came");
+    let below = 12;
+    let refused = Err(Refusal::PerhapsForgotten { below });
+    assert_eq!(make(1, 11), refused, "the retry of what was applied");
+    assert_eq!(make(6, 7), refused, "a stranger may be an old acquaintance");
+    assert_eq!(make(5, 2), refused, "one who is known may have been forgotten in between");
+    assert!(make(6, below).is_ok());
+    assert!(log.state.stat("/6-7").is_err(), "what is refused is not done");
 }
 
 #[test]

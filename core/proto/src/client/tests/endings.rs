@@ -1,0 +1,284 @@
+//! How operations end, whatever the peers say.
+
+use super::*;
+
+#[test]
+fn every_operation_ends() {
+    let run = |op: Operation, located: bool| {
+        let mut bench = Bench::new();
+        bench.request(op);
+        if located {
+            bench.tell_location(0, 1, S1);
+        }
+        let start = bench.now;
+        while bench.answers.is_empty() {
+            bench.wake();
+        }
+        assert_eq!(bench.now.since(start), bench.client.config.constants.operation_timeout);
+        assert!(bench.sent.len() < 200, "bounded: {}", bench.sent.len());
+        let answer = bench.answer();
+        bench.sent.clear();
+        bench.assert_idle();
+        answer
+    };
+    let silent = |maybe| Err(OpError::TimedOut { maybe, last: None });
+    assert_eq!(run(Operation::Change(mkdir()), false), silent(true));
+    assert_eq!(run(Operation::Query(MetadataQuery::Status), false), silent(false));
+    assert_eq!(run(write(0), false), silent(false), "no primary was ever found");
+    assert_eq!(run(write(0), true), silent(true));
+    assert_eq!(run(append(), false), silent(false));
+    assert_eq!(run(read(ReadMode::Strong), true), silent(false));
+}
+
+#[test]
+fn a_timeout_tells_what_stood_in_the_way() {
+    let mut bench = Bench::new();
+    bench.request(write(0));
+    while bench.answers.is_empty() {
+        while let Some((to, message)) = bench.sent.pop_front() {
+            let Message::AskMaster { op, .. } = message else { panic!("no location, no write") };
+            let answer = Err(Refusal::NoServers);
+            bench.deliver(to, Message::TellClient { op, answer });
+        }
+        if bench.answers.is_empty() {
+            bench.wake();
+        }
+    }
+    let last = Some(Refusal::NoServers);
+    assert_eq!(bench.answer(), Err(OpError::TimedOut { maybe: false, last }));
+}
+
+#[test]
+fn refused_means_without_effect() {
+    // A file that goes away under a write that was sent: nobody can say.
+    let mut bench = Bench::new();
+    bench.request(write(0));
+    bench.tell_location(0, 1, S1);
+    let (_, op, _) = bench.expect_mutate(MutationKind::Write, 100);
+    bench.mutated(S1, op, 100, Err(Refusal::NotPrimary));
+    bench.wake();
+    let question = bench.expect_query(&locate(0, true, Some(1)));
+    bench.tell(question, Err(Refusal::NotFound));
+    let last = Some(Refusal::NotFound);
+    assert_eq!(bench.answer(), Err(OpError::TimedOut { maybe: true, last }));
+    // A write that no primary would ever take.
+    bench.request(write(1));
+    bench.tell_location(1, 1, S1);
+    let (_, op, _) = bench.expect_mutate(MutationKind::Write, 101);
+    let refusal = Refusal::Invalid("past the end".to_string());
+    bench.mutated(S1, op, 101, Err(refusal.clone()));
+    assert_eq!(bench.answer(), Err(OpError::Refused(refusal)));
+    bench.assert_idle();
+}
+
+#[test]
+fn a_full_cluster_is_tried_a_few_times() {
+    let mut bench = Bench::new();
+    bench.request(write(0));
+    bench.tell_location(0, 1, S1);
+    let mut version = 1;
+    while bench.answers.is_empty() {
+        let (to, op, _) = bench.expect_mutate(MutationKind::Write, 100);
+        bench.mutated(to, op, 100, Err(Refusal::NoSpace));
+        if bench.answers.is_empty() {
+            bench.wake();
+            let question = bench.expect_query(&locate(0, true, Some(version)));
+            version += 1;
+            bench.tell(question, Ok(MetadataAnswer::Location(location(0, version, S2))));
+        }
+    }
+    assert_eq!(version, 8);
+    let last = Some(Refusal::NoSpace);
+    assert_eq!(bench.answer(), Err(OpError::TimedOut { maybe: true, last }));
+    bench.assert_idle();
+}
+
+#[test]
+fn too_large_and_empty_are_refused_at_the_door() {
+    let mut bench = Bench::new();
+    let long: &'static [u8] = &[1; 65];
+    let (file, chunk_bytes) = (FILE, 64);
+    let refused = |bench: &mut Bench, op| {
+        bench.request(op);
+        let Err(OpError::Refused(refusal)) = bench.answer() else { panic!("refused") };
+        bench.assert_idle();
+        refusal
+    };
+    let op = Operation::Write { file, index: 0, offset: 0, payload: payload(long) };
+    assert_eq!(refused(&mut bench, op), Refusal::TooLarge { bytes_max: 64 });
+    let op = Operation::Append { file, chunk_bytes, payload: payload(&long[..17]) };
+    assert_eq!(refused(&mut bench, op), Refusal::TooLarge { bytes_max: 16 });
+    let op = Operation::Write { file, index: 0, offset: 0, payload: payload(b"") };
+    assert!(matches!(refused(&mut bench, op), Refusal::Invalid(_)));
+}
+
+#[test]
+fn the_watermark_waits_for_the_oldest_change() {
+    let mut bench = Bench::new();
+    let change = |bench: &mut Bench| {
+        bench.request(Operation::Change(mkdir()));
+        let (_, op, acked_below, _) = bench.asked();
+        (op, acked_below)
+    };
+    let (first, below) = change(&mut bench);
+    assert_eq!(below, first.number, "never above itself");
+    let (second, below) = change(&mut bench);
+    assert_eq!(below, first.number);
+    bench.tell(second, Ok(MetadataAnswer::Done));
+    let (third, below) = change(&mut bench);
+    assert_eq!(below, first.number, "the first is still open");
+    bench.tell(first, Ok(MetadataAnswer::Done));
+    let (_, below) = change(&mut bench);
+    assert_eq!(below, third.number);
+}
+
+#[test]
+fn questions_do_not_hold_the_watermark() {
+    let mut bench = Bench::new();
+    bench.request(Operation::Query(MetadataQuery::Status));
+    let (_, question, ..) = bench.asked();
+    bench.request(Operation::Change(mkdir()));
+    let (_, op, below, _) = bench.asked();
+    assert!(question.number < op.number);
+    assert_eq!(below, op.number);
+}
+
+#[test]
+fn what_timed_out_is_given_up() {
+    let mut bench = Bench::new();
+    bench.request(Operation::Change(mkdir()));
+    let op = bench.expect_change(&mkdir());
+    while bench.answers.is_empty() {
+        bench.wake();
+    }
+    bench.sent.clear();
+    bench.answers.clear();
+    bench.request(Operation::Change(mkdir()));
+    let (_, _, below, _) = bench.asked();
+    assert!(below > op.number, "it is never sent again");
+    bench.tell(op, Ok(MetadataAnswer::Done));
+    assert_eq!(bench.answers, []);
+}
+
+#[test]
+fn backoff_doubles_within_its_bounds() {
+    let constants = Constants::default();
+    let mut distinct = BTreeSet::new();
+    for number in 1..50 {
+        for attempt in 1..100 {
+            let span = backoff::span(&constants, ME, number, attempt);
+            let doubled = constants.backoff_min * 2_u32.pow((attempt - 1).min(20));
+            let full = doubled.min(constants.backoff_max);
+            assert!(span >= full / 2 && span <= full, "{attempt}: {span:?}");
+            distinct.insert(span);
+        }
+    }
+    assert!(distinct.len() > 4_000, "retries spread: {}", distinct.len());
+}
+
+#[test]
+fn messages_for_nobody_are_ignored() {
+    let mut bench = Bench::new();
+    bench.request(write(0));
+    let op = bench.expect_query(&locate(0, true, None));
+    let before = bench.client.clone();
+    let other = OpId { client: NodeId(7), number: op.number };
+    bench.tell(other, Ok(MetadataAnswer::Done));
+    bench.tell(OpId { client: ME, number: 99 }, Ok(MetadataAnswer::Done));
+    bench.tell(op, Ok(MetadataAnswer::Done));
+    bench.mutated(S1, op, 100, Ok(EXTENT));
+    bench.deliver(M1, Message::RegisterAgain { epoch: crate::ids::Epoch(1) });
+    assert_eq!(bench.client, before);
+}
+
+/// Peers that answer anything to anything: the client ends everything and holds its invariants.
+#[test]
+fn survives_peers_that_answer_anything() {
+    for seed in 0..200_u64 {
+        let mut bench = Bench::new();
+        let mut dice = seed;
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            (dice >> 33) % sides
+        };
+        let mut open = Vec::new();
+        for _ in 0..400 {
+            match roll(8) {
+                0 if bench.requests < 40 => {
+                    let index = roll(3);
+                    let op = match roll(5) {
+                        0 => Operation::Change(mkdir()),
+                        1 => write(index),
+                        2 => append(),
+                        3 => read(ReadMode::Strong),
+                        _ => read(ReadMode::Relaxed),
+                    };
+                    bench.request(op);
+                }
+                1 if bench.client.next_deadline().is_some() => bench.wake(),
+                _ => {}
+            }
+            open.extend(bench.sent.drain(..));
+            if open.is_empty() {
+                continue;
+            }
+            // Any earlier message, so that answers come late and more than once.
+            let (to, message) = open[roll(open.len() as u64) as usize].clone();
+            let answer = any_answer(&message, &mut roll);
+            bench.deliver(to, answer);
+        }
+        while bench.client.next_deadline().is_some() {
+            bench.wake();
+            bench.sent.clear();
+        }
+        assert_eq!(bench.answers.len() as u64, bench.requests, "seed {seed}: each ends once");
+        let ids: BTreeSet<RequestId> = bench.answers.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids.len(), bench.answers.len(), "seed {seed}");
+        bench.answers.clear();
+        bench.assert_idle();
+    }
+}
+
+fn any_answer(message: &Message, roll: &mut impl FnMut(u64) -> u64) -> Message {
+    let refusal = match roll(11) {
+        0 => Refusal::NotFound,
+        1 => Refusal::NotLeader { leader: Some(M2) },
+        2 => Refusal::Sealed,
+        3 => Refusal::Busy,
+        4 => Refusal::NotNextChunk { chunks: roll(4) },
+        5 => Refusal::NoSpace,
+        6 => Refusal::Forgotten,
+        7 => Refusal::Lost,
+        8 => Refusal::NotPrimary,
+        9 => Refusal::PerhapsForgotten { below: roll(200) },
+        _ => Refusal::Stale { promised: ChunkVersion(roll(5)) },
+    };
+    let good = roll(2) == 0;
+    match message {
+        Message::AskMaster { op, request, .. } => {
+            let answer = match request {
+                MasterRequest::Query(MetadataQuery::Locate { index, .. }) => {
+                    MetadataAnswer::Location(location(*index, roll(6), S1))
+                }
+                MasterRequest::Query(_) => {
+                    let kind = FileKind::File(FileSpec::default());
+                    let chunks = roll(3);
+                    let info =
+                        FileInfo { file: FILE, kind, chunks, mtime_ms: 0, length_reported: 0 };
+                    MetadataAnswer::File(info)
+                }
+                MasterRequest::Change(_) => MetadataAnswer::Chunk(ChunkHandle(100)),
+            };
+            Message::TellClient { op: *op, answer: if good { Ok(answer) } else { Err(refusal) } }
+        }
+        Message::Mutate { op, chunk, .. } => {
+            let result = if good { Ok(EXTENT) } else { Err(refusal) };
+            Message::Mutated { op: *op, chunk: *chunk, result }
+        }
+        Message::Read { op, chunk, .. } => {
+            let result = if good { Ok(4) } else { Err(refusal) };
+            Message::TellRead { op: *op, chunk: *chunk, result, payload: payload(b"data") }
+        }
+        other => panic!("a client says nothing else: {other:?}"),
+    }
+}
