@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leasehold-cli", &["leasehold-proto", "leasehold-wire", "leasehold-store", "leasehold-node"]),
     // What judges it.
     ("leasehold-checker", &["leasehold-proto"]),
-    ("leasehold-world", &["leasehold-proto", "leasehold-checker"]),
+    ("leasehold-trace", &["leasehold-proto"]),
+    ("leasehold-world", &["leasehold-proto", "leasehold-checker", "leasehold-trace"]),
     ("leasehold-model", &["leasehold-proto", "leasehold-checker", "leasehold-world"]),
     (
         "leasehold-sim",
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-store",
             "leasehold-node",
             "leasehold-checker",
+            "leasehold-trace",
         ],
     ),
     ("leasehold-bench", &["leasehold-proto", "leasehold-node"]),

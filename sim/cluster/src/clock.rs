@@ -61,6 +61,12 @@ impl Clocks {
         self.rate(node).local(true_ns)
     }
 
+    /// What a node's clock shows at a true time, if it ever began a life.
+    #[must_use]
+    pub fn shown(&self, node: NodeId, true_ns: u64) -> Option<Time> {
+        self.0.get(&node).map(|rate| rate.local(true_ns))
+    }
+
     fn rate(&self, node: NodeId) -> &Rate {
         self.0.get(&node).expect("whoever has a clock has begun a life")
     }

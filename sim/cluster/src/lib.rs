@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod log;
 pub mod summary;
 pub mod tally;
+pub mod trace;
 
 #[cfg(madsim)]
 pub mod autopsy;

@@ -3,9 +3,7 @@
 
 use crate::fingerprint::Fingerprint;
 use leasehold_proto::{Effect, Input, NodeId};
-use std::fmt::Debug;
 use std::hash::Hash;
-use std::io::Write;
 use std::ops::RangeInclusive;
 
 /// One thing that happened.
@@ -40,7 +38,6 @@ pub struct RunLog {
     digests: Option<Vec<u32>>,
     watch: Option<RangeInclusive<u64>>,
     lines: Vec<Line>,
-    trace: Option<Box<dyn Write + Send>>,
 }
 
 /// What a log keeps beside the fingerprint. Nothing, unless asked: text costs more than the run.
@@ -50,8 +47,8 @@ pub struct LogOptions {
     pub digests: bool,
     /// The text of these happenings.
     pub watch: Option<RangeInclusive<u64>>,
-    /// The text of everything, as JSON lines.
-    pub trace: Option<Box<dyn Write + Send>>,
+    /// A record of everything.
+    pub record: bool,
 }
 
 impl RunLog {
@@ -61,7 +58,6 @@ impl RunLog {
         RunLog {
             digests: options.digests.then(Vec::new),
             watch: options.watch,
-            trace: options.trace,
             ..RunLog::default()
         }
     }
@@ -73,9 +69,9 @@ impl RunLog {
         if let Some(digests) = &mut self.digests {
             digests.push(self.fingerprint.short());
         }
-        let watched = self.watch.as_ref().is_some_and(|range| range.contains(&self.happenings));
-        if watched || self.trace.is_some() {
-            self.write_down(true_ns, node, what, watched);
+        if self.watch.as_ref().is_some_and(|range| range.contains(&self.happenings)) {
+            let (number, what) = (self.happenings, format!("{what:?}"));
+            self.lines.push(Line { number, true_ns, node, what });
         }
     }
 
@@ -91,29 +87,9 @@ impl RunLog {
         self.fingerprint
     }
 
-    /// Takes what was asked for, the digests and the watched lines, and ends the trace.
+    /// Takes what was asked for, the digests and the watched lines.
     pub fn take(&mut self) -> (Vec<u32>, Vec<Line>) {
-        if let Some(Err(error)) = self.trace.take().map(|mut trace| trace.flush()) {
-            eprintln!("the trace is not complete: {error}");
-        }
         (self.digests.take().unwrap_or_default(), std::mem::take(&mut self.lines))
-    }
-
-    fn write_down(&mut self, true_ns: u64, node: NodeId, what: &impl Debug, watched: bool) {
-        let number = self.happenings;
-        let line = Line { number, true_ns, node, what: format!("{what:?}") };
-        if let Some(trace) = &mut self.trace {
-            let json = serde_json::json!({
-                "event": number, "true_ns": true_ns, "node": node.to_string(), "what": line.what,
-            });
-            if let Err(error) = writeln!(trace, "{json}") {
-                eprintln!("the trace ends here: {error}");
-                self.trace = None;
-            }
-        }
-        if watched {
-            self.lines.push(line);
-        }
     }
 }
 

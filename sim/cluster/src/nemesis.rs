@@ -6,6 +6,7 @@ use crate::net::Weather;
 use crate::scenario::Kind;
 use crate::seed::{Seed, Stream};
 use leasehold_proto::NodeId;
+use leasehold_trace::Fault;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A wipe waits this long at the most for a cluster that has every replica.
@@ -158,7 +159,8 @@ impl Nemesis {
             }
         };
         let what = format!("{} begins: {effect:?}", episode.kind.name());
-        cluster.around.watch.outside(cluster.node(server), &what);
+        let fault = self.told(cluster, episode, &effect, false);
+        cluster.around.watch.fault(cluster.node(server), &what, &fault);
         *self.counts.entry(episode.kind).or_default() += 1;
         self.on.push((episode, effect));
         self.apply_network(cluster);
@@ -173,8 +175,25 @@ impl Nemesis {
             Effect::Cut(..) | Effect::Weather(_) | Effect::Nothing => {}
         }
         let what = format!("{} ends", episode.kind.name());
-        cluster.around.watch.outside(cluster.node(MASTER_HOST), &what);
+        let fault = self.told(cluster, episode, effect, true);
+        cluster.around.watch.fault(cluster.node(MASTER_HOST), &what, &fault);
         self.apply_network(cluster);
+    }
+
+    /// A fault as a record has it. An episode's draw is as good as its name: no two have the same.
+    fn told(&self, cluster: &Cluster, episode: Episode, effect: &Effect, ends: bool) -> Fault {
+        let (nodes, others, text) = match effect {
+            Effect::Down(host) | Effect::Still(host) | Effect::Fuse(host) | Effect::Slow(host) => {
+                (vec![cluster.node(*host)], Vec::new(), String::new())
+            }
+            Effect::Cut(one, other, both) => {
+                let text = if *both { "" } else { "one way" };
+                (one.clone(), other.clone(), text.to_owned())
+            }
+            Effect::Weather(weather) => (Vec::new(), Vec::new(), format!("{weather:?}")),
+            Effect::Nothing => (Vec::new(), Vec::new(), String::new()),
+        };
+        Fault { number: episode.draw, name: episode.kind.name(), ends, nodes, others, text }
     }
 
     /// Starts every host that no fault keeps down.

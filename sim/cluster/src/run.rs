@@ -12,6 +12,7 @@ use crate::summary::Summary;
 use crate::tally::Tally;
 use crate::workload::{self, Shared, Worker};
 use leasehold_node::client::{ClientError, ClusterStatus};
+use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub digests: Vec<u32>,
     /// The text of the happenings that were asked for.
     pub lines: Vec<Line>,
+    /// A record of everything, if it was asked for.
+    pub recording: Option<Recording>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -87,7 +90,8 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     summary.fingerprint = state.log.fingerprint().to_string();
     summary.happenings = state.log.happenings();
     let (digests, lines) = state.log.take();
-    Outcome { summary, found: state.violation.take(), digests, lines }
+    let recording = state.recorder.take().map(Recorder::finish);
+    Outcome { summary, found: state.violation.take(), digests, lines, recording }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -67,9 +67,15 @@ impl Cluster {
             Network::new(drawn.seed, std::sync::Arc::clone(&timeline), drawn.weather.clone());
         madsim::task::spawn(std::sync::Arc::clone(&network).carry());
         let (sender, ends) = mpsc::unbounded_channel();
+        let recorded = log.record;
+        let watch = Watch::new(&timeline, &drawn.constants, log);
+        if recorded {
+            let watch = watch.clone();
+            network.tap(Box::new(move |passage| watch.passed(passage)));
+        }
         let around = Surroundings {
             seed: drawn.seed,
-            watch: Watch::new(&timeline, &drawn.constants, log),
+            watch,
             timeline,
             network,
             constants: drawn.constants.clone(),

@@ -5,12 +5,14 @@ use crate::ledger::{Ledger, Wrong};
 use crate::log::{Happening, LogOptions, RunLog};
 use crate::net::Parcel;
 use crate::timeline::Timeline;
-use leasehold_checker::{Checkers, Seen, Violation};
+use crate::trace::Names;
+use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
 use leasehold_node::driver::Observer;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, MasterState, Member,
     NodeId, Time,
 };
+use leasehold_trace::{Fault, Life, Moment, Passage, Recorder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,6 +34,8 @@ pub struct State {
     pub checkers: Checkers,
     /// What clients asked of files and were told, judged from outside.
     pub ledger: Ledger,
+    /// Everything that happened, for people, if somebody asked for it.
+    pub recorder: Option<Recorder>,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
     /// Counters of protocol facts, by name.
@@ -62,6 +66,7 @@ impl Watch {
         options: LogOptions,
     ) -> Self {
         let state = State {
+            recorder: options.record.then(|| Recorder::new(Box::new(Names))),
             log: RunLog::new(options),
             clocks: Clocks::default(),
             checkers: Checkers::new(constants.clone()),
@@ -96,7 +101,8 @@ impl Watch {
     pub fn started(&self, node: NodeId, rate: Rate) {
         let mut state = self.state();
         state.clocks.set(node, rate);
-        state.log.note(rate.began_ns, node, &Happening::Outside("starts"));
+        state.note(rate.began_ns, node, &Happening::Outside("starts"));
+        state.record(rate.began_ns, node, |recorder, at| recorder.life(at, Life::Starts));
     }
 
     /// A node's life ends.
@@ -104,7 +110,8 @@ impl Watch {
         let now = self.timeline.now();
         let mut state = self.state();
         state.checkers.node_crashed(node);
-        state.log.note(now, node, &Happening::Outside("ends"));
+        state.note(now, node, &Happening::Outside("ends"));
+        state.record(now, node, |recorder, at| recorder.life(at, Life::Ends));
     }
 
     /// A disk is gone with all that was on it.
@@ -112,7 +119,8 @@ impl Watch {
         let now = self.timeline.now();
         let mut state = self.state();
         state.checkers.disk_destroyed(node);
-        state.log.note(now, node, &Happening::Outside("lost its disk"));
+        state.note(now, node, &Happening::Outside("lost its disk"));
+        state.record(now, node, |recorder, at| recorder.life(at, Life::LosesDisk));
     }
 
     /// A master begins with a checkpoint. It may hold entries that became durable just before the
@@ -126,10 +134,22 @@ impl Watch {
         state.applied = state.applied.max(checkpoint.applied);
     }
 
-    /// Somebody outside of the protocol did something.
-    pub fn outside(&self, node: NodeId, what: &str) {
+    /// Somebody makes something go wrong, or right again; `what` says it for the log.
+    pub fn fault(&self, node: NodeId, what: &str, fault: &Fault) {
         let now = self.timeline.now();
-        self.state().log.note(now, node, &Happening::Outside(what));
+        let mut state = self.state();
+        state.note(now, node, &Happening::Outside(what));
+        state.record(now, node, |recorder, at| recorder.fault(at, fault));
+    }
+
+    /// The network tells what became of a message.
+    pub fn passed(&self, passage: Passage) {
+        let now = self.timeline.now();
+        let mut state = self.state();
+        let number = state.log.happenings();
+        if let Some(recorder) = &mut state.recorder {
+            recorder.network(number, now, passage);
+        }
     }
 
     /// Writes into the ledger, or asks it for its judgement; true time is given.
@@ -164,6 +184,30 @@ impl State {
     pub fn judge(&mut self, judged: Result<(), Violation>, true_ns: u64) {
         if let Err(violation) = judged {
             self.found(violation.into(), true_ns);
+        }
+    }
+
+    /// Numbers and fingerprints what happened. What is recorded beside it changes nothing here.
+    fn note(&mut self, true_ns: u64, node: NodeId, what: &Happening<'_>) {
+        self.log.note(true_ns, node, what);
+        match what {
+            Happening::Input(input) => {
+                self.record(true_ns, node, |recorder, at| recorder.input(at, input));
+            }
+            Happening::Effect(effect) => {
+                let State { recorder, clocks, log, .. } = self;
+                if let Some(recorder) = recorder {
+                    let at = moment(log, clocks, true_ns, node);
+                    recorder.effect(at, effect, &|local| clocks.true_ns(node, local));
+                }
+            }
+            Happening::Outside(_) => {}
+        }
+    }
+
+    fn record(&mut self, true_ns: u64, node: NodeId, tell: impl FnOnce(&mut Recorder, Moment)) {
+        if let Some(recorder) = &mut self.recorder {
+            tell(recorder, moment(&self.log, &self.clocks, true_ns, node));
         }
     }
 
@@ -220,6 +264,12 @@ impl State {
     }
 }
 
+/// What happened last, and where.
+fn moment(log: &RunLog, clocks: &Clocks, true_ns: u64, node: NodeId) -> Moment {
+    let local_ns = clocks.shown(node, true_ns).map(|time| time.0);
+    Moment { event: log.happenings(), true_ns, local_ns, node }
+}
+
 /// What an event counts as.
 fn fact(event: &Event) -> &'static str {
     match event {
@@ -267,7 +317,7 @@ impl<M> Observer<M> for NodeObserver {
     fn input(&mut self, _: Time, input: &Input) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
-        state.log.note(now, self.node, &Happening::Input(input));
+        state.note(now, self.node, &Happening::Input(input));
         if let Input::Request { id, op } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
         }
@@ -276,7 +326,7 @@ impl<M> Observer<M> for NodeObserver {
     fn effect(&mut self, _: Time, effect: &Effect) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
-        state.log.note(now, self.node, &Happening::Effect(effect));
+        state.note(now, self.node, &Happening::Effect(effect));
         match effect {
             Effect::Observe(event) => state.event(now, self.node, event),
             Effect::Respond { id, result } => {

@@ -9,4 +9,4 @@ mod network;
 pub use counts::NetCounts;
 pub use link::{Cuts, Weather};
 #[cfg(madsim)]
-pub use network::{Network, Parcel, SimOutbox};
+pub use network::{Network, Parcel, SimOutbox, Tap};

@@ -7,14 +7,20 @@ use crate::timeline::Timeline;
 use bytes::Bytes;
 use leasehold_node::driver::Outbox;
 use leasehold_proto::{Envelope, Input, NodeId, OpError, Outcome, RequestId};
+use leasehold_trace::{Fate as Passed, Passage};
 use leasehold_wire::{Frame, FrameError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
+/// Told what becomes of each message. Called while the network is locked: it may not call back.
+pub type Tap = Box<dyn Fn(Passage) + Send>;
+
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
 pub struct Parcel {
+    /// Which message of the run, from 1, in the order in which they were handed over.
+    number: u64,
     head: Bytes,
     payload: Bytes,
 }
@@ -32,6 +38,7 @@ struct State {
     links: BTreeMap<(NodeId, NodeId), Stream>,
     inboxes: BTreeMap<NodeId, mpsc::Sender<Input>>,
     counts: NetCounts,
+    tap: Option<Tap>,
 }
 
 impl Network {
@@ -44,6 +51,7 @@ impl Network {
             links: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             counts: NetCounts::default(),
+            tap: None,
         };
         Arc::new(Network { seed, timeline, state: Mutex::new(state) })
     }
@@ -52,6 +60,11 @@ impl Network {
     pub async fn carry(self: Arc<Self>) {
         let timeline = Arc::clone(&self.timeline);
         timeline.pump(move |parcel| self.arrive(parcel)).await;
+    }
+
+    /// From here on somebody is told what becomes of each message.
+    pub fn tap(&self, tap: Tap) {
+        self.lock().tap = Some(tap);
     }
 
     /// A node listens; an earlier life of it does so no more.
@@ -85,22 +98,27 @@ impl Network {
         let (from, to) = (envelope.from, envelope.to);
         let mut state = self.lock();
         state.counts.sent += 1;
+        let number = state.counts.sent;
         if state.cuts.blocks(from, to) {
             state.counts.cut += 1;
-            return;
+            return state.tell(number, Passed::Cut);
         }
         let Ok(encoded) = leasehold_wire::encode(&Frame::Envelope(envelope)) else {
             state.counts.oversized += 1;
-            return;
+            return state.tell(number, Passed::Oversized);
         };
-        let parcel = Parcel { head: encoded.head.into(), payload: encoded.payload };
+        let parcel = Parcel { number, head: encoded.head.into(), payload: encoded.payload };
         let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
         match state.draw(self.seed, from, to, bytes) {
-            Fate::Lost => state.counts.lost += 1,
+            Fate::Lost => {
+                state.counts.lost += 1;
+                state.tell(number, Passed::Lost);
+            }
             Fate::Arrives { after_ns, again_ns, flip } => {
                 let now = self.timeline.now();
                 if let Some(again_ns) = again_ns {
                     state.counts.duplicated += 1;
+                    state.tell(number, Passed::Doubled);
                     self.timeline.post(now + again_ns, parcel.clone());
                 }
                 let parcel = flip.map_or(parcel.clone(), |bit| parcel.flipped(bit));
@@ -112,22 +130,31 @@ impl Network {
     fn arrive(&self, parcel: Parcel) {
         let mut state = self.lock();
         let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
+        let number = parcel.number;
         let Ok(envelope) = parcel.open() else {
             state.counts.corrupt += 1;
-            return;
+            return state.tell(number, Passed::Corrupt);
         };
         let Some(inbox) = state.inboxes.get(&envelope.to) else {
             state.counts.nobody += 1;
-            return;
+            return state.tell(number, Passed::Nobody);
         };
-        match inbox.try_send(Input::Deliver(envelope)) {
+        let fate = match inbox.try_send(Input::Deliver(envelope)) {
             Ok(()) => {
                 state.counts.delivered += 1;
                 state.counts.delivered_bytes += bytes;
+                Passed::Arrived
             }
-            Err(mpsc::error::TrySendError::Full(_)) => state.counts.overflowed += 1,
-            Err(mpsc::error::TrySendError::Closed(_)) => state.counts.nobody += 1,
-        }
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                state.counts.overflowed += 1;
+                Passed::Overflowed
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                state.counts.nobody += 1;
+                Passed::Nobody
+            }
+        };
+        state.tell(number, fate);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,6 +163,12 @@ impl Network {
 }
 
 impl State {
+    fn tell(&self, flow: u64, fate: Passed) {
+        if let Some(tap) = &self.tap {
+            tap(Passage { flow, fate });
+        }
+    }
+
     fn draw(&mut self, seed: Seed, from: NodeId, to: NodeId, bytes: u64) -> Fate {
         let link = self.links.entry((from, to));
         let stream = link.or_insert_with(|| seed.fork("link", from.0 << 32 | to.0));

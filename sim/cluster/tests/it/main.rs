@@ -4,6 +4,7 @@
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
+use leasehold_trace::Kind;
 
 fn standard(seed: u64) -> Outcome {
     run(&Scenario::standard(), Seed(seed), Asked::default())
@@ -34,6 +35,25 @@ fn watching_a_run_does_not_change_it() {
     assert_eq!(watched.lines.len(), 10);
     assert_eq!(watched.digests.len() as u64, watched.summary.happenings);
     assert_eq!(watched.summary.fingerprint, standard(2).summary.fingerprint);
+}
+
+#[test]
+fn recording_a_run_does_not_change_it_and_joins_both_ends_of_every_message() {
+    let mut asked = Asked::default();
+    asked.log.record = true;
+    let recorded = run(&Scenario::standard(), Seed(2), asked);
+    let plain = standard(2);
+    assert_eq!(recorded.summary.fingerprint, plain.summary.fingerprint);
+    assert_eq!(recorded.summary.happenings, plain.summary.happenings);
+    assert_eq!(recorded.summary.network, plain.summary.network);
+    let records = recorded.recording.unwrap().records;
+    let numbered = records.iter().filter(|record| record.kind != Kind::Network);
+    assert_eq!(numbered.count() as u64, plain.summary.happenings);
+    let delivered = records.iter().filter(|record| record.what == "Deliver");
+    let unpaired = delivered.clone().filter(|record| record.flow.is_none()).count();
+    assert_eq!(unpaired, 0, "of {}", delivered.count());
+    let lost = records.iter().filter(|record| record.what == "Lost").count();
+    assert_eq!(lost as u64, plain.summary.network.lost);
 }
 
 #[test]

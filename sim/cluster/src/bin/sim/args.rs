@@ -57,8 +57,8 @@ pub struct RunArgs {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
-    /// Write everything that happens to this file, a JSON line each
-    #[arg(long, value_name = "FILE")]
+    /// Run the seed once more and write everything that happens into this folder
+    #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]

@@ -9,6 +9,8 @@ mod run;
 #[cfg(madsim)]
 mod sweep;
 #[cfg(madsim)]
+mod traces;
+#[cfg(madsim)]
 mod twice;
 
 #[cfg(madsim)]

@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::report::{self, Verdict};
+use crate::traces;
 use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::{Asked, Outcome};
@@ -9,7 +10,6 @@ use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::BufWriter;
 use std::process::ExitCode;
 
 /// Runs what the command line says.
@@ -27,6 +27,9 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
         println!("{}", Drawn::draw(scenario, seed));
     }
     let outcome = play(args, scenario, seed)?;
+    if let Some(folder) = &args.trace {
+        traces::write(folder, &traces::record(scenario, seed, &outcome)?)?;
+    }
     if args.json {
         println!("{}", serde_json::to_string(&outcome.summary)?);
     } else {
@@ -58,6 +61,9 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
             *others.entry(found.wrong.invariant).or_default() += 1;
             continue;
         }
+        if let Some(folder) = &args.trace {
+            traces::write(folder, &traces::record(scenario, Seed(seed), &outcome)?)?;
+        }
         report::violation(scenario, Seed(seed), found, &args.scenario.again());
         let tried = seed - args.seed + 1;
         println!("\nviolated as expected: {id}, by seed {seed}; {}", passed_over(tried, &others));
@@ -77,11 +83,6 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
-    if let Some(path) = &args.trace {
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(path);
-        let file = file.with_context(|| path.display().to_string())?;
-        asked.log.trace = Some(Box::new(BufWriter::new(file)));
-    }
     asked.progress = if args.json { None } else { report::progress(scenario) };
     let outcome = report::measured(scenario, seed, asked);
     report::end_progress();

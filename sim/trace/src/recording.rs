@@ -1,0 +1,76 @@
+//! A run that was recorded, and how it ended.
+
+use crate::naming::Role;
+use crate::record::Record;
+use leasehold_proto::NodeId;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// A node that something happened at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// Its id, as in the records.
+    pub id: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+}
+
+/// Everything that was recorded of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The master first, then chunkservers, then clients.
+    pub nodes: Vec<Node>,
+    /// In the order in which things happened.
+    pub records: Vec<Record>,
+}
+
+/// What was wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// As the design numbers it: `I1`.
+    pub invariant: String,
+    /// What should have held.
+    pub sentence: String,
+    /// What the checker saw.
+    pub detail: String,
+    /// When it was found, in nanoseconds of true time.
+    pub true_ns: u64,
+    /// The number of the event that showed it.
+    pub event: u64,
+    /// It is what the scenario is there to show.
+    pub expected: bool,
+}
+
+/// What a reader is told before everything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Title {
+    /// What ran: a scenario's or a script's path.
+    pub scenario: String,
+    /// What that is about, in its own words.
+    pub about: String,
+    /// How to have it again.
+    pub replay: String,
+}
+
+impl Recording {
+    /// What a node is called.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> String {
+        let known = self.nodes.iter().find(|known| known.id == node);
+        known.map_or_else(|| node.to_string(), |known| known.name.clone())
+    }
+
+    /// Writes `trace.jsonl`: a record a line.
+    ///
+    /// # Errors
+    /// Of the writer.
+    pub fn write_jsonl(&self, to: &mut dyn Write) -> io::Result<()> {
+        for record in &self.records {
+            serde_json::to_writer(&mut *to, record)?;
+            to.write_all(b"\n")?;
+        }
+        to.flush()
+    }
+}

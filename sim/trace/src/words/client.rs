@@ -1,0 +1,93 @@
+//! What clients ask for and are told.
+
+use leasehold_proto::metadata::{
+    FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
+};
+use leasehold_proto::{OpError, Operation, Outcome, ReadMode};
+
+/// What an owner asks of its client.
+pub fn operation(op: &Operation) -> String {
+    match op {
+        Operation::Change(change) => self::change(change),
+        Operation::Query(query) => self::query(query),
+        Operation::Write { file, index, offset, payload } => {
+            format!("write {} B to {file}, chunk {index}, at {offset}", payload.len())
+        }
+        Operation::Append { file, payload, .. } => format!("append {} B to {file}", payload.len()),
+        Operation::Read { file, index, extent, mode } => {
+            let mode = mode_name(*mode);
+            format!("read {extent:?} of {file}, chunk {index}, {mode}")
+        }
+    }
+}
+
+/// A read's mode.
+pub fn mode_name(mode: ReadMode) -> &'static str {
+    match mode {
+        ReadMode::Strong => "strong",
+        ReadMode::Relaxed => "relaxed",
+    }
+}
+
+/// A change of the namespace.
+pub fn change(change: &MetadataChange) -> String {
+    match change {
+        MetadataChange::Create { path, .. } => format!("create {path}"),
+        MetadataChange::Mkdir { path, .. } => format!("mkdir {path}"),
+        MetadataChange::Rename { from, to } => format!("rename {from} to {to}"),
+        MetadataChange::Delete { path } => format!("delete {path}"),
+        MetadataChange::AddChunk { file, index, .. } => format!("add chunk {index} to {file}"),
+    }
+}
+
+/// A question about the namespace.
+pub fn query(query: &MetadataQuery) -> String {
+    match query {
+        MetadataQuery::Stat { path } => format!("stat {path}"),
+        MetadataQuery::StatFile { file } => format!("stat {file}"),
+        MetadataQuery::List { path, .. } => format!("list {path}"),
+        MetadataQuery::Locate { file, index, primary, .. } => {
+            let whom = if *primary { "the primary" } else { "the members" };
+            format!("find {whom} of {file}, chunk {index}")
+        }
+        MetadataQuery::Chunks { from } => format!("list chunks from {from}"),
+        MetadataQuery::Status => "tell how the cluster is".into(),
+    }
+}
+
+/// The answer to either.
+pub fn metadata(answer: &MetadataAnswer) -> String {
+    match answer {
+        MetadataAnswer::File(info) => file(info),
+        MetadataAnswer::Done => "done".into(),
+        MetadataAnswer::List { entries, .. } => format!("{} names", entries.len()),
+        MetadataAnswer::Chunk(chunk) => format!("it is {chunk}"),
+        MetadataAnswer::Location(at) => match at.primary {
+            Some(primary) => format!("{} {}, primary {primary}", at.chunk, at.version),
+            None => format!("{} {}, no primary", at.chunk, at.version),
+        },
+        MetadataAnswer::Chunks { chunks, .. } => format!("{} chunks", chunks.len()),
+        MetadataAnswer::Status(status) => {
+            format!("{} chunks, {} changes under way", status.chunks, status.changes)
+        }
+    }
+}
+
+fn file(info: &FileInfo) -> String {
+    match info.kind {
+        FileKind::Directory => format!("directory {}", info.file),
+        FileKind::File(_) => format!("file {}, {} chunks", info.file, info.chunks),
+    }
+}
+
+/// How an operation ended.
+pub fn answer(result: &Result<Outcome, OpError>) -> String {
+    match result {
+        Ok(Outcome::Metadata(answer)) => metadata(answer),
+        Ok(Outcome::Written { index, extent }) => format!("written, chunk {index} at {extent:?}"),
+        Ok(Outcome::Read { payload, .. }) => {
+            format!("{} B, crc {:08x}", payload.len(), payload.crc)
+        }
+        Err(error) => format!("failed: {error}"),
+    }
+}

@@ -1,0 +1,205 @@
+//! Events: the facts that machines tell.
+
+use crate::naming::Naming;
+use crate::record::Record;
+use leasehold_proto::message::DeleteReason;
+use leasehold_proto::{Event, Member, NodeId};
+
+/// What an event is about, in typed fields.
+pub(super) fn fill(record: &mut Record, event: &Event) {
+    record.what = name(event);
+    match event {
+        Event::LeaderBegan { .. } | Event::EntryApplied { .. } | Event::SafeModeEnded => {}
+        Event::Configured { chunk, version, members, .. } => {
+            record.chunk = Some(*chunk);
+            record.version = Some(*version);
+            record.nodes = nodes(members);
+        }
+        Event::Freed { chunk, base: version } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+        }
+        Event::LeaseGranted { chunk, version, to, .. }
+        | Event::RepairBegan { chunk, version, to } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            record.nodes = vec![*to];
+        }
+        Event::RepairEnded { chunk, to, done } => {
+            record.chunk = Some(*chunk);
+            record.nodes = vec![*to];
+            (record.ends, record.bad) = (true, !done);
+        }
+        Event::ServerJoined { node, .. } => record.nodes = vec![*node],
+        Event::ServerDead { node } => (record.nodes, record.bad) = (vec![*node], true),
+        Event::Recovered { chunk, applied_version: version, sequence, .. }
+        | Event::Adopted { chunk, version, sequence, .. }
+        | Event::Committed { chunk, version, sequence }
+        | Event::LearnerComplete { chunk, version, sequence } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            record.sequence = Some(*sequence);
+        }
+        Event::ChangeBegan { chunk, version, .. }
+        | Event::Promised { chunk, version }
+        | Event::LeaseTaken { chunk, version, .. } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+        }
+        Event::LeaseEnded { chunk, version } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            record.ends = true;
+        }
+        Event::Applied { chunk, version, sequence, op, .. }
+        | Event::Acknowledged { chunk, version, sequence, op, .. } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            (record.sequence, record.op) = (Some(*sequence), Some(*op));
+        }
+        Event::ReadServed { chunk, version, op, .. } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            record.op = Some(*op);
+        }
+        Event::ReplicaDeleted { chunk, .. } => record.chunk = Some(*chunk),
+        Event::ReplicaQuarantined { chunk }
+        | Event::CorruptRead { chunk }
+        | Event::LogLost { chunk } => (record.chunk, record.bad) = (Some(*chunk), true),
+        Event::DiskFailed => record.bad = true,
+        Event::ProtocolError { chunk, sequence } => {
+            (record.chunk, record.sequence) = (Some(*chunk), Some(*sequence));
+            record.bad = true;
+        }
+        Event::Retried { op, .. } => record.op = Some(*op),
+    }
+}
+
+fn nodes(members: &[Member]) -> Vec<NodeId> {
+    members.iter().map(|member| member.node).collect()
+}
+
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::LeaderBegan { .. } => "LeaderBegan",
+        Event::EntryApplied { .. } => "EntryApplied",
+        Event::Configured { .. } => "Configured",
+        Event::Freed { .. } => "Freed",
+        Event::LeaseGranted { .. } => "LeaseGranted",
+        Event::ChangeBegan { .. } => "ChangeBegan",
+        Event::RepairBegan { .. } => "RepairBegan",
+        Event::RepairEnded { .. } => "RepairEnded",
+        Event::ServerJoined { .. } => "ServerJoined",
+        Event::ServerDead { .. } => "ServerDead",
+        Event::SafeModeEnded => "SafeModeEnded",
+        Event::LogLost { .. } => "LogLost",
+        Event::Recovered { .. } => "Recovered",
+        Event::Promised { .. } => "Promised",
+        Event::LeaseTaken { .. } => "LeaseTaken",
+        Event::LeaseEnded { .. } => "LeaseEnded",
+        Event::Adopted { .. } => "Adopted",
+        Event::Applied { .. } => "Applied",
+        Event::Committed { .. } => "Committed",
+        Event::Acknowledged { .. } => "Acknowledged",
+        Event::ReadServed { .. } => "ReadServed",
+        Event::LearnerComplete { .. } => "LearnerComplete",
+        Event::ReplicaDeleted { .. } => "ReplicaDeleted",
+        Event::ReplicaQuarantined { .. } => "ReplicaQuarantined",
+        Event::CorruptRead { .. } => "CorruptRead",
+        Event::DiskFailed => "DiskFailed",
+        Event::ProtocolError { .. } => "ProtocolError",
+        Event::Retried { .. } => "Retried",
+    }
+}
+
+/// An event as the end of a sentence that begins with the node's name.
+#[must_use]
+pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
+    let who = |node: &NodeId| naming.name(*node);
+    match event {
+        Event::LeaderBegan { epoch } => format!("leads in epoch {epoch}"),
+        Event::EntryApplied { index, took_effect } => {
+            format!("applied {index}{}", if *took_effect { "" } else { " (no effect)" })
+        }
+        Event::Configured { chunk, base, version, members } => {
+            let base = if base.0 == 0 { String::new() } else { format!(" after {base}") };
+            format!("configured {chunk} {version}{base}: {}", naming.names(&nodes(members)))
+        }
+        Event::Freed { chunk, base } => format!("freed {chunk} at {base}"),
+        Event::LeaseGranted { chunk, version, to, until: _ } => {
+            format!("granted {chunk} {version} to {}", who(to))
+        }
+        Event::ChangeBegan { chunk, version, why } => format!("begins {chunk} {version}: {why}"),
+        Event::RepairBegan { chunk, version, to } => {
+            format!("orders a copy of {chunk} {version} to {}", who(to))
+        }
+        Event::RepairEnded { chunk, to, done } => {
+            let how = if *done { "ended" } else { "was given up" };
+            format!("copy of {chunk} to {} {how}", who(to))
+        }
+        Event::ServerJoined { node, rejoined } => {
+            format!("{} {}", if *rejoined { "rejoined" } else { "joined" }, who(node))
+        }
+        Event::ServerDead { node } => format!("counts {} as dead", who(node)),
+        Event::SafeModeEnded => "ended safe mode".into(),
+        Event::LogLost { chunk } => format!("has lost its log: {chunk} was never made here"),
+        Event::Recovered { .. }
+        | Event::Promised { .. }
+        | Event::LeaseTaken { .. }
+        | Event::LeaseEnded { .. }
+        | Event::Adopted { .. }
+        | Event::Applied { .. }
+        | Event::Committed { .. }
+        | Event::Acknowledged { .. }
+        | Event::ReadServed { .. }
+        | Event::LearnerComplete { .. }
+        | Event::ReplicaDeleted { .. }
+        | Event::ReplicaQuarantined { .. }
+        | Event::CorruptRead { .. }
+        | Event::DiskFailed
+        | Event::ProtocolError { .. } => of_a_replica(naming, event),
+        Event::Retried { op, why } => format!("retries {}: {why}", naming.op(*op)),
+    }
+}
+
+fn of_a_replica(naming: &dyn Naming, event: &Event) -> String {
+    match event {
+        Event::Recovered { chunk, promised, applied_version, sequence } => {
+            format!("found {chunk}: promised {promised}, applied {applied_version} {sequence}")
+        }
+        Event::Promised { chunk, version } => format!("promised {chunk} {version}"),
+        Event::LeaseTaken { chunk, version, until: _ } => {
+            format!("is primary of {chunk} {version}")
+        }
+        Event::LeaseEnded { chunk, version } => {
+            format!("is not primary of {chunk} {version} any more")
+        }
+        Event::Adopted { chunk, version, sequence, length, ops: _, primary } => {
+            let role = if *primary { " as primary" } else { "" };
+            format!("adopted {chunk} {version}{role} at {sequence}, {length} B")
+        }
+        Event::Applied { chunk, version, sequence, op, kind, extent, crc: _ } => {
+            let (kind, op) = (format!("{kind:?}").to_lowercase(), naming.op(*op));
+            format!("applied {chunk} {version} {sequence}: {op} {kind} {extent:?}")
+        }
+        Event::Committed { chunk, version, sequence } => {
+            format!("committed {chunk} {version} up to {sequence}")
+        }
+        Event::Acknowledged { chunk, version: _, sequence, op, extent } => {
+            format!("acknowledged {} at {chunk} {sequence} {extent:?}", naming.op(*op))
+        }
+        Event::ReadServed { chunk, version, op, extent, mode } => {
+            let (mode, op) = (format!("{mode:?}").to_lowercase(), naming.op(*op));
+            format!("served {op} {mode} {chunk} {version} {extent:?}")
+        }
+        Event::LearnerComplete { chunk, version, sequence } => {
+            format!("has the whole of {chunk} {version} at {sequence}")
+        }
+        Event::ReplicaDeleted { chunk, reason: DeleteReason::Excluded(version) } => {
+            format!("deleted {chunk}: not in {version}")
+        }
+        Event::ReplicaDeleted { chunk, reason: DeleteReason::Freed(version) } => {
+            format!("deleted {chunk}: freed at {version}")
+        }
+        Event::ReplicaQuarantined { chunk } => format!("set {chunk} aside"),
+        Event::CorruptRead { chunk } => format!("met rot in {chunk}"),
+        Event::DiskFailed => "has a failed disk".into(),
+        Event::ProtocolError { chunk, sequence } => {
+            format!("met another content for {chunk} {sequence}")
+        }
+        other => unreachable!("{other:?} is not about a replica"),
+    }
+}
