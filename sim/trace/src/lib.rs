@@ -29,8 +29,16 @@ pub mod recording;
 pub mod recorder;
 pub mod requests;
 
+pub mod focus;
+pub mod page;
+pub mod perfetto;
+pub mod spans;
+pub mod tale;
+
 pub use flows::{Fate, Passage};
+pub use focus::Focus;
 pub use naming::{Naming, Role};
+pub use page::Story;
 pub use record::{Kind, Record};
 pub use recorder::{Fault, Life, Moment, Recorder};
 pub use recording::{Node, Recording, Title, Violation};
