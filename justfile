@@ -42,6 +42,10 @@ kill9 *ARGS:
 bench-crc:
     @cargo bench -q -p leasehold-wire --bench crc
 
+# Judge histories of 100,000 operations, and measure how long that takes.
+bench-checker:
+    @cargo bench -q -p leasehold-checker --bench histories
+
 # All tests, those under simulation included.
 test: && sim-test
     cargo test --workspace

@@ -5,8 +5,8 @@ use crate::history::History;
 use crate::invariants::{
     i01_lease_exclusivity as i01, i02_configuration_order as i02, i03_no_divergence as i03,
     i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
-    i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i10_convergence as i10,
-    i11_no_silent_corruption as i11, invariants,
+    i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
+    i10_convergence as i10, i11_no_silent_corruption as i11, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
@@ -68,7 +68,8 @@ impl Checkers {
         &self.counts
     }
 
-    /// Registers whose linearizability was given up undecided, as of the last [`Self::finish`].
+    /// Chunks and trees of names whose linearizability was given up undecided, as of the last
+    /// [`Self::finish`].
     #[must_use]
     pub fn undecided(&self) -> u64 {
         self.undecided
@@ -114,9 +115,8 @@ impl Checkers {
         request: RequestId,
         operation: &Operation,
     ) {
-        if let Some(at) = self.history.invoked(client, true_ns, request, operation) {
-            self.corruption.invoked(&self.history.operations()[at]);
-        }
+        let at = self.history.invoked(client, true_ns, request, operation);
+        self.corruption.invoked(&self.history.operations()[at]);
     }
 
     /// ... and answers it (`Effect::Respond`).
@@ -137,7 +137,7 @@ impl Checkers {
 
     /// Judges what stands when a run is stopped, wherever that is. May be called more than once.
     pub fn finish(&mut self, finals: &Finals) -> Result<(), Violation> {
-        let judged = i06::finish(&self.history, finals.true_ns)?;
+        let judged = i06::finish(&self.history, &self.order, finals)?;
         self.undecided = judged.undecided;
         self.count("I6", judged.held);
         let judged = i04::finish(&self.order, &self.history, &self.destroyed, finals)?;
@@ -146,6 +146,15 @@ impl Checkers {
         self.count("I5", judged);
         let judged = i08::finish(&self.order, &self.history, finals)?;
         self.count("I8", judged);
+        self.finish_names(finals.true_ns)
+    }
+
+    /// Judges what clients were told of the namespace: the part of [`Self::finish`] that needs no
+    /// disks.
+    pub fn finish_names(&mut self, true_ns: u64) -> Result<(), Violation> {
+        let judged = i09::finish(&self.history, true_ns)?;
+        self.undecided += judged.undecided;
+        self.count("I9", judged.held);
         Ok(())
     }
 

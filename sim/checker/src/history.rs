@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use leasehold_proto::message::ReadMode;
-use leasehold_proto::{Extent, FileId, NodeId, OpError, Operation, Outcome, RequestId};
+use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
+use leasehold_proto::{Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What was asked of a file. Metadata is not in the history.
+/// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "call")]
 #[allow(missing_docs)] // fields are named as in `Operation`
@@ -17,6 +18,10 @@ pub enum Call {
     Append { file: FileId, length: u64, crc: u32 },
     /// Read inside one chunk.
     Read { file: FileId, index: u64, extent: Extent, mode: ReadMode },
+    /// Change the namespace.
+    Change { change: MetadataChange },
+    /// Ask about it.
+    Query { query: MetadataQuery },
 }
 
 /// How it ended, as far as its client knows.
@@ -27,6 +32,8 @@ pub enum Ending {
     Open,
     /// It had no effect.
     Failed,
+    /// A master answered, well or not: see [`Operated::answer`].
+    Told,
     /// It took effect there.
     Done {
         /// The chunk's index.
@@ -52,12 +59,15 @@ pub struct Operated {
     pub call: Call,
     /// How it ended.
     pub ending: Ending,
+    /// What a master answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Result<MetadataAnswer, Refusal>>,
     /// What was written, or was read.
     #[serde(skip)]
     pub bytes: Bytes,
 }
 
-/// Everything that the clients of a run did to files.
+/// Everything that the clients of a run did.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     operations: Vec<Operated>,
@@ -85,24 +95,25 @@ impl History {
         self.contents.get(&(crc, length))
     }
 
-    /// A client begins; the index of its operation, if it is one on a file's bytes.
+    /// A client begins; the index of its operation.
     pub fn invoked(
         &mut self,
         client: NodeId,
         true_ns: u64,
         request: RequestId,
         operation: &Operation,
-    ) -> Option<usize> {
+    ) -> usize {
         self.waiting.insert((client, request), true_ns);
-        let (call, bytes) = call_of(operation)?;
+        let (call, bytes) = call_of(operation);
         if let Call::Write { crc, .. } | Call::Append { crc, .. } = call {
             self.contents.insert((crc, bytes.len() as u64), bytes.clone());
         }
-        let (invoked_ns, returned_ns, ending) = (true_ns, None, Ending::Open);
-        let begun = Operated { client, request, invoked_ns, returned_ns, call, ending, bytes };
+        let (invoked_ns, returned_ns, ending, answer) = (true_ns, None, Ending::Open, None);
+        let begun =
+            Operated { client, request, invoked_ns, returned_ns, call, ending, answer, bytes };
         self.operations.push(begun);
         self.open.insert((client, request), self.operations.len() - 1);
-        Some(self.operations.len() - 1)
+        self.operations.len() - 1
     }
 
     /// ... and is answered.
@@ -127,7 +138,15 @@ impl History {
                 Ending::Done { index: *index, extent }
             }
             (Err(OpError::TimedOut { maybe: true, .. }), _) => Ending::Open,
-            (Err(_) | Ok(Outcome::Metadata(_) | Outcome::Read { .. }), _) => Ending::Failed,
+            (Ok(Outcome::Metadata(answer)), _) => {
+                operation.answer = Some(Ok(answer.clone()));
+                Ending::Told
+            }
+            (Err(OpError::Refused(refusal)), Call::Change { .. } | Call::Query { .. }) => {
+                operation.answer = Some(Err(refusal.clone()));
+                Ending::Told
+            }
+            (Err(_) | Ok(Outcome::Read { .. }), _) => Ending::Failed,
         };
         Some(index)
     }
@@ -139,21 +158,22 @@ impl History {
     }
 }
 
-fn call_of(operation: &Operation) -> Option<(Call, Bytes)> {
+fn call_of(operation: &Operation) -> (Call, Bytes) {
     match operation {
-        Operation::Change(_) | Operation::Query(_) => None,
+        Operation::Change(change) => (Call::Change { change: change.clone() }, Bytes::new()),
+        Operation::Query(query) => (Call::Query { query: query.clone() }, Bytes::new()),
         Operation::Write { file, index, offset, payload } => {
             let extent = Extent::new(*offset, payload.len());
             let call = Call::Write { file: *file, index: *index, extent, crc: payload.crc };
-            Some((call, payload.data.clone()))
+            (call, payload.data.clone())
         }
         Operation::Append { file, payload, .. } => {
             let call = Call::Append { file: *file, length: payload.len(), crc: payload.crc };
-            Some((call, payload.data.clone()))
+            (call, payload.data.clone())
         }
         Operation::Read { file, index, extent, mode } => {
             let call = Call::Read { file: *file, index: *index, extent: *extent, mode: *mode };
-            Some((call, Bytes::new()))
+            (call, Bytes::new())
         }
     }
 }

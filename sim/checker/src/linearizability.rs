@@ -1,22 +1,47 @@
-//! Is the history of one register linearizable?
+//! Is the history of one object linearizable?
 //!
 //! The search of Wing and Gong (1993) with Lowe's memory of visited states (2017): an operation
-//! may be the next one if it was invoked before any other that is left returned. Operations that
-//! never returned may take effect at any time after their invocation, or never.
+//! may be the next one if it was invoked before any other that is left returned. Operations whose
+//! end nobody knows may take effect at any time after their invocation, or never. Two things keep
+//! the search short:
+//! - an operation that changes nothing and fits here is taken at once and for good: whatever order
+//!   has it later can have it here as well, so nothing is lost by not trying that;
+//! - an operation of unknown end is taken only where no other fits: most never took effect.
 
 use std::collections::BTreeSet;
 
-/// One operation on a register. Values are names: equal numbers are equal contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegisterOp {
+/// The specification of an object, one operation at a time.
+pub trait Object {
+    /// An operation together with how it was answered.
+    type Op;
+    /// What takes an operation back.
+    type Undo;
+    /// Names the state: equal for equal states only.
+    type Key: Ord;
+
+    /// Lets an operation take effect. None, and nothing has changed, if it could not have been
+    /// answered like this.
+    fn apply(&mut self, op: &Self::Op) -> Option<Self::Undo>;
+
+    /// Takes the last operation back.
+    fn undo(&mut self, undo: Self::Undo);
+
+    /// Whether this operation can ever change the state.
+    fn changes(op: &Self::Op) -> bool;
+
+    /// The name of the state.
+    fn key(&self) -> Self::Key;
+}
+
+/// One operation and its times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed<Op> {
     /// True time, in nanoseconds.
     pub invoked_ns: u64,
-    /// True time, in nanoseconds; none for a write whose end nobody knows.
+    /// True time, in nanoseconds; none if nobody knows how it ended.
     pub returned_ns: Option<u64>,
-    /// It wrote this value; otherwise it read it.
-    pub write: bool,
-    /// Which.
-    pub value: u32,
+    /// What.
+    pub op: Op,
 }
 
 /// What the search found.
@@ -33,10 +58,10 @@ pub enum Verdict {
     Undecided,
 }
 
-/// Judges a register that begins with value zero. `steps_max` bounds the search.
+/// Judges a history of `object`, which is in its first state. `steps_max` bounds the search.
 #[must_use]
-pub fn check(ops: &[RegisterOp], steps_max: u64) -> Verdict {
-    Search::new(ops).run(steps_max)
+pub fn check<O: Object>(object: O, ops: &[Timed<O::Op>], steps_max: u64) -> Verdict {
+    Search::new(object, ops).run(steps_max)
 }
 
 const NONE: usize = usize::MAX;
@@ -50,74 +75,82 @@ struct Entry {
     prev: usize,
 }
 
-/// What was decided last: an operation, and what to go back to if that was wrong.
-struct Choice {
-    op: usize,
-    value: u32,
-    first_left: usize,
-    last_taken: usize,
+/// An operation that was taken: one that returned, by its rank among those, or one of unknown end,
+/// by its rank among those.
+#[derive(Clone, Copy)]
+enum Taken {
+    Ended(usize),
+    Open(usize),
 }
 
-/// What was visited: the operations taken (as seen from the first one that is left, those that
-/// never returned aside) and the register's value.
-type Visited = (usize, Vec<u64>, Vec<u64>, u32);
+/// What was decided last, and what to go back to if that was wrong.
+struct Choice<Undo> {
+    taken: Taken,
+    undo: Undo,
+    first_left: usize,
+    last_taken: usize,
+    /// Nothing else need be tried in its place.
+    forced: bool,
+}
 
-struct Search<'a> {
-    all: &'a [RegisterOp],
-    /// Indices into `all`, by time of invocation, without what cannot matter.
-    ops: Vec<usize>,
+/// What was visited: the operations taken (as seen from the first one that is left, those of
+/// unknown end aside) and the state.
+type Visited<Key> = (usize, Vec<u64>, Vec<u64>, Key);
+
+struct Search<'a, O: Object> {
+    object: O,
+    all: &'a [Timed<O::Op>],
+    /// Indices into `all` of what returned, by time of invocation.
+    ended: Vec<usize>,
+    /// Indices into `all` of what may yet change something, by time of invocation.
+    open: Vec<usize>,
     entries: Vec<Entry>,
     call_at: Vec<usize>,
     return_at: Vec<usize>,
     taken: Vec<u64>,
-    /// Rank among those that never returned, by operation.
-    open_rank: Vec<usize>,
     open_taken: Vec<u64>,
     first_left: usize,
     last_taken: usize,
     left: usize,
-    value: u32,
 }
 
-impl<'a> Search<'a> {
-    fn new(all: &'a [RegisterOp]) -> Self {
-        let ops = relevant(all);
+impl<'a, O: Object> Search<'a, O> {
+    fn new(object: O, all: &'a [Timed<O::Op>]) -> Self {
+        let by_time = |wanted: &dyn Fn(&Timed<O::Op>) -> bool| {
+            let mut ops: Vec<usize> = (0..all.len()).filter(|index| wanted(&all[*index])).collect();
+            ops.sort_by_key(|index| (all[*index].invoked_ns, *index));
+            ops
+        };
+        let ended = by_time(&|timed| timed.returned_ns.is_some());
+        let open = by_time(&|timed| timed.returned_ns.is_none() && O::changes(&timed.op));
         let mut search = Search {
+            object,
             all,
-            entries: Vec::with_capacity(ops.len() * 2 + 1),
-            call_at: vec![NONE; ops.len()],
-            return_at: vec![NONE; ops.len()],
-            taken: vec![0; ops.len() / 64 + 1],
-            open_rank: vec![NONE; ops.len()],
-            open_taken: Vec::new(),
+            entries: Vec::with_capacity(ended.len() * 2 + 1),
+            call_at: vec![NONE; ended.len()],
+            return_at: vec![NONE; ended.len()],
+            taken: vec![0; ended.len() / 64 + 1],
+            open_taken: vec![0; open.len().div_ceil(64)],
             first_left: 0,
             last_taken: 0,
-            left: ops.iter().filter(|op| all[**op].returned_ns.is_some()).count(),
-            value: 0,
-            ops,
+            left: ended.len(),
+            ended,
+            open,
         };
         search.link();
-        search.skip_taken();
         search
     }
 
     /// Strings calls and returns together by time. At one instant calls come first: the two
     /// operations count as concurrent.
     fn link(&mut self) {
-        let mut points: Vec<(u64, bool, usize)> = Vec::new();
-        let mut open = 0;
-        for (op, index) in self.ops.iter().enumerate() {
-            points.push((self.all[*index].invoked_ns, false, op));
-            match self.all[*index].returned_ns {
-                Some(returned) => points.push((returned, true, op)),
-                None => {
-                    self.open_rank[op] = open;
-                    open += 1;
-                }
-            }
+        let mut points: Vec<(u64, bool, usize)> = Vec::with_capacity(self.ended.len() * 2);
+        for (op, index) in self.ended.iter().enumerate() {
+            let timed = &self.all[*index];
+            points.push((timed.invoked_ns, false, op));
+            points.push((timed.returned_ns.expect("only what returned is strung"), true, op));
         }
         points.sort_unstable();
-        self.open_taken = vec![0; open / 64 + 1];
         // Entry 0 is the head.
         self.entries.push(Entry { op: NONE, is_call: false, next: NONE, prev: NONE });
         for (_, is_return, op) in points {
@@ -129,94 +162,143 @@ impl<'a> Search<'a> {
     }
 
     fn run(&mut self, steps_max: u64) -> Verdict {
-        let mut visited: BTreeSet<Visited> = BTreeSet::new();
-        let mut choices: Vec<Choice> = Vec::new();
-        let mut at = self.entries[0].next;
+        let mut visited: BTreeSet<Visited<O::Key>> = BTreeSet::new();
+        let mut choices: Vec<Choice<O::Undo>> = Vec::new();
         let mut furthest = (0, NONE);
         for _ in 0..steps_max {
+            while let Some(choice) = self.take_what_changes_nothing() {
+                choices.push(choice);
+            }
             if self.left == 0 {
                 return Verdict::Linearizable;
             }
-            let is_call = at != NONE && self.entries[at].is_call;
-            if is_call {
-                let op = self.entries[at].op;
-                let choice = self.take(op);
-                match choice {
-                    Some(choice) if visited.insert(self.state()) => {
-                        choices.push(choice);
-                        at = self.entries[0].next;
-                    }
-                    Some(choice) => {
-                        self.give_back(&choice);
-                        at = self.entries[at].next;
-                    }
-                    None => at = self.entries[at].next,
-                }
-                continue;
+            let is_new = visited.insert(self.state());
+            let mut next = if is_new { self.branch_ended(None) } else { None };
+            if next.is_none() && choices.len() >= furthest.0 {
+                furthest = (choices.len(), self.first_return());
             }
-            if at != NONE && choices.len() >= furthest.0 {
-                furthest = (choices.len(), self.ops[self.entries[at].op]);
+            while next.is_none() {
+                let Some(choice) = choices.pop() else {
+                    return Verdict::Violated { stuck: self.ended[furthest.1] };
+                };
+                let (taken, forced) = (choice.taken, choice.forced);
+                self.give_back(choice);
+                next = if forced { None } else { self.branch_after(taken) };
             }
-            let Some(choice) = choices.pop() else {
-                return Verdict::Violated { stuck: furthest.1 };
-            };
-            self.give_back(&choice);
-            at = self.entries[self.call_at[choice.op]].next;
+            choices.extend(next);
         }
         Verdict::Undecided
     }
 
-    fn state(&self) -> Visited {
+    fn state(&self) -> Visited<O::Key> {
         let words = &self.taken[self.first_left / 64..=self.last_taken.max(self.first_left) / 64];
-        (self.first_left, words.to_vec(), self.open_taken.clone(), self.value)
+        (self.first_left, words.to_vec(), self.open_taken.clone(), self.object.key())
     }
 
-    /// Lets `op` take effect next, if the register allows it.
-    fn take(&mut self, op: usize) -> Option<Choice> {
-        let RegisterOp { write, value, .. } = self.all[self.ops[op]];
-        if !write && value != self.value {
-            return None;
+    /// The operation whose return comes first among those that are left.
+    fn first_return(&self) -> usize {
+        let mut at = self.entries[0].next;
+        while self.entries[at].is_call {
+            at = self.entries[at].next;
         }
+        self.entries[at].op
+    }
+
+    fn take_what_changes_nothing(&mut self) -> Option<Choice<O::Undo>> {
+        let mut at = self.entries[0].next;
+        while at != NONE && self.entries[at].is_call {
+            let op = self.entries[at].op;
+            if !O::changes(&self.all[self.ended[op]].op)
+                && let Some(choice) = self.take_ended(op, true)
+            {
+                return Some(choice);
+            }
+            at = self.entries[at].next;
+        }
+        None
+    }
+
+    /// The next operation to try: a change, the one that returns soonest first, as long as it
+    /// returns after `after`; then one of unknown end.
+    fn branch_ended(&mut self, after: Option<(u64, usize)>) -> Option<Choice<O::Undo>> {
+        let mut candidates: Vec<(u64, usize)> = Vec::new();
+        let mut at = self.entries[0].next;
+        while at != NONE && self.entries[at].is_call {
+            let op = self.entries[at].op;
+            let deadline = self.deadline(op);
+            if O::changes(&self.all[self.ended[op]].op)
+                && after.is_none_or(|after| deadline > after)
+            {
+                candidates.push(deadline);
+            }
+            at = self.entries[at].next;
+        }
+        candidates.sort_unstable();
+        let taken = candidates.into_iter().find_map(|(_, op)| self.take_ended(op, false));
+        taken.or_else(|| self.branch_open(0))
+    }
+
+    fn deadline(&self, op: usize) -> (u64, usize) {
+        let returned_ns = self.all[self.ended[op]].returned_ns;
+        (returned_ns.expect("only what returned is strung"), op)
+    }
+
+    fn branch_open(&mut self, from: usize) -> Option<Choice<O::Undo>> {
+        let first_return = self.all[self.ended[self.first_return()]].returned_ns;
+        for rank in from..self.open.len() {
+            let timed = &self.all[self.open[rank]];
+            if Some(timed.invoked_ns) > first_return {
+                return None;
+            }
+            let is_left = self.open_taken[rank / 64] & (1 << (rank % 64)) == 0;
+            if is_left && let Some(undo) = self.object.apply(&timed.op) {
+                self.open_taken[rank / 64] |= 1 << (rank % 64);
+                let (first_left, last_taken) = (self.first_left, self.last_taken);
+                let taken = Taken::Open(rank);
+                return Some(Choice { taken, undo, first_left, last_taken, forced: false });
+            }
+        }
+        None
+    }
+
+    fn branch_after(&mut self, taken: Taken) -> Option<Choice<O::Undo>> {
+        match taken {
+            Taken::Ended(op) => self.branch_ended(Some(self.deadline(op))),
+            Taken::Open(rank) => self.branch_open(rank + 1),
+        }
+    }
+
+    /// Lets `op` take effect next, if the object allows it.
+    fn take_ended(&mut self, op: usize, forced: bool) -> Option<Choice<O::Undo>> {
+        let undo = self.object.apply(&self.all[self.ended[op]].op)?;
         let (first_left, last_taken) = (self.first_left, self.last_taken);
-        let choice = Choice { op, value: self.value, first_left, last_taken };
-        self.value = value;
         self.unlink(self.call_at[op]);
-        if self.return_at[op] == NONE {
-            let rank = self.open_rank[op];
-            self.open_taken[rank / 64] |= 1 << (rank % 64);
-        } else {
-            self.unlink(self.return_at[op]);
-            self.left -= 1;
-            self.taken[op / 64] |= 1 << (op % 64);
-            self.last_taken = self.last_taken.max(op);
-            self.skip_taken();
+        self.unlink(self.return_at[op]);
+        self.left -= 1;
+        self.taken[op / 64] |= 1 << (op % 64);
+        self.last_taken = self.last_taken.max(op);
+        while self.first_left < self.ended.len() && self.is_taken(self.first_left) {
+            self.first_left += 1;
         }
-        Some(choice)
+        Some(Choice { taken: Taken::Ended(op), undo, first_left, last_taken, forced })
     }
 
-    fn give_back(&mut self, choice: &Choice) {
-        let op = choice.op;
-        self.value = choice.value;
-        if self.return_at[op] == NONE {
-            let rank = self.open_rank[op];
-            self.open_taken[rank / 64] &= !(1 << (rank % 64));
-        } else {
-            self.relink(self.return_at[op]);
-            self.left += 1;
-            self.taken[op / 64] &= !(1 << (op % 64));
+    fn give_back(&mut self, choice: Choice<O::Undo>) {
+        self.object.undo(choice.undo);
+        match choice.taken {
+            Taken::Open(rank) => self.open_taken[rank / 64] &= !(1 << (rank % 64)),
+            Taken::Ended(op) => {
+                self.relink(self.return_at[op]);
+                self.relink(self.call_at[op]);
+                self.left += 1;
+                self.taken[op / 64] &= !(1 << (op % 64));
+            }
         }
-        self.relink(self.call_at[op]);
         (self.first_left, self.last_taken) = (choice.first_left, choice.last_taken);
     }
 
-    fn skip_taken(&mut self) {
-        while self.first_left + 1 < self.ops.len() && self.is_behind(self.first_left) {
-            self.first_left += 1;
-        }
-    }
-
-    fn is_behind(&self, op: usize) -> bool {
-        self.return_at[op] == NONE || self.taken[op / 64] >> (op % 64) & 1 == 1
+    fn is_taken(&self, op: usize) -> bool {
+        self.taken[op / 64] & (1 << (op % 64)) != 0
     }
 
     fn unlink(&mut self, at: usize) {
@@ -236,100 +318,5 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Operations by time of invocation. A write whose end nobody knows and whose value nobody read
-/// need never have taken effect; a read that never returned says nothing.
-fn relevant(all: &[RegisterOp]) -> Vec<usize> {
-    let read: BTreeSet<u32> = all.iter().filter(|op| !op.write).map(|op| op.value).collect();
-    let matters =
-        |op: &RegisterOp| op.returned_ns.is_some() || op.write && read.contains(&op.value);
-    let mut ops: Vec<usize> = (0..all.len()).filter(|index| matters(&all[*index])).collect();
-    ops.sort_by_key(|index| (all[*index].invoked_ns, *index));
-    ops
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STEPS_MAX: u64 = 1_000_000;
-
-    fn write(invoked_ns: u64, returned_ns: u64, value: u32) -> RegisterOp {
-        RegisterOp { invoked_ns, returned_ns: Some(returned_ns), write: true, value }
-    }
-
-    fn open(invoked_ns: u64, value: u32) -> RegisterOp {
-        RegisterOp { invoked_ns, returned_ns: None, write: true, value }
-    }
-
-    fn read(invoked_ns: u64, returned_ns: u64, value: u32) -> RegisterOp {
-        RegisterOp { invoked_ns, returned_ns: Some(returned_ns), write: false, value }
-    }
-
-    fn judged(ops: &[RegisterOp]) -> Verdict {
-        check(ops, STEPS_MAX)
-    }
-
-    #[test]
-    fn linearizable_histories_pass() {
-        let good: &[&[RegisterOp]] = &[
-            &[],
-            &[read(0, 1, 0)],
-            &[write(0, 1, 1), read(2, 3, 1)],
-            &[write(0, 9, 1), read(1, 2, 0), read(3, 4, 1)],
-            &[write(0, 9, 1), write(0, 9, 2), read(1, 2, 2), read(3, 4, 1)],
-            &[open(0, 1), read(5, 6, 0), read(7, 8, 1)],
-            &[open(0, 1), write(2, 3, 2), read(4, 5, 2), read(6, 7, 1)],
-            &[open(0, 1), read(5, 6, 0), read(7, 8, 0)],
-            &[write(0, 5, 1), read(5, 6, 0)],
-        ];
-        for history in good {
-            assert_eq!(judged(history), Verdict::Linearizable, "{history:?}");
-        }
-    }
-
-    #[test]
-    fn other_histories_do_not() {
-        let bad: &[(&[RegisterOp], usize)] = &[
-            (&[read(0, 1, 1)], 0),
-            (&[write(0, 1, 1), read(2, 3, 0)], 1),
-            (&[write(0, 9, 1), read(1, 2, 1), read(3, 4, 0)], 2),
-            (&[write(0, 1, 1), write(2, 3, 2), read(4, 5, 1)], 2),
-            (&[write(0, 9, 1), write(0, 9, 2), read(1, 2, 2), read(3, 4, 1), read(5, 6, 2)], 4),
-            (&[open(5, 1), read(1, 2, 1)], 1),
-            (&[open(0, 1), read(1, 2, 1), write(3, 4, 2), read(5, 6, 2), read(7, 8, 1)], 4),
-        ];
-        for (history, stuck) in bad {
-            assert_eq!(judged(history), Verdict::Violated { stuck: *stuck }, "{history:?}");
-        }
-    }
-
-    /// Four clients, each always busy, on a register that takes effect at half time.
-    fn busy(count: u64) -> Vec<RegisterOp> {
-        let mut value = 0;
-        let ops = (0..count).map(|n| {
-            // Every operation takes 40 ns, and one takes effect every 10 ns.
-            let (begin, end) = (n * 10, n * 10 + 40);
-            if n % 3 == 0 {
-                value += 1;
-                write(begin, end, value)
-            } else {
-                read(begin, end, value)
-            }
-        });
-        ops.collect()
-    }
-
-    #[test]
-    fn twenty_thousand_operations_take_a_few_steps_each() {
-        let mut ops = busy(20_000);
-        assert_eq!(check(&ops, 200_000), Verdict::Linearizable);
-        let old = ops[10_000].value - 100;
-        ops[10_001] = read(ops[10_001].invoked_ns, ops[10_001].returned_ns.unwrap(), old);
-        assert!(matches!(check(&ops, STEPS_MAX), Verdict::Violated { .. }));
-    }
-
-    #[test]
-    fn a_search_that_is_given_up_says_so() {
-        assert_eq!(check(&busy(1_000), 100), Verdict::Undecided);
-    }
-}
+mod tests;

@@ -46,6 +46,11 @@ impl Order {
         self.chunks.get(&chunk)
     }
 
+    /// Every chunk to which anything happened, freed ones included.
+    pub fn chunks(&self) -> impl Iterator<Item = (ChunkHandle, &ChunkOrder)> {
+        self.chunks.iter().map(|(handle, order)| (*handle, order))
+    }
+
     /// Takes in what happened.
     pub fn observe(&mut self, event: &Event) {
         match event {

@@ -4,10 +4,13 @@ use crate::{Checkers, ChunkFinal, Contents, Finals, ReplicaFinal, Seen, ServerFi
 use bytes::Bytes;
 use leasehold_proto::OpError::{self, TimedOut};
 use leasehold_proto::message::DeleteReason;
+use leasehold_proto::metadata::{
+    FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
+};
 use leasehold_proto::replica::{ChunkSpec, MutationKind, ReplicaImage, ReplicaRecord, SyncPolicy};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member, NodeId, OpId,
-    Operation, Outcome, Payload, ReadMode, RequestId, Sequence, Time,
+    Operation, Outcome, Payload, ReadMode, Refusal, RequestId, Sequence, Time,
 };
 use std::collections::BTreeMap;
 
@@ -98,6 +101,56 @@ pub fn deleted_as_freed(version: u64) -> Event {
 
 pub fn quarantined() -> Event {
     Event::ReplicaQuarantined { chunk: CHUNK }
+}
+
+pub fn create(path: &str) -> MetadataChange {
+    MetadataChange::Create { path: path.into(), spec: FileSpec::default(), mtime_ms: 0 }
+}
+
+pub fn mkdir(path: &str) -> MetadataChange {
+    MetadataChange::Mkdir { path: path.into(), mtime_ms: 0 }
+}
+
+pub fn rename(from: &str, to: &str) -> MetadataChange {
+    MetadataChange::Rename { from: from.into(), to: to.into() }
+}
+
+pub fn stat(path: &str) -> MetadataQuery {
+    MetadataQuery::Stat { path: path.into() }
+}
+
+pub fn list(path: &str) -> MetadataQuery {
+    MetadataQuery::List { path: path.into(), after: None }
+}
+
+fn info(id: u64, kind: FileKind) -> FileInfo {
+    FileInfo { file: FileId(id), kind, chunks: 0, mtime_ms: 0, length_reported: 0 }
+}
+
+pub fn file(id: u64) -> MetadataAnswer {
+    MetadataAnswer::File(info(id, FileKind::File(FileSpec::default())))
+}
+
+pub fn directory(id: u64) -> MetadataAnswer {
+    MetadataAnswer::File(info(id, FileKind::Directory))
+}
+
+/// A list of files.
+pub fn listed(entries: &[(&str, u64)]) -> MetadataAnswer {
+    let kind = FileKind::File(FileSpec::default());
+    let entry = |(name, id): &(&str, u64)| ((*name).to_owned(), info(*id, kind));
+    MetadataAnswer::List { entries: entries.iter().map(entry).collect(), more: false }
+}
+
+/// As an answer to a client.
+pub trait IntoError {
+    fn into_error(self) -> OpError;
+}
+
+impl IntoError for Refusal {
+    fn into_error(self) -> OpError {
+        OpError::Refused(self)
+    }
 }
 
 /// Changes the bytes of a replica.
@@ -230,6 +283,35 @@ impl Run {
         result: Result<Outcome, OpError>,
     ) -> Result<(), Violation> {
         self.checkers.client_returned(CLIENT, now_ns, RequestId(number), &result)
+    }
+
+    pub fn change(
+        &mut self,
+        span_ns: (u64, u64),
+        change: MetadataChange,
+        answer: Result<MetadataAnswer, OpError>,
+    ) {
+        self.ask(span_ns, &Operation::Change(change), answer);
+    }
+
+    pub fn query(
+        &mut self,
+        span_ns: (u64, u64),
+        query: MetadataQuery,
+        answer: Result<MetadataAnswer, OpError>,
+    ) {
+        self.ask(span_ns, &Operation::Query(query), answer);
+    }
+
+    fn ask(
+        &mut self,
+        span_ns: (u64, u64),
+        operation: &Operation,
+        answer: Result<MetadataAnswer, OpError>,
+    ) {
+        let number = 1_000 + self.checkers.history().operations().len() as u64;
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), operation);
+        self.returned(number, span_ns.1, answer.map(Outcome::Metadata)).unwrap();
     }
 
     /// The `sequence`th mutation, a write of a cell, on these servers and acknowledged.

@@ -31,7 +31,7 @@ pub struct Summary {
     pub reads_judged: u64,
     /// How often each invariant was put to the test.
     pub judged: BTreeMap<&'static str, u64>,
-    /// Registers whose linearizability was given up undecided.
+    /// Chunks and trees of names whose linearizability was given up undecided.
     pub undecided: u64,
     /// After faults ended; none if it did not.
     pub converged_ms: Option<u64>,
@@ -124,7 +124,7 @@ impl fmt::Display for Summary {
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(
             f,
-            "invariants   {}\n{:INDENT$}{} reads judged from outside, {} registers undecided",
+            "invariants   {}\n{:INDENT$}{} reads judged from outside, {} histories undecided",
             listed(&self.judged),
             "",
             self.reads_judged,

@@ -1,9 +1,13 @@
 //! I6: strong reads, writes and appends look as if they happened one after another.
 
+use crate::cells::Cells;
+use crate::chunk_history::{ChunkHistory, chunk_histories};
+use crate::finals::Finals;
 use crate::history::{Call, Ending, History, Operated};
 use crate::linearizability::{Verdict, check};
-use crate::registers::registers;
+use crate::order::Order;
 use crate::violation::{Invariant, Violation};
+use crate::{witness, zones};
 use leasehold_proto::{Extent, FileId};
 use std::collections::BTreeMap;
 
@@ -16,38 +20,74 @@ pub const INVARIANT: Invariant = Invariant {
     source: "Herlihy and Wing 1990; search: Wing and Gong 1993, Lowe 2017",
 };
 
-/// Steps that the search may take for one register.
+/// Steps that the search may take for one chunk, or for one cell of it.
 pub const STEPS_MAX: u64 = 2_000_000;
 
 /// What was judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Registers that are linearizable, and pairs of appends in order.
+    /// Operations that some order explains, and pairs of appends in order.
     pub held: u64,
-    /// Registers whose search was given up.
+    /// Chunks that the order of their mutations did not explain, so that another was searched for.
+    pub searched: u64,
+    /// Chunks whose search was given up.
     pub undecided: u64,
 }
 
-/// Judges a whole history.
-pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
-    let mut judged = Judged { held: appends_in_order(history, true_ns)?, undecided: 0 };
-    for (((file, index), extent), register) in registers(history) {
-        match check(&register.ops, STEPS_MAX) {
-            Verdict::Linearizable => judged.held += 1,
-            Verdict::Undecided => judged.undecided += 1,
-            Verdict::Violated { stuck } => {
-                let operated = &history.operations()[register.origin[stuck]];
+/// Judges a whole history. The order in which primaries told of mutations is tried first; a search
+/// for another one begins where it does not fit.
+pub fn finish(history: &History, order: &Order, finals: &Finals) -> Result<Judged, Violation> {
+    let true_ns = finals.true_ns;
+    let mut judged = Judged { held: appends_in_order(history, true_ns)?, ..Judged::default() };
+    for mut chunk in chunk_histories(history, order, finals) {
+        let ops = chunk.ops.len() as u64;
+        if witness::explains(Cells::new(chunk.cells.len()), &chunk.ops, &chunk.witness) {
+            judged.held += ops;
+            continue;
+        }
+        judged.searched += 1;
+        chunk.forget_unseen();
+        match search(&chunk) {
+            Searched { verdict: Verdict::Linearizable, .. } => judged.held += ops,
+            Searched { verdict: Verdict::Undecided, .. } => judged.undecided += 1,
+            Searched { verdict: Verdict::Violated { stuck }, extent } => {
+                let operated = &history.operations()[chunk.origin[stuck]];
                 let Operated { client, request, invoked_ns, returned_ns, call, .. } = operated;
+                let ((file, index), count) = (chunk.place, chunk.ops.len());
                 let detail = format!(
-                    "{file}, chunk {index}, bytes {extent:?}: no order of {} operations explains \
-                     {call:?} of {client}, {request}, from {invoked_ns} to {returned_ns:?} ns",
-                    register.ops.len(),
+                    "{file}, chunk {index}, bytes {extent:?}: no order of {count} operations \
+                     explains {call:?} of {client}, {request}, from {invoked_ns} to \
+                     {returned_ns:?} ns",
                 );
-                return Err(INVARIANT.broken(true_ns, detail));
+                return Err(INVARIANT.broken(returned_ns.unwrap_or(true_ns), detail));
             }
         }
     }
     Ok(judged)
+}
+
+/// What a search found, and in which bytes.
+struct Searched {
+    verdict: Verdict,
+    extent: Extent,
+}
+
+/// First cell by cell: what one cell alone shows is shown soonest, and by the fewest operations.
+/// Then all cells together.
+fn search(chunk: &ChunkHistory) -> Searched {
+    for (at, extent) in chunk.cells.iter().enumerate() {
+        let (ops, origin) = chunk.cell(at);
+        let searched = || check(Cells::looking_ahead(1, &ops), &ops, STEPS_MAX);
+        if let Verdict::Violated { stuck } = zones::check(&ops).unwrap_or_else(searched) {
+            let verdict = Verdict::Violated { stuck: origin[stuck] };
+            return Searched { verdict, extent: *extent };
+        }
+    }
+    let begin = chunk.cells.first().map_or(0, |cell| cell.offset);
+    let end = chunk.cells.last().map_or(0, Extent::end);
+    let cells = Cells::looking_ahead(chunk.cells.len(), &chunk.ops);
+    let verdict = check(cells, &chunk.ops, STEPS_MAX);
+    Searched { verdict, extent: Extent::new(begin, end - begin) }
 }
 
 /// Records do not overlap, and one that was acknowledged before another was begun stands before

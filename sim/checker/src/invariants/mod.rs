@@ -8,14 +8,15 @@ pub mod i05_agreement;
 pub mod i06_strong_reads;
 pub mod i07_no_last_copy_deletion;
 pub mod i08_exactly_once;
+pub mod i09_namespace;
 pub mod i10_convergence;
 pub mod i11_no_silent_corruption;
 
 use crate::violation::Invariant;
 
-/// Every invariant that is judged here, in order. (I9, the namespace's, needs several masters.)
+/// Every invariant that is judged here, in order.
 #[must_use]
-pub fn invariants() -> [Invariant; 10] {
+pub fn invariants() -> [Invariant; 11] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -25,6 +26,7 @@ pub fn invariants() -> [Invariant; 10] {
         i06_strong_reads::INVARIANT,
         i07_no_last_copy_deletion::INVARIANT,
         i08_exactly_once::INVARIANT,
+        i09_namespace::INVARIANT,
         i10_convergence::INVARIANT,
         i11_no_silent_corruption::INVARIANT,
     ]

@@ -1,10 +1,11 @@
 //! The checkers that see events only, as they do under madsim: I1, I2, I3, I5 and I7 while a run
-//! goes on. What they judge at a run's end needs contents that describe themselves, which a
-//! script's are not; `ending` judges that from the disks.
+//! goes on, and I9 at its end. What else they judge there needs contents that describe themselves,
+//! which a script's are not; `ending` judges that from the disks.
 
 use super::Violation;
 use crate::cluster::{Cluster, Happening};
 use leasehold_checker::{Checkers, Seen};
+use leasehold_proto::machine::Operation;
 use leasehold_proto::{Constants, NodeId, Time};
 
 #[derive(Clone, Debug)]
@@ -30,12 +31,34 @@ impl Events {
                 self.0.disk_destroyed(*node);
                 Ok(())
             }
+            Happening::Invoked {
+                node,
+                id,
+                op: op @ (Operation::Change(_) | Operation::Query(_)),
+            } => {
+                self.0.client_invoked(*node, cluster.now(), *id, op);
+                Ok(())
+            }
+            Happening::Responded { node, id, result } => {
+                self.0.client_returned(*node, cluster.now(), *id, result).map_err(told)
+            }
             Happening::Invoked { .. }
-            | Happening::Responded { .. }
             | Happening::Acknowledged { .. }
             | Happening::Durable { .. }
             | Happening::Started { .. } => Ok(()),
         }
+    }
+}
+
+impl Events {
+    /// I9, of what clients were told until now.
+    pub fn finish(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.0.finish_names(cluster.now()).map_err(told)
+    }
+
+    /// How many calls to a master were judged.
+    pub fn names_judged(&self) -> u64 {
+        self.0.counts().get("I9").copied().unwrap_or(0)
     }
 }
 

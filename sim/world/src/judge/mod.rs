@@ -133,7 +133,10 @@ impl Judge {
     pub fn finish(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         self.count("I4");
         self.count("I8");
-        ending::durable(cluster, &self.pasts)
+        ending::durable(cluster, &self.pasts)?;
+        self.events.finish(cluster)?;
+        *self.counts.entry("I9").or_default() += self.events.names_judged();
+        Ok(())
     }
 
     /// Judges whether a run has converged.

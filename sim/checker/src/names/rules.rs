@@ -1,0 +1,164 @@
+//! What each call does to which state, or why it is refused.
+
+use super::path::Path;
+use super::{Names, Node};
+use leasehold_proto::metadata::{FileKind, FileSpec, MetadataChange};
+
+const REPLICAS_MAX: u8 = 16;
+const CHUNK_BYTES_MAX: u64 = 1 << 40;
+
+/// What a change does.
+#[derive(Clone, Debug)]
+pub(super) enum Effect {
+    Nothing,
+    Make {
+        path: String,
+        kind: FileKind,
+    },
+    Remove {
+        path: String,
+    },
+    /// The first is what is moved; the others are within it.
+    Move {
+        moved: Vec<(String, Node)>,
+        to: String,
+    },
+}
+
+/// As errno has it: ENOENT, EEXIST, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    NotFound,
+    AlreadyExists,
+    NotADirectory,
+    IsADirectory,
+    DirectoryNotEmpty,
+    Invalid,
+}
+
+impl Names {
+    pub(super) fn effect(&self, change: &MetadataChange) -> Result<Effect, Why> {
+        match change {
+            MetadataChange::Create { path, spec, .. } => {
+                sound(spec)?;
+                self.make(path, FileKind::File(*spec))
+            }
+            MetadataChange::Mkdir { path, .. } => self.make(path, FileKind::Directory),
+            MetadataChange::Rename { from, to } => self.rename(from, to),
+            MetadataChange::Delete { path } => self.delete(path),
+            // Chunks are not names.
+            MetadataChange::AddChunk { .. } => Ok(Effect::Nothing),
+        }
+    }
+
+    fn make(&self, path: &str, kind: FileKind) -> Result<Effect, Why> {
+        let path = parse(path)?;
+        if path.is_root() {
+            return Err(Why::AlreadyExists);
+        }
+        self.directory(path.parent())?;
+        match self.nodes.contains_key(path.text()) {
+            true => Err(Why::AlreadyExists),
+            false => Ok(Effect::Make { path: path.text().to_owned(), kind }),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<Effect, Why> {
+        let (from, to) = (parse(from)?, parse(to)?);
+        if from.is_root() || to.is_root() {
+            return Err(Why::Invalid);
+        }
+        let kind = self.kind(from)?;
+        if from == to {
+            return Ok(Effect::Nothing);
+        }
+        if kind == FileKind::Directory && from.holds(to) {
+            return Err(Why::Invalid);
+        }
+        self.directory(to.parent())?;
+        if let Some(replaced) = self.nodes.get(to.text()) {
+            match (kind, replaced.kind) {
+                (FileKind::File(_), FileKind::File(_)) => {}
+                (FileKind::File(_), FileKind::Directory) => return Err(Why::IsADirectory),
+                (FileKind::Directory, FileKind::File(_)) => return Err(Why::NotADirectory),
+                (FileKind::Directory, FileKind::Directory) => self.empty(to)?,
+            }
+        }
+        let itself = self.nodes.get_key_value(from.text());
+        let moved = itself.into_iter().chain(self.within(from));
+        let moved = moved.map(|(path, node)| (path.clone(), *node)).collect();
+        Ok(Effect::Move { moved, to: to.text().to_owned() })
+    }
+
+    fn delete(&self, path: &str) -> Result<Effect, Why> {
+        let path = parse(path)?;
+        if path.is_root() {
+            return Err(Why::Invalid);
+        }
+        self.kind(path)?;
+        self.empty(path)?;
+        Ok(Effect::Remove { path: path.text().to_owned() })
+    }
+
+    /// The one path that a Stat shows.
+    pub(super) fn stat(&self, path: &str) -> Result<Vec<String>, Why> {
+        let path = parse(path)?;
+        self.kind(path)?;
+        Ok(vec![path.text().to_owned()])
+    }
+
+    /// The paths that a List can show, in order.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>, Why> {
+        let path = parse(path)?;
+        self.directory(path)?;
+        let start = if path.is_root() { 1 } else { path.text().len() + 1 };
+        let all = self.within(path).map(|(path, _)| path);
+        let mut children: Vec<String> =
+            all.filter(|path| !path[start..].contains('/')).cloned().collect();
+        children.sort_unstable();
+        Ok(children)
+    }
+
+    fn within(&self, path: Path<'_>) -> impl Iterator<Item = (&String, &Node)> {
+        let start = if path.is_root() { "/".to_owned() } else { format!("{}/", path.text()) };
+        let from = self.nodes.range(start.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&start))
+    }
+
+    fn empty(&self, path: Path<'_>) -> Result<(), Why> {
+        if self.within(path).next().is_some() { Err(Why::DirectoryNotEmpty) } else { Ok(()) }
+    }
+
+    fn directory(&self, path: Path<'_>) -> Result<(), Why> {
+        match self.kind(path)? {
+            FileKind::Directory => Ok(()),
+            FileKind::File(_) => Err(Why::NotADirectory),
+        }
+    }
+
+    /// What stands at a path; the first component that is missing, or that is a file and not the
+    /// last, says why nothing does.
+    fn kind(&self, path: Path<'_>) -> Result<FileKind, Why> {
+        for above in path.above() {
+            match self.nodes.get(above).map(|node| node.kind) {
+                Some(FileKind::Directory) => {}
+                Some(FileKind::File(_)) => return Err(Why::NotADirectory),
+                None => return Err(Why::NotFound),
+            }
+        }
+        if path.is_root() {
+            return Ok(FileKind::Directory);
+        }
+        self.nodes.get(path.text()).map(|node| node.kind).ok_or(Why::NotFound)
+    }
+}
+
+fn parse(text: &str) -> Result<Path<'_>, Why> {
+    Path::parse(text).ok_or(Why::Invalid)
+}
+
+fn sound(spec: &FileSpec) -> Result<(), Why> {
+    let replicas = (1..=REPLICAS_MAX).contains(&spec.replicas);
+    let bytes = (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes);
+    if replicas && bytes { Ok(()) } else { Err(Why::Invalid) }
+}

@@ -1,0 +1,121 @@
+//! The specification, call by call, beside the master's own state: two that were written apart
+//! agree on random calls.
+
+use super::*;
+use crate::linearizability::Object;
+use leasehold_proto::metadata::FileSpec;
+use leasehold_proto::{Command, Epoch, IoId, LogEntry, MasterState, NodeId, OpId};
+
+fn change(change: MetadataChange, answer: Option<Result<MetadataAnswer, Refusal>>) -> NamesOp {
+    NamesOp { asked: Asked::Change(change), answer, tells_news: false }
+}
+
+fn mkdir(path: &str) -> MetadataChange {
+    MetadataChange::Mkdir { path: path.into(), mtime_ms: 0 }
+}
+
+#[test]
+fn a_move_takes_everything_along_and_is_undone() {
+    let mut names = Names::default();
+    for path in ["/a", "/a/b", "/a/b/c", "/ab"] {
+        assert!(names.apply(&change(mkdir(path), None)).is_some());
+    }
+    let before = (names.nodes.clone(), names.key());
+    let rename = MetadataChange::Rename { from: "/a".into(), to: "/z".into() };
+    let undo = names.apply(&change(rename, Some(Ok(MetadataAnswer::Done)))).unwrap();
+    assert_eq!(names.nodes.keys().collect::<Vec<_>>(), ["/ab", "/z", "/z/b", "/z/b/c"]);
+    names.undo(undo);
+    assert_eq!((names.nodes.clone(), names.key()), before);
+}
+
+#[test]
+fn an_id_that_was_news_stays() {
+    let mut names = Names::default();
+    assert!(names.apply(&change(mkdir("/a"), None)).is_some());
+    let stat = |file: u64| {
+        let kind = FileKind::Directory;
+        let info =
+            FileInfo { file: FileId(file), kind, chunks: 0, mtime_ms: 0, length_reported: 0 };
+        let asked = Asked::Query(MetadataQuery::Stat { path: "/a".into() });
+        NamesOp { asked, answer: Some(Ok(MetadataAnswer::File(info))), tells_news: true }
+    };
+    let key = names.key();
+    let undo = names.apply(&stat(7)).unwrap();
+    assert!(names.apply(&stat(8)).is_none());
+    assert!(names.apply(&stat(7)).is_some());
+    names.undo(undo);
+    assert_eq!(names.key(), key);
+    assert!(names.apply(&stat(8)).is_some());
+}
+
+/// Random calls on few names, each answered by the master's state and judged by this one.
+#[test]
+fn the_master_answers_as_specified() {
+    let mut seed = 42;
+    let mut dice = |sides: u64| {
+        seed = spread(seed);
+        seed % sides
+    };
+    let mut state = MasterState::new(100);
+    let mut names = Names::default();
+    let mut refused = 0;
+    for number in 1..=30_000_u64 {
+        let mut path = || {
+            let parts = 1 + dice(3);
+            let text: String = (0..parts)
+                .map(|_| format!("/{}", ["a", "b", "c", "ab"][dice(4) as usize]))
+                .collect();
+            match dice(40) {
+                0 => "/".to_owned(),
+                1 => "/a//b".to_owned(),
+                _ => text,
+            }
+        };
+        let (path, to) = (path(), path());
+        let asked = match dice(10) {
+            0..=2 => Asked::Change(MetadataChange::Create {
+                path,
+                spec: FileSpec::default(),
+                mtime_ms: 0,
+            }),
+            3..=4 => Asked::Change(mkdir(&path)),
+            5 => Asked::Change(MetadataChange::Rename { from: path, to }),
+            6..=7 => Asked::Change(MetadataChange::Delete { path }),
+            8 => Asked::Query(MetadataQuery::Stat { path }),
+            _ => Asked::Query(MetadataQuery::List {
+                path,
+                after: (dice(2) == 0).then(|| "ab".into()),
+            }),
+        };
+        let answer = answered(&mut state, number, &asked);
+        refused += u64::from(answer.is_err());
+        let op = NamesOp { asked, answer: Some(answer), tells_news: false };
+        assert!(names.apply(&op).is_some(), "{number}: {op:?} in {:?}", names.nodes);
+    }
+    assert!((5_000..25_000).contains(&refused), "{refused} refused");
+}
+
+fn answered(
+    state: &mut MasterState,
+    number: u64,
+    asked: &Asked,
+) -> Result<MetadataAnswer, Refusal> {
+    use leasehold_proto::master::state::Applied;
+    match asked {
+        Asked::Query(MetadataQuery::Stat { path }) => state.stat(path).map(MetadataAnswer::File),
+        Asked::Query(MetadataQuery::List { path, after }) => {
+            let (entries, more) = state.list(path, after.as_deref(), 3)?;
+            Ok(MetadataAnswer::List { entries, more })
+        }
+        Asked::Query(other) => panic!("not asked here: {other:?}"),
+        Asked::Change(change) => {
+            let op = OpId { client: NodeId(9), number };
+            let command = Command::Change { op, acked_below: number, change: change.clone() };
+            let entry = LogEntry { epoch: Epoch(0), proposal: IoId(0), command };
+            match state.apply(state.applied.next(), &entry) {
+                Applied::Changed { answer, .. } => answer,
+                other => panic!("a change was {other:?}"),
+            }
+        }
+    }
+}
