@@ -121,6 +121,17 @@ impl<P: Send + 'static> Timeline<P> {
         .await;
     }
 
+    /// Nothing happens any more. Who waited is dropped, and with it what it held of this run: a
+    /// task waits by a waker in here, and holds the timeline itself.
+    pub fn end(&self) {
+        let mut queue = self.lock();
+        let timers = queue.timers.iter_mut().filter_map(|timer| timer.waker.take());
+        let wakers: Vec<Waker> = timers.collect();
+        let (due, pump) = (std::mem::take(&mut queue.due), queue.pump.take());
+        drop(queue);
+        drop((wakers, due, pump));
+    }
+
     /// Wakes the timers that are due and takes the parcels.
     fn settle(&self) -> Vec<P> {
         let now = self.now();

@@ -54,7 +54,8 @@ pub struct Cluster {
     pub around: Surroundings,
     madsim: Handle,
     hosts: Vec<Host>,
-    sessions: u64,
+    /// The machines of client sessions.
+    sessions: Vec<Machine>,
     ends: mpsc::UnboundedReceiver<(usize, End)>,
 }
 
@@ -99,7 +100,7 @@ impl Cluster {
             wipes: 0,
         };
         let hosts = (0..=drawn.chunkservers).map(host).collect();
-        Cluster { around, madsim, hosts, sessions: 0, ends }
+        Cluster { around, madsim, hosts, sessions: Vec::new(), ends }
     }
 
     /// Begins every process.
@@ -134,7 +135,7 @@ impl Cluster {
     /// Every node that messages go between: hosts and sessions.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeId> {
-        let sessions = (0..self.sessions).map(session::node);
+        let sessions = (0..self.sessions.len() as u64).map(session::node);
         self.hosts.iter().map(|host| host.node).chain(sessions).collect()
     }
 
@@ -201,9 +202,9 @@ impl Cluster {
 
     /// A new client session, on a machine of its own.
     pub async fn session(&mut self) -> Session {
-        let index = self.sessions;
-        self.sessions += 1;
+        let index = self.sessions.len() as u64;
         let machine = self.madsim.create_node().name(format!("client-{index}")).build();
+        self.sessions.push(machine.id());
         session::begin(machine, &self.around, index).await
     }
 
@@ -212,5 +213,10 @@ impl Cluster {
         for index in 0..self.hosts.len() {
             self.stop(index, Loss::Process);
         }
+        for machine in self.sessions.drain(..) {
+            self.madsim.kill(machine);
+        }
+        self.around.network.end();
+        self.around.timeline.end();
     }
 }

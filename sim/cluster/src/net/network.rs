@@ -77,6 +77,12 @@ impl Network {
         self.lock().inboxes.remove(&node);
     }
 
+    /// Nobody listens any more: an inbox holds the task that waits for it, and that the network.
+    pub fn end(&self) {
+        let inboxes = std::mem::take(&mut self.lock().inboxes);
+        drop(inboxes);
+    }
+
     /// Changes which ways are cut.
     pub fn cuts<R>(&self, change: impl FnOnce(&mut Cuts) -> R) -> R {
         change(&mut self.lock().cuts)
