@@ -4,11 +4,12 @@ use crate::net::Weather;
 use crate::scenario::{Faults, Kind, Scenario};
 use crate::seed::{Seed, Stream};
 use leasehold_proto::Constants;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One fault to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Episode {
     /// What.
     pub kind: Kind,
@@ -17,8 +18,23 @@ pub struct Episode {
     /// When it ends.
     pub ends_ms: u64,
     /// Seed of its own draws: its victims and its strength.
-    #[serde(skip)]
+    #[serde(with = "hex")]
     pub draw: u64,
+}
+
+/// A draw as text: TOML's integers have 63 bits.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(draw: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{draw:016x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(from)?;
+        let wrong = |_| D::Error::custom(format!("`{text}` is not a draw of 16 hex digits"));
+        u64::from_str_radix(&text, 16).map_err(wrong)
+    }
 }
 
 /// A run, before it begins.
@@ -53,7 +69,7 @@ impl Drawn {
         let mut shape = seed.fork("shape", 0);
         let constants = scenario.constants();
         let drift_ppm = scenario.clocks.drift_ppm.unwrap_or(constants.clock_drift_ppm_max / 2);
-        let plan = plan(scenario, &constants, seed);
+        let plan = scenario.plan.clone().unwrap_or_else(|| plan(scenario, &constants, seed));
         Drawn {
             seed,
             chunkservers: scenario.shape.chunkservers.draw(&mut shape),
@@ -191,6 +207,19 @@ mod tests {
         let draw = |seed| Drawn::draw(&scenario, Seed(seed)).plan;
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn a_pinned_plan_is_the_plan() {
+        let text = "about = \"x\"\n[[plan]]\nkind = \"one_way\"\nbegins_ms = 5\nends_ms = 9\n\
+                    draw = \"ffffffffffffffff\"\n";
+        let scenario = Scenario::parse("x.toml", text).unwrap();
+        let episode = Episode { kind: Kind::OneWay, begins_ms: 5, ends_ms: 9, draw: u64::MAX };
+        assert_eq!(Drawn::draw(&scenario, Seed(1)).plan, [episode]);
+        assert_eq!(
+            Drawn::draw(&scenario, Seed(1)).clients,
+            Drawn::draw(&Scenario::standard(), Seed(1)).clients
+        );
     }
 
     #[test]

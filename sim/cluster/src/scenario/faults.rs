@@ -4,7 +4,7 @@ use super::span::Span;
 use serde::{Deserialize, Serialize};
 
 /// A kind of fault. Each has a beginning and an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A chunkserver loses power; it comes back.
@@ -79,7 +79,7 @@ impl Kind {
 }
 
 /// How often faults come, how long they last, and the relative frequency of each kind.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
     /// Off: nothing goes wrong.

@@ -5,6 +5,7 @@ mod error;
 mod faults;
 mod patch;
 mod span;
+mod text;
 #[cfg(test)]
 mod tests;
 
@@ -14,15 +15,16 @@ pub use patch::{ConstantsPatch, RulesPatch};
 pub use span::Span;
 
 use crate::disk::Latency;
+use crate::drawn::Episode;
 use crate::net::Weather;
 use leasehold_proto::Constants;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What `sim run` uses if it is given no file.
 const DEFAULT: &str = include_str!("../../../../scenarios/fast/default.toml");
 
 /// Everything about a run that the seed does not draw, and the bounds of what it draws.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it is for, in a line.
@@ -63,17 +65,29 @@ pub struct Scenario {
     /// Rules of the protocol that are not in force.
     #[serde(default)]
     pub rules: RulesPatch,
+    /// Exactly these faults; without it, the seed draws them. What the shrinker leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Vec<Episode>>,
 }
 
 /// How a run is to end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Expect {
     /// Without a violation.
     #[default]
     Pass,
     /// With a violation of this invariant, for some seed.
     Violation(String),
+}
+
+impl From<Expect> for String {
+    fn from(expect: Expect) -> String {
+        match expect {
+            Expect::Pass => "pass".to_owned(),
+            Expect::Violation(id) => id,
+        }
+    }
 }
 
 impl TryFrom<String> for Expect {
@@ -91,7 +105,7 @@ impl TryFrom<String> for Expect {
 
 /// What a run must have seen to count: a green run that saw nothing shows nothing. Not asked of a
 /// negative scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Demands {
     /// Operations that clients were told are done.
@@ -119,7 +133,7 @@ impl Default for Demands {
 }
 
 /// How large a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shape {
     /// Servers that hold chunks.
@@ -137,7 +151,7 @@ impl Default for Shape {
 }
 
 /// A run's two acts.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acts {
     /// Faults are on for this long.
@@ -153,7 +167,7 @@ impl Default for Acts {
 }
 
 /// What clients do, each one thing after another.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
     /// Files that all clients share.
@@ -170,6 +184,9 @@ pub struct Workload {
     pub chunks_per_file: u64,
     /// Pause between two operations of a client.
     pub think_ms: Span,
+    /// Operations of each client, after which it rests; without it, it works to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_max: Option<u64>,
     /// Relative frequency of writes.
     pub write: u32,
     /// ... of appends.
@@ -192,6 +209,7 @@ impl Default for Workload {
             record_bytes: Span::new(64, 2_048),
             chunks_per_file: 3,
             think_ms: Span::new(5, 60),
+            operations_max: None,
             write: 40,
             append: 25,
             read: 25,
@@ -202,16 +220,17 @@ impl Default for Workload {
 }
 
 /// How clocks differ from true time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClockBounds {
     /// A rate differs from true time by at most this. Left out: half of `clock_drift_ppm_max`, so
     /// that two clocks differ by at most that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_ppm: Option<u32>,
 }
 
 /// How disks behave.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiskBounds {
     /// Bytes on each.
@@ -252,7 +271,7 @@ impl DiskBounds {
 }
 
 /// How the network behaves on a good day.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkBounds {
     /// The shortest and the longest ordinary way.
@@ -350,6 +369,9 @@ impl Scenario {
             return Err(
                 "[workload] record_bytes must be from 64 to a quarter of chunk_bytes".into()
             );
+        }
+        if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
+            return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
         }
         if work.write + work.append + work.read + work.relaxed_read + work.namespace == 0 {
             return Err("[workload] clients must have something to do".to_owned());

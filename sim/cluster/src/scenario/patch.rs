@@ -2,7 +2,7 @@
 //! milliseconds.
 
 use leasehold_proto::{Constants, Rules};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 macro_rules! patch {
@@ -12,12 +12,12 @@ macro_rules! patch {
         values { $($value:ident : $type:ty),* $(,)? }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         #[allow(missing_docs)] // named as what they change
         pub struct $patch {
-            $(pub $ms: Option<u64>,)*
-            $(pub $value: Option<$type>,)*
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $ms: Option<u64>,)*
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $value: Option<$type>,)*
         }
 
         impl $patch {

@@ -1,12 +1,12 @@
 //! A number, or the bounds within which a seed draws one.
 
 use crate::seed::Stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// In TOML `7`, or `[3, 9]` with both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "OneOrTwo")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "OneOrTwo", into = "OneOrTwo")]
 pub struct Span {
     /// The least.
     pub min: u64,
@@ -14,7 +14,7 @@ pub struct Span {
     pub max: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, or [least, most]")]
 enum OneOrTwo {
     One(u64),
@@ -29,6 +29,15 @@ impl TryFrom<OneOrTwo> for Span {
             OneOrTwo::One(value) => Ok(Span::of(value)),
             OneOrTwo::Two(min, max) if min <= max => Ok(Span { min, max }),
             OneOrTwo::Two(min, max) => Err(format!("[{min}, {max}] holds no number")),
+        }
+    }
+}
+
+impl From<Span> for OneOrTwo {
+    fn from(span: Span) -> Self {
+        match span.min == span.max {
+            true => OneOrTwo::One(span.min),
+            false => OneOrTwo::Two(span.min, span.max),
         }
     }
 }

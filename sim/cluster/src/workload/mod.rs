@@ -119,7 +119,10 @@ impl Worker {
 
     /// Works until it is stopped.
     pub async fn work(mut self) {
-        while !self.shared.stop.load(Ordering::Relaxed) {
+        let most = self.shared.workload.operations_max.unwrap_or(u64::MAX);
+        let mut done = 0;
+        while done < most && !self.shared.stop.load(Ordering::Relaxed) {
+            done += 1;
             self.one().await;
             let pause_ms = self.shared.workload.think_ms.draw(&mut self.stream);
             self.timer.after(pause_ms * 1_000_000).await;
