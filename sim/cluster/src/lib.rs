@@ -22,6 +22,7 @@ pub mod clock;
 #[cfg(madsim)]
 pub mod timeline;
 
+pub mod coverage;
 pub mod fingerprint;
 pub mod ledger;
 pub mod log;
@@ -37,5 +38,8 @@ pub mod cluster;
 pub mod nemesis;
 #[cfg(madsim)]
 pub mod run;
+#[cfg(madsim)]
+pub mod shrink;
+pub mod sweep;
 #[cfg(madsim)]
 pub mod workload;

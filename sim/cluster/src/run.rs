@@ -34,6 +34,8 @@ pub struct Asked {
     pub log: LogOptions,
     /// Told the virtual time, in milliseconds, now and then.
     pub progress: Option<Box<dyn FnMut(u64) + Send>>,
+    /// Ends unjudged after about this many events, if nothing is wrong by then.
+    pub events_max: Option<u64>,
 }
 
 /// How a run ended.
@@ -107,6 +109,7 @@ struct Run {
     auditor: Option<Session>,
     nemesis: Nemesis,
     progress: Option<Box<dyn FnMut(u64) + Send>>,
+    events_max: u64,
     converged_ms: Option<u64>,
     unrest: Option<Wrong>,
 }
@@ -132,6 +135,7 @@ impl Run {
             auditor: None,
             nemesis,
             progress: asked.progress,
+            events_max: asked.events_max.unwrap_or(u64::MAX),
             converged_ms: None,
             unrest: None,
         }
@@ -151,13 +155,13 @@ impl Run {
         };
         self.nemesis = Nemesis::new(&self.drawn, self.now());
         let act_one_ends = self.now() + self.scenario.acts.faults_ms * MS;
-        while self.now() < act_one_ends && !self.shared.watch.violated() {
+        while self.now() < act_one_ends && !self.is_over() {
             self.tick().await;
             self.nemesis.tick(&mut self.cluster);
         }
         self.shared.stop.store(true, Ordering::Relaxed);
         self.nemesis.end_all(&mut self.cluster);
-        if !self.shared.watch.violated() {
+        if !self.is_over() {
             self.converge(workers).await;
         }
     }
@@ -182,7 +186,7 @@ impl Run {
         loop {
             self.tick().await;
             self.nemesis.tick(&mut self.cluster);
-            if self.shared.watch.violated() {
+            if self.is_over() {
                 return;
             }
             if self.now() >= bound {
@@ -254,6 +258,12 @@ impl Run {
         }
     }
 
+    /// Something is wrong already, or more happened than was asked for.
+    fn is_over(&self) -> bool {
+        let state = self.shared.watch.state();
+        state.violation.is_some() || state.log.happenings() >= self.events_max
+    }
+
     /// Kept until the disks were looked at: what is lost is worse than what is late.
     fn did_not_converge(&mut self, why: &str) {
         let detail = format!("{why}; the bound is {} ms", self.scenario.acts.converge_ms);
@@ -279,8 +289,10 @@ impl Run {
             virtual_ns,
             acknowledged: tally.acknowledged(),
             operations: tally.summary(),
+            latency_us: tally.latencies(),
             faults: self.nemesis.counts.iter().map(|(k, count)| (k.name(), *count)).collect(),
             faults_withheld: self.nemesis.withheld,
+            coverage: watch.coverage.summary(),
             facts: watch.facts.clone(),
             network: self.cluster.around.network.counts(),
             power_failures: disks.map(|counts| counts.crashes).sum(),
@@ -295,7 +307,7 @@ impl Run {
     /// Judges what stands on the disks; then, if everything else is in order, whether the cluster
     /// came to rest.
     fn look_inside(&mut self) {
-        if self.shared.watch.violated() {
+        if self.is_over() {
             return;
         }
         let finals = match autopsy::finals(&self.cluster, &self.drawn.constants) {

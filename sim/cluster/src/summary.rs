@@ -1,5 +1,6 @@
 //! A run in numbers, for people and for programs.
 
+use crate::coverage::Mark;
 use crate::net::NetCounts;
 use crate::scenario::Demands;
 use crate::tally::OpSummary;
@@ -23,10 +24,17 @@ pub struct Summary {
     pub wall_ns: u64,
     pub acknowledged: u64,
     pub operations: BTreeMap<&'static str, OpSummary>,
+    /// Of all operations: microseconds, and how many took so long.
+    #[serde(skip)]
+    pub latency_us: Vec<(u64, u64)>,
     pub faults: BTreeMap<&'static str, u64>,
     pub faults_withheld: u64,
     pub power_failures: u64,
     pub facts: BTreeMap<&'static str, u64>,
+    /// How often each mark of the coverage was reached.
+    pub coverage: BTreeMap<&'static str, u64>,
+    /// How often each fault met each operation: `fault @ path`.
+    pub matrix: BTreeMap<String, u64>,
     pub network: NetCounts,
     pub reads_judged: u64,
     /// How often each invariant was put to the test.
@@ -79,6 +87,13 @@ impl Summary {
         Some(format!("{found} {what}, at least {wanted} wanted"))
     }
 
+    /// Marks that were not reached, by name.
+    #[must_use]
+    pub fn missed(&self) -> Vec<&'static str> {
+        let names = Mark::ALL.iter().map(|mark| mark.name());
+        names.filter(|name| !self.coverage.contains_key(name)).collect()
+    }
+
     fn tests_of(&self, invariant: &str) -> u64 {
         self.judged.get(invariant).copied().unwrap_or(0)
     }
@@ -124,6 +139,13 @@ impl fmt::Display for Summary {
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(
             f,
+            "coverage     {} of {} marks; not reached:{}",
+            self.coverage.len(),
+            Mark::ALL.len(),
+            wrapped(&self.missed())
+        )?;
+        writeln!(
+            f,
             "invariants   {}\n{:INDENT$}{} reads judged from outside, {} histories undecided",
             listed(&self.judged),
             "",
@@ -140,10 +162,23 @@ impl fmt::Display for Summary {
 }
 
 fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
+    flowed(counts.iter().map(|(what, count)| format!("{what} {count}")))
+}
+
+/// On lines of their own.
+fn wrapped(words: &[&str]) -> String {
+    match words {
+        [] => " none".to_owned(),
+        words => {
+            format!("\n{:INDENT$}{}", "", flowed(words.iter().map(|word| (*word).to_owned())))
+        }
+    }
+}
+
+fn flowed(words: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     let mut column = INDENT;
-    for (what, count) in counts {
-        let word = format!("{what} {count}");
+    for word in words {
         if !text.is_empty() {
             text.push(',');
             let fits = column + word.len() < COLUMNS;

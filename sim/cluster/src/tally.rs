@@ -72,6 +72,17 @@ impl Tally {
         self.0.values().map(|row| row.acknowledged).sum()
     }
 
+    /// Latencies of acknowledged operations of every kind, in microseconds of virtual time, with
+    /// how many took so long.
+    #[must_use]
+    pub fn latencies(&self) -> Vec<(u64, u64)> {
+        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+        for value in self.0.values().flat_map(|row| row.latency_us.iter_recorded()) {
+            *counts.entry(value.value_iterated_to()).or_default() += value.count_at_value();
+        }
+        counts.into_iter().collect()
+    }
+
     /// For a summary.
     #[must_use]
     pub fn summary(&self) -> BTreeMap<&'static str, OpSummary> {
@@ -104,5 +115,7 @@ mod tests {
         assert_eq!((write.acknowledged, write.unknown), (100, 1));
         assert!((49_900..50_100).contains(&write.p50_us), "{}", write.p50_us);
         assert_eq!(tally.summary()["append"].refused, 1);
+        assert_eq!(tally.latencies().iter().map(|(_, count)| count).sum::<u64>(), 100);
+        assert!(tally.latencies().is_sorted());
     }
 }

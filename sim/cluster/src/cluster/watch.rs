@@ -1,6 +1,7 @@
 //! Who sees everything: the log, the clocks by true time, and the checkers that judge.
 
 use crate::clock::{Clocks, Rate};
+use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
 use crate::log::{Happening, LogOptions, RunLog};
 use crate::net::Parcel;
@@ -38,6 +39,8 @@ pub struct State {
     pub recorder: Option<Recorder>,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
+    /// Which interesting states were reached.
+    pub coverage: Coverage,
     /// Counters of protocol facts, by name.
     pub facts: BTreeMap<&'static str, u64>,
     /// The committed configuration of every chunk.
@@ -72,6 +75,7 @@ impl Watch {
             checkers: Checkers::new(constants.clone()),
             ledger: Ledger::default(),
             violation: None,
+            coverage: Coverage::default(),
             facts: BTreeMap::new(),
             configurations: BTreeMap::new(),
             freed: BTreeSet::new(),
@@ -112,6 +116,7 @@ impl Watch {
         state.checkers.node_crashed(node);
         state.note(now, node, &Happening::Outside("ends"));
         state.record(now, node, |recorder, at| recorder.life(at, Life::Ends));
+        state.coverage.crashed(node);
     }
 
     /// A disk is gone with all that was on it.
@@ -128,7 +133,11 @@ impl Watch {
     pub fn recovered(&self, master: NodeId, checkpoint: &MasterState) {
         let now = self.timeline.now();
         let mut state = self.state();
-        for event in state.untold(checkpoint) {
+        let untold = state.untold(checkpoint);
+        if !untold.is_empty() {
+            state.coverage.recovered_untold();
+        }
+        for event in untold {
             state.event(now, master, &event);
         }
         state.applied = state.applied.max(checkpoint.applied);
@@ -314,19 +323,21 @@ pub struct NodeObserver {
 }
 
 impl<M> Observer<M> for NodeObserver {
-    fn input(&mut self, _: Time, input: &Input) {
+    fn input(&mut self, clock: Time, input: &Input) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.note(now, self.node, &Happening::Input(input));
+        state.coverage.input(self.node, clock, input);
         if let Input::Request { id, op } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
         }
     }
 
-    fn effect(&mut self, _: Time, effect: &Effect) {
+    fn effect(&mut self, clock: Time, effect: &Effect) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.note(now, self.node, &Happening::Effect(effect));
+        state.coverage.effect(self.node, clock, effect);
         match effect {
             Effect::Observe(event) => state.event(now, self.node, event),
             Effect::Respond { id, result } => {

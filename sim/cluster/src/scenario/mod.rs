@@ -347,7 +347,11 @@ impl Scenario {
         constants
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether its values fit together.
+    ///
+    /// # Errors
+    /// Says which do not, and what would.
+    pub fn check(&self) -> Result<(), String> {
         self.constants().check().map_err(|error| format!("[constants] {error}"))?;
         let (shape, work) = (&self.shape, &self.workload);
         let replicas = work.replicas.max;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use leasehold_sim::scenario::Scenario;
+use leasehold_sim::sweep::Shard;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -21,8 +22,13 @@ pub enum Command {
     Run(RunArgs),
     /// Run one seed in two processes and compare their fingerprints
     Twice(TwiceArgs),
-    /// Run many seeds, a line each and one for all
+    /// Run many seeds of some scenarios, a row each; exit 1 if one fails
     Sweep(SweepArgs),
+    /// Make a failing seed small while it violates the same invariant
+    Shrink(ShrinkArgs),
+    /// Run what standard input asks for: a worker of a sweep
+    #[command(hide = true)]
+    Work,
 }
 
 #[derive(ClapArgs)]
@@ -85,11 +91,52 @@ pub struct SweepArgs {
     /// Which seeds, the second excluded
     #[arg(long, value_name = "FROM..TO", value_parser = range)]
     pub seeds: Range<u64>,
-    #[command(flatten)]
-    pub scenario: ScenarioArg,
-    /// Seeds at the same time; without it, one per core
+    /// Scenario files, or folders of them; without one, the standard scenario
+    #[arg(long, value_name = "PATH")]
+    pub scenario: Vec<PathBuf>,
+    /// Go through these values, such as `constants.lease_duration_ms=2s,4s`; each one that is
+    /// given multiplies the runs
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub set: Vec<String>,
+    /// Runs at the same time, each in a process of its own; without it, one per core
     #[arg(long)]
     pub jobs: Option<usize>,
+    /// Only the i-th of n parts, i from 0
+    #[arg(long, value_name = "i/n", value_parser = Shard::parse, default_value = "0/1")]
+    pub shard: Shard,
+    /// Where the rows go, one per run
+    #[arg(long, value_name = "FILE", default_value = "reports/out/sweep.csv")]
+    pub table: PathBuf,
+    /// Leave out the runs that the table has already, by the same build with the same values
+    #[arg(long)]
+    pub resume: bool,
+    /// Print what it showed as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct ShrinkArgs {
+    /// The failing seed; of a negative scenario, the seed to begin looking from
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub scenario: ScenarioArg,
+    /// Where the small scenario goes; without it, a name under scenarios/found
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Runs at the same time; without it, one per core. The result does not depend on it
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Ends the search after this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub seconds: u64,
+    /// Shrinks one failing seed of every scenario in scenarios/negative, and keeps none
+    #[arg(long, conflicts_with_all = ["scenario", "out"])]
+    pub all_negative: bool,
+    /// Appends what it cost and gave to this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

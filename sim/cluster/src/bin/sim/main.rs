@@ -7,11 +7,15 @@ mod report;
 #[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
+mod shrink;
+#[cfg(madsim)]
 mod sweep;
 #[cfg(madsim)]
 mod traces;
 #[cfg(madsim)]
 mod twice;
+#[cfg(madsim)]
+mod work;
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
@@ -21,6 +25,8 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Twice(args) => twice::twice(&args),
         Command::Sweep(args) => sweep::sweep(&args),
+        Command::Shrink(args) => shrink::shrink(&args),
+        Command::Work => work::work(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("sim: {error:#}");

@@ -1,0 +1,256 @@
+//! `sim shrink`: a failing seed made small.
+
+use crate::args::ShrinkArgs;
+use crate::sweep::load;
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use leasehold_sim::run::{Asked, run};
+use leasehold_sim::scenario::{Expect, Scenario};
+use leasehold_sim::seed::Seed;
+use leasehold_sim::shrink::{self, Case, Found, Progress, Shrunk};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Where failures stay that were made small.
+const FOUND: &str = "scenarios/found";
+const NEGATIVE: &str = "scenarios/negative";
+
+/// What one search cost and gave, as a row of CSV.
+#[derive(Serialize)]
+struct Figures {
+    scenario: String,
+    invariant: String,
+    seed: u64,
+    events_before: u64,
+    events_after: u64,
+    shrunk_percent: f64,
+    virtual_ms_before: u64,
+    virtual_ms_after: u64,
+    episodes_before: usize,
+    episodes_after: usize,
+    clients_before: u64,
+    clients_after: u64,
+    servers_before: u64,
+    servers_after: u64,
+    runs: u64,
+    wall_s: f64,
+    complete: bool,
+    seed_after: u64,
+}
+
+/// Shrinks what the command line says.
+pub fn shrink(args: &ShrinkArgs) -> Result<ExitCode> {
+    if args.all_negative {
+        return all_negative(args);
+    }
+    let name = args.scenario.scenario.as_ref().map(|path| path.display().to_string());
+    let name = name.unwrap_or_else(|| "scenarios/fast/default.toml".to_owned());
+    let scenario = args.scenario.load()?;
+    let (shrunk, figures) = one(args, &name, &scenario)?;
+    keep(args, &name, &scenario, &shrunk, &figures)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One failing seed of each negative scenario, and what their shrinking cost and gave.
+fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(NEGATIVE)
+        .with_context(|| NEGATIVE.to_owned())?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    let mut all = Vec::new();
+    for path in &paths {
+        let (name, scenario) = load(path)?;
+        match one(args, &name, &scenario) {
+            Ok((_, figures)) => all.push(figures),
+            Err(error) => println!("{name}: {error:#}"),
+        }
+    }
+    if all.is_empty() {
+        bail!("{NEGATIVE}: nothing was shrunk");
+    }
+    let median = |of: &dyn Fn(&Figures) -> f64| {
+        let mut values: Vec<f64> = all.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!(
+        "\n{} of {} scenarios shrunk; median: {:.1} % fewer events, {:.1} s",
+        all.len(),
+        paths.len(),
+        median(&|figures| figures.shrunk_percent),
+        median(&|figures| figures.wall_s)
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(args: &ShrinkArgs, name: &str, scenario: &Scenario) -> Result<(Shrunk, Figures)> {
+    let (seed, invariant) = failing(scenario, args.seed)?;
+    println!("{name}, seed {}: violates {invariant}", seed.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (watch, bar) = (Stopwatch::start(), ProgressBar::new_spinner());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let mut go_on = |progress: &Progress<'_>| {
+        bar.set_message(line(progress));
+        watch.seconds() < args.seconds as f64
+    };
+    let jobs = args.jobs.unwrap_or(cores);
+    let shrunk = shrink::shrink(Case::pin(scenario, seed), &invariant, jobs, &mut go_on);
+    bar.finish_and_clear();
+    let shrunk = shrunk.context("a pinned run is not the run that was pinned")?;
+    let figures = figures(name, &invariant, &shrunk, watch.seconds());
+    print(&shrunk, &figures);
+    if let Some(path) = &args.csv {
+        append(path, &figures)?;
+    }
+    Ok((shrunk, figures))
+}
+
+/// The seed to shrink and what it violates. Of a negative scenario, the first that shows what it
+/// is to show.
+fn failing(scenario: &Scenario, first: u64) -> Result<(Seed, String)> {
+    let violates = |seed: u64| {
+        let outcome = run(scenario, Seed(seed), Asked::default());
+        outcome.found.map(|found| found.wrong.invariant.to_owned())
+    };
+    match &scenario.expect {
+        Expect::Pass => match violates(first) {
+            Some(invariant) => Ok((Seed(first), invariant)),
+            None => bail!("seed {first} violates nothing: there is nothing to shrink"),
+        },
+        Expect::Violation(id) => {
+            let shows = |seed: &u64| violates(*seed).as_ref() == Some(id);
+            let seed = (first..first + scenario.seeds_max).find(shows);
+            let seed = seed.with_context(|| format!("no seed from {first} on violates {id}"))?;
+            Ok((Seed(seed), id.clone()))
+        }
+    }
+}
+
+fn line(progress: &Progress<'_>) -> String {
+    let (size, hit) = (progress.best.case.size(), &progress.best.hit);
+    format!(
+        "{:<16} {} runs; {} events, {} faults, {} clients, {} servers",
+        progress.pass,
+        progress.spent.runs,
+        hit.events,
+        size.episodes,
+        size.clients,
+        size.chunkservers
+    )
+}
+
+fn figures(name: &str, invariant: &str, shrunk: &Shrunk, wall_s: f64) -> Figures {
+    let (before, after) = (&shrunk.before, &shrunk.after);
+    let (large, small) = (before.case.size(), after.case.size());
+    let left = after.hit.events as f64 / before.hit.events.max(1) as f64;
+    Figures {
+        scenario: name.to_owned(),
+        invariant: invariant.to_owned(),
+        seed: before.case.seed.0,
+        events_before: before.hit.events,
+        events_after: after.hit.events,
+        shrunk_percent: tenths(100.0 * (1.0 - left)),
+        virtual_ms_before: before.hit.true_ns / 1_000_000,
+        virtual_ms_after: after.hit.true_ns / 1_000_000,
+        episodes_before: large.episodes,
+        episodes_after: small.episodes,
+        clients_before: large.clients,
+        clients_after: small.clients,
+        servers_before: large.chunkservers,
+        servers_after: small.chunkservers,
+        runs: shrunk.spent.runs,
+        wall_s: tenths(wall_s),
+        complete: shrunk.complete,
+        seed_after: after.case.seed.0,
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn print(shrunk: &Shrunk, figures: &Figures) {
+    let side = |word: &str, found: &Found| {
+        let (size, hit) = (found.case.size(), &found.hit);
+        println!(
+            "  {word:<7} {:>8} events, {:>9.3} s, {:>2} faults, {} clients, {} servers, {} files",
+            hit.events,
+            hit.true_ns as f64 / 1e9,
+            size.episodes,
+            size.clients,
+            size.chunkservers,
+            size.files
+        );
+    };
+    side("before", &shrunk.before);
+    side("after", &shrunk.after);
+    let end = if shrunk.complete { "nothing is left to try" } else { "time is up" };
+    println!(
+        "  {} % fewer events, by {} runs in {} s; {end}",
+        figures.shrunk_percent, figures.runs, figures.wall_s
+    );
+}
+
+/// Writes the small scenario down, after reading it back and seeing it fail.
+fn keep(
+    args: &ShrinkArgs,
+    name: &str,
+    scenario: &Scenario,
+    shrunk: &Shrunk,
+    figures: &Figures,
+) -> Result<()> {
+    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    let path = Path::new(FOUND).join(format!("{stem}-{}.toml", figures.seed));
+    let path = args.out.clone().unwrap_or(path);
+    let about = format!(
+        "{}; seed {} of {name} shrunk, run with seed {}: {}",
+        scenario.about, figures.seed, figures.seed_after, figures.invariant
+    );
+    let text = shrunk.after.case.to_keep(about).to_toml();
+    let again = Scenario::parse(&path.display().to_string(), &text)?;
+    let outcome = run(&again, shrunk.after.case.seed, Asked::default());
+    let same = outcome.found.is_some_and(|found| found.wrong.invariant == figures.invariant);
+    if !same {
+        bail!("what was written does not violate {}", figures.invariant);
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    fs::write(&path, text).with_context(|| path.display().to_string())?;
+    println!("\nwritten: {}", path.display());
+    println!("replay: just sim --seed {} --scenario {}", figures.seed_after, path.display());
+    Ok(())
+}
+
+fn append(path: &Path, figures: &Figures) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| path.display().to_string())?;
+    let headers = file.metadata()?.len() == 0;
+    let mut writer = csv::WriterBuilder::new().has_headers(headers).from_writer(file);
+    writer.serialize(figures)?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// Wall time: of the search, outside of any run.
+#[allow(clippy::disallowed_types, reason = "the binary measures wall time, outside of any run")]
+struct Stopwatch(std::time::Instant);
+
+#[allow(clippy::disallowed_types, reason = "the binary measures wall time, outside of any run")]
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,178 @@
+//! `sim sweep`: many seeds on all cores, a process per worker.
+
+mod build;
+mod canary;
+mod keep;
+mod print;
+mod tally;
+
+use crate::args::SweepArgs;
+use crate::work::{Order, Worker};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use leasehold_sim::scenario::Scenario;
+use leasehold_sim::sweep::{Grid, Job, Key, Report, Table, Variant, jobs};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use tally::Tally;
+
+/// Everything that a sweep is to do.
+struct Sweep {
+    variants: Vec<Variant>,
+    hashes: Vec<String>,
+    jobs: Vec<Job>,
+    commit: String,
+}
+
+/// Runs the seeds of a range; exit 1 if one fails.
+pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
+    let mut sweep = Sweep::of(args)?;
+    let mut tally = Tally::new(Table::open(&args.table)?, sweep.variants.len());
+    if args.resume {
+        sweep.leave_out_done(&mut tally);
+    }
+    let canary = canary::sings()?;
+    sweep.run(args, &mut tally)?;
+    keep::artefacts(&sweep, &tally)?;
+    print::files(&args.table, &tally.totals)?;
+    if args.json {
+        print::json(&sweep, &tally, &canary)?;
+    } else {
+        print::text(args, &sweep, &tally, &canary);
+    }
+    let shown = args.shard.count > 1 || print::never_shown(&sweep, &tally).is_empty();
+    let good = tally.failures.is_empty() && tally.unlike.is_empty() && canary.is_ok() && shown;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Sweep {
+    fn of(args: &SweepArgs) -> Result<Self> {
+        let points = Grid::parse(&args.set).map_err(anyhow::Error::msg).context("--set")?.points();
+        let mut variants = Vec::new();
+        for (name, scenario) in scenarios(&args.scenario)? {
+            for point in &points {
+                let set: Vec<String> = point.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                let scenario = scenario.with(point).with_context(|| name.clone())?;
+                variants.push(Variant { name: name.clone(), set: set.join(" "), scenario });
+            }
+        }
+        let hashes: Vec<String> = variants.iter().map(Variant::hash).collect();
+        if hashes.iter().collect::<BTreeSet<_>>().len() < hashes.len() {
+            bail!("two of the scenarios are the same once --set is applied");
+        }
+        let jobs = jobs(variants.len(), args.seeds.clone(), args.shard);
+        Ok(Sweep { variants, hashes, jobs, commit: build::commit()? })
+    }
+
+    fn key(&self, job: &Job) -> Key {
+        let config = self.hashes[job.variant].clone();
+        Key { commit: self.commit.clone(), config, seed: job.seed }
+    }
+
+    /// What the table has already counts, and is not done again.
+    fn leave_out_done(&mut self, tally: &mut Tally) {
+        let done = tally.table.done();
+        let (found, left) = std::mem::take(&mut self.jobs)
+            .into_iter()
+            .partition(|job| done.contains(&self.key(job)));
+        self.jobs = left;
+        tally.resume(self, &found);
+    }
+
+    fn run(&self, args: &SweepArgs, tally: &mut Tally) -> Result<()> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = args.jobs.unwrap_or(cores).clamp(1, self.jobs.len().max(1));
+        let bar = bar(self.jobs.len());
+        let (next, tally) = (Mutex::new(self.jobs.iter()), Mutex::new(tally));
+        let failed: Vec<anyhow::Error> = std::thread::scope(|scope| {
+            let one = || {
+                let mut worker = None;
+                loop {
+                    let job = next.lock().expect("taking a job does not panic").next();
+                    let Some(job) = job else { return Ok(()) };
+                    let (report, unlike) = self.carry_out(job, &mut worker)?;
+                    let mut tally = tally.lock().expect("adding up does not panic");
+                    tally.add(self, job, report, unlike, &bar)?;
+                    bar.inc(1);
+                }
+            };
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(one)).collect();
+            let ends = threads.into_iter().map(|thread| thread.join().expect("no thread panics"));
+            ends.filter_map(Result::err).collect()
+        });
+        bar.finish_and_clear();
+        failed.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Runs a job, and once more in a new process if it is one of those; that one's fingerprint,
+    /// if it is another.
+    fn carry_out(
+        &self,
+        job: &Job,
+        worker: &mut Option<Worker>,
+    ) -> Result<(Report, Option<String>)> {
+        let order = self.order(job);
+        let mut busy = match worker.take() {
+            Some(worker) => worker,
+            None => Worker::start()?,
+        };
+        let report = match busy.ask(&order) {
+            Ok(report) => report,
+            Err(error) => return Ok((Report::died(error.to_string()), None)),
+        };
+        *worker = Some(busy);
+        if !job.twice {
+            return Ok((report, None));
+        }
+        let again = Worker::start()?.ask(&order).context("the second run of a seed")?;
+        let unlike = again.fingerprint != report.fingerprint;
+        Ok((report, unlike.then_some(again.fingerprint)))
+    }
+
+    fn order(&self, job: &Job) -> Order {
+        let variant = &self.variants[job.variant];
+        let scenario = variant.scenario.to_toml();
+        Order { name: variant.name.clone(), scenario, seed: job.seed }
+    }
+}
+
+/// The scenarios of some files, and of all files in some folders.
+fn scenarios(paths: &[PathBuf]) -> Result<Vec<(String, Scenario)>> {
+    if paths.is_empty() {
+        return Ok(vec![("scenarios/fast/default.toml".to_owned(), Scenario::standard())]);
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        for entry in path.read_dir().with_context(|| path.display().to_string())? {
+            let file = entry?.path();
+            files.extend(file.extension().is_some_and(|end| end == "toml").then_some(file));
+        }
+        if files.len() == before {
+            bail!("{}: no scenario is there", path.display());
+        }
+        files[before..].sort();
+    }
+    files.iter().map(|file| load(file)).collect()
+}
+
+/// Reads a scenario, and names it as it was given.
+pub fn load(path: &Path) -> Result<(String, Scenario)> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    let scenario = Scenario::parse(&name, &text)?;
+    Ok((name, scenario))
+}
+
+/// Shown only to a terminal.
+fn bar(jobs: usize) -> ProgressBar {
+    let style = "{bar:30} {pos} of {len}  {per_sec}  {eta} left  {msg}";
+    let style = ProgressStyle::with_template(style).expect("the template is one");
+    ProgressBar::new(jobs as u64).with_style(style)
+}

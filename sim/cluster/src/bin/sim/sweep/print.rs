@@ -1,0 +1,204 @@
+//! What a sweep tells in the end.
+
+use super::Sweep;
+use super::keep;
+use super::tally::Tally;
+use crate::args::SweepArgs;
+use anyhow::Result;
+use leasehold_sim::coverage::Mark;
+use leasehold_sim::scenario::Expect;
+use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
+use std::path::Path;
+
+/// Failing runs that are listed.
+const LISTED_MAX: usize = 20;
+
+/// Writes the coverage and the matrix beside the table.
+pub fn files(table: &Path, totals: &Totals) -> Result<()> {
+    let mut coverage = csv::Writer::from_path(table.with_extension("coverage.csv"))?;
+    coverage.write_record(["mark", "runs", "times", "sentence"])?;
+    for mark in Mark::ALL {
+        let (runs, times) = totals.coverage.get(mark.name()).copied().unwrap_or_default();
+        let (runs, times) = (runs.to_string(), times.to_string());
+        coverage.write_record([mark.name(), &runs, &times, mark.sentence()])?;
+    }
+    coverage.flush()?;
+    let mut matrix = csv::Writer::from_path(table.with_extension("matrix.csv"))?;
+    matrix.write_record(["fault", "path", "times"])?;
+    for (cell, times) in &totals.matrix {
+        let (fault, path) = cell.split_once(" @ ").unwrap_or((cell, ""));
+        matrix.write_record([fault, path, &times.to_string()])?;
+    }
+    matrix.flush()?;
+    Ok(())
+}
+
+/// Negative scenarios of which no run showed what it names.
+pub fn never_shown<'a>(sweep: &'a Sweep, tally: &Tally) -> Vec<&'a str> {
+    let all = sweep.variants.iter().zip(&tally.totals.variants);
+    let silent = all.filter(|(variant, sum)| {
+        variant.scenario.expect != Expect::Pass && sum.runs > 0 && sum.count(Outcome::Shown) == 0
+    });
+    silent.map(|(variant, _)| variant.name.as_str()).collect()
+}
+
+/// For people.
+pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64, String>) {
+    rows(sweep, &tally.totals);
+    coverage(&tally.totals);
+    faults(&tally.totals);
+    println!(
+        "\nself-checks  {} runs made twice, {} of them not alike; {}",
+        tally.twice + tally.unlike.len() as u64,
+        tally.unlike.len(),
+        match canary {
+            Ok(seed) => format!("the canary fails, with seed {seed}"),
+            Err(why) => format!("THE CANARY IS SILENT: {why}"),
+        }
+    );
+    if tally.resumed > 0 {
+        println!("resumed      {} runs were in the table already", tally.resumed);
+    }
+    println!("build        {}\nrows         {}", sweep.commit, args.table.display());
+    for name in never_shown(sweep, tally) {
+        println!("NOT SHOWN    {name}: no run violated what it names");
+    }
+    for (job, one, other) in &tally.unlike {
+        println!(
+            "NOT ALIKE    {} seed {}: {one} and {other}",
+            sweep.variants[job.variant].name, job.seed
+        );
+    }
+    for failure in tally.failures.iter().take(LISTED_MAX) {
+        let folder = keep::folder(sweep, failure);
+        let (outcome, seed) = (failure.outcome, failure.job.seed);
+        let name = &sweep.variants[failure.job.variant].name;
+        println!("FAILED       {name} seed {seed}, {outcome}: see {}", folder.display());
+    }
+    let more = tally.failures.len().saturating_sub(LISTED_MAX);
+    if more > 0 {
+        println!("             and {more} more: see the table");
+    }
+}
+
+fn rows(sweep: &Sweep, totals: &Totals) {
+    println!(
+        "{:<44} {:>6} {:>6} {:>6} {:>9} {:>6} {:>9} {:>8} {:>8} {:>9} {:>8}",
+        "scenario",
+        "runs",
+        "good",
+        "failed",
+        "virtual",
+        "speed",
+        "ops",
+        "p50",
+        "p99",
+        "max",
+        "recovery"
+    );
+    let ms = |us: u64| format!("{}.{} ms", us / 1_000, us / 100 % 10);
+    for (variant, sum) in sweep.variants.iter().zip(&totals.variants) {
+        let name = format!("{} {}", variant.name.trim_start_matches("scenarios/"), variant.set);
+        let recovery = sum.recovery_median_ms().map_or("-".to_owned(), |ms| format!("{ms} ms"));
+        println!(
+            "{:<44} {:>6} {:>6} {:>6} {:>7} s {:>5}x {:>9} {:>8} {:>8} {:>9} {:>8}",
+            name.trim_end(),
+            sum.runs,
+            sum.count(Outcome::Ok) + sum.count(Outcome::Shown),
+            sum.failed(),
+            sum.virtual_ms / 1_000,
+            sum.ratio(),
+            sum.operations,
+            ms(sum.latency_us.value_at_quantile(0.5)),
+            ms(sum.latency_us.value_at_quantile(0.99)),
+            ms(sum.latency_us.max()),
+            recovery
+        );
+        negative(variant.scenario.expect != Expect::Pass, sum);
+    }
+}
+
+fn negative(is: bool, sum: &VariantTotals) {
+    if is {
+        let count = |outcome| sum.count(outcome);
+        println!(
+            "    shown by {}, {} violated something else first, {} nothing",
+            count(Outcome::Shown),
+            count(Outcome::Other),
+            count(Outcome::NotShown)
+        );
+    }
+}
+
+fn coverage(totals: &Totals) {
+    let runs: u64 = totals.variants.iter().map(|sum| sum.runs).sum();
+    let missed = totals.missed();
+    let reached = Mark::ALL.len() - missed.len();
+    println!("\ncoverage     {reached} of {} marks, in {runs} runs", Mark::ALL.len());
+    let mut seen: Vec<_> = totals.coverage.iter().collect();
+    seen.sort_by_key(|(_, (runs, _))| *runs);
+    for (mark, (runs, times)) in seen.into_iter().filter(|(_, (seen, _))| seen * 4 < runs) {
+        println!("  rare       {mark:<36} {times:>7} times in {runs} runs");
+    }
+    for mark in missed {
+        println!("  NOT SEEN   {:<36} {}", mark.name(), mark.sentence());
+    }
+}
+
+fn faults(totals: &Totals) {
+    let list: Vec<String> =
+        totals.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    println!("\nfaults       {}", list.join(", "));
+    for (fault, (times, paths)) in totals.paths() {
+        println!("  injected   {fault:<36} {times:>7} times into {paths} code paths");
+    }
+}
+
+/// For programs.
+pub fn json(sweep: &Sweep, tally: &Tally, canary: &Result<u64, String>) -> Result<()> {
+    let variant = |(at, sum): (usize, &VariantTotals)| {
+        let outcomes: Vec<_> = sum.outcomes.iter().map(|(o, count)| (o.name(), *count)).collect();
+        let outcomes: std::collections::BTreeMap<_, _> = outcomes.into_iter().collect();
+        serde_json::json!({
+            "scenario": sweep.variants[at].name,
+            "set": sweep.variants[at].set,
+            "config": sweep.hashes[at],
+            "runs": sum.runs,
+            "outcomes": outcomes,
+            "virtual_ms": sum.virtual_ms,
+            "wall_ms": sum.wall_ms,
+            "operations": sum.operations,
+            "p50_us": sum.latency_us.value_at_quantile(0.5),
+            "p99_us": sum.latency_us.value_at_quantile(0.99),
+            "max_us": sum.latency_us.max(),
+            "recovery_median_ms": sum.recovery_median_ms(),
+        })
+    };
+    let failure = |failure: &super::tally::Failure| {
+        serde_json::json!({
+            "scenario": sweep.variants[failure.job.variant].name,
+            "seed": failure.job.seed,
+            "outcome": failure.outcome.name(),
+            "why": failure.why,
+            "folder": keep::folder(sweep, failure),
+        })
+    };
+    let totals = &tally.totals;
+    let unlike = tally.unlike.iter().map(|(job, ..)| job.seed).collect::<Vec<_>>();
+    let told = serde_json::json!({
+        "commit": sweep.commit,
+        "variants": totals.variants.iter().enumerate().map(variant).collect::<Vec<_>>(),
+        "failures": tally.failures.iter().map(failure).collect::<Vec<_>>(),
+        "never_shown": never_shown(sweep, tally),
+        "twice": tally.twice,
+        "not_alike": unlike,
+        "canary_seed": canary.as_ref().ok(),
+        "resumed": tally.resumed,
+        "coverage": totals.coverage,
+        "marks_missed": totals.missed().iter().map(|mark| mark.name()).collect::<Vec<_>>(),
+        "faults": totals.faults,
+        "matrix": totals.matrix,
+    });
+    println!("{told}");
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `sim work`: a worker of a sweep, and the end of the pipe that its owner holds.
+
+use crate::report::{self, Verdict};
+use anyhow::{Context, Result, bail};
+use leasehold_sim::run::{Asked, Outcome as RunOutcome};
+use leasehold_sim::scenario::{Expect, Scenario};
+use leasehold_sim::seed::Seed;
+use leasehold_sim::sweep::{Outcome, Report};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+/// What a worker is asked for: a JSON line each.
+#[derive(Serialize, Deserialize)]
+pub struct Order {
+    /// What errors call the scenario.
+    pub name: String,
+    /// The scenario as TOML.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// Answers each order on standard input with a report on standard output, until there are no more.
+pub fn work() -> Result<ExitCode> {
+    for line in std::io::stdin().lines() {
+        let order: Order = serde_json::from_str(&line?).context("an order")?;
+        let scenario = Scenario::parse(&order.name, &order.scenario)?;
+        let outcome = report::measured(&scenario, Seed(order.seed), Asked::default());
+        let mut answer = serde_json::to_string(&report_of(&scenario, outcome))?;
+        answer.push('\n');
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(answer.as_bytes())?;
+        stdout.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
+    let negative = scenario.expect != Expect::Pass;
+    let (outcome, thin) = match report::verdict(scenario, &run) {
+        Verdict::Good if negative => (Outcome::Shown, None),
+        Verdict::Good => (Outcome::Ok, None),
+        Verdict::Thin(why) => (Outcome::Thin, Some(why)),
+        Verdict::Violated if negative => (Outcome::Other, None),
+        Verdict::Violated => (Outcome::Violated, None),
+        Verdict::NotShown => (Outcome::NotShown, None),
+    };
+    let wrong = run.found.as_ref().map(|found| &found.wrong);
+    let said = wrong.map(|wrong| format!("{}: {}", wrong.sentence, wrong.detail));
+    let owned = |counts: &BTreeMap<&'static str, u64>| {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let summary = &run.summary;
+    Report {
+        outcome,
+        invariant: wrong.map(|wrong| wrong.invariant.to_owned()),
+        detail: said.or(thin).unwrap_or_default(),
+        fingerprint: summary.fingerprint.clone(),
+        events: summary.happenings,
+        virtual_ns: summary.virtual_ns,
+        wall_ns: summary.wall_ns,
+        operations: summary.acknowledged,
+        latency_us: summary.latency_us.clone(),
+        recovery_ms: summary.converged_ms,
+        faults: owned(&summary.faults),
+        coverage: owned(&summary.coverage),
+        matrix: summary.matrix.clone(),
+    }
+}
+
+/// A worker's process, as its owner sees it. It ends when this is dropped.
+pub struct Worker {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// Starts one.
+    pub fn start() -> Result<Self> {
+        let program = std::env::current_exe().context("the path of this program")?;
+        let mut child = Command::new(program)
+            .arg("work")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("a worker")?;
+        let orders = child.stdin.take().context("a worker's input")?;
+        let answers = BufReader::new(child.stdout.take().context("a worker's output")?);
+        Ok(Worker { child, orders, answers })
+    }
+
+    /// Has it run something. An error says how its process came to an end.
+    pub fn ask(&mut self, order: &Order) -> Result<Report> {
+        let mut line = serde_json::to_string(order)?;
+        line.push('\n');
+        let asked = self.orders.write_all(line.as_bytes()).and_then(|()| self.orders.flush());
+        let mut answer = String::new();
+        if asked.is_ok() {
+            self.answers.read_line(&mut answer)?;
+        }
+        if answer.is_empty() {
+            bail!("the worker's process ended: {}", self.child.wait()?);
+        }
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself already; nobody waits for what it is doing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,269 @@
+//! The file that a sweep writes: a row for every run, appended as soon as the run is over.
+
+use super::report::{Outcome, Report};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What makes two runs the same: they need not be done twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The build.
+    pub commit: String,
+    /// The scenario's values.
+    pub config: String,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// One run, as a line of CSV. Lists are `name=count`, separated by semicolons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are those of the columns
+pub struct Row {
+    pub commit: String,
+    pub config: String,
+    pub scenario: String,
+    pub set: String,
+    pub seed: u64,
+    pub outcome: String,
+    pub invariant: String,
+    pub virtual_s: f64,
+    pub wall_s: f64,
+    pub events: u64,
+    pub operations: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+    /// Empty if the run did not converge.
+    pub recovery_ms: Option<u64>,
+    pub fingerprint: String,
+    /// Run in a second process too, with the same fingerprint.
+    pub twice: bool,
+    pub faults: String,
+    pub coverage: String,
+}
+
+impl Row {
+    /// The row of a run.
+    #[must_use]
+    pub fn new(key: &Key, scenario: &str, set: &str, report: &Report, twice: bool) -> Self {
+        let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1e3;
+        let latencies = report.latencies();
+        Row {
+            commit: key.commit.clone(),
+            config: key.config.clone(),
+            scenario: scenario.to_owned(),
+            set: set.to_owned(),
+            seed: key.seed,
+            outcome: report.outcome.name().to_owned(),
+            invariant: report.invariant.clone().unwrap_or_default(),
+            virtual_s: seconds(report.virtual_ns),
+            wall_s: seconds(report.wall_ns),
+            events: report.events,
+            operations: report.operations,
+            p50_us: latencies.value_at_quantile(0.5),
+            p99_us: latencies.value_at_quantile(0.99),
+            max_us: latencies.max(),
+            recovery_ms: report.recovery_ms,
+            fingerprint: report.fingerprint.clone(),
+            twice,
+            faults: listed(&report.faults),
+            coverage: listed(&report.coverage),
+        }
+    }
+
+    /// What the run was.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { commit: self.commit.clone(), config: self.config.clone(), seed: self.seed }
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        Outcome::named(&self.outcome)
+    }
+
+    /// The marks that it reached.
+    #[must_use]
+    pub fn marks(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.coverage)
+    }
+
+    /// The faults that it had.
+    #[must_use]
+    pub fn fault_counts(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.faults)
+    }
+}
+
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let words: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
+    words.join(";")
+}
+
+fn unlisted(text: &str) -> BTreeMap<String, u64> {
+    let pairs = text.split(';').filter_map(|word| word.split_once('='));
+    pairs.filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect()
+}
+
+/// Why a table cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it
+pub enum TableError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error(
+        "{path}: its first line is not that of this version; name another file. It should be\n{expected}"
+    )]
+    OtherHeader { path: PathBuf, expected: String },
+    #[error("{path}:{line}: not a row: {error}")]
+    BadRow { path: PathBuf, line: usize, error: csv::Error },
+}
+
+/// The file, open for appending.
+pub struct Table {
+    path: PathBuf,
+    file: Box<dyn Write + Send>,
+    rows: Vec<Row>,
+}
+
+impl Table {
+    /// Opens a table, or begins one, and reads the rows that are there. A last line that was cut
+    /// short, by the end of a process or of the disk, is taken away.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or is not such a table.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        let failed = |error| TableError::Io { path: path.to_owned(), error };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).open(path).map_err(failed)?;
+        let mut text = fs::read_to_string(path).map_err(failed)?;
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64).map_err(failed)?;
+            text.truncate(whole);
+        }
+        if text.is_empty() {
+            file.write_all(header().as_bytes()).map_err(failed)?;
+        } else if text.lines().next() != Some(header().trim_end()) {
+            let expected = header().trim_end().to_owned();
+            return Err(TableError::OtherHeader { path: path.to_owned(), expected });
+        }
+        let rows = read(path, &text)?;
+        Ok(Table { path: path.to_owned(), file: Box::new(file), rows })
+    }
+
+    /// The runs that are there already.
+    #[must_use]
+    pub fn done(&self) -> BTreeSet<Key> {
+        self.rows.iter().map(Row::key).collect()
+    }
+
+    /// All rows, in the order in which they came.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Adds a row: it is in the file when this returns, by one write, so that several processes
+    /// may append to one file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn append(&mut self, row: Row) -> Result<(), TableError> {
+        let line = lines(std::slice::from_ref(&row), false);
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush());
+        written.map_err(|error| TableError::Io { path: self.path.clone(), error })?;
+        self.rows.push(row);
+        Ok(())
+    }
+}
+
+fn read(path: &Path, text: &str) -> Result<Vec<Row>, TableError> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows = reader.deserialize().enumerate();
+    let bad = |(at, row): (usize, Result<Row, csv::Error>)| {
+        row.map_err(|error| TableError::BadRow { path: path.to_owned(), line: at + 2, error })
+    };
+    rows.map(bad).collect()
+}
+
+fn header() -> String {
+    let empty = Report::died(String::new());
+    let key = Key { commit: String::new(), config: String::new(), seed: 0 };
+    let with_row = lines(&[Row::new(&key, "", "", &empty, false)], true);
+    with_row.lines().next().map(|line| format!("{line}\n")).expect("a header comes first")
+}
+
+fn lines(rows: &[Row], header: bool) -> String {
+    let mut writer = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).expect("a row is flat, and memory takes it");
+    }
+    let bytes = writer.into_inner().expect("memory takes it");
+    String::from_utf8(bytes).expect("what was text is text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(seed: u64) -> Row {
+        let key = Key { commit: "abc".to_owned(), config: "def".to_owned(), seed };
+        let mut report = Report::died("gone, with a \"quote\"".to_owned());
+        report.coverage = [("last-copy".to_owned(), 3), ("push-twice".to_owned(), 1)].into();
+        report.latency_us = vec![(1_000, 9)];
+        Row::new(&key, "scenarios/fast/default.toml", "shape.clients=[1, 2]", &report, seed == 1)
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("leasehold-table-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(name);
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    #[test]
+    fn rows_are_there_when_the_table_is_opened_again() {
+        let path = scratch("again.csv");
+        let mut table = Table::open(&path).unwrap();
+        table.append(row(1)).unwrap();
+        table.append(row(2)).unwrap();
+        let again = Table::open(&path).unwrap();
+        assert_eq!(again.rows(), [row(1), row(2)]);
+        assert!(again.done().contains(&row(2).key()));
+        assert!(!again.done().contains(&row(3).key()));
+        assert_eq!(row(1).marks()["last-copy"], 3);
+        assert_eq!(row(1).outcome(), Some(Outcome::Died));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_is_taken_away() {
+        let path = scratch("short.csv");
+        let mut table = Table::open(&path).unwrap();
+        table.append(row(1)).unwrap();
+        table.append(row(2)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 9]).unwrap();
+        let mut again = Table::open(&path).unwrap();
+        assert_eq!(again.rows(), [row(1)]);
+        again.append(row(3)).unwrap();
+        assert_eq!(Table::open(&path).unwrap().rows(), [row(1), row(3)]);
+    }
+
+    #[test]
+    fn another_header_is_refused() {
+        let path = scratch("other.csv");
+        fs::write(&path, "a,b\n1,2\n").unwrap();
+        let error = Table::open(&path).err().unwrap().to_string();
+        assert!(error.contains("its first line"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,2\n", "nothing was changed");
+    }
+}

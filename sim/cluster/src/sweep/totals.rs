@@ -1,0 +1,163 @@
+//! What a sweep showed, added up.
+
+use super::report::{Outcome, Report, empty_histogram};
+use super::table::Row;
+use crate::coverage::Mark;
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+
+/// Sums over the runs of one variant.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct VariantTotals {
+    pub runs: u64,
+    pub outcomes: BTreeMap<Outcome, u64>,
+    pub virtual_ms: u64,
+    pub wall_ms: u64,
+    pub operations: u64,
+    /// Of the runs that this sweep made itself; rows do not keep it.
+    pub latency_us: Histogram<u64>,
+    pub recovery_ms: Vec<u64>,
+}
+
+impl Default for VariantTotals {
+    fn default() -> Self {
+        VariantTotals {
+            runs: 0,
+            outcomes: BTreeMap::new(),
+            virtual_ms: 0,
+            wall_ms: 0,
+            operations: 0,
+            latency_us: empty_histogram(),
+            recovery_ms: Vec::new(),
+        }
+    }
+}
+
+impl VariantTotals {
+    /// Runs that ended so.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    }
+
+    /// Runs that make the sweep fail.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.outcomes.iter().filter(|(o, _)| o.is_failure()).map(|(_, count)| count).sum()
+    }
+
+    /// The median time to recover, in milliseconds.
+    #[must_use]
+    pub fn recovery_median_ms(&self) -> Option<u64> {
+        let mut all = self.recovery_ms.clone();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied()
+    }
+
+    /// Simulated time over the time that one core took for it.
+    #[must_use]
+    pub fn ratio(&self) -> u64 {
+        self.virtual_ms.checked_div(self.wall_ms).unwrap_or(0)
+    }
+}
+
+/// Sums over a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// By variant.
+    pub variants: Vec<VariantTotals>,
+    /// Runs that reached each mark, and how often they did together.
+    pub coverage: BTreeMap<String, (u64, u64)>,
+    /// Faults by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Which fault met which operation; of the runs that this sweep made itself.
+    pub matrix: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(variants: usize) -> Self {
+        Totals { variants: vec![VariantTotals::default(); variants], ..Totals::default() }
+    }
+
+    /// Adds a row, new or found.
+    pub fn add_row(&mut self, variant: usize, row: &Row) {
+        let sum = &mut self.variants[variant];
+        sum.runs += 1;
+        *sum.outcomes.entry(row.outcome().unwrap_or(Outcome::Died)).or_default() += 1;
+        sum.virtual_ms += (row.virtual_s * 1e3) as u64;
+        sum.wall_ms += (row.wall_s * 1e3) as u64;
+        sum.operations += row.operations;
+        sum.recovery_ms.extend(row.recovery_ms);
+        for (mark, count) in row.marks() {
+            let (runs, times) = self.coverage.entry(mark).or_default();
+            *runs += 1;
+            *times += count;
+        }
+        for (kind, count) in row.fault_counts() {
+            *self.faults.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Adds what a row does not keep of a run.
+    pub fn add_report(&mut self, variant: usize, report: &Report) {
+        let sum = &mut self.variants[variant];
+        sum.latency_us.add(report.latencies()).expect("both have the same bounds");
+        for (cell, count) in &report.matrix {
+            *self.matrix.entry(cell.clone()).or_default() += count;
+        }
+    }
+
+    /// Marks that no run reached.
+    #[must_use]
+    pub fn missed(&self) -> Vec<Mark> {
+        let all = Mark::ALL.iter().copied();
+        all.filter(|mark| !self.coverage.contains_key(mark.name())).collect()
+    }
+
+    /// Each fault's injections into operations, and into how many different ones.
+    #[must_use]
+    pub fn paths(&self) -> BTreeMap<&str, (u64, usize)> {
+        let mut faults: BTreeMap<&str, (u64, usize)> = BTreeMap::new();
+        for (cell, count) in &self.matrix {
+            let fault = cell.split_once(" @ ").map_or(cell.as_str(), |(fault, _)| fault);
+            let (times, paths) = faults.entry(fault).or_default();
+            *times += count;
+            *paths += 1;
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::Key;
+
+    #[test]
+    fn rows_add_up() {
+        let mut report = Report::died(String::new());
+        report.outcome = Outcome::Ok;
+        report.operations = 10;
+        report.coverage = [("last-copy".to_owned(), 2)].into();
+        report.matrix =
+            [("lost @ link Push".to_owned(), 5), ("lost @ link Read".to_owned(), 1)].into();
+        report.latency_us = vec![(100, 10)];
+        let mut totals = Totals::new(2);
+        for (seed, recovery_ms) in [(1, 100), (2, 300), (3, 200)] {
+            report.recovery_ms = Some(recovery_ms);
+            let key = Key { commit: String::new(), config: String::new(), seed };
+            totals.add_row(1, &Row::new(&key, "", "", &report, false));
+            totals.add_report(1, &report);
+        }
+        let sum = &totals.variants[1];
+        assert_eq!((sum.runs, sum.operations, sum.failed()), (3, 30, 0));
+        assert_eq!(sum.recovery_median_ms(), Some(200));
+        assert_eq!(sum.latency_us.len(), 30);
+        assert_eq!(totals.coverage["last-copy"], (3, 6));
+        assert_eq!(totals.missed().len(), Mark::ALL.len() - 1);
+        assert_eq!(totals.paths()["lost"], (18, 2));
+    }
+}
