@@ -2,8 +2,10 @@
 
 set positional-arguments
 
-# cargo for the simulation: every crate sees `cfg(madsim)`, in a target folder of its own.
-simulated := "cargo --config \"build.rustflags=['--cfg','madsim']\" --config \"build.target-dir='target/sim'\""
+# cargo for the simulation: every crate sees `cfg(madsim)`, in a target folder of its own. External
+# commands, such as clippy, do not see what stands before their name.
+simulation := "--config \"build.rustflags=['--cfg','madsim']\" --config \"build.target-dir='target/sim'\""
+simulated := "cargo " + simulation
 
 # List the recipes.
 default:
@@ -16,6 +18,18 @@ sim *ARGS:
 # Run one seed in two processes and compare fingerprints: `just twice --seed 42`.
 twice *ARGS:
     @cargo sim --release -- twice "$@"
+
+# Run many seeds of scenarios on all cores, a row each: `just sweep --seeds 0..500`.
+sweep *ARGS:
+    @cargo sim --release -- sweep "$@"
+
+# Make a failing seed small: `just shrink --seed 7 --scenario FILE`.
+shrink *ARGS:
+    @cargo sim --release -- shrink "$@"
+
+# Shrink one failing seed of every negative scenario; the figures go to reports/out/shrink.csv.
+shrink-all *ARGS:
+    @cargo sim --release -- shrink --all-negative --csv reports/out/shrink.csv "$@"
 
 # Run scripts through World and print what is seen: `just script scenarios/scripts/NAME.txt`.
 script +PATHS:
@@ -68,7 +82,7 @@ fmt-check:
 # Lints, in both builds.
 clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
-    {{ simulated }} clippy --locked -p leasehold-sim --all-targets -- -D warnings
+    cargo clippy {{ simulation }} --locked -p leasehold-sim --all-targets -- -D warnings
 
 # Documentation builds and its links lead somewhere.
 docs:

@@ -222,13 +222,11 @@ pub struct Timer<P> {
 
 impl<P: Send + 'static> Timer<P> {
     /// Returns at the true time `at`, or at once if that has passed.
-    #[must_use]
     pub fn until(&self, at: u64) -> Until<P> {
         Until { timeline: Arc::clone(&self.timeline), slot: self.slot, at }
     }
 
     /// Returns after this many nanoseconds of true time.
-    #[must_use]
     pub fn after(&self, span_ns: u64) -> Until<P> {
         self.until(self.timeline.now() + span_ns)
     }

@@ -171,10 +171,9 @@ impl Search<'_> {
         self.spent.runs += judged.len() as u64;
         self.spent.events += judged.iter().map(|(_, events)| events).sum::<u64>();
         let hits = judged.into_iter().map(|(hit, _)| hit);
-        let first = batch.iter().zip(hits).find_map(|((which, case), hit)| {
+        batch.iter().zip(hits).find_map(|((which, case), hit)| {
             hit.map(|hit| (*which, Found { case: case.clone(), hit }))
-        });
-        first
+        })
     }
 }
 
