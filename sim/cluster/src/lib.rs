@@ -7,7 +7,8 @@
 //!
 //! Suggested reading order: [`scenario`], [`drawn`], [`disk`], [`net`], [`ledger`] (what clients
 //! know and how reads are judged), then, under `cfg(madsim)`, the `timeline` that everything waits
-//! on, the `clock`s, the `cluster`, its `workload` and its `nemesis`, and the `run`.
+//! on, the `clock`s, the `cluster`, its `workload` and its `nemesis`, and the `run`. What many runs
+//! are good for: [`coverage`], [`sweep`], `shrink`.
 
 pub mod seed;
 

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 /// Failing runs whose artefacts are kept; more of them rarely tell more.
 const KEPT_MAX: usize = 10;
-/// Where.
-const FOLDER: &str = "reports/out/failed";
+/// Where, beside the table.
+const FOLDER: &str = "failed";
 
 /// Keeps the scenario, what a run of it says, and how to see it again, of the first failures.
 pub fn artefacts(sweep: &Sweep, tally: &Tally) -> Result<()> {
@@ -26,7 +26,8 @@ pub fn folder(sweep: &Sweep, failure: &Failure) -> PathBuf {
     let variant = &sweep.variants[failure.job.variant];
     let stem = Path::new(&variant.name).file_stem().unwrap_or_default().to_string_lossy();
     let (hash, seed) = (&sweep.hashes[failure.job.variant][..8], failure.job.seed);
-    Path::new(FOLDER).join(format!("{stem}-{hash}-{seed}"))
+    let beside = sweep.table.parent().unwrap_or(Path::new(""));
+    beside.join(FOLDER).join(format!("{stem}-{hash}-{seed}"))
 }
 
 fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {

@@ -24,6 +24,7 @@ struct Sweep {
     hashes: Vec<String>,
     jobs: Vec<Job>,
     commit: String,
+    table: PathBuf,
 }
 
 /// Runs the seeds of a range; exit 1 if one fails.
@@ -63,7 +64,7 @@ impl Sweep {
             bail!("two of the scenarios are the same once --set is applied");
         }
         let jobs = jobs(variants.len(), args.seeds.clone(), args.shard);
-        Ok(Sweep { variants, hashes, jobs, commit: build::commit()? })
+        Ok(Sweep { variants, hashes, jobs, commit: build::commit()?, table: args.table.clone() })
     }
 
     fn key(&self, job: &Job) -> Key {
