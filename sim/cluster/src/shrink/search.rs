@@ -3,8 +3,11 @@
 use super::case::Case;
 use super::ddmin::ddmin;
 use super::passes::{PASSES, Pass};
+use crate::fingerprint::Fingerprint;
 use crate::run::{Asked, run};
 use crate::seed::Seed;
+use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 /// Events that all tries of one candidate may take together ...
 const EVENTS_PER_CANDIDATE: u64 = 400_000;
@@ -81,6 +84,7 @@ pub fn shrink(
         jobs: jobs.max(1),
         best: before.clone(),
         spent: Spent { runs: 1, events },
+        tried: BTreeMap::new(),
         go_on,
         ended: false,
     };
@@ -94,6 +98,8 @@ struct Search<'a> {
     jobs: usize,
     best: Found,
     spent: Spent,
+    /// Runs that did not violate the invariant within so many events.
+    tried: BTreeMap<u64, u64>,
     go_on: &'a mut dyn FnMut(&Progress<'_>) -> bool,
     ended: bool,
 }
@@ -145,6 +151,7 @@ impl Search<'_> {
             .enumerate()
             .flat_map(|(which, case)| seeds(case.seed, tries).map(move |seed| (which, case, seed)))
             .map(|(which, case, seed)| (which, Case { seed, ..case.clone() }))
+            .filter(|(_, case)| self.tried.get(&name(case)).is_none_or(|tried| *tried < events_max))
             .collect();
         for batch in trials.chunks(self.jobs) {
             let progress = Progress { pass, best: &self.best, spent: self.spent };
@@ -171,10 +178,25 @@ impl Search<'_> {
         self.spent.runs += judged.len() as u64;
         self.spent.events += judged.iter().map(|(_, events)| events).sum::<u64>();
         let hits = judged.into_iter().map(|(hit, _)| hit);
-        batch.iter().zip(hits).find_map(|((which, case), hit)| {
-            hit.map(|hit| (*which, Found { case: case.clone(), hit }))
-        })
+        let mut first = None;
+        for ((which, case), hit) in batch.iter().zip(hits) {
+            match hit {
+                None => drop(self.tried.insert(name(case), events_max)),
+                Some(hit) if first.is_none() => {
+                    first = Some((*which, Found { case: case.clone(), hit }));
+                }
+                Some(_) => {}
+            }
+        }
+        first
     }
+}
+
+/// Tells cases apart.
+fn name(case: &Case) -> u64 {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.feed(&(case.seed.0, case.scenario.to_table().to_string()));
+    fingerprint.finish()
 }
 
 /// The case's own seed, then others that follow from it.
