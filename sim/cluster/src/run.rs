@@ -277,6 +277,7 @@ impl Run {
     /// Ends every process, looks at the disks, and sums up.
     async fn end(mut self) -> Summary {
         let virtual_ns = self.now();
+        self.shared.watch.over();
         self.cluster.end();
         // Tasks of killed nodes are dropped when they are next polled; those that are not polled
         // before the run is over are never freed.

@@ -4,7 +4,7 @@
 //! at a node waits there until the node takes it, first come first served.
 
 use crate::record::{Kind, Record};
-use leasehold_proto::NodeId;
+use leasehold_proto::{ChunkHandle, ChunkVersion, NodeId, OpId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What became of a message.
@@ -43,6 +43,9 @@ struct Sent {
     message: Option<&'static str>,
     from: Option<NodeId>,
     to: Option<NodeId>,
+    chunk: Option<ChunkHandle>,
+    version: Option<ChunkVersion>,
+    op: Option<OpId>,
 }
 
 /// All messages of a run, and what waits where.
@@ -55,13 +58,14 @@ pub struct Flows {
 impl Flows {
     /// A message is sent: its number.
     pub fn sent(&mut self, record: &Record) -> u64 {
-        self.sent.push(Sent { message: record.message, from: record.from, to: record.to });
+        let Record { message, from, to, chunk, version, op, .. } = *record;
+        self.sent.push(Sent { message, from, to, chunk, version, op });
         self.sent.len() as u64
     }
 
     /// The network's word on a message, as a record without a time; none if it went as it should.
     pub fn passed(&mut self, Passage { flow, fate }: Passage) -> Option<Record> {
-        let Sent { message, from, to } = *self.get(flow)?;
+        let Sent { message, from, to, chunk, version, op } = *self.get(flow)?;
         let what = match fate {
             Fate::Cut => "Cut",
             Fate::Lost => "Lost",
@@ -86,6 +90,9 @@ impl Flows {
             message,
             from,
             to,
+            chunk,
+            version,
+            op,
             ..Record::default()
         })
     }

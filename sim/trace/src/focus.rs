@@ -3,8 +3,9 @@
 //! A checker tells in a sentence; the identities in it have one spelling each (`c1`, `v2`, `s3`,
 //! `n4`, `n5#6`), so that they can be told apart from words.
 
+use crate::record::Record;
 use crate::recording::{Recording, Violation};
-use leasehold_proto::{ChunkHandle, NodeId, OpId, Sequence};
+use leasehold_proto::{ChunkHandle, NodeId, OpId, RequestId, Sequence};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,7 +20,15 @@ pub struct Focus {
     pub ops: Vec<OpId>,
     /// The places in the chunk's order that are named.
     pub sequences: Vec<Sequence>,
+    /// When the last of what is named happened, in nanoseconds of true time: of a violation that
+    /// is found at the end of a run, the place to look at.
+    pub at_ns: Option<u64>,
+    #[serde(skip)]
+    requests: Vec<RequestId>,
 }
+
+/// A violation that is found this long after what it names is looked at where that happened.
+const LATE_NS: u64 = 1_000_000_000;
 
 impl Focus {
     /// What a violation is about. Where its sentence names no chunk, it is the one that was
@@ -31,15 +40,31 @@ impl Focus {
         for word in words(&violation.detail) {
             focus.take_in(word, &names);
         }
+        let until = recording.records.iter().rev();
+        let until = until.skip_while(|record| record.event > violation.event);
+        focus.find_operations(until.clone());
+        let named = |record: &&Record| {
+            focus.ops.is_empty() || record.op.is_some_and(|op| focus.ops.contains(&op))
+        };
         if focus.chunk.is_none() {
-            let until = recording.records.iter().rev();
-            let until = until.skip_while(|record| record.event > violation.event);
-            let named = |record: &&crate::Record| {
-                focus.ops.is_empty() || record.op.is_some_and(|op| focus.ops.contains(&op))
-            };
-            focus.chunk = until.filter(named).find_map(|record| record.chunk);
+            focus.chunk = until.clone().filter(named).find_map(|record| record.chunk);
         }
+        let last = until.filter(named).find(|_| !focus.ops.is_empty()).map(|r| r.true_ns);
+        focus.at_ns = last.filter(|at| at + LATE_NS < violation.true_ns);
         focus
+    }
+
+    /// A request of a client that is named is an operation.
+    fn find_operations<'a>(&mut self, records: impl Iterator<Item = &'a Record>) {
+        if self.requests.is_empty() {
+            return;
+        }
+        let is_named = |record: &&Record| {
+            self.nodes.contains(&record.node)
+                && record.request.is_some_and(|request| self.requests.contains(&request))
+        };
+        let ops: Vec<OpId> = records.filter(is_named).filter_map(|record| record.op).collect();
+        ops.into_iter().for_each(|op| push(&mut self.ops, op));
     }
 
     fn take_in(&mut self, word: &str, names: &BTreeMap<&str, NodeId>) {
@@ -47,6 +72,8 @@ impl Focus {
             self.chunk.get_or_insert(ChunkHandle(number));
         } else if let Some(number) = numbered(word, "s") {
             push(&mut self.sequences, Sequence(number));
+        } else if let Some(number) = numbered(word, "r") {
+            push(&mut self.requests, RequestId(number));
         } else if let Some(node) = names.get(word) {
             push(&mut self.nodes, *node);
         } else if let Some((client, number)) = word.split_once('#')
@@ -75,7 +102,6 @@ fn numbered(word: &str, prefix: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::naming::Role;
-    use crate::record::Record;
     use crate::recording::Node;
 
     fn recording(records: Vec<Record>) -> Recording {
@@ -85,7 +111,7 @@ mod tests {
             node(105, "n105", Role::Chunkserver),
             node(10_002, "n10002", Role::Client),
         ];
-        Recording { nodes, records }
+        Recording { nodes, records, over_ns: None }
     }
 
     fn of(detail: &str, records: Vec<Record>) -> Focus {
@@ -100,6 +126,32 @@ mod tests {
         assert_eq!(focus.nodes, [NodeId(104), NodeId(105)]);
         assert_eq!(focus.sequences, [Sequence(7)]);
         assert_eq!(focus.ops, [OpId { client: NodeId(10_002), number: 9 }]);
+    }
+
+    #[test]
+    fn a_request_leads_to_its_operation_and_to_when_it_ended() {
+        let op = OpId { client: NodeId(10_002), number: 31 };
+        let answered = Record {
+            event: 2,
+            true_ns: 7,
+            node: op.client,
+            request: Some(RequestId(8)),
+            op: Some(op),
+            ..Record::default()
+        };
+        let read = Record { op: Some(op), chunk: Some(ChunkHandle(4)), ..Record::default() };
+        let other = Record { event: 3, chunk: Some(ChunkHandle(5)), ..Record::default() };
+        let recording = recording(vec![read, answered, other]);
+        let violation = Violation {
+            detail: "no order explains the read of n10002, r8".into(),
+            event: 9,
+            true_ns: 9_000_000_000,
+            ..Violation::default()
+        };
+        let focus = Focus::of(&violation, &recording);
+        assert_eq!(focus.ops, [op]);
+        assert_eq!(focus.chunk, Some(ChunkHandle(4)));
+        assert_eq!(focus.at_ns, Some(7));
     }
 
     #[test]

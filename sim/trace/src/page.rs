@@ -59,16 +59,40 @@ impl Story<'_> {
     #[must_use]
     pub fn shown(&self, records_max: usize) -> Vec<&Record> {
         let last = self.violation.map_or(u64::MAX, |violation| violation.event);
-        let records: Vec<&Record> =
-            self.recording.records.iter().filter(|record| record.event <= last).collect();
-        let window = self.window.cloned().unwrap_or_else(|| {
-            let first = records.len().saturating_sub(records_max);
-            records.get(first).map_or(0, |record| record.true_ns)..u64::MAX
-        });
+        let over_ns = self.recording.over_ns.unwrap_or(u64::MAX);
+        let until = |record: &&Record| record.event <= last && record.true_ns < over_ns;
+        let records: Vec<&Record> = self.recording.records.iter().filter(until).collect();
+        let window = self.window.cloned().unwrap_or_else(|| self.stretch(&records, records_max));
         let kept = |record: &&Record| {
             window.contains(&record.true_ns) || (record.true_ns < window.start && stands(record))
         };
         records.into_iter().filter(kept).collect()
+    }
+
+    /// As much as may be shown, around what it is about.
+    fn stretch(&self, records: &[&Record], records_max: usize) -> Range<u64> {
+        let about = self.focus().at_ns.map_or(records.len(), |at_ns| {
+            let place = records.partition_point(|record| record.true_ns <= at_ns);
+            (place + records_max / 2).min(records.len())
+        });
+        let at = |place: usize| records.get(place).map(|record| record.true_ns);
+        let from = at(about.saturating_sub(records_max)).unwrap_or(0);
+        from..at(about).map_or(u64::MAX, |at_ns| at_ns + 1)
+    }
+
+    /// Writes `trace.jsonl`: everything, or what the window keeps, a record a line.
+    ///
+    /// # Errors
+    /// Of the writer.
+    pub fn write_jsonl(&self, to: &mut dyn Write) -> io::Result<()> {
+        let whole = self.window.is_none();
+        let shown = if whole { Vec::new() } else { self.shown(usize::MAX) };
+        let all = self.recording.records.iter().filter(|_| whole);
+        for record in all.chain(shown) {
+            serde_json::to_writer(&mut *to, record)?;
+            to.write_all(b"\n")?;
+        }
+        to.flush()
     }
 
     /// Writes `trace.html`.
@@ -158,7 +182,7 @@ mod tests {
         records.extend((4..=9).map(|event| record(event, "Wake", Kind::Input)));
         records[4].text = "</script>".into();
         records[5].chunk = Some(ChunkHandle(7));
-        Recording { nodes: Vec::new(), records }
+        Recording { nodes: Vec::new(), records, over_ns: None }
     }
 
     fn events(story: &Story<'_>, max: usize) -> Vec<u64> {

@@ -153,7 +153,7 @@ mod tests {
         ];
         let node = |id, role| Node { id: NodeId(id), name: format!("n{id}"), role };
         let nodes = vec![node(1, Role::Master), node(2, Role::Chunkserver)];
-        let recording = Recording { nodes, records };
+        let recording = Recording { nodes, records, over_ns: None };
         let violation = Violation { invariant: "I1".into(), event: 9, ..Violation::default() };
         let title = Title::default();
         let story = Story {

@@ -59,6 +59,7 @@ pub struct Recorder {
     requests: Requests,
     steps: BTreeMap<NodeId, u64>,
     nodes: BTreeSet<NodeId>,
+    over_ns: Option<u64>,
 }
 
 impl Recorder {
@@ -72,6 +73,7 @@ impl Recorder {
             requests: Requests::default(),
             steps: BTreeMap::new(),
             nodes: BTreeSet::new(),
+            over_ns: None,
         }
     }
 
@@ -157,6 +159,11 @@ impl Recorder {
         self.records.push(record);
     }
 
+    /// The run is over: what comes is only its end.
+    pub fn over(&mut self, true_ns: u64) {
+        self.over_ns.get_or_insert(true_ns);
+    }
+
     /// What people call the nodes.
     #[must_use]
     pub fn naming(&self) -> &dyn Naming {
@@ -170,7 +177,7 @@ impl Recorder {
         let node = |id: &NodeId| Node { id: *id, name: naming.name(*id), role: naming.role(*id) };
         let mut nodes: Vec<Node> = self.nodes.iter().map(node).collect();
         nodes.sort_by_key(|node| (node.role, node.id));
-        Recording { nodes, records: self.records }
+        Recording { nodes, records: self.records, over_ns: self.over_ns }
     }
 
     fn record(&mut self, at: Moment) -> Record {

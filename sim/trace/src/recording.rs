@@ -4,7 +4,6 @@ use crate::naming::Role;
 use crate::record::Record;
 use leasehold_proto::NodeId;
 use serde::Serialize;
-use std::io::{self, Write};
 
 /// A node that something happened at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +23,9 @@ pub struct Recording {
     pub nodes: Vec<Node>,
     /// In the order in which things happened.
     pub records: Vec<Record>,
+    /// When the runner began to take everything down, in nanoseconds of true time: what comes
+    /// after is no fault of anybody.
+    pub over_ns: Option<u64>,
 }
 
 /// What was wrong.
@@ -60,17 +62,5 @@ impl Recording {
     pub fn name(&self, node: NodeId) -> String {
         let known = self.nodes.iter().find(|known| known.id == node);
         known.map_or_else(|| node.to_string(), |known| known.name.clone())
-    }
-
-    /// Writes `trace.jsonl`: a record a line.
-    ///
-    /// # Errors
-    /// Of the writer.
-    pub fn write_jsonl(&self, to: &mut dyn Write) -> io::Result<()> {
-        for record in &self.records {
-            serde_json::to_writer(&mut *to, record)?;
-            to.write_all(b"\n")?;
-        }
-        to.flush()
     }
 }

@@ -13,6 +13,8 @@ use std::fmt::Write;
 const PER_NODE_MAX: usize = 10;
 /// Lines at the most.
 const LINES_MAX: usize = 44;
+/// Until then everybody begins.
+const BEGINNING_NS: u64 = 200_000_000;
 /// Characters of a line at the most.
 const COLUMNS_MAX: usize = 140;
 
@@ -34,12 +36,15 @@ impl Story<'_> {
     pub fn tale(&self) -> String {
         let Some(violation) = self.violation else { return String::new() };
         let chosen = self.chosen(violation);
-        let width = |record: &&Record| self.recording.name(record.node).len();
-        let width = chosen.iter().map(width).max().unwrap_or(0);
+        let who = |record: &Record| match record.kind {
+            Kind::Fault => "fault".to_owned(),
+            _ => self.recording.name(record.node),
+        };
+        let width = chosen.iter().map(|record| who(record).len()).max().unwrap_or(0);
         let mut out = String::new();
         for record in chosen {
             let before = violation.true_ns.saturating_sub(record.true_ns);
-            let who = self.recording.name(record.node);
+            let who = who(record);
             let line = format!(
                 "{:>13.6}  {:>10}  {who:<width$}  {}",
                 record.true_ns as f64 / 1e9,
@@ -80,7 +85,11 @@ impl Story<'_> {
     fn unrepeated(&self, violation: &Violation) -> impl Iterator<Item = (usize, &Record)> {
         let mut held = BTreeSet::new();
         let records = self.recording.records.iter().enumerate();
-        let until = records.take_while(move |(_, record)| record.event <= violation.event);
+        // What came long after the named operations is not what led to it.
+        let last_ns = self.focus().at_ns.unwrap_or(violation.true_ns);
+        let until = records.take_while(move |(_, record)| {
+            record.event <= violation.event && record.true_ns <= last_ns
+        });
         until.filter(move |(_, record)| match record.what {
             "LeaseTaken" => held.insert((record.node, record.chunk, record.version)),
             "LeaseEnded" => {
@@ -97,8 +106,11 @@ impl Story<'_> {
 }
 
 fn worth(focus: &Focus, record: &Record) -> Option<Worth> {
-    if matches!(record.kind, Kind::Fault | Kind::Outside) {
-        return Some(Worth::Fault);
+    match record.kind {
+        Kind::Fault => return Some(Worth::Fault),
+        // That everybody began once is no news.
+        Kind::Outside => return (record.true_ns > BEGINNING_NS).then_some(Worth::Fault),
+        Kind::Input | Kind::Effect | Kind::Event | Kind::Network => {}
     }
     let of_chunk = focus.chunk.is_none_or(|chunk| record.concerns(chunk));
     let of_op = record.op.is_some_and(|op| focus.ops.contains(&op));
@@ -144,7 +156,7 @@ mod tests {
 
     fn tale(records: Vec<Record>, detail: &str) -> String {
         let node = |id| Node { id: NodeId(id), name: format!("n{id}"), role: Role::Chunkserver };
-        let recording = Recording { nodes: (1..=9).map(node).collect(), records };
+        let recording = Recording { nodes: (1..=9).map(node).collect(), records, over_ns: None };
         let detail = detail.to_owned();
         let violation =
             Violation { detail, event: 500, true_ns: 500_000_000, ..Violation::default() };

@@ -161,6 +161,14 @@ impl Watch {
         }
     }
 
+    /// The run is over: from here on it is only taken down.
+    pub fn over(&self) {
+        let now = self.timeline.now();
+        if let Some(recorder) = &mut self.state().recorder {
+            recorder.over(now);
+        }
+    }
+
     /// Writes into the ledger, or asks it for its judgement; true time is given.
     pub fn ledger<R>(&self, ask: impl FnOnce(&mut Ledger, u64) -> R) -> R {
         let now = self.timeline.now();

@@ -9,7 +9,9 @@ const names = new Map(told.nodes.map(node => [node.id, node.name]));
 const roles = new Map(told.nodes.map(node => [node.id, node.role]));
 const nameOf = id => names.get(id) ?? "n" + id;
 const opName = op => op ? nameOf(op.client) + "#" + op.number : "";
-const endNs = records.length ? Math.max(records.at(-1).true_ns, violation?.true_ns ?? 0) : 0;
+// A page of a stretch of a run ends with it, although the violation was found later.
+const lastShown = records.at(-1)?.true_ns ?? 0;
+const endNs = told.focus.at_ns ? lastShown : Math.max(lastShown, violation?.true_ns ?? 0);
 
 const CATEGORIES = [
   { id: "lease", name: "leases", color: "#0072b2", words: ["AskLease", "GrantLease"] },
@@ -186,7 +188,7 @@ function story() {
   const seen = new Set(), rows = [];
   const believes = (r) => { const key = r.node + "/" + r.chunk + "/" + r.version; const known = seen.has(key); seen.add(key); return known; };
   for (const r of records) {
-    if (r.kind === "fault" || isLife(r)) { if (r.true_ns > 0 && !(isLife(r) && r.true_ns < 1e6)) rows.push(r); continue; }
+    if (r.kind === "fault" || isLife(r)) { if (!isLife(r) || r.true_ns > 2e8) rows.push(r); continue; }
     if (!relevant(r)) continue;
     if (r.what === "LeaseTaken" && believes(r)) continue;
     if (r.what === "LeaseEnded") seen.delete(r.node + "/" + r.chunk + "/" + r.version);

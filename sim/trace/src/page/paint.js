@@ -225,7 +225,6 @@ function drawClashes() {
 function drawMessages() {
   if (view.messages === "none") return;
   const faint = new Map(), strong = new Map(), seen = new Set(), lost = [], heads = [];
-  const many = view.to - view.from;
   const [low, high] = [firstAt(unitNs(view.from) - 2e9), unitNs(view.to)];
   for (let i = low; i < records.length && records[i].true_ns <= high; i++) {
     const r = records[i];
@@ -253,7 +252,8 @@ function drawMessages() {
     if (follows) heads.push([a, from.y, b, to.y, color]);
   }
   stroke(faint, 0.22, 1);
-  stroke(strong, many ? 0.85 : 1, 1.3);
+  const lines = [...strong.values()].reduce((sum, group) => sum + group.length / 4, 0);
+  stroke(strong, Math.min(0.9, Math.max(0.12, 260 / lines)), 1.3);
   for (const [a, y, b, to, follows] of lost) drawLost(a, y, b, to, follows);
   if (heads.length < 1500) for (const head of heads) arrowHead(...head);
 }
@@ -328,9 +328,10 @@ function drawDots() {
       labelled.push([r, px, lane]);
     }
   }
-  const taken = new Map();
+  // Far away only milestones have names.
+  const near = labelled.length < 400, taken = new Map();
   const weight = ([r]) => (r.i === view.chosen ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
-  for (const [r, px, lane] of labelled.map((l, at) => [l, at]).sort((a, b) => weight(a[0]) - weight(b[0]) || a[1] - b[1]).map(l => l[0])) label(r, px, lane, taken);
+  for (const [r, px, lane] of labelled.map((l, at) => [l, at]).sort((a, b) => weight(a[0]) - weight(b[0]) || a[1] - b[1]).map(l => l[0])) if (near || weight([r]) < 2) label(r, px, lane, taken);
 }
 function dot(r, px, y, fact, active) {
   if (r.kind === "outside") { pen.fillStyle = "#1f2328"; pen.fillRect(px - 3, y - 5, 6, 10); return; }

@@ -75,7 +75,7 @@ function zoom(factor, unit = (view.from + view.to) / 2) {
 }
 // From the first of the last milestones to the violation and a little beyond.
 function lookAtViolation() {
-  const end = violation ? violation.true_ns : endNs;
+  const end = told.focus.at_ns ?? (violation ? violation.true_ns : endNs);
   const near = story().filter(r => r.true_ns <= end && r.kind === "event");
   const first = near[Math.max(0, near.length - 12)] ?? records[0];
   let from = Math.max(first?.true_ns ?? 0, end - 12e9), span = Math.max(end - from, 20e6);

@@ -63,9 +63,13 @@ pub struct RunArgs {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
-    /// Run the seed once more and write everything that happens into this folder
+    /// Run the seed once more and write trace.html, trace.perfetto.json and trace.jsonl into this
+    /// folder: what happened, as a page, for ui.perfetto.dev, and as a record a line
     #[arg(long, value_name = "DIR")]
     pub trace: Option<PathBuf>,
+    /// Of these seconds only; without it, the page shows the last 60,000 records
+    #[arg(long, value_name = "FROM..TO", value_parser = seconds, requires = "trace")]
+    pub window: Option<Range<u64>>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]
     pub digests: Option<PathBuf>,
@@ -137,6 +141,18 @@ pub struct ShrinkArgs {
     /// Appends what it cost and gave to this CSV file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+}
+
+/// Nanoseconds of a span that is given in seconds.
+fn seconds(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || format!("`{text}` is not FROM..TO in seconds, such as 8.5..10");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let nanos = |text: &str| {
+        let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..1e9).contains(seconds));
+        seconds.map(|seconds| (seconds * 1e9) as u64).ok_or_else(wrong)
+    };
+    let range = nanos(from)?..nanos(to)?;
+    if range.is_empty() { Err(format!("{text} is no time at all")) } else { Ok(range) }
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

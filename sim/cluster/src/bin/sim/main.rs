@@ -7,6 +7,8 @@ mod report;
 #[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
+mod say;
+#[cfg(madsim)]
 mod shrink;
 #[cfg(madsim)]
 mod sweep;

@@ -1,16 +1,13 @@
 //! What a person is told about a run.
 
-use leasehold_sim::cluster::Found;
+use crate::say::say;
 use leasehold_sim::log::Line;
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
-/// Happenings before a violation that are looked at, and shown of each node.
-const LOOK_BACK: u64 = 3_000;
-const SHOWN_PER_NODE: usize = 8;
+/// Of an event that is printed.
 const SHOWN_CHARS: usize = 220;
 
 /// Runs a seed and measures it.
@@ -70,42 +67,9 @@ pub fn end_progress() {
     }
 }
 
-/// The violated sentence, the last events of every node before it, and the command that shows the
-/// same again.
-pub fn violation(scenario: &Scenario, seed: Seed, found: &Found, again: &str) {
-    let wrong = &found.wrong;
-    println!("\nVIOLATED {}: {}", wrong.invariant, wrong.sentence);
-    println!("  at {:.6} s, event {}", found.true_ns as f64 / 1e9, found.number);
-    println!("  {}", wrong.detail);
-    // A run is a function of its seed: running it once more gives the text that the first one did
-    // without.
-    let mut asked = Asked::default();
-    asked.log.watch = Some(found.number.saturating_sub(LOOK_BACK)..=found.number);
-    last_events(&run(scenario, seed, asked).lines);
-    println!("\nreplay: just sim --seed {}{again}", seed.0);
-}
-
-fn last_events(lines: &[Line]) {
-    let mut by_node: BTreeMap<_, Vec<&Line>> = BTreeMap::new();
-    for line in lines {
-        by_node.entry(line.node).or_default().push(line);
-    }
-    for (node, lines) in by_node {
-        println!("\n  last events at {node}:");
-        for line in &lines[lines.len().saturating_sub(SHOWN_PER_NODE)..] {
-            show(line);
-        }
-    }
-}
-
 /// One event, cut to what fits a screen.
 pub fn show(line: &Line) {
     let cut: String = line.what.chars().take(SHOWN_CHARS).collect();
     let more = if cut.len() < line.what.len() { " ..." } else { "" };
-    println!(
-        "  {:>8} {:>12.6} s  {}  {cut}{more}",
-        line.number,
-        line.true_ns as f64 / 1e9,
-        line.node
-    );
+    say!("  {:>8} {:>12.6} s  {}  {cut}{more}", line.number, line.true_ns as f64 / 1e9, line.node);
 }

@@ -2,7 +2,8 @@
 
 use crate::args::RunArgs;
 use crate::report::{self, Verdict};
-use crate::traces;
+use crate::say::say;
+use crate::traces::Explained;
 use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::{Asked, Outcome};
@@ -23,36 +24,33 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 
 fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let seed = Seed(args.seed);
-    if !args.json {
-        println!("{}", Drawn::draw(scenario, seed));
-    }
     let outcome = play(args, scenario, seed)?;
-    if let Some(folder) = &args.trace {
-        traces::write(folder, &traces::record(scenario, seed, &outcome)?)?;
-    }
+    let drawn = Drawn::draw(scenario, seed).to_string();
+    let verdict = report::verdict(scenario, &outcome);
+    let violated = matches!(verdict, Verdict::Violated);
     if args.json {
-        println!("{}", serde_json::to_string(&outcome.summary)?);
-    } else {
-        println!("{}", outcome.summary);
+        say!("{}", serde_json::to_string(&outcome.summary)?);
+    } else if !violated {
+        say!("{drawn}\n{}", outcome.summary);
     }
-    Ok(match report::verdict(scenario, &outcome) {
+    if args.trace.is_some() || violated {
+        let explained = Explained::new(args, scenario, &outcome)?;
+        explained.write()?;
+        explained.tell(&drawn);
+    }
+    Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
         Verdict::Thin(why) => {
-            println!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
+            say!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
             ExitCode::FAILURE
         }
-        Verdict::Violated | Verdict::NotShown => {
-            let found = outcome.found.as_ref().context("a violation was found")?;
-            report::violation(scenario, seed, found, &args.scenario.again());
-            ExitCode::FAILURE
-        }
+        Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
     })
 }
 
 /// Runs seeds from the given one on until the expected violation shows. A rule that is not in
 /// force may break other sentences first: those seeds are counted, and passed over.
 fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitCode> {
-    println!("without a rule: {}\nseeds are run until {id} is violated", scenario.about);
     let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in args.seed..args.seed + scenario.seeds_max {
         let outcome = play(args, scenario, Seed(seed))?;
@@ -61,15 +59,14 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
             *others.entry(found.wrong.invariant).or_default() += 1;
             continue;
         }
-        if let Some(folder) = &args.trace {
-            traces::write(folder, &traces::record(scenario, Seed(seed), &outcome)?)?;
-        }
-        report::violation(scenario, Seed(seed), found, &args.scenario.again());
-        let tried = seed - args.seed + 1;
-        println!("\nviolated as expected: {id}, by seed {seed}; {}", passed_over(tried, &others));
+        let explained = Explained::new(args, scenario, &outcome)?;
+        explained.write()?;
+        let tried = passed_over(seed - args.seed + 1, &others);
+        explained.tell(&format!("without a rule: {}\nseeds: {tried}", scenario.about));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("NOT violated, though expected: {id}; {}", passed_over(scenario.seeds_max, &others));
+    let tried = passed_over(scenario.seeds_max, &others);
+    say!("NOT violated, though expected: {id}\nwithout a rule: {}\nseeds: {tried}", scenario.about);
     Ok(ExitCode::FAILURE)
 }
 

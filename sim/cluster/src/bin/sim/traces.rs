@@ -1,36 +1,99 @@
-//! A run once more, recorded, and the files that tell of it.
+//! A run once more, recorded: what a person is told of its failure, and the files about it.
 
+use crate::args::RunArgs;
+use crate::say::say;
 use anyhow::{Context, Result, ensure};
 use leasehold_sim::run::{Asked, Outcome, run};
-use leasehold_sim::scenario::Scenario;
+use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
-use leasehold_trace::Recording;
+use leasehold_trace::{Recording, Story, Title, Violation};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Runs a seed again and records it. A run is a function of its seed: recording only those that
-/// somebody asks about keeps all others cheap.
-pub fn record(scenario: &Scenario, seed: Seed, outcome: &Outcome) -> Result<Recording> {
-    let mut asked = Asked::default();
-    asked.log.record = true;
-    let again = run(scenario, seed, asked);
-    let (first, second) = (&outcome.summary.fingerprint, &again.summary.fingerprint);
-    ensure!(first == second, "seed {}: {first} became {second} when it was recorded", seed.0);
-    again.recording.context("a recording was asked for")
+/// Where the replay command suggests to write the files.
+const FOLDER: &str = "reports/out/trace";
+
+/// A run, and how it ended, for people.
+pub struct Explained<'a> {
+    args: &'a RunArgs,
+    title: Title,
+    recording: Recording,
+    violation: Option<Violation>,
 }
 
-/// Writes everything that there is to read of a run into a folder.
-pub fn write(folder: &Path, recording: &Recording) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    file(&folder.join("trace.jsonl"), |to| recording.write_jsonl(to))
+impl<'a> Explained<'a> {
+    /// Runs a seed again and records it. A run is a function of its seed: recording only those
+    /// that somebody asks about keeps all others cheap.
+    pub fn new(args: &'a RunArgs, scenario: &Scenario, outcome: &Outcome) -> Result<Self> {
+        let seed = outcome.summary.seed;
+        let mut asked = Asked::default();
+        asked.log.record = true;
+        let again = run(scenario, Seed(seed), asked);
+        let (first, second) = (&outcome.summary.fingerprint, &again.summary.fingerprint);
+        ensure!(first == second, "seed {seed}: {first} became {second} when it was recorded");
+        let path = args.scenario.scenario.as_ref();
+        let title = Title {
+            scenario: path.map_or("the standard scenario".into(), |p| p.display().to_string()),
+            about: scenario.about.clone(),
+            replay: format!("just sim --seed {seed}{} --trace {FOLDER}", args.scenario.again()),
+        };
+        let violation = again.found.map(|found| Violation {
+            expected: matches!(&scenario.expect, Expect::Violation(id) if found.wrong.invariant == id),
+            invariant: found.wrong.invariant.to_owned(),
+            sentence: found.wrong.sentence.to_owned(),
+            detail: found.wrong.detail,
+            true_ns: found.true_ns,
+            event: found.number,
+        });
+        let recording = again.recording.context("a recording was asked for")?;
+        Ok(Explained { args, title, recording, violation })
+    }
+
+    fn story(&self) -> Story<'_> {
+        Story {
+            title: &self.title,
+            recording: &self.recording,
+            violation: self.violation.as_ref(),
+            window: self.args.window.as_ref(),
+        }
+    }
+
+    /// Writes everything that there is to read of the run, if somebody wants it.
+    pub fn write(&self) -> Result<()> {
+        let Some(folder) = &self.args.trace else { return Ok(()) };
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let story = self.story();
+        file(&folder.join("trace.jsonl"), |to| story.write_jsonl(to))?;
+        file(&folder.join("trace.perfetto.json"), |to| story.write_perfetto(to))?;
+        file(&folder.join("trace.html"), |to| story.write_html(to))
+    }
+
+    /// The violated sentence, what was seen, what ran, what led to it, and the command that shows
+    /// it again.
+    pub fn tell(&self, ran: &str) {
+        let Some(violation) = &self.violation else { return };
+        let as_expected = if violation.expected { " AS EXPECTED" } else { "" };
+        say!("VIOLATED{as_expected} {}: {}", violation.invariant, violation.sentence);
+        say!("  {}", violation.detail);
+        let (at, event) = (violation.true_ns as f64 / 1e9, violation.event);
+        say!("  found at {at:.6} s, event {event}, in {}", self.title.scenario);
+        ran.lines().for_each(|line| say!("  {line}"));
+        say!("\n    true time   until then  what led to it");
+        say!("{}", self.story().tale());
+        if let Some(folder) = &self.args.trace {
+            say!("to look at it: {}", folder.join("trace.html").display());
+        }
+        let expected = if violation.expected { "violated as expected; " } else { "" };
+        say!("{expected}replay: {}", self.title.replay);
+    }
 }
 
 /// Writes a file whole: a name stands only for what is complete.
 fn file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let part = path.with_extension("part");
-    let options = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);
-    let mut to = BufWriter::new(options.with_context(|| part.display().to_string())?);
-    fill(&mut to).and_then(|()| to.flush()).with_context(|| part.display().to_string())?;
+    let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);
+    let mut to = BufWriter::new(opened.with_context(|| part.display().to_string())?);
+    fill(&mut to).with_context(|| part.display().to_string())?;
     fs::rename(&part, path).with_context(|| path.display().to_string())
 }
