@@ -31,7 +31,7 @@ shrink *ARGS:
 shrink-all *ARGS:
     @cargo sim --release -- shrink --all-negative --csv reports/out/shrink.csv "$@"
 
-# Run scripts through World and print what is seen: `just script scenarios/scripts/NAME.txt`.
+# Run scripts through World and print what is seen: `just script scenarios/scripts/NAME.txt`; `--html FILE` for a page.
 script +PATHS:
     @cargo run -q -p leasehold-world --bin script -- "$@"
 

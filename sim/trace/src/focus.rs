@@ -20,15 +20,12 @@ pub struct Focus {
     pub ops: Vec<OpId>,
     /// The places in the chunk's order that are named.
     pub sequences: Vec<Sequence>,
-    /// When the last of what is named happened, in nanoseconds of true time: of a violation that
-    /// is found at the end of a run, the place to look at.
+    /// Of a violation that is found when the run is over: when the operation that it names ended,
+    /// in nanoseconds of true time. That is the place to look at.
     pub at_ns: Option<u64>,
     #[serde(skip)]
     requests: Vec<RequestId>,
 }
-
-/// A violation that is found this long after what it names is looked at where that happened.
-const LATE_NS: u64 = 1_000_000_000;
 
 impl Focus {
     /// What a violation is about. Where its sentence names no chunk, it is the one that was
@@ -50,7 +47,8 @@ impl Focus {
             focus.chunk = until.clone().filter(named).find_map(|record| record.chunk);
         }
         let last = until.filter(named).find(|_| !focus.ops.is_empty()).map(|r| r.true_ns);
-        focus.at_ns = last.filter(|at| at + LATE_NS < violation.true_ns);
+        let at_the_end = recording.over_ns.is_some_and(|over_ns| over_ns <= violation.true_ns);
+        focus.at_ns = last.filter(|_| at_the_end);
         focus
     }
 
@@ -141,7 +139,8 @@ mod tests {
         };
         let read = Record { op: Some(op), chunk: Some(ChunkHandle(4)), ..Record::default() };
         let other = Record { event: 3, chunk: Some(ChunkHandle(5)), ..Record::default() };
-        let recording = recording(vec![read, answered, other]);
+        let mut recording = recording(vec![read, answered, other]);
+        recording.over_ns = Some(8_000_000_000);
         let violation = Violation {
             detail: "no order explains the read of n10002, r8".into(),
             event: 9,
@@ -152,6 +151,8 @@ mod tests {
         assert_eq!(focus.ops, [op]);
         assert_eq!(focus.chunk, Some(ChunkHandle(4)));
         assert_eq!(focus.at_ns, Some(7));
+        recording.over_ns = None;
+        assert_eq!(Focus::of(&violation, &recording).at_ns, None, "found when it happened");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::words::{self, Clock};
 use leasehold_proto::{Effect, Input, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Of more nodes than this, a sentence names only some.
+const NAMED_MAX: usize = 4;
+
 /// Where and when something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -132,10 +135,10 @@ impl Recorder {
     pub fn fault(&mut self, at: Moment, fault: &Fault) {
         let Fault { number, name, ends, nodes, others, text } = fault;
         let record = self.record(at);
-        let victims = self.naming.names(nodes);
+        let victims = self.several(nodes);
         let against = match others.as_slice() {
             [] => String::new(),
-            others => format!(" from {}", self.naming.names(others)),
+            others => format!(" from {}", self.several(others)),
         };
         let how = if *ends { "ends" } else { "begins" };
         let words = format!("{name} {how}: {victims}{against} {text}");
@@ -178,6 +181,16 @@ impl Recorder {
         let mut nodes: Vec<Node> = self.nodes.iter().map(node).collect();
         nodes.sort_by_key(|node| (node.role, node.id));
         Recording { nodes, records: self.records, over_ns: self.over_ns }
+    }
+
+    /// The names of some nodes, or how many there are.
+    fn several(&self, nodes: &[NodeId]) -> String {
+        match nodes.get(..NAMED_MAX) {
+            Some(few) if nodes.len() > NAMED_MAX + 1 => {
+                format!("{} and {} more", self.naming.names(few), nodes.len() - NAMED_MAX)
+            }
+            _ => self.naming.names(nodes),
+        }
     }
 
     fn record(&mut self, at: Moment) -> Record {

@@ -83,7 +83,7 @@ impl Story<'_> {
 
     /// Everything up to the violation, but of a lease's renewals only the first.
     fn unrepeated(&self, violation: &Violation) -> impl Iterator<Item = (usize, &Record)> {
-        let mut held = BTreeSet::new();
+        let (mut held, mut configured) = (BTreeSet::new(), BTreeSet::new());
         let records = self.recording.records.iter().enumerate();
         // What came long after the named operations is not what led to it.
         let last_ns = self.focus().at_ns.unwrap_or(violation.true_ns);
@@ -91,6 +91,10 @@ impl Story<'_> {
             record.event <= violation.event && record.true_ns <= last_ns
         });
         until.filter(move |(_, record)| match record.what {
+            // A master that restarts tells its log again.
+            "Configured" if record.kind == Kind::Event => {
+                configured.insert((record.chunk, record.version))
+            }
             "LeaseTaken" => held.insert((record.node, record.chunk, record.version)),
             "LeaseEnded" => {
                 held.remove(&(record.node, record.chunk, record.version));

@@ -20,10 +20,12 @@ pub mod judge;
 pub mod world;
 pub mod fair;
 pub mod show;
+pub mod chronicle;
 pub mod script;
 pub mod walk;
 
 pub use action::{Action, Failure};
+pub use chronicle::Chronicle;
 pub use cluster::{Cluster, Happening};
 pub use judge::Violation;
 pub use shape::Shape;

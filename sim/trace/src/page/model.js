@@ -93,6 +93,7 @@ function chain(i) {
 
 const concerns = (r, chunk) => r.chunk === chunk || (r.chunks?.includes(chunk) ?? false);
 const told_ops = new Set(told.focus.ops.map(opName));
+const isNamed = r => r.op !== undefined && told_ops.has(opName(r.op));
 const sequences = new Set(told.focus.sequences);
 
 // What the view follows at the moment.
@@ -106,29 +107,31 @@ function relevant(r) {
 // Spans: leases by belief, the master's count of them, configurations, lives, pauses, faults.
 function leaseSpans(taken) {
   const open = new Map(), spans = [];
-  const close = (key, at) => { const s = open.get(key); if (s) { s.to = Math.min(s.to, at); open.delete(key); } };
+  const close = (key, r) => { const s = open.get(key); if (s && r.true_ns <= s.to) [s.to, s.j] = [r.true_ns, r.i]; open.delete(key); };
   for (const r of records) {
     const key = r.node + "/" + r.chunk + "/" + (taken ? "" : r.nodes?.[0]);
     if (r.what === (taken ? "LeaseTaken" : "LeaseGranted")) {
       const known = open.get(key);
       if (known && known.version === r.version && known.to >= r.true_ns) { known.to = r.until_ns; continue; }
-      close(key, r.true_ns);
+      close(key, r);
       const span = { node: r.node, chunk: r.chunk, version: r.version, from: r.true_ns, to: r.until_ns, i: r.i, holder: r.nodes?.[0] };
       open.set(key, span);
       spans.push(span);
-    } else if (taken && r.what === "LeaseEnded") close(key, r.true_ns);
-    else if (r.what === "Ends") for (const k of [...open.keys()]) if (k.startsWith(r.node + "/")) close(k, r.true_ns);
+    } else if (taken && r.what === "LeaseEnded") close(key, r);
+    else if (r.what === "Ends") for (const k of [...open.keys()]) if (k.startsWith(r.node + "/")) close(k, r);
   }
   return spans;
 }
 
+// A master that restarts tells its log again.
+const repeated = new Set();
 function configurationSpans() {
   const last = new Map(), spans = [];
   for (const r of records) {
     if (r.kind !== "event" || (r.what !== "Configured" && r.what !== "Freed")) continue;
     const known = last.get(r.chunk);
-    if (known && r.what === "Configured" && r.version <= known.version) continue;
-    if (known) known.to = r.true_ns;
+    if (known && r.what === "Configured" && r.version <= known.version) { repeated.add(r.i); continue; }
+    if (known) [known.to, known.j] = [r.true_ns, r.i];
     if (r.what === "Freed") { last.delete(r.chunk); continue; }
     const span = { chunk: r.chunk, version: r.version, members: r.nodes ?? [], from: r.true_ns, to: endNs, i: r.i };
     last.set(r.chunk, span);
@@ -141,7 +144,7 @@ function lifeSpans() {
   const down = new Map(), spans = [];
   for (const r of records) {
     if (!isLife(r)) continue;
-    if (r.what === "Starts") { if (down.has(r.node)) { down.get(r.node).to = r.true_ns; down.delete(r.node); } }
+    if (r.what === "Starts") { if (down.has(r.node)) { Object.assign(down.get(r.node), { to: r.true_ns, j: r.i }); down.delete(r.node); } }
     else if (!down.has(r.node)) {
       const span = { node: r.node, from: r.true_ns, to: Infinity, i: r.i };
       down.set(r.node, span);
@@ -159,7 +162,7 @@ function faultSpans() {
       const span = { name: r.what, nodes: r.nodes ?? [], others: r.others ?? [], from: r.true_ns, to: Infinity, i: r.i, text: r.text };
       open.set(r.fault, span);
       spans.push(span);
-    } else if (open.has(r.fault)) { open.get(r.fault).to = r.true_ns; open.delete(r.fault); }
+    } else if (open.has(r.fault)) { Object.assign(open.get(r.fault), { to: r.true_ns, j: r.i }); open.delete(r.fault); }
   }
   const rows = [];
   for (const span of spans) {
@@ -179,14 +182,15 @@ const downs = lifeSpans(), faults = faultSpans();
 const clashes = [];
 for (const a of leases) for (const b of leases) {
   if (a.i < b.i && a.chunk === b.chunk && a.node !== b.node && b.from < a.to) {
-    clashes.push({ a, b, chunk: a.chunk, from: b.from, to: Math.min(a.to, b.to) });
+    const first = a.to < b.to ? a : b;
+    clashes.push({ a, b, chunk: a.chunk, from: b.from, i: b.i, to: first.to, j: first.j });
   }
 }
 
 // The story of what is followed: milestones, faults, and the operations that the violation names.
 function story() {
   const seen = new Set(), rows = [];
-  const believes = (r) => { const key = r.node + "/" + r.chunk + "/" + r.version; const known = seen.has(key); seen.add(key); return known; };
+  const believes = r => { const key = r.node + "/" + r.chunk + "/" + r.version; const known = seen.has(key); seen.add(key); return known; };
   for (const r of records) {
     if (r.kind === "fault" || isLife(r)) { if (!isLife(r) || r.true_ns > 2e8) rows.push(r); continue; }
     if (!relevant(r)) continue;
@@ -194,7 +198,9 @@ function story() {
     if (r.what === "LeaseEnded") seen.delete(r.node + "/" + r.chunk + "/" + r.version);
     const named = (r.op && told_ops.has(opName(r.op))) || (r.sequence && sequences.has(r.sequence) && r.chunk === focus.chunk);
     const asked = focus.op && r.what !== "Deliver";
-    if (MILESTONES.has(r.what) && r.kind === "event" || (named && r.kind === "event") || asked || (r.kind === "network" && named)) rows.push(r);
+    if (repeated.has(r.i)) continue;
+    const says = r.kind === "event" || r.kind === "network" || r.what === "Respond";
+    if (r.kind === "event" && MILESTONES.has(r.what) || (named && says) || asked) rows.push(r);
   }
   return rows;
 }

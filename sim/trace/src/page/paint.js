@@ -18,7 +18,7 @@ function hatch(color, step = 6) {
   return hatches.get(color + step);
 }
 const clampX = px => Math.min(Math.max(px, GUTTER - 20), view.width + 20);
-const spanX = (from, to) => [clampX(x(unitAt(from))), clampX(x(spanEnd(to)))];
+const spanX = span => [clampX(x(unitFrom(span))), clampX(x(unitTo(span)))];
 const inSight = (a, b) => b > GUTTER && a < view.width && b > a;
 
 let asked = false;
@@ -101,7 +101,7 @@ function drawRuler() {
 
 function drawFaults() {
   for (const fault of faults) {
-    const [a, b] = spanX(fault.from, Math.min(fault.to, endNs));
+    const [a, b] = spanX(fault);
     if (!inSight(a, b) || fault.row >= view.faultRows) continue;
     const y = RULER + fault.row * FAULT_ROW;
     pen.fillStyle = "#eceef1";
@@ -132,7 +132,7 @@ function clipText(words, px, y, room) {
 
 function drawDowns() {
   for (const down of downs) {
-    const lane = view.laneOf.get(down.node), [a, b] = spanX(down.from, Math.min(down.to, endNs));
+    const lane = view.laneOf.get(down.node), [a, b] = spanX(down);
     if (!lane || !inSight(a, b)) continue;
     pen.fillStyle = "#ffffffcc";
     pen.fillRect(a, lane.top + 1, b - a, lane.h - 1);
@@ -156,7 +156,7 @@ const followsChunk = chunk => focus.chunk === null || chunk === focus.chunk;
 function drawConfigurations() {
   for (const c of configurations) {
     if (focus.chunk === null || c.chunk !== focus.chunk) continue;
-    const [a, b] = spanX(c.from, c.to);
+    const [a, b] = spanX(c);
     if (!inSight(a, b)) continue;
     c.members.forEach((node, place) => {
       const lane = view.laneOf.get(node);
@@ -171,7 +171,7 @@ function drawConfigurations() {
 
 function drawGrants() {
   for (const grant of grants) {
-    const lane = view.laneOf.get(grant.node), [a, b] = spanX(grant.from, grant.to);
+    const lane = view.laneOf.get(grant.node), [a, b] = spanX(grant);
     if (!lane || focus.chunk === null || grant.chunk !== focus.chunk || !inSight(a, b)) continue;
     pen.strokeStyle = versionColor(grant.version);
     pen.lineWidth = 1.5;
@@ -185,7 +185,7 @@ function drawGrants() {
 
 function drawLeases() {
   for (const lease of leases) {
-    const lane = view.laneOf.get(lease.node), [a, b] = spanX(lease.from, lease.to);
+    const lane = view.laneOf.get(lease.node), [a, b] = spanX(lease);
     if (!lane || !followsChunk(lease.chunk) || !inSight(a, b)) continue;
     const followed = focus.chunk !== null, h = followed ? 14 : 4;
     pen.globalAlpha = followed ? 1 : 0.25;
@@ -196,7 +196,7 @@ function drawLeases() {
     pen.strokeStyle = "#00000055";
     pen.lineWidth = 1;
     pen.strokeRect(a + 0.5, lane.y - h / 2 + 0.5, b - a - 1, h - 1);
-    const now = violation ? x(unitAt(violation.true_ns)) : Infinity;
+    const now = violation ? x(violationUnit()) : Infinity;
     if (b > now && a < now) { pen.fillStyle = hatch("#ffffffaa"); pen.fillRect(now, lane.y - h / 2, b - now, h); }
   }
 }
@@ -205,7 +205,7 @@ function drawClashes() {
   for (const clash of clashes) {
     if (!followsChunk(clash.chunk)) continue;
     const [one, other] = [view.laneOf.get(clash.a.node), view.laneOf.get(clash.b.node)];
-    const [a, b] = spanX(clash.from, clash.to);
+    const [a, b] = spanX(clash);
     if (!one || !other || !inSight(a, b)) continue;
     const [top, low] = one.y < other.y ? [one, other] : [other, one];
     pen.fillStyle = "#b3261e14";
@@ -322,6 +322,7 @@ function drawDots() {
     dot(r, px, lane.y, fact, active);
     view.marks.push([px, lane.y, i]);
     if (active && LABELS[r.what] && (fact || r.what === "Request" || r.what === "Respond")) {
+      if (repeated.has(i)) continue;
       const name = r.node + r.what + r.version;
       if (r.what === "LeaseTaken" && renewed.has(name)) continue;
       if (r.what === "LeaseTaken") renewed.add(name);
@@ -330,7 +331,7 @@ function drawDots() {
   }
   // Far away only milestones have names.
   const near = labelled.length < 400, taken = new Map();
-  const weight = ([r]) => (r.i === view.chosen ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
+  const weight = ([r]) => (r.i === view.chosen || isNamed(r) ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
   for (const [r, px, lane] of labelled.map((l, at) => [l, at]).sort((a, b) => weight(a[0]) - weight(b[0]) || a[1] - b[1]).map(l => l[0])) if (near || weight([r]) < 2) label(r, px, lane, taken);
 }
 function dot(r, px, y, fact, active) {
@@ -379,11 +380,13 @@ function drawPath() {
 function drawViolation() {
   for (const clash of clashes) if (followsChunk(clash.chunk) && clash.tag) tag("both believe that they are primary", ...clash.tag, RED);
   if (!violation) return;
-  const px = x(unitAt(violation.true_ns));
+  drawNamed();
+  const px = x(violationUnit());
   if (px < GUTTER || px > view.width) return;
   pen.fillStyle = RED;
   pen.fillRect(px - 1, RULER - 4, 2, view.bottom - RULER + 4);
   if (view.width - px > 120) tag("after it: as the nodes believe", px + 8, RULER + view.faultRows * FAULT_ROW + 2, "#656d76");
+  pen.fillStyle = RED;
   const words = violation.invariant + " violated", width = pen.measureText(words).width + 12;
   const left = Math.min(px, view.width - width - 2);
   pen.fillRect(left, 2, width, 18);
@@ -395,6 +398,24 @@ function drawViolation() {
     pen.strokeStyle = RED; pen.lineWidth = 2.5;
     pen.beginPath(); pen.arc(px, lane.y, 8, 0, 7); pen.stroke();
   }
+}
+
+// The operations that the violation names.
+function drawNamed() {
+  pen.strokeStyle = RED;
+  pen.lineWidth = 2;
+  for (let i = firstAt(unitNs(view.from)); i < records.length && unitOf(i) <= view.to; i++) {
+    const r = records[i], lane = view.laneOf.get(r.node);
+    if (!lane || !isNamed(r) || r.what === "Send") continue;
+    pen.beginPath(); pen.arc(x(unitOf(i)), lane.y, 6, 0, 7); pen.stroke();
+  }
+  if (!told.focus.at_ns) return;
+  const px = x(unitAt(told.focus.at_ns + 1));
+  pen.setLineDash([5, 4]);
+  pen.beginPath(); pen.moveTo(px, RULER); pen.lineTo(px, view.bottom); pen.stroke();
+  pen.setLineDash([]);
+  const words = [...told_ops].slice(0, 2).join(" ") + ", as the violation names it", width = pen.measureText(words).width;
+  tag(words, px + 10 + width < view.width ? px + 6 : px - width - 6, RULER + view.faultRows * FAULT_ROW + 2, RED);
 }
 
 // The whole run below: how much happened when, faults, what is in sight.
@@ -411,10 +432,10 @@ function drawOverview() {
   pen.fillText("whole run", 12, top + h / 2);
   pen.fillStyle = "#f0f2f5";
   pen.fillRect(GUTTER, top, plot(), h);
-  for (const fault of faults) { pen.fillStyle = "#57606a33"; const a = at(unitAt(fault.from)); pen.fillRect(a, top, Math.max(1, at(unitAt(Math.min(fault.to, endNs))) - a), 4); }
+  for (const fault of faults) { pen.fillStyle = "#57606a33"; const a = at(unitFrom(fault)); pen.fillRect(a, top, Math.max(1, Math.min(at(unitTo(fault)), view.width) - a), 4); }
   pen.fillStyle = "#8fa3b5";
   density.counts.forEach((count, px) => { if (count) { const bar = (h - 5) * Math.sqrt(count / density.max); pen.fillRect(GUTTER + px, top + h - bar, 1, bar); } });
-  if (violation) { pen.fillStyle = RED; pen.fillRect(at(unitAt(violation.true_ns)) - 1, top - 3, 2, h + 6); }
+  if (violation) { pen.fillStyle = RED; pen.fillRect(at(violationUnit()) - 1, top - 3, 2, h + 6); }
   pen.strokeStyle = "#1f2328"; pen.lineWidth = 1.2;
   const a = at(view.from), b = at(view.to);
   pen.strokeRect(Math.max(GUTTER, a), top - 2, Math.max(3, b - Math.max(GUTTER, a)), h + 4);

@@ -62,7 +62,9 @@ function tell() {
   }
   if (open) made.append(verdict());
   list.append(made);
-  list.querySelector(".wrong")?.scrollIntoView({ block: "end" });
+  const last = told.focus.at_ns ? rows.findLast(r => r.true_ns <= told.focus.at_ns) : null;
+  const place = last ? list.querySelector('li[data-i="' + last.i + '"]') : list.querySelector(".wrong");
+  place?.scrollIntoView({ block: "end" });
 }
 function row(r) {
   const li = element("li", undefined, r.kind === "fault" ? "fault" : MILESTONES.has(r.what) || isLife(r) ? "" : "quiet");

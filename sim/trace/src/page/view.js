@@ -27,6 +27,11 @@ function unitAt(ns) {
 }
 // Spans that end later than the record does: order has no room for them but a little.
 const spanEnd = ns => view.byOrder && ns > endNs ? (order.at(-1) ?? 0) + 3 : unitAt(Math.min(ns, endNs * 2 + 1e9));
+// Where a span begins and ends. Many things may happen at one time: records tell them apart.
+const unitFrom = span => unitOf(span.i);
+const unitTo = span => span.j === undefined ? spanEnd(span.to) : unitOf(span.j);
+const lastOf = event => { let i = records.length - 1; while (i > 0 && records[i].event > event) i -= 1; return i; };
+const violationUnit = () => violation === null ? null : told.focus.at_ns ? unitAt(violation.true_ns) : view.byOrder ? unitOf(lastOf(violation.event)) : violation.true_ns;
 const plot = () => view.width - GUTTER - 8;
 const x = unit => GUTTER + (unit - view.from) / (view.to - view.from) * plot();
 const unitX = px => view.from + (px - GUTTER) / plot() * (view.to - view.from);
@@ -79,7 +84,10 @@ function lookAtViolation() {
   const near = story().filter(r => r.true_ns <= end && r.kind === "event");
   const first = near[Math.max(0, near.length - 12)] ?? records[0];
   let from = Math.max(first?.true_ns ?? 0, end - 12e9), span = Math.max(end - from, 20e6);
-  if (view.byOrder) { const at = unitAt(end); return look(unitAt(from) - 2, at + Math.max(4, (at - unitAt(from)) * 0.12)); }
+  if (view.byOrder) {
+    const at = told.focus.at_ns ? unitAt(end + 1) : violationUnit() ?? unitAt(end), begin = Math.max(at - 150, first ? unitOf(first.i) : 0);
+    return look(begin - 2, at + Math.max(4, (at - begin) * 0.12));
+  }
   // What they believe of the time after it is half of some violations.
   const believed = Math.max(end, ...clashes.filter(c => followsChunk(c.chunk)).map(c => c.to)) - end;
   look(end - span * 1.06, end + Math.min(Math.max(span * 0.22, believed * 1.15), span * 0.8));

@@ -2,6 +2,7 @@
 
 use super::run::Runner;
 use super::words::ScriptError;
+use crate::chronicle::Chronicle;
 
 /// What a script's commands print is indented by this much.
 const INDENT: &str = "  ";
@@ -24,7 +25,20 @@ impl Golden {
     /// # Errors
     /// If a line is no command, or cannot be done there.
     pub fn run(script: &str) -> Result<Golden, ScriptError> {
-        let mut runner = Runner::new();
+        Golden::with(&mut Runner::new(), script)
+    }
+
+    /// Runs a script, and records what happens in its cluster, if it has one.
+    ///
+    /// # Errors
+    /// If a line is no command, or cannot be done there.
+    pub fn chronicled(script: &str) -> Result<(Golden, Option<Chronicle>), ScriptError> {
+        let mut runner = Runner::new().chronicled();
+        let golden = Golden::with(&mut runner, script)?;
+        Ok((golden, runner.take_chronicle()))
+    }
+
+    fn with(runner: &mut Runner, script: &str) -> Result<Golden, ScriptError> {
         let mut golden = Golden { text: String::new(), commands: 0, violations: Vec::new() };
         for (place, line) in script.lines().enumerate() {
             if line.starts_with(INDENT) {

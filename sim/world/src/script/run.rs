@@ -5,6 +5,7 @@ use super::report;
 use super::verb::{Ask, Verb};
 use super::words::Wrong;
 use crate::action::Action;
+use crate::chronicle::{Before, Chronicle};
 use crate::cluster::Happening;
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
 use crate::payload::payload;
@@ -28,7 +29,6 @@ struct Handle {
 }
 
 /// A script under way.
-#[derive(Debug)]
 pub(super) struct Runner {
     world: Option<World>,
     spec: FileSpec,
@@ -42,6 +42,9 @@ pub(super) struct Runner {
     leases: BTreeSet<(NodeId, ChunkHandle, ChunkVersion)>,
     violated: bool,
     out: Vec<String>,
+    /// Of a script that somebody wants to look at.
+    chronicle: Option<Chronicle>,
+    chronicled: bool,
 }
 
 impl Runner {
@@ -57,7 +60,19 @@ impl Runner {
             leases: BTreeSet::new(),
             violated: false,
             out: Vec::new(),
+            chronicle: None,
+            chronicled: false,
         }
+    }
+
+    /// From its beginning on, everything is recorded.
+    pub fn chronicled(self) -> Self {
+        Runner { chronicled: true, ..self }
+    }
+
+    /// What was recorded, if the script had a cluster.
+    pub fn take_chronicle(&mut self) -> Option<Chronicle> {
+        self.chronicle.take()
     }
 
     /// Runs one command, and returns what it prints.
@@ -68,7 +83,9 @@ impl Runner {
                 return Err("a script has one cluster".into());
             }
             self.spec = setup.spec;
-            self.world = Some(World::new(setup.shape));
+            let world = World::new(setup.shape);
+            self.chronicle = self.chronicled.then(|| Chronicle::begin(&world));
+            self.world = Some(world);
         } else {
             self.go(command)?;
         }
@@ -81,7 +98,17 @@ impl Runner {
     }
 
     fn act(&mut self, action: Action) -> Result<(), Wrong> {
-        self.world()?.try_apply(action).map_err(str::to_string)
+        let Some(mut chronicle) = self.chronicle.take() else {
+            return self.world()?.try_apply(action).map_err(str::to_string);
+        };
+        let world = self.world()?;
+        let before = Before::of(world);
+        let applied = world.try_apply(action.clone()).map_err(str::to_string);
+        if applied.is_ok() {
+            chronicle.after(world, &action, &before);
+        }
+        self.chronicle = Some(chronicle);
+        applied
     }
 
     fn go(&mut self, command: Command) -> Result<(), Wrong> {

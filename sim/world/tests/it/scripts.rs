@@ -83,3 +83,26 @@ fn a_script_prints_the_same_twice() {
         assert_eq!(run(&path).1, run(&path).1);
     }
 }
+
+#[test]
+fn a_script_that_is_recorded_prints_the_same_and_shows_every_message() {
+    let script = include_str!("../../../../scenarios/scripts/negative/lease_not_waited_out.txt");
+    let plain = Golden::run(script).unwrap();
+    let (golden, chronicle) = Golden::chronicled(script).unwrap();
+    assert_eq!(golden, plain);
+    let (recording, violation) = chronicle.unwrap().finish();
+    let violation = violation.unwrap();
+    assert_eq!(violation.invariant, "I1");
+    assert!(violation.sentence.contains("at most one chunkserver"));
+    let of = |what: &str| recording.records.iter().filter(|r| r.what == what).collect::<Vec<_>>();
+    let (sent, taken) = (of("Send"), of("Deliver"));
+    assert!(taken.len() > 30, "{}", taken.len());
+    for record in taken {
+        let flow = record.flow.expect("what arrives was sent");
+        let sending = sent.iter().find(|r| r.flow == Some(flow)).expect("and is in the record");
+        assert_eq!((sending.message, sending.to), (record.message, Some(record.node)));
+    }
+    let both: Vec<_> =
+        of("LeaseTaken").iter().filter(|r| r.event <= violation.event).map(|r| r.node).collect();
+    assert!(both.windows(2).any(|pair| pair[0] != pair[1]), "both primaries are in it");
+}
