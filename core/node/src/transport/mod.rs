@@ -28,7 +28,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stream::{Incoming, read_frame, write_frames};
@@ -79,6 +79,8 @@ struct Shared {
     budget: Budget,
     inbox: mpsc::Sender<Input>,
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+    /// Bytes that wait for any of them.
+    queued_bytes: Arc<AtomicUsize>,
     last_connection: AtomicU64,
     tasks: Mutex<Option<JoinSet<()>>>,
 }
@@ -93,6 +95,7 @@ impl Transport {
             options,
             inbox,
             peers: Mutex::default(),
+            queued_bytes: Arc::default(),
             last_connection: AtomicU64::new(0),
             tasks: Mutex::new(Some(JoinSet::new())),
         }))
@@ -159,7 +162,8 @@ impl Shared {
     }
 
     fn peer(&self, node: NodeId) -> Arc<Peer> {
-        self.peers().entry(node).or_insert_with(|| Arc::new(Peer::new(node))).clone()
+        let new = || Arc::new(Peer::new(node, self.queued_bytes.clone()));
+        self.peers().entry(node).or_insert_with(new).clone()
     }
 
     fn push(self: &Arc<Self>, to: NodeId, frame: Frame) {

@@ -3,17 +3,23 @@
 use leasehold_proto::NodeId;
 use leasehold_wire::Frame;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// Bytes that wait for one node, at the most; over it, a frame is lost as on a network.
-const QUEUE_BYTES_MAX: usize = 48 << 20;
+/// Bytes that wait for one node, at the most; over it, a frame is lost as on a network. More than a
+/// primary holds for one chunk, so that one stream alone loses nothing.
+const QUEUE_BYTES_MAX: usize = 24 << 20;
+/// Bytes that wait for all nodes together, at the most.
+const QUEUES_BYTES_MAX: usize = 96 << 20;
 /// Frames that wait for one node, at the most.
 const QUEUE_FRAMES_MAX: usize = 16_384;
 /// What a frame without payload counts: an upper bound of its usual size in memory.
 const FRAME_BYTES: usize = 512;
 /// What a writer takes at a time.
 const BATCH_FRAMES_MAX: usize = 64;
+/// Bytes after which a writer takes no further frame.
+const BATCH_BYTES: usize = 2 << 20;
 
 /// Names one connection of this process.
 pub(super) type ConnectionId = u64;
@@ -23,6 +29,8 @@ pub(super) type ConnectionId = u64;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub node: NodeId,
+    /// Bytes that wait for this node and all others.
+    everywhere: Arc<AtomicUsize>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -48,8 +56,9 @@ pub(super) enum Pushed {
 }
 
 impl Peer {
-    pub fn new(node: NodeId) -> Self {
-        Peer { node, state: Mutex::default(), changed: Notify::new() }
+    /// `everywhere` is shared by all peers of a transport.
+    pub fn new(node: NodeId, everywhere: Arc<AtomicUsize>) -> Self {
+        Peer { node, everywhere, state: Mutex::default(), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -60,11 +69,14 @@ impl Peer {
     pub fn push(&self, frame: Frame) -> Pushed {
         let bytes = weight(&frame);
         let mut state = self.state();
-        let full = state.queue.len() >= QUEUE_FRAMES_MAX
-            || (state.queued_bytes + bytes > QUEUE_BYTES_MAX && !state.queue.is_empty());
-        if full {
+        let here = state.queued_bytes + bytes > QUEUE_BYTES_MAX && !state.queue.is_empty();
+        let anywhere = self.everywhere.load(Ordering::Relaxed) + bytes > QUEUES_BYTES_MAX;
+        // What has no payload always gets by: a node full of bytes still tells that it lives.
+        let full = bytes > FRAME_BYTES && (here || anywhere);
+        if full || state.queue.len() >= QUEUE_FRAMES_MAX {
             return Pushed::Lost;
         }
+        self.everywhere.fetch_add(bytes, Ordering::Relaxed);
         state.queued_bytes += bytes;
         state.queue.push_back(frame);
         self.changed.notify_waiters();
@@ -97,6 +109,7 @@ impl Peer {
         state.dialling = false;
         if state.connections.is_empty() {
             state.queue.clear();
+            self.everywhere.fetch_sub(state.queued_bytes, Ordering::Relaxed);
             state.queued_bytes = 0;
         }
     }
@@ -114,7 +127,10 @@ impl Peer {
             tokio::pin!(changed);
             changed.as_mut().enable();
             match self.state().take(connection) {
-                Take::Frames(frames) => return Some(frames),
+                Take::Frames(frames, bytes) => {
+                    self.everywhere.fetch_sub(bytes, Ordering::Relaxed);
+                    return Some(frames);
+                }
                 Take::Gone => return None,
                 Take::Wait => {}
             }
@@ -124,7 +140,8 @@ impl Peer {
 }
 
 enum Take {
-    Frames(Vec<Frame>),
+    /// And how many bytes they count.
+    Frames(Vec<Frame>, usize),
     Wait,
     Gone,
 }
@@ -142,10 +159,16 @@ impl State {
         if self.queue.is_empty() || self.connections.last() != Some(&connection) {
             return Take::Wait;
         }
-        let count = self.queue.len().min(BATCH_FRAMES_MAX);
-        let frames: Vec<_> = self.queue.drain(..count).collect();
-        self.queued_bytes -= frames.iter().map(weight).sum::<usize>();
-        Take::Frames(frames)
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        while frames.len() < BATCH_FRAMES_MAX
+            && bytes < BATCH_BYTES
+            && let Some(frame) = self.queue.pop_front()
+        {
+            bytes += weight(&frame);
+            frames.push(frame);
+        }
+        self.queued_bytes -= bytes;
+        Take::Frames(frames, bytes)
     }
 }
 
@@ -160,14 +183,45 @@ fn weight(frame: &Frame) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leasehold_proto::{ChunkHandle, Envelope, Message, OpId, Payload};
 
     fn frame(node: u64) -> Frame {
         Frame::WhoIs { node: NodeId(node) }
     }
 
+    fn peer() -> Peer {
+        Peer::new(NodeId(1), Arc::default())
+    }
+
+    fn reply(bytes: usize) -> Frame {
+        let payload = Payload::new(vec![0; bytes].into(), 0);
+        let (op, chunk) = (OpId { client: NodeId(1), number: 1 }, ChunkHandle(1));
+        let message = Message::TellRead { op, chunk, result: Ok(0), payload };
+        Frame::Envelope(Envelope { from: NodeId(2), to: NodeId(1), message })
+    }
+
+    #[tokio::test]
+    async fn nodes_share_one_bound_and_batches_are_small() {
+        let everywhere = Arc::default();
+        let peers: Vec<_> =
+            (1..=6).map(|node| Peer::new(NodeId(node), Arc::clone(&everywhere))).collect();
+        let piece = 4 << 20;
+        let queued: Vec<usize> = peers
+            .iter()
+            .map(|peer| (0..10).filter(|_| peer.push(reply(piece)) != Pushed::Lost).count())
+            .collect();
+        // Of the bytes beside the payloads, there is no room for the last one.
+        assert_eq!(queued, [5, 5, 5, 5, 3, 0]);
+        peers[0].attach(1);
+        assert_eq!(peers[0].next_batch(1).await.map(|frames| frames.len()), Some(1));
+        assert_ne!(peers[5].push(reply(piece)), Pushed::Lost, "what is written makes room");
+        peers.iter().for_each(Peer::dialled);
+        assert_eq!(everywhere.load(Ordering::Relaxed), 4 * (piece + FRAME_BYTES));
+    }
+
     #[tokio::test]
     async fn only_the_newest_connection_writes() {
-        let peer = Peer::new(NodeId(1));
+        let peer = peer();
         assert_eq!(peer.push(frame(1)), Pushed::Dial);
         assert_eq!(peer.push(frame(2)), Pushed::Queued, "one dialler is enough");
         peer.attach(10);
@@ -182,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_over_the_bound_is_lost() {
-        let peer = Peer::new(NodeId(1));
+        let peer = peer();
         let lost =
             (0..QUEUE_FRAMES_MAX as u64 + 5).filter(|n| peer.push(frame(*n)) == Pushed::Lost);
         assert_eq!(lost.count(), 5);
