@@ -39,6 +39,10 @@ script +PATHS:
 walk *ARGS:
     @cargo run --release -q -p leasehold-world --bin walk -- "$@"
 
+# Find the drift at which two leases overlap, over a grid; CSV and plots in reports/out.
+lease-boundary *ARGS:
+    @cargo run --release -q -p leasehold-world --bin lease_boundary -- "$@"
+
 # Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
     @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"

@@ -23,6 +23,7 @@ pub mod show;
 pub mod chronicle;
 pub mod script;
 pub mod walk;
+pub mod boundary;
 
 pub use action::{Action, Failure};
 pub use chronicle::Chronicle;
