@@ -2,7 +2,7 @@
 //!
 //! Everything that a run is made of is data: the faults that were drawn, the cluster's shape, the
 //! workload, the constants. A [`Case`] pins all of it. [`shrink`] then looks for smaller cases by
-//! delta debugging (Zeller and Hildebrandt, 2002): first over the faults, then over when they
+//! delta debugging (Zeller and Hildebrandt, 2002): over the clients and the faults, over when they
 //! come, the workload, the cluster and what else the network does by itself.
 //!
 //! A change of any of these reshuffles the order of what is left: a smaller case may be able to

@@ -18,6 +18,9 @@ pub struct Pass {
     pub candidates: fn(&Case, &Hit) -> Vec<Case>,
 }
 
+/// So many passes come before the choice of episodes.
+pub const BEFORE_EPISODES: usize = 2;
+
 /// All of them but the choice of episodes, in order.
 pub const PASSES: [Pass; 7] = [
     Pass { name: "what came after", candidates: cut },

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::ddmin::ddmin;
-use super::passes::{PASSES, Pass};
+use super::passes::{BEFORE_EPISODES, PASSES, Pass};
 use crate::fingerprint::Fingerprint;
 use crate::run::{Asked, run};
 use crate::seed::Seed;
@@ -11,10 +11,10 @@ use std::hash::Hasher;
 
 /// Events that all tries of one candidate may take together ...
 const EVENTS_PER_CANDIDATE: u64 = 400_000;
-/// ... and how many tries that makes at the least and at the most.
-const TRIES: (u64, u64) = (2, 16);
-/// Rounds over all passes.
-const ROUNDS_MAX: usize = 8;
+/// ... and how many tries that makes at the least, and at the most in each round over all passes:
+/// what is easy to have is had first.
+const TRIES_MIN: u64 = 2;
+const TRIES_MAX: [u64; 8] = [2, 6, 16, 16, 16, 16, 16, 16];
 
 /// A run that violates the invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,7 @@ pub fn shrink(
         best: before.clone(),
         spent: Spent { runs: 1, events },
         tried: BTreeMap::new(),
+        tries_max: TRIES_MIN,
         go_on,
         ended: false,
     };
@@ -100,27 +101,32 @@ struct Search<'a> {
     spent: Spent,
     /// Runs that did not violate the invariant within so many events.
     tried: BTreeMap<u64, u64>,
+    tries_max: u64,
     go_on: &'a mut dyn FnMut(&Progress<'_>) -> bool,
     ended: bool,
 }
 
 impl Search<'_> {
+    /// What makes runs short comes first: everything after it is cheaper then.
     fn all(&mut self) {
-        self.pass(&PASSES[0]);
-        for _ in 0..ROUNDS_MAX {
+        for tries_max in TRIES_MAX {
+            self.tries_max = tries_max;
             let before = self.best.case.clone();
+            let (first, then) = PASSES.split_at(BEFORE_EPISODES);
+            first.iter().for_each(|pass| self.pass(pass));
             self.episodes();
-            PASSES.iter().for_each(|pass| self.pass(pass));
-            if self.ended || self.best.case == before {
+            then.iter().for_each(|pass| self.pass(pass));
+            let idle = self.best.case == before && tries_max == TRIES_MAX[TRIES_MAX.len() - 1];
+            if self.ended || idle {
                 break;
             }
         }
     }
 
-    /// The fewest faults. Fewer may take longer to do harm: that is allowed for, within bounds.
+    /// The fewest faults. Fewer may take a little longer to do harm: a quarter is allowed for.
     fn episodes(&mut self) {
         let case = self.best.case.clone();
-        let events_max = self.best.hit.events.saturating_mul(2);
+        let events_max = self.best.hit.events.saturating_mul(5) / 4;
         let plan = case.plan().to_vec();
         if plan.is_empty() {
             return;
@@ -145,7 +151,7 @@ impl Search<'_> {
     /// The first of several candidates that violates the invariant, under whatever seed: it
     /// becomes the best.
     fn first(&mut self, pass: &'static str, cases: &[Case], events_max: u64) -> Option<usize> {
-        let tries = (EVENTS_PER_CANDIDATE / events_max.max(1)).clamp(TRIES.0, TRIES.1);
+        let tries = (EVENTS_PER_CANDIDATE / events_max.max(1)).clamp(TRIES_MIN, self.tries_max);
         let trials: Vec<(usize, Case)> = cases
             .iter()
             .enumerate()
