@@ -32,17 +32,26 @@ pub const PASSES: [Pass; 7] = [
     Pass { name: "noise", candidates: noise },
 ];
 
-/// Faults that begin after what was found, and the rest of the first act.
+/// Faults that begin after what was found, and the rest of the first act. What is found only when
+/// everything is over may have been done long before: then parts of the act may do.
 fn cut(case: &Case, hit: &Hit) -> Vec<Case> {
-    let found_ms = hit.true_ns / 1_000_000;
-    let plan = case.plan().iter().filter(|episode| episode.begins_ms <= found_ms);
-    let plan: Vec<Episode> = plan.copied().collect();
-    let until_ms = case.scenario.acts.faults_ms.min(found_ms + AFTER_MS);
-    let changed = case.changed(|scenario| {
-        scenario.plan = Some(plan);
-        scenario.acts.faults_ms = until_ms;
-    });
-    changed.into_iter().collect()
+    let (faults_ms, found_ms) = (case.scenario.acts.faults_ms, hit.true_ns / 1_000_000);
+    let parts = [1, 2, 4, 6].map(|eighths| faults_ms * eighths / 8);
+    let until = |until_ms: u64| {
+        let until_ms = until_ms.clamp(AFTER_MS, faults_ms);
+        let plan = case.plan().iter().filter(|episode| episode.begins_ms <= until_ms);
+        let plan: Vec<Episode> = plan.copied().collect();
+        case.changed(|scenario| {
+            scenario.plan = Some(plan);
+            scenario.acts.faults_ms = until_ms;
+        })
+    };
+    let whole = found_ms + AFTER_MS;
+    if found_ms < faults_ms {
+        until(whole).into_iter().collect()
+    } else {
+        parts.into_iter().filter_map(until).collect()
+    }
 }
 
 fn clients(case: &Case, _: &Hit) -> Vec<Case> {
@@ -218,7 +227,10 @@ mod tests {
         assert!(cut.plan().len() < case.plan().len());
         assert!(cut.plan().iter().all(|episode| episode.begins_ms <= 20_000));
         assert_eq!(cut.scenario.acts.faults_ms, 20_100);
-        assert!(super::cut(&cut, &hit).is_empty(), "once is enough");
+        let late = Hit { true_ns: 61_000_000_000, ..hit };
+        let lengths: Vec<u64> =
+            super::cut(&case, &late).iter().map(|case| case.scenario.acts.faults_ms).collect();
+        assert_eq!(lengths, [7_500, 15_000, 30_000, 45_000]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Whole runs, under madsim.
 #![cfg(madsim)]
 
+mod sweep;
+
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;

@@ -1,0 +1,104 @@
+//! The command `sim sweep`, as a person or a batch system runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs of two seconds, of which nothing is demanded.
+const SHORT: &str = "about = \"short\"\n[acts]\nfaults_ms = 2000\n[demands]\nacknowledged = 0\n\
+                     crashes = 0\npartitions = 0\nmembership_changes = 0\njudged_reads = 0\n";
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("leasehold-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a scratch folder");
+    fs::write(folder.join("short.toml"), SHORT).expect("a scenario");
+    folder
+}
+
+fn sweep(folder: &Path, more: &[&str]) -> Output {
+    let (scenario, table) = (folder.join("short.toml"), folder.join("table.csv"));
+    Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["sweep", "--json", "--jobs", "2", "--scenario"])
+        .arg(scenario)
+        .arg("--table")
+        .arg(table)
+        .args(more)
+        .env("LEASEHOLD_COMMIT", "test")
+        .output()
+        .expect("the program runs")
+}
+
+fn told(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|_| panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn rows(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("table.csv")).expect("a table");
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn shards_fill_one_table_and_what_is_there_is_not_done_again() {
+    let folder = scratch("shards");
+    for shard in ["0/2", "1/2"] {
+        let output = sweep(&folder, &["--seeds", "1..5", "--shard", shard, "--resume"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = told(&output);
+        assert_eq!(told["variants"][0]["runs"], 2);
+        assert_eq!(told["resumed"], 0);
+        assert_eq!(told["twice"], 1, "the first run of each shard is made twice");
+        assert_eq!(told["not_alike"], serde_json::json!([]));
+        assert!(told["canary_seed"].is_u64(), "{told}");
+    }
+    let before = rows(&folder);
+    assert_eq!(before.len(), 4);
+    assert!(before.iter().all(|row| row.starts_with("test,") && row.contains(",ok,")));
+    let again = told(&sweep(&folder, &["--seeds", "1..5", "--resume"]));
+    assert_eq!(
+        (again["resumed"].as_u64(), again["variants"][0]["runs"].as_u64()),
+        (Some(4), Some(4))
+    );
+    assert_eq!(rows(&folder), before, "nothing was run, nothing was written");
+    assert!(folder.join("table.coverage.csv").exists());
+    assert!(folder.join("table.matrix.csv").exists());
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_grid_multiplies_the_runs_and_a_wrong_key_is_refused() {
+    let folder = scratch("grid");
+    let grid = "constants.lease_duration_ms=5s,6s";
+    let output = sweep(&folder, &["--seeds", "1..2", "--set", grid]);
+    let told = told(&output);
+    let variants = told["variants"].as_array().unwrap();
+    assert_eq!(variants.len(), 2, "{told}");
+    assert_ne!(variants[0]["config"], variants[1]["config"]);
+    assert!(rows(&folder).iter().any(|row| row.contains("lease_duration_ms=6s")));
+    let wrong = sweep(&folder, &["--seeds", "1..2", "--set", "constants.lease_duration=5"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.contains("did you mean `lease_duration_ms`?"), "{said}");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
+    let folder = scratch("failing");
+    let negative = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../scenarios/negative/acknowledged_early.toml");
+    let text = fs::read_to_string(negative).unwrap().replace("expect = \"I3\"", "");
+    fs::write(folder.join("short.toml"), text).unwrap();
+    let output = sweep(&folder, &["--seeds", "0..1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = told(&output);
+    assert_eq!(told["failures"][0]["outcome"], "violated", "{told}");
+    let kept = PathBuf::from(told["failures"][0]["folder"].as_str().unwrap());
+    for name in ["scenario.toml", "replay.txt", "why.txt", "failure.txt", "summary.json"] {
+        assert!(kept.join(name).exists(), "{name}");
+    }
+    assert!(fs::read_to_string(kept.join("failure.txt")).unwrap().contains("I3"));
+    fs::remove_dir_all(&folder).unwrap();
+}
