@@ -1,6 +1,7 @@
 //! Whole runs, under madsim.
 #![cfg(madsim)]
 
+mod explains;
 mod sweep;
 
 use leasehold_sim::run::{Asked, Outcome, run};

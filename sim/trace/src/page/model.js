@@ -41,6 +41,8 @@ const MILESTONES = new Set(["LeaseTaken", "LeaseEnded", "Configured", "ChangeBeg
   "CorruptRead", "Freed", "ProtocolError", "ServerDead", "LeaderBegan", "DiskFailed", "LogLost"]);
 const isLife = r => r.kind === "outside" && r.what !== "Outside";
 
+const told_ops = new Set(told.focus.ops.map(opName));
+
 // Flows: the sending, every arrival, and what else became of it.
 const flows = new Map();
 // Inputs by number, and the effects of each step.
@@ -51,6 +53,8 @@ const ioBegan = new Map(), ioOf = new Map(), ioEnd = new Map();
 function index() {
   records.forEach((r, i) => {
     r.i = i;
+    r.category = categoryOf.get(r.message);
+    r.named = r.op !== undefined && told_ops.has(opName(r.op));
     if (r.flow) {
       const flow = flows.get(r.flow) ?? { send: null, arrivals: [], fate: null };
       flows.set(r.flow, flow);
@@ -92,8 +96,6 @@ function chain(i) {
 }
 
 const concerns = (r, chunk) => r.chunk === chunk || (r.chunks?.includes(chunk) ?? false);
-const told_ops = new Set(told.focus.ops.map(opName));
-const isNamed = r => r.op !== undefined && told_ops.has(opName(r.op));
 const sequences = new Set(told.focus.sequences);
 
 // What the view follows at the moment.
@@ -196,7 +198,7 @@ function story() {
     if (!relevant(r)) continue;
     if (r.what === "LeaseTaken" && believes(r)) continue;
     if (r.what === "LeaseEnded") seen.delete(r.node + "/" + r.chunk + "/" + r.version);
-    const named = (r.op && told_ops.has(opName(r.op))) || (r.sequence && sequences.has(r.sequence) && r.chunk === focus.chunk);
+    const named = r.named || (r.sequence && sequences.has(r.sequence) && r.chunk === focus.chunk);
     const asked = focus.op && r.what !== "Deliver";
     if (repeated.has(r.i)) continue;
     const says = r.kind === "event" || r.kind === "network" || r.what === "Respond";

@@ -111,7 +111,7 @@ function drawFaults() {
     const words = fault.text.replace(" begins", "");
     clipText(words, Math.max(a, GUTTER) + 6, y + 7, b - Math.max(a, GUTTER) - 10);
     const cut = fault.others.length > 0, side = fault.nodes.length <= fault.others.length ? fault.nodes : fault.others;
-    for (const node of cut ? side : fault.name === "pause" || fault.name === "slow_disk" ? fault.nodes : []) {
+    for (const node of cut ? side : fault.nodes) {
       const lane = view.laneOf.get(node);
       if (!lane) continue;
       pen.fillStyle = cut ? "#8e4b9e12" : "#e69f0022";
@@ -119,7 +119,7 @@ function drawFaults() {
       pen.fillStyle = cut ? "#8e4b9e55" : "#e69f0088";
       for (const edge of [a, b]) pen.fillRect(edge, lane.top + 1, 1, lane.h - 1);
       pen.fillStyle = cut ? "#7b3f8a" : "#8a5a00";
-      clipText(cut ? "cut off" : fault.name.replace("_", " "), Math.max(a, GUTTER) + 4, lane.top + lane.h - 7, b - a - 6);
+      clipText(cut ? "cut off" : fault.name.replaceAll("_", " "), Math.max(a, GUTTER) + 4, lane.top + lane.h - 7, b - Math.max(a, GUTTER) - 6);
     }
   }
 }
@@ -164,7 +164,7 @@ function drawConfigurations() {
       pen.fillStyle = versionColor(c.version);
       pen.fillRect(a, lane.top + 3, b - a, 3);
       pen.fillStyle = "#4a525b";
-      clipText((place ? "member" : "primary") + " in v" + c.version, Math.max(a, GUTTER) + 3, lane.top + 13, b - a - 4);
+      clipText((place ? "member" : "primary") + " in v" + c.version, Math.max(a, GUTTER) + 3, lane.top + 13, b - Math.max(a, GUTTER) - 4);
     });
   }
 }
@@ -179,7 +179,7 @@ function drawGrants() {
     pen.strokeRect(a, lane.y - 6, b - a, 12);
     pen.setLineDash([]);
     pen.fillStyle = "#4a525b";
-    clipText("counts " + nameOf(grant.holder) + "'s lease v" + grant.version, Math.max(a, GUTTER) + 4, lane.y + 14, b - a - 6);
+    clipText("counts " + nameOf(grant.holder) + "'s lease v" + grant.version, Math.max(a, GUTTER) + 4, lane.y + 14, b - Math.max(a, GUTTER) - 6);
   }
 }
 
@@ -224,14 +224,13 @@ function drawClashes() {
 // pixels is drawn once.
 function drawMessages() {
   if (view.messages === "none") return;
-  const faint = new Map(), strong = new Map(), seen = new Set(), lost = [], heads = [];
+  const faint = new Map(), strong = new Map(), seen = new Set(), lost = [], heads = [], active = focus.chunk !== null || focus.op !== null;
   const [low, high] = [firstAt(unitNs(view.from) - 2e9), unitNs(view.to)];
   for (let i = low; i < records.length && records[i].true_ns <= high; i++) {
     const r = records[i];
     if (r.what !== "Send") continue;
-    const follows = relevant(r) && (focus.chunk !== null || focus.op !== null);
-    const category = categoryOf.get(r.message);
-    if (!shows(r, follows, category)) continue;
+    const follows = active && followed[i] === 1, category = r.category;
+    if (!shows(follows, category, active)) continue;
     const from = view.laneOf.get(r.from), to = view.laneOf.get(r.to);
     if (!from || !to || from === to) continue;
     const flow = flows.get(r.flow), a = x(unitOf(i));
@@ -243,7 +242,8 @@ function drawMessages() {
   }
   function line(a, from, b, to, follows, color, end) {
     if (b < GUTTER || a > view.width) return;
-    const key = Math.round(a / 2) + "," + Math.round(b / 2) + "," + from.id + "," + to.id + follows;
+    const ends = (from.place * 128 + to.place) * 2 + (follows ? 1 : 0);
+    const key = (Math.round(a / 2) * 4096 + Math.round(b / 2)) * 32768 + ends;
     if (seen.has(key)) return;
     seen.add(key);
     const group = follows ? strong : faint;
@@ -257,10 +257,10 @@ function drawMessages() {
   for (const [a, y, b, to, follows] of lost) drawLost(a, y, b, to, follows);
   if (heads.length < 1500) for (const head of heads) arrowHead(...head);
 }
-function shows(r, follows, category) {
+function shows(follows, category, active) {
   if (!category) return false;
   if (view.messages === "all") return true;
-  if (view.messages === "followed") return follows || (focus.chunk === null && focus.op === null && category.id !== "life");
+  if (view.messages === "followed") return follows || (!active && category.id !== "life");
   return category.id === view.messages;
 }
 function stroke(groups, alpha, width) {
@@ -307,19 +307,20 @@ const LABELS = { LeaseTaken: r => "lease v" + r.version, LeaseEnded: r => "lease
 
 // Dots: one a pixel and lane; labels where there is room for them, milestones first.
 function drawDots() {
-  const filled = new Set(), labelled = [], renewed = new Set();
+  const filled = new Set(), labelled = [], renewed = new Set(), focussed = focus.chunk !== null || focus.op !== null;
   const [low, high] = [firstAt(unitNs(view.from)), unitNs(view.to)];
+  const crowd = firstAt(high) - low > 6000;
   view.marks = [];
   for (let i = low; i < records.length && records[i].true_ns <= high; i++) {
     const r = records[i], lane = view.laneOf.get(r.node);
     if (!lane || r.kind === "fault") continue;
-    const follows = relevant(r), px = x(unitOf(i)), fact = r.kind === "event";
+    const follows = followed[i] === 1, px = x(unitOf(i)), fact = r.kind === "event";
     if (!follows && !fact) continue;
-    const key = Math.round(px) + "/" + r.node + (fact && follows ? "f" : "");
+    const key = (Math.round(px) * 128 + lane.place) * 2 + (fact && follows ? 1 : 0);
     if (filled.has(key)) continue;
     filled.add(key);
-    const active = follows && (focus.chunk !== null || focus.op !== null);
-    dot(r, px, lane.y, fact, active);
+    const active = follows && focussed;
+    dot(r, px, lane.y, fact, active, crowd);
     view.marks.push([px, lane.y, i]);
     if (active && LABELS[r.what] && (fact || r.what === "Request" || r.what === "Respond")) {
       if (repeated.has(i)) continue;
@@ -331,13 +332,14 @@ function drawDots() {
   }
   // Far away only milestones have names.
   const near = labelled.length < 400, taken = new Map();
-  const weight = ([r]) => (r.i === view.chosen || isNamed(r) ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
+  const weight = ([r]) => (r.i === view.chosen || r.named ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
   for (const [r, px, lane] of labelled.map((l, at) => [l, at]).sort((a, b) => weight(a[0]) - weight(b[0]) || a[1] - b[1]).map(l => l[0])) if (near || weight([r]) < 2) label(r, px, lane, taken);
 }
-function dot(r, px, y, fact, active) {
+function dot(r, px, y, fact, active, crowd) {
   if (r.kind === "outside") { pen.fillStyle = "#1f2328"; pen.fillRect(px - 3, y - 5, 6, 10); return; }
   pen.fillStyle = active ? colorOf(r) : "#b8c0c8";
-  if (fact) { pen.beginPath(); pen.arc(px, y, active ? 3.4 : 1.6, 0, 7); pen.fill(); if (active) { pen.strokeStyle = "#fff"; pen.lineWidth = 1; pen.stroke(); } }
+  if (crowd && fact) pen.fillRect(px - 1.5, y - 2.5, 3, 5);
+  else if (fact) { pen.beginPath(); pen.arc(px, y, active ? 3.4 : 1.6, 0, 7); pen.fill(); if (active) { pen.strokeStyle = "#fff"; pen.lineWidth = 1; pen.stroke(); } }
   else pen.fillRect(px - 0.7, y - 3, 1.4, 6);
 }
 function label(r, px, lane, taken) {
@@ -406,7 +408,7 @@ function drawNamed() {
   pen.lineWidth = 2;
   for (let i = firstAt(unitNs(view.from)); i < records.length && unitOf(i) <= view.to; i++) {
     const r = records[i], lane = view.laneOf.get(r.node);
-    if (!lane || !isNamed(r) || r.what === "Send") continue;
+    if (!lane || !r.named || r.what === "Send") continue;
     pen.beginPath(); pen.arc(x(unitOf(i)), lane.y, 6, 0, 7); pen.stroke();
   }
   if (!told.focus.at_ns) return;
@@ -425,7 +427,7 @@ function drawOverview() {
   const at = unit => GUTTER + (unit - low) / (high - low) * plot();
   if (!density || density.width !== plot() || density.byOrder !== view.byOrder || density.focus !== focus.chunk + focus.op) {
     density = { width: plot(), byOrder: view.byOrder, focus: focus.chunk + focus.op, counts: new Uint32Array(Math.ceil(plot()) + 1) };
-    for (const r of records) if (relevant(r) && r.kind !== "input") density.counts[Math.max(0, Math.floor(at(unitOf(r.i)) - GUTTER))] += 1;
+    for (const r of records) if (followed[r.i] && r.kind !== "input") density.counts[Math.max(0, Math.floor(at(unitOf(r.i)) - GUTTER))] += 1;
     density.max = Math.max(1, ...density.counts);
   }
   pen.fillStyle = "#656d76";

@@ -39,6 +39,7 @@ function legend() {
     ['<rect width="22" height="12" y="1" fill="#b3261e22" stroke="#b3261e"/>', "two primaries at once"],
     ['<rect width="22" height="12" y="1" fill="#dfe3e8"/><rect width="2" height="12" y="1"/>', "down"],
     ['<rect width="22" height="12" y="1" fill="#8e4b9e33"/>', "cut off"],
+    ['<rect width="22" height="12" y="1" fill="#e69f0033"/>', "another fault"],
     ['<line x1="0" y1="3" x2="15" y2="9" stroke="#9a5a55" stroke-dasharray="3 2"/><path d="M13 6l6 6M13 12l6-6" stroke="#9a5a55" stroke-width="2"/>', "message lost"],
     ['<line x1="0" y1="7" x2="22" y2="7" stroke="#e69f00" stroke-width="3"/>', "how it came about"],
     ...CATEGORIES.map(c => ['<line x1="0" y1="11" x2="18" y2="4" stroke="' + c.color + '" stroke-width="2"/><circle cx="18" cy="4" r="3" fill="' + c.color + '"/>', c.name]),
@@ -81,7 +82,7 @@ function verdict() {
   return li;
 }
 
-const HIDDEN = new Set(["i", "event", "true_ns", "text", "step", "bad", "ends", "what", "kind", "node", "fault"]);
+const HIDDEN = new Set(["i", "category", "named", "event", "true_ns", "text", "step", "bad", "ends", "what", "kind", "node", "fault"]);
 function detail(i) {
   const box = at("chosen");
   box.replaceChildren();

@@ -4,14 +4,22 @@ const canvas = document.getElementById("scene"), stage = document.getElementById
 const pen = canvas.getContext("2d");
 const GUTTER = 104, RULER = 24, FAULT_ROW = 17, OVERVIEW = 44;
 const view = { from: 0, to: 1, byOrder: false, allNodes: false, messages: "followed", width: 0, height: 0, hover: null, chosen: null, path: new Set(), lanes: [] };
-let order = [];
+let order = [], followed = [], clientsAt = [];
 
 // Order: how many followed records came before. It gives room to what is followed, and none to
 // the time between.
 function rank() {
   order = new Float64Array(records.length);
+  followed = new Uint8Array(records.length);
   let before = 0;
-  records.forEach((r, i) => { order[i] = before; if (relevant(r) && r.what !== "Wake") before += 1; });
+  records.forEach((r, i) => {
+    order[i] = before;
+    followed[i] = relevant(r) ? 1 : 0;
+    if (followed[i] && r.what !== "Wake") before += 1;
+  });
+  clientsAt = told.nodes.filter(node => node.role === "client").map(node => ({ id: node.id, places: [] }));
+  const places = new Map(clientsAt.map(client => [client.id, client.places]));
+  if (focus.chunk !== null || focus.op) records.forEach((r, i) => { if (followed[i] && r.kind !== "fault" && !isLife(r)) places.get(r.node)?.push(i); });
 }
 function firstAt(ns) {
   let low = 0, high = records.length;
@@ -42,11 +50,8 @@ const whole = () => view.byOrder ? [-1, (order.at(-1) ?? 0) + 4] : [-endNs * 0.0
 function layLanes() {
   const wanted = new Set();
   for (const node of told.nodes) if (view.allNodes || node.role !== "client") wanted.add(node.id);
-  const [low, high] = [unitNs(view.from), unitNs(view.to)];
-  for (let i = firstAt(low); i < records.length && records[i].true_ns <= high; i++) {
-    const r = records[i];
-    if (roles.get(r.node) === "client" && (focus.chunk !== null || focus.op) && !isLife(r) && relevant(r) && r.kind !== "fault") wanted.add(r.node);
-  }
+  const [low, high] = [firstAt(unitNs(view.from)), unitNs(view.to)];
+  for (const client of clientsAt) if (client.places.some(i => i >= low && records[i].true_ns <= high)) wanted.add(client.id);
   for (const id of told.focus.nodes) wanted.add(id);
   const shown = told.nodes.filter(node => wanted.has(node.id));
   const rows = Math.min(4, Math.max(1, ...faults.map(f => f.row + 1)));
@@ -54,7 +59,8 @@ function layLanes() {
   const weight = node => node.role === "client" ? 0.62 : 1;
   const unit = Math.max(18, room / shown.reduce((sum, node) => sum + weight(node), 0));
   let y = top;
-  view.lanes = shown.map(node => { const h = unit * weight(node); const lane = { ...node, top: y, h, y: y + h * 0.58 }; y += h; return lane; });
+  view.lanes = shown.map(node => { const h = unit * weight(node); const lane = { ...node, top: y, h, y: y + h * 0.58, place: 0 }; y += h; return lane; });
+  view.lanes.forEach((lane, place) => { lane.place = place; });
   view.laneOf = new Map(view.lanes.map(lane => [lane.id, lane]));
   view.faultRows = rows;
   view.bottom = y;

@@ -1,0 +1,82 @@
+//! What `sim run` tells of a failure.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const SCENARIO: &str = "scenarios/negative/lease_not_waited_out.toml";
+
+fn sim(more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.args(["run", "--scenario", SCENARIO]).args(more);
+    command
+}
+
+/// A folder of this test alone, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("leasehold-{name}-{}", std::process::id()));
+        Folder(folder)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_failure_says_what_led_to_it_and_leaves_files_to_look_at() {
+    let folder = Folder::new("explains");
+    let output = sim(&["--trace", folder.0.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "as expected is no failure");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() <= 60, "{} lines", lines.len());
+    assert!(lines[0].starts_with("VIOLATED AS EXPECTED I1: at any true instant"), "{}", lines[0]);
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("violated as expected; replay: just sim --seed "), "{last}");
+    assert!(last.contains(SCENARIO) && last.contains(" --trace "), "{last}");
+    let taken = lines.iter().filter(|line| line.contains(" is primary of ")).count();
+    assert!(taken >= 2, "both who believe are in it:\n{text}");
+
+    let records = folder.read("trace.jsonl");
+    let records: Vec<Value> = records.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(records.len() > 1_000);
+    assert!(records.is_sorted_by_key(|record| record["event"].as_u64().unwrap()));
+    let perfetto: Value = serde_json::from_str(&folder.read("trace.perfetto.json")).unwrap();
+    assert!(perfetto["traceEvents"].as_array().unwrap().len() > 1_000);
+    assert!(folder.read("trace.html").contains("I1 violated"));
+}
+
+#[test]
+fn a_window_holds_its_time_only() {
+    let folder = Folder::new("window");
+    let trace = folder.0.to_str().unwrap();
+    let output = sim(&["--trace", trace, "--window", "2..2.5"]).output().unwrap();
+    assert!(output.status.success());
+    let records = folder.read("trace.jsonl");
+    let records: Vec<Value> = records.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let at = |record: &&Value| record["true_ns"].as_u64().unwrap();
+    let inside = records.iter().filter(|r| r["kind"] == "input").collect::<Vec<_>>();
+    assert!(inside.len() > 10);
+    assert!(inside.iter().all(|r| (2_000_000_000..2_500_000_000).contains(&at(r))));
+    assert!(records.iter().any(|r| r["what"] == "LeaseTaken" && at(&r) < 2_000_000_000));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = sim(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
