@@ -11,6 +11,7 @@ pub mod checkers;
 pub mod contents;
 pub mod finals;
 pub mod history;
+pub mod edn;
 pub mod invariants;
 pub mod linearizability;
 pub mod witness;

@@ -212,7 +212,7 @@ impl Names {
 }
 
 /// 128 bits: two hashes of 64, whose seeds differ. Both are fixed, in every process.
-fn hashed(thing: &impl Hash) -> u128 {
+pub(crate) fn hashed(thing: &impl Hash) -> u128 {
     let half = |seed: u64| {
         let mut hasher = DefaultHasher::new();
         (seed, thing).hash(&mut hasher);

@@ -11,6 +11,7 @@ use crate::seed::Seed;
 use crate::summary::Summary;
 use crate::tally::Tally;
 use crate::workload::{self, Shared, Worker};
+use leasehold_checker::History;
 use leasehold_node::client::{ClientError, ClusterStatus};
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
@@ -34,6 +35,8 @@ pub struct Asked {
     pub log: LogOptions,
     /// Told the virtual time, in milliseconds, now and then.
     pub progress: Option<Box<dyn FnMut(u64) + Send>>,
+    /// What clients asked and were told.
+    pub history: bool,
     /// Ends unjudged after about this many events, if nothing is wrong by then.
     pub events_max: Option<u64>,
 }
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub lines: Vec<Line>,
     /// A record of everything, if it was asked for.
     pub recording: Option<Recording>,
+    /// What clients asked and were told, if it was asked for.
+    pub history: Option<History>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -69,6 +74,7 @@ pub fn run(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
 fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     let drawn = Drawn::draw(scenario, seed);
     let runtime = madsim::runtime::Runtime::with_seed_and_config(seed.0, madsim::Config::default());
+    let with_history = asked.history;
     let seen: Arc<Mutex<Option<Watch>>> = Arc::default();
     let shown = Arc::clone(&seen);
     let (scenario_, drawn_) = (scenario.clone(), drawn.clone());
@@ -93,7 +99,8 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     summary.happenings = state.log.happenings();
     let (digests, lines) = state.log.take();
     let recording = state.recorder.take().map(Recorder::finish);
-    Outcome { summary, found: state.violation.take(), digests, lines, recording }
+    let history = with_history.then(|| state.checkers.history().clone());
+    Outcome { summary, found: state.violation.take(), digests, lines, recording, history }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -70,6 +70,10 @@ pub struct RunArgs {
     /// Of these seconds only; without it, the page shows the last 60,000 records
     #[arg(long, value_name = "FROM..TO", value_parser = seconds, requires = "trace")]
     pub window: Option<Range<u64>>,
+    /// Write history.jsonl and history.edn into this folder: what clients asked and were told, an
+    /// operation a line, and as Jepsen has it
+    #[arg(long, value_name = "DIR")]
+    pub history: Option<PathBuf>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]
     pub digests: Option<PathBuf>,

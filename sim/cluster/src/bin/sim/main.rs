@@ -3,6 +3,8 @@
 #[cfg(madsim)]
 mod args;
 #[cfg(madsim)]
+mod history;
+#[cfg(madsim)]
 mod report;
 #[cfg(madsim)]
 mod run;

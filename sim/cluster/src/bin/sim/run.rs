@@ -1,6 +1,7 @@
 //! `sim run`: one seed, or the seeds of a negative scenario until one shows what it is to show.
 
 use crate::args::RunArgs;
+use crate::history;
 use crate::report::{self, Verdict};
 use crate::say::say;
 use crate::traces::Explained;
@@ -80,6 +81,7 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
+    asked.history = args.history.is_some();
     asked.progress = if args.json { None } else { report::progress(scenario) };
     let outcome = report::measured(scenario, seed, asked);
     report::end_progress();
@@ -87,6 +89,10 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     if let Some(path) = &args.digests {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    }
+    if let (Some(folder), Some(history)) = (&args.history, &outcome.history) {
+        let written = history::write(folder, history);
+        written.with_context(|| folder.display().to_string())?;
     }
     Ok(outcome)
 }

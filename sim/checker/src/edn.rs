@@ -1,0 +1,259 @@
+//! Histories as Jepsen writes them: one map a line, `{:process 0, :type :invoke, :f :write, ...}`.
+//!
+//! A process does one thing at a time: a client with several operations under way is several
+//! processes. An operation of unknown end is `:info`, and its process does nothing after it. What
+//! was never answered has an `:invoke` only.
+
+use crate::contents::Contents;
+use crate::history::{Call, Ending, History, Operated};
+use crate::names::hashed;
+use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
+use leasehold_proto::{Extent, NodeId, ReadMode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Write};
+
+/// Writes a history, in order of time.
+///
+/// # Errors
+/// Of the writer.
+pub fn write(history: &History, out: &mut impl Write) -> io::Result<()> {
+    let operations = history.operations();
+    let mut points: Vec<(u64, bool, usize)> = Vec::with_capacity(operations.len() * 2);
+    for (at, operated) in operations.iter().enumerate() {
+        points.push((operated.invoked_ns, false, at));
+        points.extend(operated.returned_ns.map(|returned_ns| (returned_ns, true, at)));
+    }
+    points.sort_unstable();
+    let mut processes = Processes::default();
+    for (index, (time, is_return, at)) in points.into_iter().enumerate() {
+        let operated = &operations[at];
+        let (kind, process) = match is_return {
+            false => ("invoke", processes.begin(operated.client, at)),
+            true => (ending(operated), processes.end(operated, at)),
+        };
+        let value = if is_return { returned(operated) } else { asked(operated) };
+        let line = Edn::Map(vec![
+            ("process", Edn::Number(process)),
+            ("type", Edn::Keyword(kind)),
+            ("f", Edn::Keyword(function(&operated.call))),
+            ("value", value),
+            ("time", Edn::Number(time)),
+            ("index", Edn::Number(index as u64)),
+            ("client", Edn::Text(operated.client.to_string())),
+        ]);
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Who is busy with what.
+#[derive(Default)]
+struct Processes {
+    next: u64,
+    free: BTreeMap<NodeId, BTreeSet<u64>>,
+    busy: BTreeMap<usize, u64>,
+}
+
+impl Processes {
+    fn begin(&mut self, client: NodeId, at: usize) -> u64 {
+        let free = self.free.entry(client).or_default().pop_first();
+        let process = free.unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.busy.insert(at, process);
+        process
+    }
+
+    fn end(&mut self, operated: &Operated, at: usize) -> u64 {
+        let process = self.busy.remove(&at).expect("what returns was invoked before");
+        if operated.ending != Ending::Open {
+            self.free.entry(operated.client).or_default().insert(process);
+        }
+        process
+    }
+}
+
+fn ending(operated: &Operated) -> &'static str {
+    match (operated.ending, &operated.answer) {
+        (Ending::Open, _) => "info",
+        (Ending::Failed, _) | (Ending::Told, Some(Err(_))) => "fail",
+        (Ending::Done { .. } | Ending::Told, _) => "ok",
+    }
+}
+
+fn function(call: &Call) -> &'static str {
+    match call {
+        Call::Write { .. } => "write",
+        Call::Append { .. } => "append",
+        Call::Read { mode: ReadMode::Strong, .. } => "read",
+        Call::Read { mode: ReadMode::Relaxed, .. } => "relaxed-read",
+        Call::Change { change } => match change {
+            MetadataChange::Create { .. } => "create",
+            MetadataChange::Mkdir { .. } => "mkdir",
+            MetadataChange::Rename { .. } => "rename",
+            MetadataChange::Delete { .. } => "delete",
+            MetadataChange::AddChunk { .. } => "add-chunk",
+        },
+        Call::Query { query } => match query {
+            MetadataQuery::Stat { .. } => "stat",
+            MetadataQuery::StatFile { .. } => "stat-file",
+            MetadataQuery::List { .. } => "list",
+            MetadataQuery::Locate { .. } => "locate",
+            MetadataQuery::Chunks { .. } => "chunks",
+            MetadataQuery::Status => "status",
+        },
+    }
+}
+
+fn asked(operated: &Operated) -> Edn {
+    let mut value = match &operated.call {
+        Call::Write { file, index, extent, .. } => place(file.0, *index, *extent),
+        Call::Append { file, length, .. } => {
+            vec![("file", Edn::Number(file.0)), ("length", Edn::Number(*length))]
+        }
+        Call::Read { file, index, extent, .. } => return Edn::Map(place(file.0, *index, *extent)),
+        Call::Change { change } => return Edn::Map(names(change)),
+        Call::Query { query } => {
+            return match query {
+                MetadataQuery::Stat { path } | MetadataQuery::List { path, .. } => {
+                    Edn::Map(vec![("path", Edn::Text(path.clone()))])
+                }
+                MetadataQuery::StatFile { file } => Edn::Map(vec![("file", Edn::Number(file.0))]),
+                MetadataQuery::Locate { .. }
+                | MetadataQuery::Chunks { .. }
+                | MetadataQuery::Status => Edn::Nil,
+            };
+        }
+    };
+    value.extend(contents(&operated.bytes));
+    Edn::Map(value)
+}
+
+fn returned(operated: &Operated) -> Edn {
+    match (&operated.answer, operated.ending) {
+        (Some(Err(refusal)), _) => Edn::Map(vec![("error", Edn::Text(refusal.to_string()))]),
+        (Some(Ok(answer)), _) => told(answer),
+        (None, Ending::Done { index, extent }) => {
+            let (Call::Write { file, .. } | Call::Append { file, .. } | Call::Read { file, .. }) =
+                &operated.call
+            else {
+                return Edn::Nil;
+            };
+            let mut value = place(file.0, index, extent);
+            value.extend(contents(&operated.bytes));
+            Edn::Map(value)
+        }
+        (None, Ending::Open | Ending::Failed | Ending::Told) => asked(operated),
+    }
+}
+
+fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
+    let text = |path: &String| Edn::Text(path.clone());
+    match change {
+        MetadataChange::Create { path, .. }
+        | MetadataChange::Mkdir { path, .. }
+        | MetadataChange::Delete { path } => vec![("path", text(path))],
+        MetadataChange::Rename { from, to } => vec![("from", text(from)), ("to", text(to))],
+        MetadataChange::AddChunk { file, index, .. } => {
+            vec![("file", Edn::Number(file.0)), ("chunk", Edn::Number(*index))]
+        }
+    }
+}
+
+fn told(answer: &MetadataAnswer) -> Edn {
+    match answer {
+        MetadataAnswer::File(info) => Edn::Map(vec![("file", Edn::Number(info.file.0))]),
+        MetadataAnswer::List { entries, more } => {
+            let entry = |(name, info): &(String, _)| {
+                let info: &leasehold_proto::metadata::FileInfo = info;
+                Edn::Vector(vec![Edn::Text(name.clone()), Edn::Number(info.file.0)])
+            };
+            let entries = Edn::Vector(entries.iter().map(entry).collect());
+            Edn::Map(vec![("entries", entries), ("more", Edn::Flag(*more))])
+        }
+        MetadataAnswer::Done
+        | MetadataAnswer::Chunk(_)
+        | MetadataAnswer::Location(_)
+        | MetadataAnswer::Chunks { .. }
+        | MetadataAnswer::Status(_) => Edn::Nil,
+    }
+}
+
+fn place(file: u64, index: u64, extent: Extent) -> Vec<(&'static str, Edn)> {
+    vec![
+        ("file", Edn::Number(file)),
+        ("chunk", Edn::Number(index)),
+        ("offset", Edn::Number(extent.offset)),
+        ("length", Edn::Number(extent.length)),
+    ]
+}
+
+/// A hash that names the bytes, and, where these describe themselves, who wrote what of them:
+/// client, number, length.
+fn contents(bytes: &[u8]) -> Vec<(&'static str, Edn)> {
+    let author = |(_, contents): &(usize, Contents)| {
+        let words = [contents.client, contents.number, contents.length as u64];
+        Edn::Vector(words.into_iter().map(Edn::Number).collect())
+    };
+    let authors = Contents::scan(bytes).iter().map(author).collect();
+    let hash = Edn::Text(format!("{:032x}", hashed(&bytes)));
+    vec![("hash", hash), ("contents", Edn::Vector(authors))]
+}
+
+/// As much of EDN as a history needs.
+enum Edn {
+    Nil,
+    Flag(bool),
+    Number(u64),
+    Keyword(&'static str),
+    Text(String),
+    Vector(Vec<Edn>),
+    Map(Vec<(&'static str, Edn)>),
+}
+
+impl fmt::Display for Edn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Edn::Nil => f.write_str("nil"),
+            Edn::Flag(flag) => write!(f, "{flag}"),
+            Edn::Number(number) => write!(f, "{number}"),
+            Edn::Keyword(word) => write!(f, ":{word}"),
+            Edn::Text(text) => quoted(text, f),
+            Edn::Vector(items) => {
+                f.write_str("[")?;
+                for (at, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if at == 0 { "" } else { " " })?;
+                }
+                f.write_str("]")
+            }
+            Edn::Map(entries) => {
+                f.write_str("{")?;
+                for (at, (key, value)) in entries.iter().enumerate() {
+                    write!(f, "{}:{key} {value}", if at == 0 { "" } else { ", " })?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("\"")?;
+    for letter in text.chars() {
+        match letter {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\t' => f.write_str("\\t")?,
+            '\r' => f.write_str("\\r")?,
+            letter if letter.is_control() => write!(f, "\\u{:04x}", u32::from(letter))?,
+            letter => write!(f, "{letter}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
+#[cfg(test)]
+mod tests;
