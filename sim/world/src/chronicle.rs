@@ -19,8 +19,8 @@ use leasehold_trace::{
 use std::collections::BTreeMap;
 
 /// Names of a World with so many masters.
-struct Names {
-    masters: u64,
+pub(crate) struct Names {
+    pub masters: u64,
 }
 
 impl Naming for Names {

@@ -1,11 +1,12 @@
 //! One line for each fact, as short as it can be understood.
 
+use crate::chronicle::Names;
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use leasehold_proto::machine::Operation;
-use leasehold_proto::message::DeleteReason;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer};
-use leasehold_proto::{Event, Member, NodeId, OpError, OpId, Outcome};
+use leasehold_proto::{Event, OpError, OpId, Outcome};
+use leasehold_trace::words::sentence;
 use std::fmt::Debug;
 
 /// The name of a variant: the word up to the first space or brace of its debug form.
@@ -41,7 +42,8 @@ pub enum Detail {
 pub fn line(cluster: &Cluster, happening: &Happening, detail: Detail) -> Option<String> {
     match happening {
         Happening::Event { node, event } if rank(event) <= detail => {
-            Some(format!("{} {}", name(cluster, *node), self::event(cluster, event)))
+            let names = Names { masters: cluster.shape().masters };
+            Some(format!("{} {}", name(cluster, *node), sentence(&names, event)))
         }
         Happening::Event { .. } | Happening::Invoked { .. } => None,
         Happening::Responded { node, id, result } => {
@@ -67,89 +69,6 @@ fn rank(event: &Event) -> Detail {
         | Event::ReadServed { .. } => Detail::All,
         _ => Detail::Main,
     }
-}
-
-fn event(cluster: &Cluster, event: &Event) -> String {
-    let who = |node: &NodeId| name(cluster, *node);
-    match event {
-        Event::LeaderBegan { epoch } => format!("leads in epoch {epoch}"),
-        Event::EntryApplied { index, took_effect } => {
-            format!("applied {index}{}", if *took_effect { "" } else { " (no effect)" })
-        }
-        Event::Configured { chunk, base, version, members } => {
-            let base = if base.0 == 0 { String::new() } else { format!(" after {base}") };
-            format!("configured {chunk} {version}{base}: {}", members_of(cluster, members))
-        }
-        Event::Freed { chunk, base } => format!("freed {chunk} at {base}"),
-        Event::LeaseGranted { chunk, version, to, until: _ } => {
-            format!("granted {chunk} {version} to {}", who(to))
-        }
-        Event::ChangeBegan { chunk, version, why } => {
-            format!("begins {chunk} {version}: {why}")
-        }
-        Event::RepairBegan { chunk, version, to } => {
-            format!("orders a copy of {chunk} {version} to {}", who(to))
-        }
-        Event::RepairEnded { chunk, to, done } => {
-            let how = if *done { "ended" } else { "was given up" };
-            format!("copy of {chunk} to {} {how}", who(to))
-        }
-        Event::ServerJoined { node, rejoined } => {
-            format!("{} {}", if *rejoined { "rejoined" } else { "joined" }, who(node))
-        }
-        Event::ServerDead { node } => format!("counts {} as dead", who(node)),
-        Event::SafeModeEnded => "ended safe mode".into(),
-        Event::LogLost { chunk } => format!("has lost its log: {chunk} was never made here"),
-        Event::Recovered { chunk, promised, applied_version, sequence } => {
-            format!("found {chunk}: promised {promised}, applied {applied_version} {sequence}")
-        }
-        Event::Promised { chunk, version } => format!("promised {chunk} {version}"),
-        Event::LeaseTaken { chunk, version, until: _ } => {
-            format!("is primary of {chunk} {version}")
-        }
-        Event::LeaseEnded { chunk, version } => {
-            format!("is not primary of {chunk} {version} any more")
-        }
-        Event::Adopted { chunk, version, sequence, length, ops: _, primary } => {
-            let role = if *primary { " as primary" } else { "" };
-            format!("adopted {chunk} {version}{role} at {sequence}, {length} B")
-        }
-        Event::Applied { chunk, version, sequence, op, kind, extent, crc: _ } => {
-            let (kind, op) = (format!("{kind:?}").to_lowercase(), op_name(cluster, *op));
-            format!("applied {chunk} {version} {sequence}: {op} {kind} {extent:?}")
-        }
-        Event::Committed { chunk, version, sequence } => {
-            format!("committed {chunk} {version} up to {sequence}")
-        }
-        Event::Acknowledged { chunk, version: _, sequence, op, extent } => {
-            format!("acknowledged {} at {chunk} {sequence} {extent:?}", op_name(cluster, *op))
-        }
-        Event::ReadServed { chunk, version, op, extent, mode } => {
-            let (mode, op) = (format!("{mode:?}").to_lowercase(), op_name(cluster, *op));
-            format!("served {op} {mode} {chunk} {version} {extent:?}")
-        }
-        Event::LearnerComplete { chunk, version, sequence } => {
-            format!("has the whole of {chunk} {version} at {sequence}")
-        }
-        Event::ReplicaDeleted { chunk, reason } => match reason {
-            DeleteReason::Excluded(version) => {
-                format!("deleted {chunk}: not in {version}")
-            }
-            DeleteReason::Freed(version) => format!("deleted {chunk}: freed at {version}"),
-        },
-        Event::ReplicaQuarantined { chunk } => format!("set {chunk} aside"),
-        Event::CorruptRead { chunk } => format!("met rot in {chunk}"),
-        Event::DiskFailed => "has a failed disk".into(),
-        Event::ProtocolError { chunk, sequence } => {
-            format!("met another content for {chunk} {sequence}")
-        }
-        Event::Retried { op, why } => format!("retries {}: {why}", op_name(cluster, *op)),
-    }
-}
-
-fn members_of(cluster: &Cluster, members: &[Member]) -> String {
-    let names: Vec<String> = members.iter().map(|member| name(cluster, member.node)).collect();
-    names.join(" ")
 }
 
 /// An operation, as `a#7`.
