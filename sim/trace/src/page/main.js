@@ -148,7 +148,7 @@ tell();
 view.byOrder = told.by_order;
 at(view.byOrder ? "byorder" : "bytime").classList.add("on");
 [view.width, view.height] = [stage.clientWidth, stage.clientHeight];
-lookAtViolation();
+if (violation) lookAtViolation(); else look(...whole());
 resize();
 // `trace.html#event=17`, `trace.html#time`: a place that one person can tell another.
 const asks = new URLSearchParams(location.hash.slice(1));

@@ -320,7 +320,7 @@ function drawDots() {
     if (filled.has(key)) continue;
     filled.add(key);
     const active = follows && focussed;
-    dot(r, px, lane.y, fact, active, crowd);
+    dot(r, px, lane.y, fact, follows, active, crowd);
     view.marks.push([px, lane.y, i]);
     if (active && LABELS[r.what] && (fact || r.what === "Request" || r.what === "Respond")) {
       if (repeated.has(i)) continue;
@@ -335,9 +335,9 @@ function drawDots() {
   const weight = ([r]) => (r.i === view.chosen || r.named ? 0 : MILESTONES.has(r.what) ? 1 : r.what === "Acknowledged" ? 2 : 3);
   for (const [r, px, lane] of labelled.map((l, at) => [l, at]).sort((a, b) => weight(a[0]) - weight(b[0]) || a[1] - b[1]).map(l => l[0])) if (near || weight([r]) < 2) label(r, px, lane, taken);
 }
-function dot(r, px, y, fact, active, crowd) {
+function dot(r, px, y, fact, follows, active, crowd) {
   if (r.kind === "outside") { pen.fillStyle = "#1f2328"; pen.fillRect(px - 3, y - 5, 6, 10); return; }
-  pen.fillStyle = active ? colorOf(r) : "#b8c0c8";
+  pen.fillStyle = follows ? colorOf(r) : "#b8c0c8";
   if (crowd && fact) pen.fillRect(px - 1.5, y - 2.5, 3, 5);
   else if (fact) { pen.beginPath(); pen.arc(px, y, active ? 3.4 : 1.6, 0, 7); pen.fill(); if (active) { pen.strokeStyle = "#fff"; pen.lineWidth = 1; pen.stroke(); } }
   else pen.fillRect(px - 0.7, y - 3, 1.4, 6);

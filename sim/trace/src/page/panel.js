@@ -25,7 +25,7 @@ function headline() {
   if (violation && title.about) facts.push("“" + title.about + "”");
   if (violation?.expected) facts.push("violated as expected: the scenario leaves a rule out");
   if (violation) facts.push("found at " + seconds(violation.true_ns) + " s, event " + violation.event);
-  if (told.left_out) facts.push(told.left_out + " records further from it are left out");
+  if (told.left_out) facts.push(told.left_out + (violation ? " records further from it" : " earlier records") + " are left out");
   small.append(facts.join(" · ") + " · ");
   small.append(element("code", title.replay));
   head.append(small);
