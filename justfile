@@ -15,6 +15,10 @@ default:
 sim *ARGS:
     @cargo sim --release -- run "$@"
 
+# Run a seed that draws everything, shape, constants, workload and faults: `just swarm --seed 42`.
+swarm *ARGS:
+    @cargo sim --release -- run --swarm "$@"
+
 # Run one seed in two processes and compare fingerprints: `just twice --seed 42`.
 twice *ARGS:
     @cargo sim --release -- twice "$@"

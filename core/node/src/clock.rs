@@ -10,7 +10,22 @@ pub use real::BootClock;
 pub fn wall_clock_ms() -> u64 {
     use std::time::{SystemTime, UNIX_EPOCH};
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    #[cfg(madsim)]
+    let now = now.saturating_add_signed(JUMPED_MS.get());
+    now
+}
+
+#[cfg(madsim)]
+thread_local! {
+    /// How far the simulated wall clock has jumped. A simulated run has a thread of its own.
+    static JUMPED_MS: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+/// Has the simulated wall clock of this run jump.
+#[cfg(madsim)]
+pub fn jump_wall_clock_ms(by: i64) {
+    JUMPED_MS.set(JUMPED_MS.get().saturating_add(by));
 }
 
 #[cfg(not(madsim))]

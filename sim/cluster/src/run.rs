@@ -1,12 +1,12 @@
 //! One run, from its seed to its summary: faults on, then heal and converge, then look inside.
 
 use crate::autopsy;
-use crate::cluster::{Cluster, Found, Session, Watch};
+use crate::cluster::{Cluster, Found, Loss, Session, Watch};
 use crate::drawn::Drawn;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
 use crate::nemesis::Nemesis;
-use crate::scenario::Scenario;
+use crate::scenario::{Kind, Scenario, Stop};
 use crate::seed::Seed;
 use crate::summary::Summary;
 use crate::tally::Tally;
@@ -15,6 +15,7 @@ use leasehold_checker::History;
 use leasehold_node::client::{ClientError, ClusterStatus};
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -66,7 +67,7 @@ pub struct Outcome {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "madsim runs inside of this thread")]
 pub fn run(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
-    let scenario = scenario.clone();
+    let scenario = scenario.of(seed).into_owned();
     let thread = std::thread::spawn(move || on_this_thread(&scenario, seed, asked));
     thread.join().expect("panics of nodes are caught within")
 }
@@ -133,7 +134,7 @@ impl Run {
             workload: scenario.workload.clone(),
             files: drawn.files,
         };
-        let nemesis = Nemesis::new(&drawn, 0);
+        let nemesis = Nemesis::new(&drawn);
         Run {
             scenario,
             drawn,
@@ -156,28 +157,60 @@ impl Run {
         if let Err(error) = set_up {
             return self.did_not_converge(&format!("the set-up failed: {error}"));
         }
-        let workers = match self.begin_workers().await {
-            Ok(workers) => workers,
-            Err(error) => return self.did_not_converge(&format!("no worker began: {error}")),
-        };
-        self.nemesis = Nemesis::new(&self.drawn, self.now());
-        let act_one_ends = self.now() + self.scenario.acts.faults_ms * MS;
-        while self.now() < act_one_ends && !self.is_over() {
-            self.tick().await;
-            self.nemesis.tick(&mut self.cluster);
-        }
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.nemesis.end_all(&mut self.cluster);
-        if !self.is_over() {
-            self.converge(workers).await;
+        for part in 0..self.scenario.restart.parts {
+            if part > 0 {
+                self.restart(part).await;
+            }
+            let workers = match self.begin_workers(part).await {
+                Ok(workers) => workers,
+                Err(error) => return self.did_not_converge(&format!("no worker began: {error}")),
+            };
+            self.act_one(part).await;
+            if self.is_over() {
+                return;
+            }
+            if part + 1 == self.scenario.restart.parts {
+                self.shared.stop.store(true, Ordering::Relaxed);
+                self.converge(workers).await;
+            }
         }
     }
 
-    async fn begin_workers(&mut self) -> Result<Vec<JoinHandle<()>>, ClientError> {
+    /// Faults are on, then everything heals.
+    async fn act_one(&mut self, part: u64) {
+        let lasts_ms = self.scenario.acts.faults_ms;
+        self.cluster.around.network.weather(|weather| *weather = self.drawn.weather.clone());
+        self.nemesis.begin_part(self.now(), part * lasts_ms);
+        let ends = self.now() + lasts_ms * MS;
+        while self.now() < ends && !self.is_over() {
+            self.tick().await;
+            self.nemesis.tick(&mut self.cluster);
+        }
+        self.nemesis.end_all(&mut self.cluster);
+    }
+
+    /// Stops everything at once, clients included, and begins again on the disks.
+    async fn restart(&mut self, part: u64) {
+        let restart = self.scenario.restart.clone();
+        self.cluster.stop_all(match restart.stop {
+            Stop::Power => Loss::Power,
+            Stop::Process => Loss::Process,
+        });
+        let down_ms = restart.down_ms.draw(&mut self.drawn.seed.fork("down", part));
+        self.cluster.around.timeline.timer().after(down_ms * MS).await;
+        self.drawn.constants = restart.constants(&self.scenario.constants());
+        self.cluster.around.constants = self.drawn.constants.clone();
+        self.cluster.start_all();
+        self.auditor = Some(self.cluster.session().await);
+    }
+
+    /// Clients of a later part are others than those before.
+    async fn begin_workers(&mut self, part: u64) -> Result<Vec<JoinHandle<()>>, ClientError> {
         let mut workers = Vec::new();
         for index in 0..self.drawn.clients {
             let session = self.cluster.session().await;
-            let worker = Worker::begin(self.shared.clone(), &session, index, &self.drawn).await?;
+            let number = part * 1_000 + index;
+            let worker = Worker::begin(self.shared.clone(), &session, number, &self.drawn).await?;
             workers.push(session.machine.spawn(worker.work()));
         }
         Ok(workers)
@@ -298,8 +331,8 @@ impl Run {
             acknowledged: tally.acknowledged(),
             operations: tally.summary(),
             latency_us: tally.latencies(),
-            faults: self.nemesis.counts.iter().map(|(k, count)| (k.name(), *count)).collect(),
-            faults_withheld: self.nemesis.withheld,
+            faults: named(&self.nemesis.counts),
+            faults_withheld: named(&self.nemesis.withheld),
             coverage: watch.coverage.summary(),
             facts: watch.facts.clone(),
             network: self.cluster.around.network.counts(),
@@ -334,6 +367,10 @@ impl Run {
             state.found(wrong, now_ns);
         }
     }
+}
+
+fn named(counts: &BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().map(|(kind, count)| (kind.name(), *count)).collect()
 }
 
 fn unopened(why: &str) -> Wrong {

@@ -28,7 +28,7 @@ pub struct Summary {
     #[serde(skip)]
     pub latency_us: Vec<(u64, u64)>,
     pub faults: BTreeMap<&'static str, u64>,
-    pub faults_withheld: u64,
+    pub faults_withheld: BTreeMap<&'static str, u64>,
     pub power_failures: u64,
     pub facts: BTreeMap<&'static str, u64>,
     /// How often each mark of the coverage was reached.
@@ -55,13 +55,23 @@ impl Summary {
     /// Power failures and ended processes.
     #[must_use]
     pub fn crashes(&self) -> u64 {
-        self.sum(&["crash", "crash_at_io", "restart", "master_crash", "wipe"])
+        self.sum(&[
+            "crash",
+            "crash_at_io",
+            "restart",
+            "master_crash",
+            "wipe",
+            "rack_power",
+            "cluster_power",
+            "rolling_restart",
+            "fsync_fails",
+        ])
     }
 
     /// Partitions of every kind.
     #[must_use]
     pub fn partitions(&self) -> u64 {
-        self.sum(&["partition", "one_way", "isolate"])
+        self.sum(&["partition", "one_way", "isolate", "partial", "flapping"])
     }
 
     /// Configurations that followed another.
@@ -127,14 +137,18 @@ impl fmt::Display for Summary {
             self.crashes(),
             self.power_failures,
             self.partitions(),
-            self.faults_withheld
+            self.faults_withheld.values().sum::<u64>()
         )?;
         writeln!(f, "{:INDENT$}{}", "", listed(&self.faults))?;
+        if !self.faults_withheld.is_empty() {
+            writeln!(f, "withheld     {}", listed(&self.faults_withheld))?;
+        }
         let net = &self.network;
         writeln!(
             f,
-            "network      {} messages delivered; {} cut, {} lost, {} twice, {} corrupt, {} to nobody",
-            net.delivered, net.cut, net.lost, net.duplicated, net.corrupt, net.nobody
+            "network      {} messages delivered; {} cut, {} lost, {} crowded out, {} twice, {} corrupt, \
+             {} to nobody",
+            net.delivered, net.cut, net.lost, net.crowded, net.duplicated, net.corrupt, net.nobody
         )?;
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(

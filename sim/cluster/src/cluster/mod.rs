@@ -1,10 +1,12 @@
 //! The cluster: hosts with their disks, the processes on them, and what a nemesis can do to both.
 
+mod copies;
 mod host;
 mod session;
 mod storage;
 mod watch;
 
+pub use copies::Copies;
 pub use host::{End, Surroundings};
 pub use session::Session;
 pub use watch::{Found, Watch};
@@ -12,13 +14,14 @@ pub use watch::{Found, Watch};
 use crate::disk::SimDisk;
 use crate::drawn::Drawn;
 use crate::log::LogOptions;
-use crate::net::{Network, Parcel};
-use crate::scenario::Scenario;
+use crate::net::{Lanes, Network, Parcel};
+use crate::scenario::{DiskBounds, Scenario};
 use crate::timeline::Timeline;
 use host::Life;
 use leasehold_proto::{NodeId, Rack};
 use madsim::runtime::Handle;
 use madsim::task::NodeId as Machine;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The only master.
@@ -54,8 +57,11 @@ pub struct Cluster {
     pub around: Surroundings,
     madsim: Handle,
     hosts: Vec<Host>,
-    /// The machines of client sessions.
-    sessions: Vec<Machine>,
+    racks: u64,
+    disks: DiskBounds,
+    /// The client sessions, with their machines.
+    sessions: Vec<(NodeId, Machine)>,
+    sessions_begun: u64,
     ends: mpsc::UnboundedReceiver<(usize, End)>,
 }
 
@@ -64,9 +70,13 @@ impl Cluster {
     #[must_use]
     pub fn new(scenario: &Scenario, drawn: &Drawn, log: LogOptions) -> Self {
         let timeline = Timeline::<Parcel>::current();
-        let network =
-            Network::new(drawn.seed, std::sync::Arc::clone(&timeline), drawn.weather.clone());
-        madsim::task::spawn(std::sync::Arc::clone(&network).carry());
+        let network = Network::new(
+            drawn.seed,
+            Arc::clone(&timeline),
+            drawn.weather.clone(),
+            Lanes::new(scenario.network.rates()),
+        );
+        madsim::task::spawn(Arc::clone(&network).carry());
         let (sender, ends) = mpsc::unbounded_channel();
         let recorded = log.record;
         let watch = Watch::new(&timeline, &drawn.constants, log);
@@ -84,23 +94,40 @@ impl Cluster {
             journal_bytes: scenario.disks.journal_bytes,
             ends: sender,
         };
-        let madsim = Handle::current();
-        let host = |index: u64| Host {
-            machine: madsim.create_node().name(format!("host-{index}")).build().id(),
-            node: if index == 0 { MASTER } else { NodeId(100 + index) },
-            rack: Rack((index % drawn.racks) as u32),
-            disk: SimDisk::new(
-                drawn.seed,
-                index,
-                scenario.disks.latency(),
-                scenario.disks.capacity_bytes,
-            ),
+        let mut cluster = Cluster {
+            around,
+            madsim: Handle::current(),
+            hosts: Vec::new(),
+            racks: drawn.racks,
+            disks: scenario.disks.clone(),
+            sessions: Vec::new(),
+            sessions_begun: 0,
+            ends,
+        };
+        for _ in 0..=drawn.chunkservers {
+            cluster.add_host();
+        }
+        cluster
+    }
+
+    /// A machine with an empty disk, on which no process has begun; its index.
+    pub fn add_host(&mut self) -> usize {
+        let index = self.hosts.len();
+        let number = index as u64;
+        let seed = self.around.seed;
+        let latency = self.disks.latency(&mut seed.fork("disk kind", number));
+        let host = Host {
+            machine: self.madsim.create_node().name(format!("host-{index}")).build().id(),
+            node: if index == MASTER_HOST { MASTER } else { NodeId(100 + number) },
+            rack: Rack((number % self.racks) as u32),
+            disk: SimDisk::new(seed, number, latency, self.disks.capacity_bytes),
             lives: 0,
             up: false,
             wipes: 0,
         };
-        let hosts = (0..=drawn.chunkservers).map(host).collect();
-        Cluster { around, madsim, hosts, sessions: Vec::new(), ends }
+        self.around.network.lanes(|lanes| lanes.place(host.node, host.rack.0));
+        self.hosts.push(host);
+        index
     }
 
     /// Begins every process.
@@ -126,6 +153,18 @@ impl Cluster {
         self.hosts[host].node
     }
 
+    /// The rack that a host stands in.
+    #[must_use]
+    pub fn rack(&self, host: usize) -> u32 {
+        self.hosts[host].rack.0
+    }
+
+    /// The host that a node is on, if it is on one.
+    #[must_use]
+    pub fn host_of(&self, node: NodeId) -> Option<usize> {
+        self.hosts.iter().position(|host| host.node == node)
+    }
+
     /// The disk of a host, in its present life.
     #[must_use]
     pub fn disk(&self, host: usize) -> &SimDisk {
@@ -135,7 +174,7 @@ impl Cluster {
     /// Every node that messages go between: hosts and sessions.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeId> {
-        let sessions = (0..self.sessions.len() as u64).map(session::node);
+        let sessions = self.sessions.iter().map(|(node, _)| *node);
         self.hosts.iter().map(|host| host.node).chain(sessions).collect()
     }
 
@@ -179,6 +218,8 @@ impl Cluster {
             self.around.watch.disk_destroyed(host.node);
             host.wipes += 1;
             host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
+            let (node, rack) = (host.node, host.rack.0);
+            self.around.network.lanes(|lanes| lanes.place(node, rack));
         }
     }
 
@@ -202,10 +243,23 @@ impl Cluster {
 
     /// A new client session, on a machine of its own.
     pub async fn session(&mut self) -> Session {
-        let index = self.sessions.len() as u64;
+        let index = self.sessions_begun;
+        self.sessions_begun += 1;
         let machine = self.madsim.create_node().name(format!("client-{index}")).build();
-        self.sessions.push(machine.id());
-        session::begin(machine, &self.around, index).await
+        let id = machine.id();
+        let session = session::begin(machine, &self.around, index).await;
+        self.sessions.push((session.node, id));
+        session
+    }
+
+    /// Everything ends at once: what clients were about stays unknown.
+    pub fn stop_all(&mut self, loss: Loss) {
+        for (node, machine) in std::mem::take(&mut self.sessions) {
+            self.madsim.kill(machine);
+            self.around.network.detach(node);
+            self.around.watch.crashed(node);
+        }
+        (0..self.hosts.len()).for_each(|host| self.stop(host, loss));
     }
 
     /// Kills everything, so that no task outlives the run.
@@ -213,7 +267,7 @@ impl Cluster {
         for index in 0..self.hosts.len() {
             self.stop(index, Loss::Process);
         }
-        for machine in self.sessions.drain(..) {
+        for (_, machine) in self.sessions.drain(..) {
             self.madsim.kill(machine);
         }
         self.around.network.end();

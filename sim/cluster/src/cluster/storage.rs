@@ -9,6 +9,9 @@ use leasehold_node::executor::Executor;
 use leasehold_proto::{Input, IoId, IoOp};
 use tokio::sync::mpsc;
 
+/// How often a stalled disk is looked at.
+const STALL_NS: u64 = 10_000_000;
+
 /// The driver's end.
 pub struct SimStorage {
     queue: mpsc::UnboundedSender<Vec<(IoId, IoOp)>>,
@@ -39,6 +42,9 @@ pub async fn serve(
             return Ended::PowerFailed;
         }
         timer.after(disk.take_busy_ns()).await;
+        while disk.is_stalled() {
+            timer.after(STALL_NS).await;
+        }
         if queue.is_empty() {
             executor.idle();
             if !disk.powered() {

@@ -1,5 +1,6 @@
 //! Who sees everything: the log, the clocks by true time, and the checkers that judge.
 
+use super::copies::Copies;
 use crate::clock::{Clocks, Rate};
 use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
@@ -43,6 +44,8 @@ pub struct State {
     pub coverage: Coverage,
     /// Counters of protocol facts, by name.
     pub facts: BTreeMap<&'static str, u64>,
+    /// Which replica stands at which version.
+    pub copies: Copies,
     /// The committed configuration of every chunk.
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
     freed: BTreeSet<ChunkHandle>,
@@ -77,6 +80,7 @@ impl Watch {
             violation: None,
             coverage: Coverage::default(),
             facts: BTreeMap::new(),
+            copies: Copies::default(),
             configurations: BTreeMap::new(),
             freed: BTreeSet::new(),
             applied: LogIndex(0),
@@ -124,6 +128,7 @@ impl Watch {
         let now = self.timeline.now();
         let mut state = self.state();
         state.checkers.disk_destroyed(node);
+        state.copies.destroyed(node);
         state.note(now, node, &Happening::Outside("lost its disk"));
         state.record(now, node, |recorder, at| recorder.life(at, Life::LosesDisk));
     }
@@ -232,6 +237,7 @@ impl State {
         let seen = Seen { true_ns, node, clock: &self.clocks, event };
         let judged = self.checkers.observe(&seen);
         self.judge(judged, true_ns);
+        self.copies.observe(node, event);
         if self.is_news(event) {
             *self.facts.entry(fact(event)).or_default() += 1;
         }

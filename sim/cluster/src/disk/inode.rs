@@ -1,9 +1,12 @@
 //! One file's bytes: what readers see, what is durable, and the operations between the two.
 
 use crate::seed::Stream;
+use std::collections::{BTreeSet, VecDeque};
 
-/// What a power failure keeps or loses as a piece (NVMe and SATA disks promise no more).
-pub const SECTOR_BYTES: u64 = 512;
+/// What a read fails on, and what a write makes readable again.
+const UNREADABLE_BYTES: u64 = 512;
+/// Writes that a file remembers: one of the last may turn out never to have happened.
+const REMEMBERED_MAX: usize = 4;
 
 /// An operation that no sync has covered.
 #[derive(Clone, Debug)]
@@ -12,12 +15,25 @@ enum Pending {
     Length(u64),
 }
 
+/// A write, and what was there before.
+#[derive(Clone, Debug)]
+struct Written {
+    offset: u64,
+    before: Vec<u8>,
+}
+
 /// A file. Its durable image is never read before a power failure.
 #[derive(Clone, Debug, Default)]
 pub struct Inode {
     seen: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Pending>,
+    /// The last writes; only of files that may be harmed.
+    written: VecDeque<Written>,
+    /// Sectors that cannot be read, by number.
+    unreadable: BTreeSet<u64>,
+    /// Something here is not what was written.
+    harmed: bool,
 }
 
 impl Inode {
@@ -27,7 +43,11 @@ impl Inode {
     }
 
     /// Writes, growing the file over a hole of zeros if need be.
-    pub fn write(&mut self, offset: u64, data: &[u8]) {
+    pub fn write(&mut self, offset: u64, data: &[u8], remember: bool) {
+        if remember {
+            self.remember(offset, data.len());
+        }
+        self.unreadable.retain(|sector| !touches(*sector, offset, data.len()));
         put(&mut self.seen, offset, data);
         self.pending.push(Pending::Write { offset, data: data.to_vec() });
     }
@@ -48,12 +68,18 @@ impl Inode {
         }
     }
 
+    /// A sync that fails: what it was to make durable is marked as written and never is.
+    pub fn sync_fails(&mut self) {
+        self.pending.clear();
+    }
+
     /// What is left after a power failure: each operation that was not synced is there, or not, or
     /// torn between two sectors, whatever became of those before it.
-    pub fn crash(&mut self, stream: &mut Stream) {
+    pub fn crash(&mut self, sector_bytes: u64, stream: &mut Stream) {
+        self.written.clear();
         for op in std::mem::take(&mut self.pending) {
             match op {
-                Pending::Write { offset, data } => self.tear(offset, &data, stream),
+                Pending::Write { offset, data } => self.tear(offset, &data, sector_bytes, stream),
                 Pending::Length(len) if stream.permille(500) => {
                     self.durable.resize(index(len), 0);
                 }
@@ -65,6 +91,7 @@ impl Inode {
 
     /// Flips one bit of what is there, durably: bit rot.
     pub fn rot(&mut self, offset: u64, bit: u8) {
+        self.harmed = true;
         for image in [&mut self.seen, &mut self.durable] {
             if let Some(byte) = image.get_mut(index(offset)) {
                 *byte ^= 1 << (bit % 8);
@@ -72,7 +99,59 @@ impl Inode {
         }
     }
 
-    fn tear(&mut self, offset: u64, data: &[u8], stream: &mut Stream) {
+    /// The last write was confirmed and never happened; what it was to write, if it was of more
+    /// than what stood there before and a sync has covered it.
+    pub fn undo_last(&mut self) -> Option<Vec<u8>> {
+        if !self.pending.is_empty() {
+            return None;
+        }
+        let Written { offset, before } = self.written.pop_back()?;
+        let end = (index(offset) + before.len()).min(self.seen.len());
+        let data = self.seen.get(index(offset)..end).filter(|data| *data != &before[..data.len()]);
+        let data = data?.to_vec();
+        self.overwrite(offset, &before[..data.len()]);
+        Some(data)
+    }
+
+    /// Bytes that belong elsewhere land here, durably.
+    pub fn overwrite(&mut self, offset: u64, data: &[u8]) {
+        self.harmed = true;
+        for image in [&mut self.seen, &mut self.durable] {
+            let end = (index(offset) + data.len()).min(image.len());
+            let start = index(offset).min(end);
+            image[start..end].copy_from_slice(&data[..end - start]);
+        }
+    }
+
+    /// The sector at `offset`, and those after it, cannot be read any more.
+    pub fn lose_sectors(&mut self, offset: u64, count: u64) {
+        let first = offset / UNREADABLE_BYTES;
+        self.unreadable.extend(first..first + count);
+        self.harmed = true;
+    }
+
+    /// Whether all of this can be read.
+    pub fn is_readable(&self, offset: u64, bytes: usize) -> bool {
+        !self.unreadable.iter().any(|sector| touches(*sector, offset, bytes))
+    }
+
+    /// Whether something here is not what was written.
+    pub fn is_harmed(&self) -> bool {
+        self.harmed
+    }
+
+    fn remember(&mut self, offset: u64, bytes: usize) {
+        let mut before = vec![0; bytes];
+        let start = index(offset).min(self.seen.len());
+        let there = &self.seen[start..(start + bytes).min(self.seen.len())];
+        before[..there.len()].copy_from_slice(there);
+        self.written.push_back(Written { offset, before });
+        if self.written.len() > REMEMBERED_MAX {
+            self.written.pop_front();
+        }
+    }
+
+    fn tear(&mut self, offset: u64, data: &[u8], sector_bytes: u64, stream: &mut Stream) {
         // Whole or lost is likelier than torn: most bugs need one of the two exactly.
         let kept_permille = match stream.within(0..=3) {
             0 => 0,
@@ -81,7 +160,7 @@ impl Inode {
         };
         let mut at = 0;
         while at < data.len() as u64 {
-            let sector_end = (offset + at) / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES;
+            let sector_end = (offset + at) / sector_bytes * sector_bytes + sector_bytes;
             let end = (sector_end - offset).min(data.len() as u64);
             if stream.permille(kept_permille) {
                 put(&mut self.durable, offset + at, &data[index(at)..index(end)]);
@@ -94,6 +173,11 @@ impl Inode {
             self.durable.resize(index(end), 0);
         }
     }
+}
+
+fn touches(sector: u64, offset: u64, bytes: usize) -> bool {
+    let start = sector * UNREADABLE_BYTES;
+    start < offset + bytes as u64 && offset < start + UNREADABLE_BYTES
 }
 
 fn put(image: &mut Vec<u8>, offset: u64, data: &[u8]) {

@@ -1,20 +1,27 @@
 //! A simulated disk: what POSIX promises and nothing more, at a power failure as in time.
 
+mod faults;
 mod inode;
 mod names;
 #[cfg(test)]
 mod tests;
 
 use crate::seed::{Seed, Stream};
+use faults::Faults;
+pub use faults::Harm;
 use inode::Inode;
-pub use inode::SECTOR_BYTES;
 use leasehold_store::disk::{Disk, DiskError, Open};
 use names::{InodeId, Names, folder_of};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How long operations take, in nanoseconds of virtual time.
+/// Only what lies here may be harmed: a store refuses to open over a damaged journal, as it should.
+const HARMED_FOLDER: &str = "chunks/";
+
+/// What kind of disk, and how long its operations take, in nanoseconds of virtual time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
+    /// What a power failure keeps or loses as a piece: 512 or 4096.
+    pub sector_bytes: u64,
     /// Any operation that touches no medium.
     pub call_ns: u64,
     /// The shortest and the longest ordinary sync.
@@ -29,6 +36,7 @@ impl Default for Latency {
     /// A data centre's solid-state disk.
     fn default() -> Self {
         Latency {
+            sector_bytes: 512,
             call_ns: 5_000,
             sync_ns: (150_000, 2_000_000),
             slow_sync_permille: 10,
@@ -54,18 +62,18 @@ pub struct DiskCounts {
 struct State {
     names: Names,
     inodes: Vec<Inode>,
-    stream: Stream,
+    /// What a power failure leaves, and how long syncs take: one is not to change the other.
+    crash_draws: Stream,
+    time_draws: Stream,
     latency: Latency,
     capacity_bytes: u64,
     /// Counted anew after anything that can shrink it.
     used_bytes: Option<u64>,
     /// Counts power failures: a handle of an earlier life reaches nothing.
     life: u64,
-    /// Operations until the power fails, if that is set.
-    fuse: Option<u64>,
     powered: bool,
     busy_ns: u64,
-    slow_factor: u64,
+    faults: Faults,
     counts: DiskCounts,
 }
 
@@ -91,15 +99,15 @@ impl SimDisk {
         let state = State {
             names: Names::default(),
             inodes: Vec::new(),
-            stream: seed.fork("disk", index),
+            crash_draws: seed.fork("disk crash", index),
+            time_draws: seed.fork("disk time", index),
             latency,
             capacity_bytes,
             used_bytes: None,
             life: 0,
-            fuse: None,
             powered: true,
             busy_ns: 0,
-            slow_factor: 1,
+            faults: Faults::default(),
             counts: DiskCounts::default(),
         };
         SimDisk { state: Arc::new(Mutex::new(state)), life: 0 }
@@ -110,9 +118,9 @@ impl SimDisk {
     #[must_use]
     pub fn crash(&self) -> SimDisk {
         let mut guard = self.lock();
-        let State { names, inodes, stream, .. } = &mut *guard;
-        names.crash(stream);
-        inodes.iter_mut().for_each(|inode| inode.crash(stream));
+        let State { names, inodes, crash_draws, latency, .. } = &mut *guard;
+        names.crash(crash_draws);
+        inodes.iter_mut().for_each(|inode| inode.crash(latency.sector_bytes, crash_draws));
         guard.begin_life();
         guard.counts.crashes += 1;
         SimDisk { state: Arc::clone(&self.state), life: guard.life }
@@ -137,43 +145,11 @@ impl SimDisk {
         SimDisk { state: Arc::clone(&self.state), life: guard.life }
     }
 
-    /// The power fails within the `operations`-th operation from here (1: within the next).
-    pub fn fail_power_after(&self, operations: u64) {
-        self.lock().fuse = Some(operations.max(1));
-    }
-
-    /// Undoes [`SimDisk::fail_power_after`], if it is not too late.
-    pub fn keep_power(&self) {
-        self.lock().fuse = None;
-    }
-
     /// Whether this life's power is on.
     #[must_use]
     pub fn powered(&self) -> bool {
         let state = self.lock();
         state.powered && state.life == self.life
-    }
-
-    /// Makes every operation this many times as slow; 1 ends that.
-    pub fn slow_down(&self, factor: u64) {
-        self.lock().slow_factor = factor.max(1);
-    }
-
-    /// Flips a bit somewhere in the files whose names begin so; false if there is no byte.
-    #[must_use]
-    pub fn rot(&self, prefix: &str, stream: &mut Stream) -> bool {
-        let mut state = self.lock();
-        let fit = |(name, inode): (&str, InodeId)| name.starts_with(prefix).then_some(inode);
-        let found: Vec<InodeId> = state.names.all().filter_map(fit).collect();
-        let found: Vec<InodeId> =
-            found.into_iter().filter(|i| !state.inodes[*i].bytes().is_empty()).collect();
-        if found.is_empty() {
-            return false;
-        }
-        let inode = &mut state.inodes[*stream.pick(&found)];
-        let offset = stream.within(0..=inode.bytes().len() as u64 - 1);
-        inode.rot(offset, stream.within(0..=7) as u8);
-        true
     }
 
     /// The time that operations took since this was last asked, in nanoseconds.
@@ -194,7 +170,7 @@ impl SimDisk {
 
     fn is_last_operation(&self) -> bool {
         let state = self.lock();
-        state.life == self.life && state.powered && state.fuse == Some(1)
+        state.life == self.life && state.powered && state.faults.fuse == Some(1)
     }
 
     /// Counts and times one operation; refuses it if the power is off, or goes off here.
@@ -205,8 +181,8 @@ impl SimDisk {
         }
         state.counts.operations += 1;
         let transfer = bytes.saturating_mul(1_000_000_000) / state.latency.bytes_per_second;
-        state.busy_ns += (state.latency.call_ns + transfer) * state.slow_factor;
-        match state.fuse.as_mut() {
+        state.busy_ns += (state.latency.call_ns + transfer) * state.faults.slow_factor;
+        match state.faults.fuse.as_mut() {
             None => Ok(state),
             Some(left) if *left > 1 => {
                 *left -= 1;
@@ -223,7 +199,8 @@ impl SimDisk {
 impl State {
     fn begin_life(&mut self) {
         self.life += 1;
-        self.fuse = None;
+        self.faults.fuse = None;
+        (self.faults.sync_fails, self.faults.sync_failed) = (false, false);
         self.powered = true;
         self.busy_ns = 0;
         self.used_bytes = None;
@@ -231,9 +208,16 @@ impl State {
 
     fn sync_time(&mut self) {
         let (low, high) = self.latency.sync_ns;
-        let slow = if self.stream.permille(self.latency.slow_sync_permille) { 10 } else { 1 };
-        self.busy_ns += self.stream.log_within(low..=high) * slow * self.slow_factor;
+        let slow = if self.time_draws.permille(self.latency.slow_sync_permille) { 10 } else { 1 };
+        self.busy_ns += self.time_draws.log_within(low..=high) * slow * self.faults.slow_factor;
         self.counts.syncs += 1;
+    }
+
+    /// Whether this is the sync that fails.
+    fn this_sync_fails(&mut self) -> bool {
+        let fails = std::mem::take(&mut self.faults.sync_fails);
+        self.faults.sync_failed |= fails;
+        fails
     }
 
     /// Bytes in all files that have a name.
@@ -243,7 +227,9 @@ impl State {
     }
 
     fn room_for(&mut self, name: &str, growth: u64) -> Result<(), DiskError> {
-        if growth > 0 && self.used_bytes() + growth > self.capacity_bytes {
+        if growth > 0
+            && self.used_bytes() + growth + self.faults.foreign_bytes > self.capacity_bytes
+        {
             return Err(DiskError::NoSpace { name: name.to_owned() });
         }
         Ok(())
@@ -274,6 +260,9 @@ impl Disk for SimDisk {
 
     fn read_at(&self, file: &SimFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
         let state = self.begin(&file.name, buf.len() as u64)?;
+        if !state.inodes[file.inode].is_readable(offset, buf.len()) {
+            return Err(failed(&file.name, "input/output error"));
+        }
         let bytes = state.inodes[file.inode].bytes();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buf.len().min(bytes.len() - start);
@@ -286,13 +275,14 @@ impl Disk for SimDisk {
         let began = self.begin(&file.name, data.len() as u64);
         if last {
             // The power fails within this write: it is among what may be kept, lost or torn.
-            self.lock().inodes[file.inode].write(offset, data);
+            self.lock().inodes[file.inode].write(offset, data, false);
         }
         let mut state = began?;
         let len = state.inodes[file.inode].bytes().len() as u64;
         let growth = (offset + data.len() as u64).saturating_sub(len);
         state.room_for(&file.name, growth)?;
-        state.inodes[file.inode].write(offset, data);
+        let remember = file.name.starts_with(HARMED_FOLDER);
+        state.inodes[file.inode].write(offset, data, remember);
         state.grew(growth);
         state.counts.written_bytes += data.len() as u64;
         Ok(())
@@ -320,6 +310,10 @@ impl Disk for SimDisk {
 
     fn sync_data(&self, file: &SimFile) -> Result<(), DiskError> {
         let mut state = self.begin(&file.name, 0)?;
+        if state.this_sync_fails() {
+            state.inodes[file.inode].sync_fails();
+            return Err(failed(&file.name, "fsync: input/output error"));
+        }
         state.inodes[file.inode].sync();
         state.sync_time();
         Ok(())
@@ -356,6 +350,9 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
         let mut state = self.begin(folder, 0)?;
+        if state.this_sync_fails() {
+            return Err(failed(folder, "fsync: input/output error"));
+        }
         state.names.sync(folder);
         state.sync_time();
         Ok(())
@@ -363,5 +360,9 @@ impl Disk for SimDisk {
 }
 
 fn power_failed(name: &str) -> DiskError {
-    DiskError::Failed { name: name.to_owned(), what: "the power failed".to_owned() }
+    failed(name, "the power failed")
+}
+
+fn failed(name: &str, what: &str) -> DiskError {
+    DiskError::Failed { name: name.to_owned(), what: what.to_owned() }
 }

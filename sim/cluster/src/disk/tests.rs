@@ -44,7 +44,7 @@ fn unsynced_writes_are_kept_lost_and_torn_by_sector() {
         disk.sync_dir("").unwrap();
         disk.write_at(&file, 0, &[2; 4_096]).unwrap();
         let bytes = read(&disk.crash(), "a").unwrap();
-        for sector in bytes.chunks(SECTOR_BYTES as usize) {
+        for sector in bytes.chunks(512) {
             assert!(sector.iter().all(|b| *b == sector[0]), "a sector is never torn");
         }
         match bytes.iter().filter(|b| **b == 2).count() {
@@ -171,18 +171,122 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
     create(&disk, "b", &[1; 900]);
 }
 
+/// A synced file of zeros in a folder whose files may be harmed.
+fn replica(disk: &SimDisk, name: &str) -> SimFile {
+    disk.create_dir("chunks").unwrap();
+    let file = create(disk, name, &[0; 4_096]);
+    disk.sync_data(&file).unwrap();
+    disk.sync_dir("chunks").unwrap();
+    file
+}
+
+fn harm(disk: &SimDisk, harm: Harm, files: &[&str]) -> Vec<String> {
+    let files: Vec<String> = files.iter().map(|name| (*name).to_owned()).collect();
+    disk.harm(harm, &files, &mut Seed(1).fork("harm", 0))
+}
+
 #[test]
 fn rot_flips_one_durable_bit() {
     let disk = disk(1);
-    let file = create(&disk, "a", &[0; 600]);
-    disk.sync_data(&file).unwrap();
-    disk.sync_dir("").unwrap();
-    assert!(disk.rot("a", &mut Seed(1).fork("rot", 0)));
-    let ones =
-        |disk: &SimDisk| -> u32 { read(disk, "a").unwrap().iter().map(|b| b.count_ones()).sum() };
+    replica(&disk, "chunks/a");
+    assert_eq!(disk.harmed(), [] as [&str; 0]);
+    assert!(!harm(&disk, Harm::Rot, &["chunks/a"]).is_empty());
+    assert_eq!(disk.harmed(), ["chunks/a"]);
+    let ones = |disk: &SimDisk| -> u32 {
+        read(disk, "chunks/a").unwrap().iter().map(|b| b.count_ones()).sum()
+    };
     assert_eq!(ones(&disk), 1);
-    assert_eq!(ones(&disk.crash()), 1);
-    assert!(!disk.rot("nothing", &mut Seed(1).fork("rot", 0)));
+    assert_eq!(ones(&disk.crash()), 1, "and it stays so");
+    assert!(harm(&disk, Harm::Rot, &["chunks/nothing"]).is_empty());
+}
+
+#[test]
+fn a_phantom_write_never_happened() {
+    let disk = disk(1);
+    let file = replica(&disk, "chunks/a");
+    disk.write_at(&file, 512, &[7; 512]).unwrap();
+    assert!(harm(&disk, Harm::PhantomWrite, &["chunks/a"]).is_empty(), "not synced yet");
+    disk.sync_data(&file).unwrap();
+    disk.write_at(&file, 2_048, &[8; 512]).unwrap();
+    disk.sync_data(&file).unwrap();
+    assert_eq!(harm(&disk, Harm::PhantomWrite, &["chunks/a"]), ["chunks/a"]);
+    let bytes = read(&disk.crash(), "chunks/a").unwrap();
+    assert_eq!(bytes[512..1_024], [7; 512], "an earlier one did");
+    assert_eq!(bytes[2_048..2_560], [0; 512]);
+}
+
+#[test]
+fn a_misdirected_write_harms_two_places() {
+    let disk = disk(1);
+    let file = replica(&disk, "chunks/a");
+    replica(&disk, "chunks/b");
+    disk.write_at(&file, 0, &[7; 512]).unwrap();
+    disk.sync_data(&file).unwrap();
+    let harmed = harm(&disk, Harm::Misdirected, &["chunks/a", "chunks/b"]);
+    assert_eq!(harmed.last().unwrap(), "chunks/a", "the only one that was written");
+    let disk = disk.crash();
+    let (a, b) = (read(&disk, "chunks/a").unwrap(), read(&disk, "chunks/b").unwrap());
+    let sevens = a.iter().chain(&b).filter(|byte| **byte == 7).count();
+    assert_eq!(sevens, 512, "it is somewhere");
+    assert_eq!((a.len(), b.len()), (4_096, 4_096));
+}
+
+#[test]
+fn sectors_are_unreadable_until_they_are_written() {
+    let disk = disk(1);
+    let file = replica(&disk, "chunks/a");
+    assert!(!harm(&disk, Harm::LatentError, &["chunks/a"]).is_empty());
+    let mut sector = [0; 512];
+    let readable = |at: u64, sector: &mut [u8]| disk.read_at(&file, at * 512, sector).is_ok();
+    let bad: Vec<u64> = (0..8).filter(|at| !readable(*at, &mut sector)).collect();
+    assert!(!bad.is_empty() && bad.len() < 8, "{bad:?}");
+    assert!(disk.read_at(&file, 0, &mut [0; 4_096]).is_err());
+    bad.iter().for_each(|at| disk.write_at(&file, at * 512, &[1; 512]).unwrap());
+    disk.read_at(&file, 0, &mut [0; 4_096]).unwrap();
+}
+
+#[test]
+fn what_a_failed_sync_was_to_keep_is_never_kept() {
+    for seed in 0..50 {
+        let disk = disk(seed);
+        let file = replica(&disk, "chunks/a");
+        disk.write_at(&file, 0, &[7; 4_096]).unwrap();
+        disk.fail_next_sync(true);
+        assert!(disk.sync_data(&file).is_err());
+        assert!(disk.sync_failed());
+        disk.sync_data(&file).expect("the second sync says that all is well");
+        assert_eq!(read(&disk, "chunks/a").unwrap(), [7; 4_096], "the cache still has it");
+        let disk = disk.crash();
+        assert!(!disk.sync_failed());
+        assert_eq!(read(&disk, "chunks/a").unwrap(), [0; 4_096]);
+    }
+}
+
+#[test]
+fn an_outsider_fills_the_disk_for_a_while() {
+    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 10_000);
+    let file = create(&disk, "a", &[1; 1_000]);
+    disk.fill(Some(500));
+    disk.write_at(&file, 1_000, &[1; 500]).unwrap();
+    assert!(matches!(disk.write_at(&file, 1_500, &[1]), Err(DiskError::NoSpace { .. })));
+    disk.fill(None);
+    disk.write_at(&file, 1_500, &[1; 8_000]).unwrap();
+}
+
+#[test]
+fn a_large_sector_is_never_torn() {
+    let latency = Latency { sector_bytes: 4_096, ..Latency::default() };
+    for seed in 0..100 {
+        let disk = SimDisk::new(Seed(seed), 0, latency.clone(), 1 << 20);
+        let file = create(&disk, "a", &[1; 8_192]);
+        disk.sync_data(&file).unwrap();
+        disk.sync_dir("").unwrap();
+        disk.write_at(&file, 0, &[2; 8_192]).unwrap();
+        let bytes = read(&disk.crash(), "a").unwrap();
+        for sector in bytes.chunks(4_096) {
+            assert!(sector.iter().all(|byte| *byte == sector[0]));
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct NetCounts {
     pub oversized: u64,
     /// Frames that met a partition.
     pub cut: u64,
+    /// Frames that a full card or uplink dropped.
+    pub crowded: u64,
     /// Frames lost on the way.
     pub lost: u64,
     /// Frames that came twice.

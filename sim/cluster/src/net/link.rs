@@ -1,6 +1,6 @@
 //! What a network does to a message on its way, in numbers.
 
-use crate::seed::Stream;
+use crate::seed::{Seed, Stream};
 use leasehold_proto::NodeId;
 use std::collections::BTreeSet;
 
@@ -20,12 +20,10 @@ pub struct Weather {
     pub duplicate_ppm: u32,
     /// This many messages in a million have a bit flipped.
     pub corrupt_ppm: u32,
-    /// Bytes a second of one link.
-    pub bytes_per_second: u64,
 }
 
 impl Default for Weather {
-    /// A data centre on a good day: 10 Gbit/s, a tenth of a millisecond.
+    /// A data centre on a good day: a tenth of a millisecond.
     fn default() -> Self {
         Weather {
             latency_ns: (50_000, 400_000),
@@ -34,7 +32,6 @@ impl Default for Weather {
             loss_ppm: 0,
             duplicate_ppm: 0,
             corrupt_ppm: 0,
-            bytes_per_second: 1_250_000_000,
         }
     }
 }
@@ -55,25 +52,49 @@ pub enum Fate {
     },
 }
 
-impl Weather {
-    /// Draws the fate of a message of this many bytes.
-    pub fn fate(&self, stream: &mut Stream, bytes: u64) -> Fate {
-        if stream.ppm(self.loss_ppm) {
-            return Fate::Lost;
+/// The draws of one link. Each kind has its own: without losses, all else happens as with them.
+#[derive(Clone, Debug)]
+pub struct LinkDraws {
+    loss: Stream,
+    way: Stream,
+    spike: Stream,
+    again: Stream,
+    flip: Stream,
+}
+
+impl LinkDraws {
+    /// Those of the link with this number.
+    #[must_use]
+    pub fn new(seed: Seed, link: u64) -> Self {
+        LinkDraws {
+            loss: seed.fork("link loss", link),
+            way: seed.fork("link way", link),
+            spike: seed.fork("link spike", link),
+            again: seed.fork("link again", link),
+            flip: seed.fork("link flip", link),
         }
-        let after_ns = self.way(stream, bytes);
-        let again_ns = stream.ppm(self.duplicate_ppm).then(|| self.way(stream, bytes));
-        let flip = stream.ppm(self.corrupt_ppm).then(|| stream.any());
-        Fate::Arrives { after_ns, again_ns, flip }
+    }
+}
+
+impl Weather {
+    /// Draws the fate of a message; `slowness` is how many times as long its way is.
+    pub fn fate(&self, draws: &mut LinkDraws, slowness: u64) -> Fate {
+        let lost = draws.loss.ppm(self.loss_ppm);
+        let after_ns = self.way(&mut draws.way) + self.spike(&mut draws.spike);
+        let twice = draws.again.ppm(self.duplicate_ppm);
+        let again_ns = twice.then(|| self.way(&mut draws.again) * slowness);
+        let after_ns = after_ns * slowness;
+        let flip = draws.flip.ppm(self.corrupt_ppm).then(|| draws.flip.any());
+        if lost { Fate::Lost } else { Fate::Arrives { after_ns, again_ns, flip } }
     }
 
-    fn way(&self, stream: &mut Stream, bytes: u64) -> u64 {
-        let transfer = bytes * 1_000_000_000 / self.bytes_per_second;
-        let mut way = stream.log_within(self.latency_ns.0..=self.latency_ns.1) + transfer;
-        if stream.ppm(self.spike_ppm) {
-            way += stream.within(self.spike_ns.0..=self.spike_ns.1);
-        }
-        way
+    fn way(&self, stream: &mut Stream) -> u64 {
+        stream.log_within(self.latency_ns.0..=self.latency_ns.1)
+    }
+
+    fn spike(&self, stream: &mut Stream) -> u64 {
+        let strikes = stream.ppm(self.spike_ppm);
+        if strikes { stream.within(self.spike_ns.0..=self.spike_ns.1) } else { 0 }
     }
 }
 
@@ -112,11 +133,42 @@ impl Cuts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::Seed;
 
     fn fates(weather: &Weather, count: usize) -> Vec<Fate> {
-        let mut stream = Seed(1).fork("link", 0);
-        (0..count).map(|_| weather.fate(&mut stream, 1_000)).collect()
+        let mut draws = LinkDraws::new(Seed(1), 0);
+        (0..count).map(|_| weather.fate(&mut draws, 1)).collect()
+    }
+
+    #[test]
+    fn without_one_kind_the_others_are_as_with_it() {
+        let bad = Weather {
+            loss_ppm: 100_000,
+            duplicate_ppm: 100_000,
+            corrupt_ppm: 100_000,
+            ..Weather::default()
+        };
+        let with = fates(&bad, 1_000);
+        for without in [
+            Weather { loss_ppm: 0, ..bad.clone() },
+            Weather { duplicate_ppm: 0, ..bad.clone() },
+            Weather { corrupt_ppm: 0, ..bad.clone() },
+        ] {
+            for (one, other) in with.iter().zip(fates(&without, 1_000)) {
+                match (one, other) {
+                    (
+                        Fate::Arrives { after_ns, again_ns, flip },
+                        Fate::Arrives { after_ns: after, again_ns: again, flip: flipped },
+                    ) => {
+                        assert_eq!(*after_ns, after);
+                        assert!(again.is_none() || again == *again_ns);
+                        assert!(flipped.is_none() || flipped == *flip);
+                    }
+                    (Fate::Lost, Fate::Lost) => {}
+                    (Fate::Lost, _) => assert_eq!(without.loss_ppm, 0),
+                    (_, Fate::Lost) => panic!("lost only without {without:?}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! no half-open connections, no duplication, one latency for all) and slower than its users.
 
 mod counts;
+mod lanes;
 pub mod link;
 #[cfg(madsim)]
 mod network;
 
 pub use counts::NetCounts;
+pub use lanes::{Lane, Lanes, Rates};
 pub use link::{Cuts, Weather};
 #[cfg(madsim)]
 pub use network::{Network, Parcel, SimOutbox, Tap};

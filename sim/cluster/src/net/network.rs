@@ -1,8 +1,9 @@
 //! The network itself: frames in, frames out, and everything that can happen between.
 
 use super::counts::NetCounts;
-use super::link::{Cuts, Fate, Weather};
-use crate::seed::{Seed, Stream};
+use super::lanes::Lanes;
+use super::link::{Cuts, Fate, LinkDraws, Weather};
+use crate::seed::Seed;
 use crate::timeline::Timeline;
 use bytes::Bytes;
 use leasehold_node::driver::Outbox;
@@ -35,7 +36,10 @@ pub struct Network {
 struct State {
     weather: Weather,
     cuts: Cuts,
-    links: BTreeMap<(NodeId, NodeId), Stream>,
+    lanes: Lanes,
+    /// Nodes whose messages take this many times as long.
+    slow: BTreeMap<NodeId, u64>,
+    links: BTreeMap<(NodeId, NodeId), LinkDraws>,
     inboxes: BTreeMap<NodeId, mpsc::Sender<Input>>,
     counts: NetCounts,
     tap: Option<Tap>,
@@ -44,10 +48,17 @@ struct State {
 impl Network {
     /// A network without nodes, on which everything arrives.
     #[must_use]
-    pub fn new(seed: Seed, timeline: Arc<Timeline<Parcel>>, weather: Weather) -> Arc<Self> {
+    pub fn new(
+        seed: Seed,
+        timeline: Arc<Timeline<Parcel>>,
+        weather: Weather,
+        lanes: Lanes,
+    ) -> Arc<Self> {
         let state = State {
             weather,
             cuts: Cuts::default(),
+            lanes,
+            slow: BTreeMap::new(),
             links: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             counts: NetCounts::default(),
@@ -93,6 +104,16 @@ impl Network {
         change(&mut self.lock().weather)
     }
 
+    /// Changes what lanes carry.
+    pub fn lanes<R>(&self, change: impl FnOnce(&mut Lanes) -> R) -> R {
+        change(&mut self.lock().lanes)
+    }
+
+    /// Messages from and to these nodes take this many times as long; all others none longer.
+    pub fn slow(&self, slow: BTreeMap<NodeId, u64>) {
+        self.lock().slow = slow;
+    }
+
     /// What it did so far.
     #[must_use]
     pub fn counts(&self) -> NetCounts {
@@ -115,20 +136,24 @@ impl Network {
         };
         let parcel = Parcel { number, head: encoded.head.into(), payload: encoded.payload };
         let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
-        match state.draw(self.seed, from, to, bytes) {
+        let now = self.timeline.now();
+        let Some(passed) = state.lanes.pass(now, from, to, bytes) else {
+            state.counts.crowded += 1;
+            return state.tell(number, Passed::Lost);
+        };
+        match state.draw(self.seed, from, to) {
             Fate::Lost => {
                 state.counts.lost += 1;
                 state.tell(number, Passed::Lost);
             }
             Fate::Arrives { after_ns, again_ns, flip } => {
-                let now = self.timeline.now();
                 if let Some(again_ns) = again_ns {
                     state.counts.duplicated += 1;
                     state.tell(number, Passed::Doubled);
-                    self.timeline.post(now + again_ns, parcel.clone());
+                    self.timeline.post(passed + again_ns, parcel.clone());
                 }
                 let parcel = flip.map_or(parcel.clone(), |bit| parcel.flipped(bit));
-                self.timeline.post(now + after_ns, parcel);
+                self.timeline.post(passed + after_ns, parcel);
             }
         }
     }
@@ -175,10 +200,12 @@ impl State {
         }
     }
 
-    fn draw(&mut self, seed: Seed, from: NodeId, to: NodeId, bytes: u64) -> Fate {
+    fn draw(&mut self, seed: Seed, from: NodeId, to: NodeId) -> Fate {
+        let factor = |node| self.slow.get(&node).copied().unwrap_or(1);
+        let slowness = factor(from).max(factor(to));
         let link = self.links.entry((from, to));
-        let stream = link.or_insert_with(|| seed.fork("link", from.0 << 32 | to.0));
-        self.weather.fate(stream, bytes)
+        let draws = link.or_insert_with(|| LinkDraws::new(seed, from.0 << 32 | to.0));
+        self.weather.fate(draws, slowness)
     }
 }
 

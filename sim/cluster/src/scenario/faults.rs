@@ -3,170 +3,190 @@
 use super::span::Span;
 use serde::{Deserialize, Serialize};
 
-/// A kind of fault. Each has a beginning and an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
+/// One list for everything that there is one of for each kind: its variant, its key and its
+/// weight by default.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident $key:ident = $weight:literal;)+) => {
+        /// A kind of fault. Each has a beginning and an end.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// All of them, in the order of their weights.
+            pub const ALL: &[Kind] = &[$(Kind::$kind),+];
+
+            /// As scenarios and summaries call it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => stringify!($key),)+
+                }
+            }
+        }
+
+        /// How often faults come, how long they last, and the relative frequency of each kind.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(from = "Said")]
+        pub struct Faults {
+            /// Off: nothing goes wrong.
+            pub enabled: bool,
+            /// Each seed does without some kinds (swarm testing), but always has a crash and a
+            /// partition, if they have a weight.
+            pub swarm: bool,
+            /// Time between the beginnings of two faults.
+            pub gap_ms: Span,
+            /// How long each lasts.
+            pub lasts_ms: Span,
+            /// Faults at the same time, at the most.
+            pub concurrent_max: u64,
+            /// No fault budget: faults may destroy the last good copy.
+            pub reckless: bool,
+            $($(#[$doc])+ pub $key: u32,)+
+        }
+
+        /// As a file says it.
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Said {
+            enabled: Option<bool>,
+            swarm: Option<bool>,
+            gap_ms: Option<Span>,
+            lasts_ms: Option<Span>,
+            concurrent_max: Option<u64>,
+            reckless: Option<bool>,
+            /// False: a kind that is not named has no weight, whatever its default.
+            others: Option<bool>,
+            $($key: Option<u32>,)+
+        }
+
+        impl From<Said> for Faults {
+            fn from(said: Said) -> Self {
+                let plain = match said.others {
+                    Some(false) => Faults::none(),
+                    Some(true) | None => Faults::default(),
+                };
+                Faults {
+                    enabled: said.enabled.unwrap_or(plain.enabled),
+                    swarm: said.swarm.unwrap_or(plain.swarm),
+                    gap_ms: said.gap_ms.unwrap_or(plain.gap_ms),
+                    lasts_ms: said.lasts_ms.unwrap_or(plain.lasts_ms),
+                    concurrent_max: said.concurrent_max.unwrap_or(plain.concurrent_max),
+                    reckless: said.reckless.unwrap_or(plain.reckless),
+                    $($key: said.$key.unwrap_or(plain.$key),)+
+                }
+            }
+        }
+
+        impl Default for Faults {
+            fn default() -> Self {
+                Faults {
+                    enabled: true,
+                    swarm: true,
+                    gap_ms: Span::new(500, 6_000),
+                    lasts_ms: Span::new(100, 8_000),
+                    concurrent_max: 2,
+                    reckless: false,
+                    $($key: $weight,)+
+                }
+            }
+        }
+
+        impl Faults {
+            /// The relative frequency of a kind.
+            #[must_use]
+            pub fn weight(&self, kind: Kind) -> u32 {
+                match kind {
+                    $(Kind::$kind => self.$key,)+
+                }
+            }
+
+            /// Where the relative frequency of a kind is kept.
+            pub fn weight_mut(&mut self, kind: Kind) -> &mut u32 {
+                match kind {
+                    $(Kind::$kind => &mut self.$key,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A chunkserver loses power; it comes back.
-    Crash,
-    /// A chunkserver loses power within a disk operation.
-    CrashAtIo,
+    Crash crash = 4;
+    /// A node loses power within a disk operation.
+    CrashAtIo crash_at_io = 4;
     /// A chunkserver's process ends; its operating system keeps what it has.
-    Restart,
+    Restart restart = 1;
     /// The master loses power.
-    MasterCrash,
+    MasterCrash master_crash = 2;
     /// A chunkserver loses its disk and comes back as a new server.
-    Wipe,
-    /// A node stands still and goes on as if nothing had been.
-    Pause,
+    Wipe wipe = 1;
+    /// A node stands still, for less than a lease, and goes on as if nothing had been.
+    Pause pause = 2;
+    /// A node stands still for longer than a lease.
+    LongPause long_pause = 2;
+    /// All servers of a rack lose power at once, and come back together.
+    RackPower rack_power = 1;
+    /// Every server and the master lose power at once.
+    ClusterPower cluster_power = 1;
+    /// Every server's process is ended and begun again, one after the other.
+    RollingRestart rolling_restart = 1;
+    /// A new chunkserver joins.
+    AddServer add_server = 1;
     /// Two groups of nodes do not hear each other.
-    Partition,
+    Partition partition = 3;
     /// One group does not hear the other, which hears it.
-    OneWay,
+    OneWay one_way = 3;
     /// One node hears nobody and is heard by nobody.
-    Isolate,
-    /// Messages are lost and doubled.
-    Loss,
+    Isolate isolate = 2;
+    /// Two nodes do not hear each other; everybody else hears both.
+    Partial partial = 2;
+    /// A partition that comes and goes several times a second.
+    Flapping flapping = 1;
+    /// Messages are lost.
+    Loss loss = 2;
+    /// Messages come twice.
+    Duplicate duplicate = 1;
+    /// Messages overtake each other by far.
+    Reorder reorder = 1;
     /// Messages take long.
-    Delay,
+    Delay delay = 2;
+    /// Messages from and to one node take long.
+    SlowLink slow_link = 1;
+    /// One node's network card, or one rack's uplink, carries little.
+    Narrow narrow = 1;
     /// Bits of messages flip on the way.
-    CorruptFrames,
+    CorruptFrames corrupt_frames = 1;
     /// A disk is many times as slow.
-    SlowDisk,
+    SlowDisk slow_disk = 2;
+    /// A disk answers nothing for a while.
+    Stall stall = 1;
+    /// Somebody else fills a disk, for a while.
+    DiskFull disk_full = 1;
+    /// A sync fails, and what it was to make durable never is. Whoever runs the node starts it
+    /// again later.
+    FsyncFails fsync_fails = 0;
     /// A bit of a replica flips on its disk.
-    Rot,
-}
-
-impl Kind {
-    /// All of them, in the order of their weights.
-    pub const ALL: [Kind; 14] = [
-        Kind::Crash,
-        Kind::CrashAtIo,
-        Kind::Restart,
-        Kind::MasterCrash,
-        Kind::Wipe,
-        Kind::Pause,
-        Kind::Partition,
-        Kind::OneWay,
-        Kind::Isolate,
-        Kind::Loss,
-        Kind::Delay,
-        Kind::CorruptFrames,
-        Kind::SlowDisk,
-        Kind::Rot,
-    ];
-
-    /// As scenarios and summaries call it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Crash => "crash",
-            Kind::CrashAtIo => "crash_at_io",
-            Kind::Restart => "restart",
-            Kind::MasterCrash => "master_crash",
-            Kind::Wipe => "wipe",
-            Kind::Pause => "pause",
-            Kind::Partition => "partition",
-            Kind::OneWay => "one_way",
-            Kind::Isolate => "isolate",
-            Kind::Loss => "loss",
-            Kind::Delay => "delay",
-            Kind::CorruptFrames => "corrupt_frames",
-            Kind::SlowDisk => "slow_disk",
-            Kind::Rot => "rot",
-        }
-    }
-}
-
-/// How often faults come, how long they last, and the relative frequency of each kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Faults {
-    /// Off: nothing goes wrong.
-    pub enabled: bool,
-    /// Each seed does without some kinds (swarm testing), but always has a crash and a partition.
-    pub swarm: bool,
-    /// Time between the beginnings of two faults.
-    pub gap_ms: Span,
-    /// How long each lasts.
-    pub lasts_ms: Span,
-    /// Faults at the same time, at the most.
-    pub concurrent_max: u64,
-    #[allow(missing_docs)]
-    pub crash: u32,
-    #[allow(missing_docs)]
-    pub crash_at_io: u32,
-    #[allow(missing_docs)]
-    pub restart: u32,
-    #[allow(missing_docs)]
-    pub master_crash: u32,
-    #[allow(missing_docs)]
-    pub wipe: u32,
-    #[allow(missing_docs)]
-    pub pause: u32,
-    #[allow(missing_docs)]
-    pub partition: u32,
-    #[allow(missing_docs)]
-    pub one_way: u32,
-    #[allow(missing_docs)]
-    pub isolate: u32,
-    #[allow(missing_docs)]
-    pub loss: u32,
-    #[allow(missing_docs)]
-    pub delay: u32,
-    #[allow(missing_docs)]
-    pub corrupt_frames: u32,
-    #[allow(missing_docs)]
-    pub slow_disk: u32,
-    #[allow(missing_docs)]
-    pub rot: u32,
-}
-
-impl Default for Faults {
-    fn default() -> Self {
-        Faults {
-            enabled: true,
-            swarm: true,
-            gap_ms: Span::new(500, 6_000),
-            lasts_ms: Span::new(100, 8_000),
-            concurrent_max: 2,
-            crash: 4,
-            crash_at_io: 4,
-            restart: 1,
-            master_crash: 2,
-            wipe: 1,
-            pause: 2,
-            partition: 3,
-            one_way: 3,
-            isolate: 2,
-            loss: 2,
-            delay: 2,
-            corrupt_frames: 1,
-            slow_disk: 2,
-            rot: 0,
-        }
-    }
+    Rot rot = 0;
+    /// A write to a replica was confirmed and never happened.
+    PhantomWrite phantom_write = 0;
+    /// A write to a replica went to another place.
+    Misdirected misdirected = 0;
+    /// Sectors of a replica cannot be read until they are written again.
+    LatentError latent_error = 0;
+    /// The clients' wall clock jumps.
+    WallJump wall_jump = 1;
 }
 
 impl Faults {
-    /// The relative frequency of each kind, in the order of [`Kind::ALL`].
+    /// As these, with no kind having any weight.
     #[must_use]
-    pub fn weights(&self) -> [u32; 14] {
-        [
-            self.crash,
-            self.crash_at_io,
-            self.restart,
-            self.master_crash,
-            self.wipe,
-            self.pause,
-            self.partition,
-            self.one_way,
-            self.isolate,
-            self.loss,
-            self.delay,
-            self.corrupt_frames,
-            self.slow_disk,
-            self.rot,
-        ]
+    pub fn none() -> Self {
+        let mut faults = Faults::default();
+        Kind::ALL.iter().for_each(|kind| *faults.weight_mut(*kind) = 0);
+        faults
     }
 }

@@ -4,7 +4,9 @@
 mod error;
 mod faults;
 mod patch;
+mod restart;
 mod span;
+mod swarm;
 mod text;
 #[cfg(test)]
 mod tests;
@@ -12,16 +14,20 @@ mod tests;
 pub use error::ScenarioError;
 pub use faults::{Faults, Kind};
 pub use patch::{ConstantsPatch, RulesPatch};
+pub use restart::{Restart, Stop};
 pub use span::Span;
 
 use crate::disk::Latency;
 use crate::drawn::Episode;
-use crate::net::Weather;
+use crate::net::{Rates, Weather};
+use crate::seed::Stream;
 use leasehold_proto::Constants;
 use serde::{Deserialize, Serialize};
 
 /// What `sim run` uses if it is given no file.
 const DEFAULT: &str = include_str!("../../../../scenarios/fast/default.toml");
+/// What `--swarm` stands for.
+const SWARM: &str = include_str!("../../../../scenarios/fast/swarm.toml");
 
 /// Everything about a run that the seed does not draw, and the bounds of what it draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +41,10 @@ pub struct Scenario {
     /// Seeds that a negative scenario may take until its violation shows.
     #[serde(default = "seeds_max")]
     pub seeds_max: u64,
+    /// The seed draws shape, workload, faults, clocks, disks, network and constants: what these
+    /// sections say is passed over.
+    #[serde(default)]
+    pub swarm: bool,
     /// What a run must have seen to count.
     #[serde(default)]
     pub demands: Demands,
@@ -65,6 +75,9 @@ pub struct Scenario {
     /// Rules of the protocol that are not in force.
     #[serde(default)]
     pub rules: RulesPatch,
+    /// Whether the whole cluster is stopped in between, and begins again on its disks.
+    #[serde(default)]
+    pub restart: Restart,
     /// Exactly these faults; without it, the seed draws them. What the shrinker leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Vec<Episode>>,
@@ -178,6 +191,12 @@ pub struct Workload {
     pub replicas: Span,
     /// Whole cells are written, so that a read can be judged by itself.
     pub cell_bytes: u64,
+    /// Cells that one write or read covers; small numbers are likelier.
+    pub run_cells: Span,
+    /// Where the next write or read begins.
+    pub order: Order,
+    /// Operations that go to the same one file, in thousandths.
+    pub hot_permille: u32,
     /// A record appended.
     pub record_bytes: Span,
     /// Chunks of a file that writes go to.
@@ -199,6 +218,17 @@ pub struct Workload {
     pub namespace: u32,
 }
 
+/// Where the next write or read of a client begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Anywhere.
+    #[default]
+    Random,
+    /// Where its last one in the same file ended, from the start again at the end.
+    Sequential,
+}
+
 impl Default for Workload {
     fn default() -> Self {
         Workload {
@@ -206,6 +236,9 @@ impl Default for Workload {
             chunk_bytes: 65_536,
             replicas: Span::of(3),
             cell_bytes: 1_024,
+            run_cells: Span::of(1),
+            order: Order::Random,
+            hot_permille: 0,
             record_bytes: Span::new(64, 2_048),
             chunks_per_file: 3,
             think_ms: Span::new(5, 60),
@@ -239,8 +272,10 @@ pub struct DiskBounds {
     pub sync_us: Span,
     /// This many syncs in a thousand take ten times as long.
     pub slow_sync_permille: u32,
-    /// Bytes a second.
-    pub bytes_per_second: u64,
+    /// Bytes a second, reading or writing; each disk draws its own.
+    pub bytes_per_second: Span,
+    /// Disks that tear at 4096 bytes, in thousandths; the others tear at 512.
+    pub large_sectors_permille: u32,
     /// Size of a journal generation: small, so that many begin.
     pub journal_bytes: u64,
 }
@@ -251,20 +286,23 @@ impl Default for DiskBounds {
             capacity_bytes: 1 << 30,
             sync_us: Span::new(150, 2_000),
             slow_sync_permille: 10,
-            bytes_per_second: 500 << 20,
+            bytes_per_second: Span::new(100 << 20, 2_000 << 20),
+            large_sectors_permille: 500,
             journal_bytes: 256 << 10,
         }
     }
 }
 
 impl DiskBounds {
-    /// As a disk wants it.
+    /// The kind of disk that one draws.
     #[must_use]
-    pub fn latency(&self) -> Latency {
+    pub fn latency(&self, stream: &mut Stream) -> Latency {
+        let large = stream.permille(self.large_sectors_permille);
         Latency {
+            sector_bytes: if large { 4_096 } else { 512 },
             sync_ns: (self.sync_us.min * 1_000, self.sync_us.max * 1_000),
             slow_sync_permille: self.slow_sync_permille,
-            bytes_per_second: self.bytes_per_second,
+            bytes_per_second: self.bytes_per_second.draw(stream),
             ..Latency::default()
         }
     }
@@ -284,6 +322,10 @@ pub struct NetworkBounds {
     pub loss_ppm: Span,
     /// Messages in a million that come twice.
     pub duplicate_ppm: Span,
+    /// Bytes a second of a node's card, each way.
+    pub card_bytes_per_second: u64,
+    /// Bytes a second between a rack and the others, each way.
+    pub uplink_bytes_per_second: u64,
 }
 
 impl Default for NetworkBounds {
@@ -294,13 +336,21 @@ impl Default for NetworkBounds {
             spike_ms: Span::new(1, 20),
             loss_ppm: Span::new(0, 2_000),
             duplicate_ppm: Span::new(0, 2_000),
+            card_bytes_per_second: Rates::default().card,
+            uplink_bytes_per_second: Rates::default().uplink,
         }
     }
 }
 
 impl NetworkBounds {
+    /// What cards and uplinks carry.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates { card: self.card_bytes_per_second, uplink: self.uplink_bytes_per_second }
+    }
+
     /// The good day that a seed drew.
-    pub fn weather(&self, stream: &mut crate::seed::Stream) -> Weather {
+    pub fn weather(&self, stream: &mut Stream) -> Weather {
         let thousand = |span: Span, factor: u64| (span.min * factor, span.max * factor);
         Weather {
             latency_ns: thousand(self.latency_us, 1_000),
@@ -325,6 +375,16 @@ impl Scenario {
     #[must_use]
     pub fn standard() -> Self {
         Scenario::parse("scenarios/fast/default.toml", DEFAULT)
+            .expect("the file that comes with the program is a scenario")
+    }
+
+    /// The scenario in which the seed draws everything.
+    ///
+    /// # Panics
+    /// Never: the file is part of the program, and a test reads it.
+    #[must_use]
+    pub fn swarm() -> Self {
+        Scenario::parse("scenarios/fast/swarm.toml", SWARM)
             .expect("the file that comes with the program is a scenario")
     }
 
@@ -353,7 +413,14 @@ impl Scenario {
     /// Says which do not, and what would.
     pub fn check(&self) -> Result<(), String> {
         self.constants().check().map_err(|error| format!("[constants] {error}"))?;
-        let (shape, work) = (&self.shape, &self.workload);
+        self.restart.check(&self.constants())?;
+        let (shape, work, net) = (&self.shape, &self.workload, &self.network);
+        if self.disks.bytes_per_second.min == 0
+            || net.card_bytes_per_second == 0
+            || net.uplink_bytes_per_second == 0
+        {
+            return Err("disks, cards and uplinks must carry at least a byte a second".to_owned());
+        }
         let replicas = work.replicas.max;
         if shape.chunkservers.min < replicas {
             return Err(format!("[shape] chunkservers must be at least replicas ({replicas})"));
@@ -363,6 +430,11 @@ impl Scenario {
         }
         if work.replicas.min == 0 || work.chunks_per_file == 0 {
             return Err("[workload] replicas and chunks_per_file must be at least 1".to_owned());
+        }
+        if work.run_cells.min == 0 || work.hot_permille > 1_000 {
+            return Err(
+                "[workload] run_cells must be at least 1 and hot_permille at most 1000".to_owned()
+            );
         }
         if work.cell_bytes < 64 || work.chunk_bytes % work.cell_bytes != 0 {
             return Err(

@@ -30,7 +30,7 @@ impl Case {
     #[must_use]
     pub fn pin(scenario: &Scenario, seed: Seed) -> Self {
         let drawn = Drawn::draw(scenario, seed);
-        let mut scenario = scenario.clone();
+        let mut scenario = scenario.of(seed).into_owned();
         scenario.shape.chunkservers = Span::of(drawn.chunkservers);
         scenario.shape.racks = Span::of(drawn.racks);
         scenario.shape.clients = Span::of(drawn.clients);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_pinned_run_is_the_run() {
         let mut scenario = Scenario::standard();
-        scenario.acts.faults_ms = 3_000;
+        scenario.acts.faults_ms = 8_000;
         let seed = Seed(5);
         let case = Case::pin(&scenario, seed);
         assert!(!case.plan().is_empty());

@@ -4,14 +4,16 @@ mod names;
 
 use crate::cluster::{Session, Watch};
 use crate::drawn::Drawn;
-use crate::ledger::{Author, Cell, Ending};
+use crate::ledger::{Author, Cell, Ending, Ledger};
 use crate::net::Parcel;
-use crate::scenario::Workload;
+use crate::scenario::{Order, Workload};
 use crate::seed::Stream;
 use crate::tally::{Tally, ending};
 use crate::timeline::{Timeline, Timer};
+use bytes::BytesMut;
 use leasehold_node::client::{Client, ClientError, File, FileSpec, SyncPolicy};
 use names::Names;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -52,9 +54,6 @@ pub async fn set_up(
     for folder in ["/cells", "/records"] {
         client.mkdir(folder).await?;
     }
-    for index in 0..drawn.clients {
-        client.mkdir(&names::folder_of(index)).await?;
-    }
     for file in 0..drawn.files {
         client.create(&path_of(file), spec).await?;
     }
@@ -89,6 +88,8 @@ pub struct Worker {
     names: Names,
     stream: Stream,
     timer: Timer<Parcel>,
+    /// Of each file, where the next operation begins if they follow each other.
+    next_cell: BTreeMap<u64, u64>,
     number: u64,
     index: u64,
 }
@@ -102,6 +103,7 @@ impl Worker {
         drawn: &Drawn,
     ) -> Result<Self, ClientError> {
         let client = session.client.clone();
+        client.mkdir(&names::folder_of(index)).await?;
         let mut files = Vec::new();
         for file in 0..drawn.files {
             files.push(client.open(&path_of(file)).await?);
@@ -112,6 +114,7 @@ impl Worker {
             timer: shared.timeline.timer(),
             shared,
             files,
+            next_cell: BTreeMap::new(),
             number: 0,
             index,
         })
@@ -142,14 +145,28 @@ impl Worker {
     }
 
     async fn write(&mut self) {
-        let (file, cell) = self.pick_cell();
-        let author = self.next_author();
+        let (file, cells) = self.pick_cells();
         let began = self.now();
-        self.shared.watch.ledger(|ledger, now| ledger.write_invoked(cell, author, now));
-        let bytes = author.write(self.shared.workload.cell_bytes as usize);
-        let result = file.write(cell.offset, bytes).await;
-        let ending = self.count("write", &result, began);
-        self.shared.watch.ledger(|ledger, now| ledger.write_returned(cell, author, ending, now));
+        let cell_bytes = self.shared.workload.cell_bytes as usize;
+        let mut bytes = BytesMut::with_capacity(cells.len() * cell_bytes);
+        let mut written = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let author = self.next_author();
+            self.shared.watch.ledger(|ledger, now| ledger.write_invoked(cell, author, now));
+            bytes.extend_from_slice(&author.write(cell_bytes));
+            written.push((cell, author));
+        }
+        let result = file.write(written[0].0.offset, bytes.freeze()).await;
+        let ending = match self.count("write", &result, began) {
+            // The first of several mutations may have been carried out before one was refused.
+            Ending::Refused if written.len() > 1 => Ending::Unknown,
+            ending => ending,
+        };
+        for (cell, author) in written {
+            let returned =
+                |ledger: &mut Ledger, now| ledger.write_returned(cell, author, ending, now);
+            self.shared.watch.ledger(returned);
+        }
     }
 
     async fn append(&mut self) {
@@ -168,23 +185,29 @@ impl Worker {
         let records = if strong && self.stream.permille(400) { self.pick(false) } else { None };
         match records {
             Some((number, file)) => self.read_record(number, &file).await,
-            None => self.read_cell(strong).await,
+            None => self.read_cells(strong).await,
         }
     }
 
-    async fn read_cell(&mut self, strong: bool) {
-        let (file, cell) = self.pick_cell();
-        let (began, length) = (self.now(), self.shared.workload.cell_bytes);
+    async fn read_cells(&mut self, strong: bool) {
+        let (file, cells) = self.pick_cells();
+        let cell_bytes = self.shared.workload.cell_bytes;
+        let (began, at, length) = (self.now(), cells[0].offset, cells.len() as u64 * cell_bytes);
         let (kind, result) = match strong {
-            true => ("read", file.read(cell.offset, length).await),
-            false => ("relaxed read", file.read_relaxed(cell.offset, length).await),
+            true => ("read", file.read(at, length).await),
+            false => ("relaxed read", file.read_relaxed(at, length).await),
         };
         self.count(kind, &result, began);
         let Ok(bytes) = result else { return };
         let times = |now| strong.then_some((began, now));
-        let judged =
-            self.shared.watch.ledger(|ledger, now| ledger.read_cell(cell, &bytes, times(now)));
-        self.shared.watch.judge(judged);
+        for cell in cells {
+            let start = ((cell.offset - at) as usize).min(bytes.len());
+            let end = (start + cell_bytes as usize).min(bytes.len());
+            let shown = &bytes[start..end];
+            let judged =
+                self.shared.watch.ledger(|ledger, now| ledger.read_cell(cell, shown, times(now)));
+            self.shared.watch.judge(judged);
+        }
     }
 
     async fn read_record(&mut self, number: u64, file: &File) {
@@ -213,16 +236,30 @@ impl Worker {
     fn pick(&mut self, cells: bool) -> Option<(u64, File)> {
         let fit: Vec<u64> =
             (0..self.shared.files).filter(|file| holds_cells(*file) == cells).collect();
-        let number = if fit.is_empty() { return None } else { *self.stream.pick(&fit) };
+        let hottest = *fit.first()?;
+        let hot = self.stream.permille(self.shared.workload.hot_permille);
+        let number = if hot { hottest } else { *self.stream.pick(&fit) };
         Some((number, self.files[number as usize].clone()))
     }
 
-    fn pick_cell(&mut self) -> (File, Cell) {
-        let (number, file) = self.pick(true).expect("file 0 holds cells");
+    /// Cells next to each other in one file: as many as an operation of this workload covers.
+    fn pick_cells(&mut self) -> (File, Vec<Cell>) {
+        let (file, handle) = self.pick(true).expect("file 0 holds cells");
         let work = &self.shared.workload;
-        let cells = work.chunks_per_file * work.chunk_bytes / work.cell_bytes;
-        let offset = self.stream.within(0..=cells - 1) * work.cell_bytes;
-        (file, Cell { file: number, offset })
+        let (cell_bytes, run) = (work.cell_bytes, work.run_cells);
+        let all = work.chunks_per_file * work.chunk_bytes / cell_bytes;
+        let count = self.stream.log_within(run.min..=run.max).min(all);
+        let first = match work.order {
+            Order::Random => self.stream.within(0..=all - count),
+            Order::Sequential => {
+                let next = self.next_cell.entry(file).or_insert(0);
+                let first = if *next + count > all { 0 } else { *next };
+                *next = first + count;
+                first
+            }
+        };
+        let cell = |cell| Cell { file, offset: cell * cell_bytes };
+        (handle, (first..first + count).map(cell).collect())
     }
 
     fn next_author(&mut self) -> Author {

@@ -36,10 +36,16 @@ pub struct ScenarioArg {
     /// A scenario file; without it, scenarios/fast/default.toml as it was at build time
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// The seed draws everything: shape, constants, workload, faults
+    #[arg(long, conflicts_with = "scenario")]
+    pub swarm: bool,
 }
 
 impl ScenarioArg {
     pub fn load(&self) -> Result<Scenario> {
+        if self.swarm {
+            return Ok(Scenario::swarm());
+        }
         let Some(path) = &self.scenario else { return Ok(Scenario::standard()) };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
@@ -49,7 +55,8 @@ impl ScenarioArg {
     /// How to say this scenario again.
     pub fn again(&self) -> String {
         let path = self.scenario.as_ref();
-        path.map_or(String::new(), |path| format!(" --scenario {}", path.display()))
+        let swarm = if self.swarm { " --swarm" } else { "" };
+        path.map_or(swarm.to_owned(), |path| format!(" --scenario {}", path.display()))
     }
 }
 

@@ -1,0 +1,92 @@
+//! Which replica stands at which version, by what the machines told: for whoever must not destroy
+//! the last good one.
+
+use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Copy {
+    promised: ChunkVersion,
+    applied: ChunkVersion,
+}
+
+/// Every replica that some disk holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copies(BTreeMap<(ChunkHandle, NodeId), Copy>);
+
+impl Copies {
+    /// Takes in what a node told.
+    pub fn observe(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::Recovered { chunk, promised, applied_version, .. } => {
+                let copy = Copy { promised: *promised, applied: *applied_version };
+                self.0.insert((*chunk, node), copy);
+            }
+            Event::Promised { chunk, version } => {
+                let copy = self.0.entry((*chunk, node)).or_default();
+                copy.promised = copy.promised.max(*version);
+            }
+            Event::Adopted { chunk, version, .. } => {
+                self.0.entry((*chunk, node)).or_default().applied = *version;
+            }
+            Event::ReplicaDeleted { chunk, .. } | Event::ReplicaQuarantined { chunk } => {
+                self.0.remove(&(*chunk, node));
+            }
+            _ => {}
+        }
+    }
+
+    /// A disk is gone with all that was on it.
+    pub fn destroyed(&mut self, node: NodeId) {
+        self.0.retain(|(_, holder), _| *holder != node);
+    }
+
+    /// Whether a node's replica has reconciled itself to this version.
+    #[must_use]
+    pub fn is_current(&self, chunk: ChunkHandle, node: NodeId, version: ChunkVersion) -> bool {
+        self.0.get(&(chunk, node)).is_some_and(|copy| copy.applied == version)
+    }
+
+    /// Whether nobody has promised more than this version: no other configuration is under way.
+    #[must_use]
+    pub fn is_settled(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
+        let all = (chunk, NodeId(0))..=(chunk, NodeId(u64::MAX));
+        self.0.range(all).all(|(_, copy)| copy.promised <= version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leasehold_proto::Sequence;
+
+    const CHUNK: ChunkHandle = ChunkHandle(7);
+    const NODE: NodeId = NodeId(3);
+
+    #[test]
+    fn a_copy_is_current_when_it_adopted_and_settled_until_somebody_promises_more() {
+        let mut copies = Copies::default();
+        let version = ChunkVersion(2);
+        let promise = |version| Event::Promised { chunk: CHUNK, version };
+        copies.observe(NODE, &promise(version));
+        assert!(!copies.is_current(CHUNK, NODE, version));
+        copies.observe(
+            NODE,
+            &Event::Adopted {
+                chunk: CHUNK,
+                version,
+                sequence: Sequence(0),
+                length: 0,
+                ops: Vec::new(),
+                primary: true,
+            },
+        );
+        assert!(copies.is_current(CHUNK, NODE, version) && copies.is_settled(CHUNK, version));
+        copies.observe(NodeId(4), &promise(ChunkVersion(3)));
+        assert!(copies.is_current(CHUNK, NODE, version) && !copies.is_settled(CHUNK, version));
+        copies.destroyed(NodeId(4));
+        assert!(copies.is_settled(CHUNK, version));
+        copies.destroyed(NODE);
+        assert!(!copies.is_current(CHUNK, NODE, version));
+    }
+}

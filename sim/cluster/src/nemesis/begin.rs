@@ -1,0 +1,188 @@
+//! How each kind of fault begins: its victims and its strength, drawn from its own episode.
+
+use super::MS;
+use super::budget::{Budget, chunk_of};
+use super::effect::{Effect, Flap, Gloom};
+use crate::cluster::{Cluster, Loss, MASTER_HOST};
+use crate::disk::Harm;
+use crate::drawn::Episode;
+use crate::net::Lane;
+use crate::scenario::Kind;
+use crate::seed::{Seed, Stream};
+use leasehold_proto::NodeId;
+use std::collections::BTreeMap;
+
+/// Servers that may join in a run.
+pub(super) const ADDED_MAX: usize = 3;
+/// A full disk has room for less than this.
+const ROOM_BYTES_MAX: u64 = 64 << 10;
+/// Wall time jumps by up to a week.
+const JUMP_MS_MAX: u64 = 7 * 24 * 3_600_000;
+
+/// Begins a fault; nothing if the budget does not allow it, or there is no occasion for it.
+pub(super) fn begin(
+    cluster: &mut Cluster,
+    episode: Episode,
+    budget: &Budget,
+    servers_max: usize,
+) -> Option<Effect> {
+    let mut stream = Seed(episode.draw).fork("fault", 0);
+    let server = stream.within(1..=cluster.hosts() as u64 - 1) as usize;
+    let anyone = if stream.permille(250) { MASTER_HOST } else { server };
+    let effect = match episode.kind {
+        Kind::Crash | Kind::Restart | Kind::Wipe => Effect::Down(vec![server]),
+        Kind::MasterCrash => Effect::Down(vec![MASTER_HOST]),
+        Kind::RackPower => Effect::Down(rack(cluster, server)),
+        Kind::ClusterPower => Effect::Down((0..cluster.hosts()).collect()),
+        Kind::RollingRestart => rolling(cluster, episode, &mut stream),
+        Kind::AddServer => Effect::Done(cluster.hosts()),
+        Kind::CrashAtIo => Effect::Fuse(anyone),
+        Kind::Pause | Kind::LongPause => Effect::Still(anyone),
+        Kind::Partition | Kind::OneWay | Kind::Isolate | Kind::Partial | Kind::Flapping => {
+            cut(cluster, episode.kind, cluster.node(anyone), &mut stream)
+        }
+        Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay | Kind::CorruptFrames => {
+            Effect::Weather(gloom(episode.kind, &mut stream))
+        }
+        Kind::SlowLink => Effect::SlowNode(cluster.node(anyone), stream.log_within(5..=2_000)),
+        Kind::Narrow => narrow(cluster, anyone, &mut stream),
+        Kind::SlowDisk => Effect::Slow(anyone),
+        Kind::Stall => Effect::Stalled(anyone),
+        Kind::DiskFull => Effect::Full(server),
+        Kind::FsyncFails => Effect::NoSync(server),
+        Kind::Rot | Kind::PhantomWrite | Kind::Misdirected | Kind::LatentError => {
+            return harm(cluster, episode.kind, server, budget, &mut stream);
+        }
+        Kind::WallJump => Effect::Done(MASTER_HOST),
+    };
+    if !budget.may_hinder(&effect.reach(cluster)) || !is_possible(cluster, &effect) {
+        return None;
+    }
+    let loses_disk = matches!(episode.kind, Kind::Wipe | Kind::FsyncFails);
+    if loses_disk && !budget.may_lose(server) {
+        return None;
+    }
+    if episode.kind == Kind::AddServer {
+        return (cluster.hosts() <= servers_max).then(|| Effect::Done(cluster.add_host()));
+    }
+    act(cluster, episode.kind, &effect, &mut stream);
+    Some(effect)
+}
+
+/// Some things cannot be done to who is down already.
+fn is_possible(cluster: &Cluster, effect: &Effect) -> bool {
+    match effect {
+        Effect::Still(host) | Effect::NoSync(host) => cluster.is_up(*host),
+        _ => true,
+    }
+}
+
+/// What is done at once; the rest is done by whoever asks what is on.
+fn act(cluster: &mut Cluster, kind: Kind, effect: &Effect, stream: &mut Stream) {
+    match effect {
+        Effect::Down(hosts) => {
+            let loss = match kind {
+                Kind::Restart => Loss::Process,
+                Kind::Wipe => Loss::Disk,
+                _ => Loss::Power,
+            };
+            hosts.iter().for_each(|host| cluster.stop(*host, loss));
+        }
+        Effect::Still(host) => cluster.pause(*host, true),
+        Effect::Fuse(host) => cluster.disk(*host).fail_power_after(stream.within(1..=60)),
+        Effect::Slow(host) => cluster.disk(*host).slow_down(stream.within(5..=50)),
+        Effect::Stalled(host) => cluster.disk(*host).stall(true),
+        Effect::Full(host) => {
+            cluster.disk(*host).fill(Some(stream.within(0..=ROOM_BYTES_MAX)));
+        }
+        Effect::NoSync(host) => cluster.disk(*host).fail_next_sync(true),
+        // A server that joins, or a replica that is harmed, is done where it is drawn.
+        Effect::Done(_) => {
+            let jump = stream.log_within(1..=JUMP_MS_MAX) as i64;
+            let jump = if stream.permille(500) { jump } else { -jump };
+            leasehold_node::clock::jump_wall_clock_ms(jump);
+        }
+        Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => {}
+        Effect::SlowNode(..) | Effect::Narrow(_) => {}
+    }
+}
+
+/// The servers of a rack; the master too, if it stands there.
+fn rack(cluster: &Cluster, server: usize) -> Vec<usize> {
+    (0..cluster.hosts()).filter(|host| cluster.rack(*host) == cluster.rack(server)).collect()
+}
+
+fn rolling(cluster: &Cluster, episode: Episode, stream: &mut Stream) -> Effect {
+    let mut hosts: Vec<usize> = (0..cluster.hosts()).collect();
+    stream.shuffle(&mut hosts);
+    let every_ns = (episode.ends_ms - episode.begins_ms) * MS / hosts.len() as u64;
+    Effect::Rolling { hosts: hosts.into(), next_ns: 0, every_ns }
+}
+
+fn cut(cluster: &Cluster, kind: Kind, one: NodeId, stream: &mut Stream) -> Effect {
+    let nodes = cluster.nodes();
+    let (some, others) = split(nodes.clone(), stream);
+    let both = |a: Vec<NodeId>, b: Vec<NodeId>| vec![(a.clone(), b.clone()), (b, a)];
+    let pairs = match kind {
+        Kind::OneWay => vec![(some, others)],
+        Kind::Isolate => both(vec![one], nodes),
+        Kind::Partial => {
+            let others: Vec<NodeId> = nodes.into_iter().filter(|node| *node != one).collect();
+            both(vec![one], vec![*stream.pick(&others)])
+        }
+        _ => both(some, others),
+    };
+    let period_ns = stream.log_within(50..=1_000) * MS;
+    let flap = Flap { period_ns, next_ns: 0, cut: false };
+    Effect::Cut { pairs, flap: (kind == Kind::Flapping).then_some(flap) }
+}
+
+/// Two groups, neither empty.
+fn split(mut nodes: Vec<NodeId>, stream: &mut Stream) -> (Vec<NodeId>, Vec<NodeId>) {
+    stream.shuffle(&mut nodes);
+    let other = nodes.split_off(stream.within(1..=nodes.len() as u64 - 1) as usize);
+    (nodes, other)
+}
+
+fn gloom(kind: Kind, stream: &mut Stream) -> Gloom {
+    match kind {
+        Kind::Loss => Gloom::Loss { ppm: stream.log_within(10_000..=400_000) as u32 },
+        Kind::Duplicate => Gloom::Duplicate { ppm: stream.log_within(1_000..=300_000) as u32 },
+        Kind::Reorder => Gloom::Reorder {
+            ppm: stream.log_within(20_000..=500_000) as u32,
+            most_ns: stream.log_within(10..=2_000) * MS,
+        },
+        Kind::Delay => Gloom::Delay { factor: stream.log_within(5..=500) },
+        _ => Gloom::Corrupt { ppm: stream.log_within(1_000..=50_000) as u32 },
+    }
+}
+
+fn narrow(cluster: &Cluster, host: usize, stream: &mut Stream) -> Effect {
+    let rate = stream.log_within(20_000..=2_000_000);
+    let (node, rack) = (cluster.node(host), cluster.rack(host));
+    let lanes = match stream.permille(500) {
+        true => [Lane::Out(node), Lane::In(node)],
+        false => [Lane::Up(rack), Lane::Down(rack)],
+    };
+    Effect::Narrow(BTreeMap::from(lanes.map(|lane| (lane, rate))))
+}
+
+fn harm(
+    cluster: &Cluster,
+    kind: Kind,
+    host: usize,
+    budget: &Budget,
+    stream: &mut Stream,
+) -> Option<Effect> {
+    let harm = match kind {
+        Kind::PhantomWrite => Harm::PhantomWrite,
+        Kind::Misdirected => Harm::Misdirected,
+        Kind::LatentError => Harm::LatentError,
+        _ => Harm::Rot,
+    };
+    let may = |name: &String| chunk_of(name).is_some_and(|chunk| budget.may_harm(host, chunk));
+    let disk = cluster.disk(host);
+    let files: Vec<String> = disk.files("chunks/").into_iter().filter(may).collect();
+    let harmed = disk.harm(harm, &files, stream);
+    (!harmed.is_empty()).then_some(Effect::Done(host))
+}

@@ -1,0 +1,172 @@
+//! What a fault does while it is on, and whom it touches.
+
+use crate::cluster::{Cluster, MASTER_HOST};
+use crate::drawn::Episode;
+use crate::net::{Lane, Weather};
+use leasehold_proto::NodeId;
+use leasehold_trace::Fault;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What a fault does while it is on. Hosts are given by their index.
+#[derive(Clone, Debug)]
+pub(super) enum Effect {
+    /// They stay down.
+    Down(Vec<usize>),
+    /// It stands still.
+    Still(usize),
+    /// Its power fails within an operation, and it stays down then.
+    Fuse(usize),
+    /// Its disk is slow.
+    Slow(usize),
+    /// Its disk answers nothing.
+    Stalled(usize),
+    /// Somebody else fills its disk.
+    Full(usize),
+    /// Its disk fails a sync.
+    NoSync(usize),
+    /// These are restarted, one after the other.
+    Rolling { hosts: VecDeque<usize>, next_ns: u64, every_ns: u64 },
+    /// Nothing goes from the first of a pair to the second.
+    Cut { pairs: Vec<(Vec<NodeId>, Vec<NodeId>)>, flap: Option<Flap> },
+    /// What differs from a good day.
+    Weather(Gloom),
+    /// Everything from and to a node takes this many times as long.
+    SlowNode(NodeId, u64),
+    /// Lanes carry this many bytes a second.
+    Narrow(BTreeMap<Lane, u64>),
+    /// It is done and leaves nothing on; the host that it was done to.
+    Done(usize),
+}
+
+/// A cut that comes and goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flap {
+    pub period_ns: u64,
+    pub next_ns: u64,
+    pub cut: bool,
+}
+
+impl Flap {
+    /// Cuts or heals, if it is time; whether it did.
+    pub fn turn(&mut self, now: u64) -> bool {
+        let due = self.next_ns <= now;
+        if due {
+            self.cut = !self.cut;
+            self.next_ns = now + self.period_ns;
+        }
+        due
+    }
+}
+
+/// How the weather is worse than on a good day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gloom {
+    Loss { ppm: u32 },
+    Duplicate { ppm: u32 },
+    Corrupt { ppm: u32 },
+    Reorder { ppm: u32, most_ns: u64 },
+    Delay { factor: u64 },
+}
+
+impl Gloom {
+    pub fn darken(self, weather: &mut Weather) {
+        match self {
+            Gloom::Loss { ppm } => weather.loss_ppm = weather.loss_ppm.max(ppm),
+            Gloom::Duplicate { ppm } => weather.duplicate_ppm = weather.duplicate_ppm.max(ppm),
+            Gloom::Corrupt { ppm } => weather.corrupt_ppm = weather.corrupt_ppm.max(ppm),
+            Gloom::Reorder { ppm, most_ns } => {
+                weather.spike_ppm = weather.spike_ppm.max(ppm);
+                weather.spike_ns = (weather.spike_ns.0, weather.spike_ns.1.max(most_ns));
+            }
+            Gloom::Delay { factor } => {
+                let (least, most) = weather.latency_ns;
+                weather.latency_ns = (least * factor, most * factor);
+            }
+        }
+    }
+}
+
+/// Whom a fault may keep from doing its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Hosts(BTreeSet<usize>),
+    Everybody,
+}
+
+impl Reach {
+    pub fn of(hosts: impl IntoIterator<Item = usize>) -> Self {
+        Reach::Hosts(hosts.into_iter().collect())
+    }
+
+    pub fn includes(&self, host: usize) -> bool {
+        match self {
+            Reach::Hosts(hosts) => hosts.contains(&host),
+            Reach::Everybody => true,
+        }
+    }
+}
+
+impl Effect {
+    /// The host that a log entry of it belongs to.
+    pub fn about(&self) -> usize {
+        match self {
+            Effect::Down(hosts) => hosts.first().copied().unwrap_or(MASTER_HOST),
+            Effect::Still(host)
+            | Effect::Fuse(host)
+            | Effect::Slow(host)
+            | Effect::Stalled(host)
+            | Effect::Full(host)
+            | Effect::NoSync(host)
+            | Effect::Done(host) => *host,
+            Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => MASTER_HOST,
+            Effect::SlowNode(..) | Effect::Narrow(_) => MASTER_HOST,
+        }
+    }
+
+    /// Whom it may keep from doing its work.
+    pub fn reach(&self, cluster: &Cluster) -> Reach {
+        match self {
+            Effect::Down(hosts) => Reach::of(hosts.iter().copied()),
+            Effect::Still(host)
+            | Effect::Fuse(host)
+            | Effect::Slow(host)
+            | Effect::Stalled(host)
+            | Effect::Full(host)
+            | Effect::NoSync(host) => Reach::of([*host]),
+            Effect::SlowNode(node, _) => Reach::of(cluster.host_of(*node)),
+            Effect::Done(_) => Reach::of([]),
+            Effect::Rolling { .. }
+            | Effect::Cut { .. }
+            | Effect::Weather(_)
+            | Effect::Narrow(_) => Reach::Everybody,
+        }
+    }
+
+    /// The fault as a record has it. An episode's draw is as good as its name: no two of a run
+    /// have the same.
+    pub fn told(&self, cluster: &Cluster, episode: Episode, ends: bool) -> Fault {
+        let of = |host: &usize| cluster.node(*host);
+        let (nodes, others, text) = match self {
+            Effect::Down(hosts) => (hosts.iter().map(of).collect(), Vec::new(), String::new()),
+            Effect::Rolling { hosts, .. } => {
+                (hosts.iter().map(of).collect(), Vec::new(), "one after the other".to_owned())
+            }
+            Effect::Still(host)
+            | Effect::Fuse(host)
+            | Effect::Slow(host)
+            | Effect::Stalled(host)
+            | Effect::Full(host)
+            | Effect::NoSync(host)
+            | Effect::Done(host) => (vec![cluster.node(*host)], Vec::new(), String::new()),
+            Effect::Cut { pairs, flap } => {
+                let (one, other) = pairs.first().cloned().unwrap_or_default();
+                let way = if pairs.len() == 1 { "one way" } else { "" };
+                (one, other, if flap.is_some() { "flapping" } else { way }.to_owned())
+            }
+            Effect::SlowNode(node, factor) => (vec![*node], Vec::new(), format!("{factor} times")),
+            Effect::Weather(gloom) => (Vec::new(), Vec::new(), format!("{gloom:?}")),
+            Effect::Narrow(lanes) => (Vec::new(), Vec::new(), format!("{lanes:?}")),
+        };
+        Fault { number: episode.draw, name: episode.kind.name(), ends, nodes, others, text }
+    }
+}

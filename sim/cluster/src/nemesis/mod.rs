@@ -1,0 +1,196 @@
+//! Who makes things go wrong, as planned, and undoes it.
+
+mod begin;
+mod budget;
+mod effect;
+mod network;
+
+use crate::cluster::{Cluster, Loss};
+use crate::drawn::{Drawn, Episode};
+use crate::net::Weather;
+use crate::scenario::Kind;
+use budget::Budget;
+use effect::Effect;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A fault that the budget does not allow waits this long at the most.
+const PATIENCE_NS: u64 = 10_000_000_000;
+const MS: u64 = 1_000_000;
+
+/// A fault that is on.
+#[derive(Clone, Debug)]
+struct On {
+    episode: Episode,
+    effect: Effect,
+    ends_ns: u64,
+}
+
+/// Carries out a plan.
+pub struct Nemesis {
+    plan: VecDeque<Episode>,
+    /// What the budget does not allow yet, and since when.
+    waiting: Vec<(Episode, u64)>,
+    on: Vec<On>,
+    fair: Weather,
+    /// The plan's time zero, and where in it this part ends.
+    zero_ns: u64,
+    until_ms: u64,
+    part_ms: u64,
+    /// Every last copy may be destroyed: for scenarios that are to break something.
+    reckless: bool,
+    servers_max: usize,
+    /// Faults that took place, by kind.
+    pub counts: BTreeMap<Kind, u64>,
+    /// Faults that the budget did not allow, by kind.
+    pub withheld: BTreeMap<Kind, u64>,
+}
+
+impl Nemesis {
+    /// A nemesis that has not begun.
+    #[must_use]
+    pub fn new(drawn: &Drawn) -> Self {
+        Nemesis {
+            plan: drawn.plan.iter().copied().collect(),
+            waiting: Vec::new(),
+            on: Vec::new(),
+            fair: drawn.weather.clone(),
+            zero_ns: 0,
+            until_ms: 0,
+            part_ms: drawn.part_ms,
+            reckless: drawn.reckless,
+            servers_max: drawn.chunkservers as usize + begin::ADDED_MAX,
+            counts: BTreeMap::new(),
+            withheld: BTreeMap::new(),
+        }
+    }
+
+    /// The part of the plan that begins at `from_ms` begins now.
+    pub fn begin_part(&mut self, now_ns: u64, from_ms: u64) {
+        self.zero_ns = now_ns.saturating_sub(from_ms * MS);
+        self.until_ms = from_ms + self.part_ms;
+    }
+
+    /// Ends and begins what is due.
+    pub fn tick(&mut self, cluster: &mut Cluster) {
+        let now = cluster.around.timeline.now();
+        while let Some(at) = self.on.iter().position(|on| on.ends_ns <= now) {
+            let on = self.on.remove(at);
+            self.end(cluster, &on);
+        }
+        while let Some(next) = self.plan.front().copied() {
+            if self.zero_ns + next.begins_ms * MS > now {
+                break;
+            }
+            self.plan.pop_front();
+            self.waiting.push((next, now));
+        }
+        for (episode, since) in std::mem::take(&mut self.waiting) {
+            if !self.begin(cluster, episode) {
+                self.wait_or_withhold(episode, since, now);
+            }
+        }
+        self.go_on(cluster, now);
+        self.revive(cluster);
+    }
+
+    /// Ends everything; nothing begins until the next part does.
+    pub fn end_all(&mut self, cluster: &mut Cluster) {
+        while self.plan.front().is_some_and(|next| next.begins_ms < self.until_ms) {
+            self.plan.pop_front();
+        }
+        for (episode, _) in std::mem::take(&mut self.waiting) {
+            *self.withheld.entry(episode.kind).or_default() += 1;
+        }
+        for on in std::mem::take(&mut self.on) {
+            self.end(cluster, &on);
+        }
+        let calm = Weather { loss_ppm: 0, duplicate_ppm: 0, ..self.fair.clone() };
+        network::apply(cluster, &calm, &[]);
+        self.revive(cluster);
+    }
+
+    fn wait_or_withhold(&mut self, episode: Episode, since: u64, now: u64) {
+        if now - since < PATIENCE_NS {
+            self.waiting.push((episode, since));
+        } else {
+            *self.withheld.entry(episode.kind).or_default() += 1;
+        }
+    }
+
+    /// Begins a fault, if the budget allows that.
+    fn begin(&mut self, cluster: &mut Cluster, episode: Episode) -> bool {
+        let budget = Budget::new(cluster, self.on.iter().map(|on| &on.effect), self.reckless);
+        let Some(effect) = begin::begin(cluster, episode, &budget, self.servers_max) else {
+            return false;
+        };
+        let now = cluster.around.timeline.now();
+        let what = format!("{} begins: {effect:?}", episode.kind.name());
+        let fault = effect.told(cluster, episode, false);
+        cluster.around.watch.fault(cluster.node(effect.about()), &what, &fault);
+        *self.counts.entry(episode.kind).or_default() += 1;
+        let ends_ns = now + (episode.ends_ms - episode.begins_ms) * MS;
+        self.on.push(On { episode, effect, ends_ns });
+        network::apply(cluster, &self.fair, &self.on);
+        true
+    }
+
+    fn end(&mut self, cluster: &mut Cluster, on: &On) {
+        match &on.effect {
+            Effect::Still(host) => cluster.pause(*host, false),
+            Effect::Fuse(host) => cluster.disk(*host).keep_power(),
+            Effect::Slow(host) => cluster.disk(*host).slow_down(1),
+            Effect::Stalled(host) => cluster.disk(*host).stall(false),
+            Effect::Full(host) => cluster.disk(*host).fill(None),
+            Effect::NoSync(host) => end_sync_failure(cluster, *host),
+            // Those that are down are revived; cuts and weather are those of what is still on.
+            Effect::Down(_) | Effect::Rolling { .. } | Effect::Cut { .. } => {}
+            Effect::Weather(_) | Effect::SlowNode(..) | Effect::Narrow(..) | Effect::Done(_) => {}
+        }
+        let what = format!("{} ends", on.episode.kind.name());
+        let fault = on.effect.told(cluster, on.episode, true);
+        cluster.around.watch.fault(cluster.node(on.effect.about()), &what, &fault);
+        network::apply(cluster, &self.fair, &self.on);
+    }
+
+    /// What changes while a fault is on: links flap, and the next server is restarted.
+    fn go_on(&mut self, cluster: &mut Cluster, now: u64) {
+        let mut flapped = false;
+        for on in &mut self.on {
+            match &mut on.effect {
+                Effect::Cut { flap: Some(flap), .. } => flapped |= flap.turn(now),
+                Effect::Rolling { hosts, next_ns, every_ns } if *next_ns <= now => {
+                    *next_ns = now + *every_ns;
+                    if let Some(host) = hosts.pop_front() {
+                        cluster.stop(host, Loss::Process);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if flapped {
+            network::apply(cluster, &self.fair, &self.on);
+        }
+    }
+
+    /// Starts every host that no fault keeps down.
+    fn revive(&self, cluster: &mut Cluster) {
+        for host in 0..cluster.hosts() {
+            let held = self.on.iter().any(|on| match &on.effect {
+                Effect::Down(hosts) => hosts.contains(&host),
+                Effect::Fuse(fused) => *fused == host,
+                _ => false,
+            });
+            if !cluster.is_up(host) && !held {
+                cluster.start(host);
+            }
+        }
+    }
+}
+
+/// Whoever runs the node sees that its disk is out of service, and starts the machine again.
+fn end_sync_failure(cluster: &mut Cluster, host: usize) {
+    if cluster.disk(host).sync_failed() {
+        cluster.stop(host, Loss::Power);
+    }
+    cluster.disk(host).fail_next_sync(false);
+}

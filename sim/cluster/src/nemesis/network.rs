@@ -1,0 +1,36 @@
+//! Cuts, weather and lanes are those of all faults that are on: ending one leaves the others.
+
+use super::On;
+use super::effect::Effect;
+use crate::cluster::Cluster;
+use crate::net::Weather;
+use std::collections::BTreeMap;
+
+/// Has the network be as these faults make it.
+pub(super) fn apply(cluster: &Cluster, fair: &Weather, on: &[On]) {
+    let network = &cluster.around.network;
+    let effects = || on.iter().map(|on| &on.effect);
+    network.cuts(|cuts| {
+        cuts.heal_all();
+        for effect in effects() {
+            if let Effect::Cut { pairs, flap } = effect
+                && flap.is_none_or(|flap| flap.cut)
+            {
+                pairs.iter().for_each(|(from, to)| cuts.cut(from, to));
+            }
+        }
+    });
+    let mut weather = fair.clone();
+    let (mut slow, mut narrow) = (BTreeMap::new(), BTreeMap::new());
+    for effect in effects() {
+        match effect {
+            Effect::Weather(gloom) => gloom.darken(&mut weather),
+            Effect::SlowNode(node, factor) => drop(slow.insert(*node, *factor)),
+            Effect::Narrow(lanes) => narrow.extend(lanes.clone()),
+            _ => {}
+        }
+    }
+    network.weather(|now| *now = weather);
+    network.slow(slow);
+    network.lanes(|lanes| lanes.narrow(narrow));
+}

@@ -1,0 +1,188 @@
+//! What a seed draws when a scenario leaves everything to it.
+
+use super::{Faults, Kind, Order, Scenario, Shape, Span, Workload};
+use crate::seed::{Seed, Stream};
+use std::borrow::Cow;
+
+/// Draws until the constants fit together, which nearly every draw does.
+const ATTEMPTS_MAX: u64 = 100;
+/// Replicas are harmed in this many seeds in a thousand; otherwise the budget would spend most
+/// of every run on sparing what was harmed.
+const HARM_PERMILLE: u32 = 400;
+
+impl Scenario {
+    /// The scenario that a seed runs: this one, or what the seed draws if that is left to it.
+    ///
+    /// # Panics
+    /// If no draw of a hundred made a scenario, which a test excludes.
+    #[must_use]
+    pub fn of(&self, seed: Seed) -> Cow<'_, Scenario> {
+        if !self.swarm {
+            return Cow::Borrowed(self);
+        }
+        let draws = (0..ATTEMPTS_MAX).map(|attempt| self.drawn(seed, attempt));
+        let drawn = draws.into_iter().find(|drawn| drawn.check().is_ok());
+        Cow::Owned(drawn.expect("nearly every draw is a scenario"))
+    }
+
+    fn drawn(&self, seed: Seed, attempt: u64) -> Scenario {
+        let mut drawn = self.clone();
+        drawn.swarm = false;
+        let fork = |label: &str| seed.fork(&format!("swarm {label}"), attempt);
+        drawn.draw_constants(&mut fork("constants"));
+        drawn.draw_workload(&mut fork("workload"));
+        drawn.shape = shape(&mut fork("shape"));
+        drawn.draw_world(&mut fork("world"));
+        drawn.faults = faults(seed, attempt);
+        drawn
+    }
+
+    fn draw_constants(&mut self, stream: &mut Stream) {
+        let lease_ms = stream.log_within(2_000..=12_000);
+        let heartbeat_ms = stream.within(100..=500);
+        let mutation_bytes = 1 << stream.within(12..=16);
+        let to = &mut self.constants;
+        to.lease_duration_ms = Some(lease_ms);
+        to.lease_margin_ms = Some(stream.within(10..=200));
+        to.lease_renew_interval_ms = Some(lease_ms / stream.within(3..=6));
+        to.lease_idle_after_ms = Some(lease_ms * stream.within(1..=3));
+        to.clock_drift_ppm_max = Some(stream.log_within(10..=20_000) as u32);
+        to.heartbeat_interval_ms = Some(heartbeat_ms);
+        to.server_dead_after_ms = Some(heartbeat_ms * stream.within(4..=12));
+        to.retry_interval_ms = Some(stream.log_within(50..=400));
+        to.prepare_grace_ms = Some(stream.log_within(50..=500));
+        to.member_silent_after_ms = Some(stream.within(500..=2_500));
+        to.member_stalled_after_ms = Some(stream.within(3_000..=8_000));
+        to.operation_timeout_ms = Some(stream.within(10_000..=40_000));
+        to.backoff_max_ms = Some(stream.log_within(100..=1_000));
+        to.repair_delay_ms = Some(stream.log_within(100..=5_000));
+        to.repair_stalled_after_ms = Some(stream.within(2_000..=6_000));
+        to.trash_retention_ms = Some(stream.log_within(1_000..=20_000));
+        to.quarantine_retention_ms = Some(stream.log_within(1_000..=20_000));
+        to.block_bytes = Some(1 << stream.within(9..=14));
+        to.mutation_bytes_max = Some(mutation_bytes);
+        to.copy_step_bytes_max = Some(1 << stream.within(12..=17));
+        to.inflight_bytes_max = Some(mutation_bytes * stream.within(1..=32) as u32);
+        to.repairs_per_server_max = Some(stream.within(1..=4) as u32);
+        to.safe_mode_reported_permille = Some(stream.within(500..=1_000) as u32);
+    }
+
+    fn draw_workload(&mut self, stream: &mut Stream) {
+        let chunk_bytes: u64 = 1 << stream.within(14..=17);
+        let cell_bytes: u64 = 1 << stream.within(7..=12);
+        let mutation_bytes = u64::from(self.constants().mutation_bytes_max);
+        let record_most = (chunk_bytes / 8).min(mutation_bytes);
+        let mut weight =
+            |most: u64| if stream.permille(250) { 0 } else { stream.within(1..=most) as u32 };
+        let (write, append, read) = (weight(60), weight(60), weight(60));
+        let (relaxed_read, namespace) = (weight(20), weight(20));
+        self.workload = Workload {
+            files: Span::of(stream.within(2..=8)),
+            chunk_bytes,
+            cell_bytes,
+            replicas: Span::of(3),
+            record_bytes: Span::new(64, stream.log_within(64..=record_most)),
+            run_cells: Span::new(1, stream.log_within(1..=32)),
+            order: *stream.pick(&[Order::Random, Order::Sequential]),
+            hot_permille: if stream.permille(300) { stream.within(100..=950) as u32 } else { 0 },
+            chunks_per_file: stream.within(1..=4),
+            think_ms: Span::new(stream.log_within(1..=20), stream.log_within(20..=150)),
+            // Without either of the two a run would show nothing.
+            write: if append == 0 { write.max(10) } else { write },
+            append,
+            read: read.max(5),
+            relaxed_read,
+            namespace,
+            operations_max: None,
+        };
+    }
+
+    fn draw_world(&mut self, stream: &mut Stream) {
+        let least_us = stream.log_within(20..=2_000);
+        self.network.latency_us = Span::new(least_us, least_us * stream.within(2..=10));
+        self.network.spike_ppm = stream.log_within(1..=20_000) as u32;
+        self.network.spike_ms = Span::new(1, stream.log_within(5..=300));
+        self.network.card_bytes_per_second = stream.log_within(10_000_000..=2_000_000_000);
+        self.network.uplink_bytes_per_second = stream.log_within(10_000_000..=8_000_000_000);
+        let sync_us = stream.log_within(20..=2_000);
+        self.disks.sync_us = Span::new(sync_us, sync_us * stream.within(2..=20));
+        self.disks.slow_sync_permille = stream.within(0..=50) as u32;
+        self.disks.journal_bytes = 1 << stream.within(17..=20);
+        self.disks.capacity_bytes = stream.log_within(64 << 20..=4 << 30);
+        if stream.permille(200) {
+            self.restart.parts = 2;
+            self.restart.down_ms = Span::new(0, stream.log_within(1..=30_000));
+        }
+    }
+}
+
+fn shape(stream: &mut Stream) -> Shape {
+    Shape {
+        chunkservers: Span::of(stream.within(4..=10)),
+        racks: Span::of(stream.within(1..=4)),
+        clients: Span::of(stream.within(1..=7)),
+    }
+}
+
+/// Each kind has its own draw: which others there are changes nothing about one.
+fn faults(seed: Seed, attempt: u64) -> Faults {
+    let mut stream = seed.fork("swarm faults", attempt);
+    let gap_ms = stream.log_within(200..=3_000);
+    let harms = stream.permille(HARM_PERMILLE);
+    let mut faults = Faults {
+        swarm: false,
+        gap_ms: Span::new(gap_ms / 4, gap_ms * 2),
+        lasts_ms: Span::new(stream.log_within(10..=500), stream.log_within(1_000..=12_000)),
+        concurrent_max: stream.within(1..=4),
+        ..Faults::none()
+    };
+    for kind in Kind::ALL {
+        let mut own = seed.fork(&format!("swarm {}", kind.name()), attempt);
+        let exists = own.permille(500);
+        let silent =
+            matches!(kind, Kind::Rot | Kind::PhantomWrite | Kind::Misdirected | Kind::LatentError);
+        let weight = own.within(1..=6) as u32;
+        *faults.weight_mut(*kind) = if exists && (harms || !silent) { weight } else { 0 };
+    }
+    // What every run is to have.
+    (faults.crash, faults.partition) = (faults.crash.max(1), faults.partition.max(1));
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_seed_draws_a_scenario_and_no_two_the_same() {
+        let swarm = Scenario::swarm();
+        assert!(swarm.swarm);
+        let drawn = |seed| swarm.of(Seed(seed)).into_owned();
+        for seed in 0..300 {
+            drawn(seed).check().unwrap();
+        }
+        assert_eq!(drawn(3), drawn(3));
+        assert_ne!(drawn(3), drawn(4));
+    }
+
+    #[test]
+    fn every_kind_and_every_shape_is_drawn() {
+        let swarm = Scenario::swarm();
+        let mut kinds: BTreeSet<Kind> = BTreeSet::new();
+        let mut servers = BTreeSet::new();
+        for seed in 0..100 {
+            let drawn = swarm.of(Seed(seed)).into_owned();
+            servers.insert(drawn.shape.chunkservers.min);
+            kinds.extend(Kind::ALL.iter().filter(|kind| drawn.faults.weight(**kind) > 0));
+        }
+        assert_eq!(kinds.len(), Kind::ALL.len());
+        assert_eq!(servers.len(), 7);
+    }
+
+    #[test]
+    fn a_scenario_that_says_what_it_is_stays_so() {
+        let standard = Scenario::standard();
+        assert_eq!(*standard.of(Seed(9)), standard);
+    }
+}
