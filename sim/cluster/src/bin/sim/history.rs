@@ -9,8 +9,9 @@ use std::path::Path;
 pub fn write(folder: &Path, history: &History) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let open = |name: &str| {
-        let file = OpenOptions::new().write(true).create(true).truncate(true);
-        file.clone().open(folder.join(name)).map(BufWriter::new)
+        let mut file = OpenOptions::new();
+        file.write(true).create(true).truncate(true);
+        file.open(folder.join(name)).map(BufWriter::new)
     };
     let mut lines = open("history.jsonl")?;
     for operated in history.operations() {
