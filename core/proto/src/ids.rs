@@ -1,12 +1,27 @@
 //! A newtype for every identity, so that no signature holds two bare integers.
 
+use crate::kind::Kind;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 macro_rules! identity {
     ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal) => {
+        identity!($(#[$doc])* #[derive(Hash)] $name($int), $prefix, plain);
+    };
+    ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, counted) => {
+        identity!($(#[$doc])* $name($int), $prefix, plain);
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, hasher: &mut H) {
+                Kind::$name.announce(hasher);
+                hasher.write_u64(self.0);
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, plain) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $int);
 
@@ -65,15 +80,15 @@ identity!(
 );
 identity!(
     /// The log index of the `NewLeader` entry under which a master acts. Zero: none.
-    Epoch(u64), "e"
+    Epoch(u64), "e", counted
 );
 identity!(
     /// Position in the master's operation log, from 1.
-    LogIndex(u64), "l"
+    LogIndex(u64), "l", counted
 );
 identity!(
     /// One I/O that a machine asked for; unique within one life of the machine.
-    IoId(u64), "io"
+    IoId(u64), "io", counted
 );
 identity!(
     /// One request handed to a client machine by its owner.
@@ -81,7 +96,7 @@ identity!(
 );
 identity!(
     /// One question for a lease. The holder keeps when it asked in a volatile table.
-    Attempt(u64), "a"
+    Attempt(u64), "a", counted
 );
 identity!(
     /// A failure domain.

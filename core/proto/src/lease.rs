@@ -77,6 +77,11 @@ impl Holder {
         Some(held)
     }
 
+    /// The questions that an answer could still bring a lease for, the oldest first.
+    pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
+        self.asked.keys().copied()
+    }
+
     /// The lease on which this node may act as primary of `chunk` at `now`.
     #[must_use]
     pub fn held(&self, chunk: ChunkHandle, now: Time) -> Option<Held> {

@@ -61,6 +61,7 @@
 
 extern crate alloc;
 
+pub mod kind;
 pub mod ids;
 pub mod time;
 pub mod config;
@@ -87,6 +88,7 @@ pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules
 pub use event::Event;
 pub use ids::*;
 pub use io::{IoFault, IoOp, IoOutput, IoResult, ProposeOutcome};
+pub use kind::Kind;
 pub use log::{Command, LogEntry, Member};
 pub use machine::{Effect, Effects, Input, Leadership, OpError, Operation, Outcome, StateMachine};
 pub use master::{Master, MasterState};

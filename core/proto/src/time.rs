@@ -1,13 +1,14 @@
 //! A node's own monotonic clock, and the only two places where drift enters a lease.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
 /// Nanoseconds of one node's own monotonic clock.
 ///
 /// It starts anew with every process: a `Time` is never durable and never crosses the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Time(pub u64);
 
 impl Time {
@@ -18,6 +19,13 @@ impl Time {
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Told apart from every other number: see [`kind`](crate::kind).
+impl Hash for Time {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_i64(self.0.cast_signed());
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 
 use crate::config::{ChunkserverConfig, Constants, Rules};
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, IoId, NodeId};
+use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId};
 use crate::io::IoOp;
 use crate::lease::Holder;
 use crate::machine::{Effect, Effects, Input, StateMachine};
@@ -69,6 +69,11 @@ impl Chunkserver {
     #[must_use]
     pub fn believes_primary(&self, now: Time) -> Vec<(ChunkHandle, ChunkVersion)> {
         self.leases.all(now).map(|(chunk, held)| (chunk, held.version)).collect()
+    }
+
+    /// The questions for leases that an answer could still matter to, the oldest first.
+    pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
+        self.leases.questions()
     }
 
     fn constants(&self) -> &Constants {

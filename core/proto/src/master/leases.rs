@@ -35,6 +35,17 @@ pub(super) struct Confirmations {
 }
 
 impl Master {
+    /// Does this question wait for the next confirmation already? A copy of it would be answered
+    /// in the same step, with the same words.
+    #[must_use]
+    pub fn has_waiting(&self, server: NodeId, question: Attempt) -> bool {
+        let next = self.lead.as_ref().map(|lead| &lead.confirmations.next);
+        next.into_iter().flatten().any(|waiting| {
+            matches!(waiting, Confirmable::Lease { from, attempt, .. }
+                if (*from, *attempt) == (server, question))
+        })
+    }
+
     pub(super) fn confirm(&mut self, what: Confirmable, out: &mut Effects) {
         let lead = self.lead.as_mut().expect("only a leader is asked");
         lead.confirmations.next.push(what);
