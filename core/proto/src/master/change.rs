@@ -35,8 +35,6 @@ pub(super) struct Change {
     excluded: BTreeSet<NodeId>,
     /// A copy that has caught up, and whether it is whole.
     pub learner: Option<(NodeId, bool)>,
-    asked_at: Time,
-    began_at: Time,
     /// Since when a configuration could be proposed, if it had to be.
     viable_since: Option<Time>,
     proposed: Option<IoId>,
@@ -79,8 +77,6 @@ impl Master {
             answers: BTreeMap::new(),
             excluded: BTreeSet::new(),
             learner: None,
-            asked_at: now,
-            began_at: now,
             viable_since: None,
             proposed: None,
             free: false,
@@ -88,7 +84,7 @@ impl Master {
         lead.changes.insert(chunk, change);
         lead.activations.remove(&chunk);
         out.observe(Event::ChangeBegan { chunk, version, why });
-        self.prepare(now, chunk, out);
+        self.prepare(chunk, out);
     }
 
     fn change(&mut self, chunk: ChunkHandle) -> Option<&mut Change> {
@@ -110,17 +106,11 @@ impl Master {
     }
 
     /// Brings a copy that has caught up into the change.
-    pub(super) fn join_change(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        learner: NodeId,
-        out: &mut Effects,
-    ) {
+    pub(super) fn join_change(&mut self, chunk: ChunkHandle, learner: NodeId, out: &mut Effects) {
         let Some(change) = self.change(chunk) else { return };
         if change.proposed.is_none() && change.learner.is_none() {
             change.learner = Some((learner, false));
-            self.prepare(now, chunk, out);
+            self.prepare(chunk, out);
         }
     }
 
@@ -131,7 +121,7 @@ impl Master {
     }
 
     /// Asks every reachable member, and the learner, that has not answered.
-    fn prepare(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+    fn prepare(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         let Some((record, spec)) = self.state.chunk(chunk) else { return };
         let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
         let create = record.config.is_none().then_some(spec);
@@ -158,7 +148,6 @@ impl Master {
                 }
             }
         }
-        change.asked_at = now;
         let (version, epoch) = (change.version, lead.epoch);
         let unanswered: Vec<(NodeId, Incarnation)> = change
             .targets
@@ -242,7 +231,7 @@ impl Master {
             return;
         }
         match promised {
-            Some(promised) => self.raise(now, chunk, promised.next(), out),
+            Some(promised) => self.raise(chunk, promised.next(), out),
             // Nothing is there any more; it cannot be a member.
             None => {
                 change.excluded.insert(from);
@@ -253,7 +242,7 @@ impl Master {
     }
 
     /// Begins again above a promise.
-    fn raise(&mut self, now: Time, chunk: ChunkHandle, version: ChunkVersion, out: &mut Effects) {
+    fn raise(&mut self, chunk: ChunkHandle, version: ChunkVersion, out: &mut Effects) {
         let Some(change) = self.change(chunk) else { return };
         change.version = version.max(change.version.next());
         change.answers.clear();
@@ -262,7 +251,7 @@ impl Master {
         if let Some((_, whole)) = &mut change.learner {
             *whole = false;
         }
-        self.prepare(now, chunk, out);
+        self.prepare(chunk, out);
     }
 
     pub(super) fn on_learner_ready(
@@ -466,13 +455,7 @@ impl Master {
     }
 
     /// The proposal's fate is known, and it did not take effect, or unknown: begin again, above.
-    pub(super) fn on_change_unresolved(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        io: IoId,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId, out: &mut Effects) {
         let exists = self.state.chunks.contains_key(&chunk);
         let Some(lead) = &mut self.lead else { return };
         let Some(change) = lead.changes.get(&chunk) else { return };
@@ -481,7 +464,7 @@ impl Master {
         }
         if exists {
             let above = change.version.max(self.state.chunks[&chunk].version()).next();
-            self.raise(now, chunk, above, out);
+            self.raise(chunk, above, out);
         } else {
             lead.changes.remove(&chunk);
         }
@@ -496,7 +479,7 @@ impl Master {
                 continue;
             }
             let unplaced = change.targets.is_empty() && self.state.chunks[&chunk].config.is_none();
-            self.prepare(now, chunk, out);
+            self.prepare(chunk, out);
             self.evaluate(now, chunk, out);
             if unplaced {
                 self.drop_unplaced(chunk);

@@ -122,26 +122,26 @@ impl Master {
 
     pub(super) fn on_io_done(&mut self, now: Time, io: IoId, result: IoResult, out: &mut Effects) {
         match result {
-            Ok(IoOutput::Proposed(outcome)) => self.on_proposed(now, io, outcome, out),
+            Ok(IoOutput::Proposed(outcome)) => self.on_proposed(io, outcome, out),
             Ok(IoOutput::Confirmed) => self.on_confirmed(now, io, out),
             Ok(IoOutput::Done | IoOutput::Read(_)) => unreachable!("no such I/O of a master"),
             Err(IoFault::NotLeader | IoFault::DiskFailed | IoFault::NoSpace) => {
                 self.on_confirmation_failed(io);
                 if self.proposals.contains_key(&io) {
-                    self.on_proposed(now, io, ProposeOutcome::Unknown, out);
+                    self.on_proposed(io, ProposeOutcome::Unknown, out);
                 }
             }
             Err(IoFault::Corrupt { .. }) => unreachable!("no such I/O of a master"),
         }
     }
 
-    fn on_proposed(&mut self, now: Time, io: IoId, outcome: ProposeOutcome, out: &mut Effects) {
+    fn on_proposed(&mut self, io: IoId, outcome: ProposeOutcome, out: &mut Effects) {
         let Some(proposal) = self.proposals.remove(&io) else { return };
         match (proposal, outcome) {
             // A committed configuration has ended its change by now; one that was refused when
             // applied, or whose fate is unknown, begins again above every promise.
             (Proposal::Configure(chunk) | Proposal::Free(chunk), _) => {
-                self.on_change_unresolved(now, chunk, io, out);
+                self.on_change_unresolved(chunk, io, out);
             }
             (Proposal::Change(op), ProposeOutcome::Rejected) => {
                 let answer = Err(Refusal::NotLeader { leader: None });

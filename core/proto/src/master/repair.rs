@@ -155,7 +155,7 @@ impl Master {
         if same {
             repair.caught_up = true;
             self.start_change(now, chunk, "a copy has caught up", out);
-            self.join_change(now, chunk, from, out);
+            self.join_change(chunk, from, out);
         }
     }
 
