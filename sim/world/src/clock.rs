@@ -63,9 +63,9 @@ impl Clock {
         self.bent_at = true_ns;
     }
 
-    /// Begins again at zero, as the clock of a new process does.
-    pub fn reset(&mut self, true_ns: u64) {
-        self.showed = 0;
+    /// Begins again, as the clock of a new process does.
+    pub fn reset(&mut self, true_ns: u64, showing: u64) {
+        self.showed = showing;
         self.bent_at = true_ns;
     }
 }

@@ -14,6 +14,7 @@ use leasehold_proto::{
     Rack, RequestId, Session, StateMachine,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a step lets an observer see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +39,16 @@ pub enum Happening {
 }
 
 /// A cluster: every node's machine, clock and disk, the log, what is in flight.
+///
+/// A copy shares every node and the log with its original until one of them changes: a search
+/// that keeps a million clusters keeps each node once per change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cluster {
-    shape: Shape,
+    shape: Arc<Shape>,
     now: u64,
-    nodes: BTreeMap<NodeId, Node>,
+    nodes: BTreeMap<NodeId, Arc<Node>>,
     net: Net,
-    log: LogDevice,
+    log: Arc<LogDevice>,
     /// Up to here, what log entries did was told to observers; later replays of them are not.
     told: LogIndex,
 }
@@ -57,14 +61,14 @@ impl Cluster {
     #[must_use]
     pub fn new(shape: Shape, seen: &mut Vec<Happening>) -> Self {
         let ids = shape.master_ids().chain(shape.server_ids()).chain(shape.client_ids());
-        let nodes = ids.map(|id| (id, blank(&shape))).collect();
+        let nodes = ids.map(|id| (id, Arc::new(blank(&shape)))).collect();
         let spares = shape.server_ids().skip(as_index(shape.chunkservers)).collect::<Vec<_>>();
         let mut cluster = Cluster {
-            shape,
+            shape: Arc::new(shape),
             now: 0,
             nodes,
             net: Net::default(),
-            log: LogDevice::default(),
+            log: Arc::default(),
             told: LogIndex(0),
         };
         let ids: Vec<NodeId> = cluster.nodes.keys().copied().collect();
@@ -92,7 +96,7 @@ impl Cluster {
 
     /// Every node.
     #[must_use]
-    pub fn nodes(&self) -> &BTreeMap<NodeId, Node> {
+    pub fn nodes(&self) -> &BTreeMap<NodeId, Arc<Node>> {
         &self.nodes
     }
 
@@ -117,11 +121,33 @@ impl Cluster {
         &self.log
     }
 
+    /// The last log entry of which observers were told what it did.
+    #[must_use]
+    pub fn told(&self) -> LogIndex {
+        self.told
+    }
+
     /// The state that the committed log amounts to, as the most advanced master has applied it.
     #[must_use]
     pub fn namespace(&self) -> Option<&MasterState> {
-        let masters = self.nodes.values().filter_map(Node::master);
+        let masters = self.nodes.values().filter_map(|node| node.master());
         masters.map(Master::state).max_by_key(|state| state.applied)
+    }
+
+    /// From here on a message that was sent stays in flight, delivered or not, and a copy of one
+    /// in flight adds nothing: whoever chooses may lose, repeat and reorder as it likes.
+    pub fn keep_messages(&mut self) {
+        self.net.keep();
+    }
+
+    /// From here on each copy of a message arrives once at the most.
+    pub fn deliver_once(&mut self) {
+        self.net.deliver_once();
+    }
+
+    /// Takes messages out that this chooser has no use for.
+    pub fn forget_messages(&mut self, useless: impl FnMut(MessageId) -> bool) {
+        self.net.forget(useless);
     }
 
     /// Lets one thing happen.
@@ -131,10 +157,10 @@ impl Cluster {
     pub fn apply(&mut self, action: Action, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
         match action {
             Action::Deliver(id) => self.deliver(id, seen),
-            Action::Drop(id) => self.net.take(id).map(|_| ()).ok_or("no such message is in flight"),
+            Action::Drop(id) => self.net.lose(id).ok_or("no such message is in flight"),
             Action::Duplicate(id) => {
                 let copy = self.net.get(id).cloned().ok_or("no such message is in flight")?;
-                self.net.send(copy);
+                self.net.send_again(copy);
                 Ok(())
             }
             Action::Complete(node, io) => self.complete(node, io, seen),
@@ -151,7 +177,7 @@ impl Cluster {
                 if place >= self.log.limbo().len() {
                     return Err("no such proposal is open");
                 }
-                self.log.surface(place);
+                Arc::make_mut(&mut self.log).surface(place);
                 Ok(())
             }
             Action::AdvanceTo(at) => {
@@ -215,7 +241,13 @@ impl Cluster {
     }
 
     fn node_mut(&mut self, id: NodeId) -> Result<&mut Node, Impossible> {
-        self.nodes.get_mut(&id).ok_or("no such node")
+        self.nodes.get_mut(&id).map(Arc::make_mut).ok_or("no such node")
+    }
+
+    /// Of a node that the caller knows to be there.
+    fn known(&mut self, id: NodeId) -> &mut Node {
+        let node = self.nodes.get_mut(&id).expect("the caller names a node of this cluster");
+        Arc::make_mut(node)
     }
 
     fn running(&self, id: NodeId) -> Result<&Node, Impossible> {
@@ -234,8 +266,8 @@ impl Cluster {
             return Err("the node is paused");
         }
         let envelope = self.net.take(id).expect("looked at above");
-        if self.nodes.get(&to).is_some_and(Node::runs) {
-            self.step(to, Input::Deliver(envelope), seen);
+        if self.nodes.get(&to).is_some_and(|node| node.runs()) {
+            self.step(to, Input::Deliver(Arc::unwrap_or_clone(envelope)), seen);
         }
         Ok(())
     }
@@ -263,7 +295,7 @@ impl Cluster {
                     return Err("only the leader's proposals commit");
                 }
                 pending.persisted = true;
-                let index = self.log.commit(entry);
+                let index = Arc::make_mut(&mut self.log).commit(entry);
                 self.pending(node, io)?.index = Some(index);
             }
             IoOp::ConfirmLeadership | IoOp::Read { .. } => return Err("it leaves nothing behind"),
@@ -330,7 +362,7 @@ impl Cluster {
         let pending = self.pending(node, io)?.clone();
         let result = match (&pending.op, failure) {
             (IoOp::Propose { entry }, Failure::Unknown) => {
-                self.log.forsake(entry.clone());
+                Arc::make_mut(&mut self.log).forsake(entry.clone());
                 Ok(IoOutput::Proposed(ProposeOutcome::Unknown))
             }
             (IoOp::Propose { .. } | IoOp::ConfirmLeadership, _) => {
@@ -365,8 +397,8 @@ impl Cluster {
     }
 
     fn lead(&mut self, node: NodeId, seen: &mut Vec<Happening>) {
-        self.log.lead(Some(node));
-        for pending in self.nodes.get_mut(&node).into_iter().flat_map(|n| n.io.values_mut()) {
+        Arc::make_mut(&mut self.log).lead(Some(node));
+        for pending in self.known(node).io.values_mut() {
             pending.led = true;
         }
         while self.learn(node, seen).is_ok() {}
@@ -404,11 +436,11 @@ impl Cluster {
             // A replicated log may commit what a crashed leader had sent out.
             if let (IoOp::Propose { entry }, true, false) = (pending.op, several, pending.persisted)
             {
-                self.log.forsake(entry);
+                Arc::make_mut(&mut self.log).forsake(entry);
             }
         }
         if self.log.leader() == Some(id) {
-            self.log.lead(None);
+            Arc::make_mut(&mut self.log).lead(None);
         }
         seen.push(Happening::Crashed { node: id });
         Ok(())
@@ -435,7 +467,7 @@ impl Cluster {
         }
         node.disk = fresh;
         if is_master {
-            self.log.lose();
+            Arc::make_mut(&mut self.log).lose();
             self.told = LogIndex(0);
         } else {
             node.destroyed = true;
@@ -445,13 +477,13 @@ impl Cluster {
     }
 
     fn start(&mut self, id: NodeId, seen: &mut Vec<Happening>) {
-        let now = self.now;
+        let (now, shape) = (self.now, Arc::clone(&self.shape));
         let mut out = Effects::new();
-        let node = self.nodes.get_mut(&id).expect("the caller names a node of this cluster");
+        let node = self.known(id);
         node.lives += 1;
-        node.clock.reset(now);
+        node.clock.reset(now, shape.clocks_begin_ns);
         node.learned = LogIndex(0);
-        node.machine = Some(recover(&self.shape, id, node, now, &mut out));
+        node.machine = Some(recover(&shape, id, node, now, &mut out));
         seen.push(Happening::Started { node: id });
         self.carry_out(id, out, seen);
         if id.0 <= self.shape.masters {
@@ -465,8 +497,9 @@ impl Cluster {
     // One step of one machine.
 
     fn step(&mut self, id: NodeId, input: Input, seen: &mut Vec<Happening>) {
-        let node = self.nodes.get_mut(&id).expect("the caller names a node of this cluster");
-        let now = node.clock.at(self.now);
+        let true_ns = self.now;
+        let node = self.known(id);
+        let now = node.clock.at(true_ns);
         let mut out = Effects::new();
         node.machine.as_mut().expect("the caller checked that it is up").step(now, input, &mut out);
         self.carry_out(id, out, seen);
@@ -485,8 +518,7 @@ impl Cluster {
                 }
                 Effect::Io { io, op } => {
                     let pending = PendingIo { op, persisted: false, index: None, led };
-                    let node = self.nodes.get_mut(&id).expect("it has just stepped");
-                    let before = node.io.insert(io, pending);
+                    let before = self.known(id).io.insert(io, pending);
                     assert!(before.is_none(), "an I/O's id is used once in a life");
                 }
                 Effect::Respond { id: request, result } => {

@@ -34,7 +34,7 @@ impl Cluster {
     /// The true time of the first deadline of any node that runs.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.nodes().values().filter_map(Node::due_at).min()
+        self.nodes().values().filter_map(|node| node.due_at()).min()
     }
 
     fn of_a_running_node(&self, id: NodeId, node: &Node, actions: &mut Vec<Action>) {

@@ -2,6 +2,7 @@
 
 use leasehold_proto::{Envelope, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Names one copy of a message in flight; in order of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,21 +11,35 @@ pub struct MessageId(pub u64);
 /// The network. A message that was sent stays in flight until a chooser delivers or drops it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Net {
-    flying: BTreeMap<MessageId, Envelope>,
+    flying: BTreeMap<MessageId, Arc<Envelope>>,
     last: u64,
+    /// What is in flight stays there, and nothing is in flight twice.
+    kept: bool,
     cut: BTreeSet<(NodeId, NodeId)>,
 }
 
 impl Net {
     /// Everything in flight, in order of sending.
-    pub fn flying(&self) -> impl Iterator<Item = (MessageId, &Envelope)> {
-        self.flying.iter().map(|(id, envelope)| (*id, envelope))
+    pub fn flying(&self) -> impl DoubleEndedIterator<Item = (MessageId, &Envelope)> {
+        self.flying.iter().map(|(id, envelope)| (*id, &**envelope))
+    }
+
+    /// The name of the message sent last, delivered or not.
+    #[must_use]
+    pub fn newest(&self) -> MessageId {
+        MessageId(self.last)
     }
 
     /// One message in flight.
     #[must_use]
-    pub fn get(&self, id: MessageId) -> Option<&Envelope> {
+    pub fn get(&self, id: MessageId) -> Option<&Arc<Envelope>> {
         self.flying.get(&id)
+    }
+
+    /// Does what is in flight stay there?
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.kept
     }
 
     /// Number of messages in flight.
@@ -46,15 +61,47 @@ impl Net {
 
     /// Sends; over a cut link the message is lost.
     pub fn send(&mut self, envelope: Envelope) {
-        if !self.cut.contains(&(envelope.from, envelope.to)) {
-            self.last += 1;
-            self.flying.insert(MessageId(self.last), envelope);
-        }
+        self.send_again(Arc::new(envelope));
     }
 
-    /// Takes a message out.
-    pub fn take(&mut self, id: MessageId) -> Option<Envelope> {
-        self.flying.remove(&id)
+    /// Sends what was sent before.
+    pub(crate) fn send_again(&mut self, envelope: Arc<Envelope>) {
+        let lost = self.cut.contains(&(envelope.from, envelope.to));
+        let twin = self.kept && self.flying.values().any(|other| **other == *envelope);
+        if lost || twin {
+            return;
+        }
+        self.last += 1;
+        self.flying.insert(MessageId(self.last), envelope);
+    }
+
+    /// Takes a message out, unless it stays.
+    pub fn take(&mut self, id: MessageId) -> Option<Arc<Envelope>> {
+        if self.kept { self.flying.get(&id).cloned() } else { self.flying.remove(&id) }
+    }
+
+    /// Loses a message.
+    pub(crate) fn lose(&mut self, id: MessageId) -> Option<()> {
+        self.flying.remove(&id).map(|_| ())
+    }
+
+    /// From here on what is in flight stays there.
+    pub(crate) fn keep(&mut self) {
+        let mut once: Vec<Arc<Envelope>> = Vec::new();
+        self.flying.retain(|_, envelope| {
+            let first = !once.contains(envelope);
+            once.extend(first.then(|| Arc::clone(envelope)));
+            first
+        });
+        self.kept = true;
+    }
+
+    pub(crate) fn deliver_once(&mut self) {
+        self.kept = false;
+    }
+
+    pub(crate) fn forget(&mut self, mut useless: impl FnMut(MessageId) -> bool) {
+        self.flying.retain(|id, _| !useless(*id));
     }
 
     /// Takes the oldest message that matches.

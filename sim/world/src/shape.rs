@@ -18,6 +18,8 @@ pub struct Shape {
     pub racks: u64,
     /// Spreads placement.
     pub salt: u64,
+    /// What a node's clock shows when its process begins, in nanoseconds.
+    pub clocks_begin_ns: u64,
     /// The cluster's constants.
     pub constants: Constants,
 }
@@ -31,6 +33,7 @@ impl Default for Shape {
             clients: 2,
             racks: 3,
             salt: 1,
+            clocks_begin_ns: 0,
             constants: Constants {
                 block_bytes: 512,
                 mutation_bytes_max: 4_096,

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A mutation that some disk holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
     pub version: ChunkVersion,
     pub mutation: Mutation,
@@ -50,12 +50,12 @@ impl Wrong {
 }
 
 /// The past of one chunk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Past {
     /// The order as the latest primary has it, and behind its end what was applied since.
     pub order: BTreeMap<Sequence, Entry>,
     /// Every mutation that any disk ever held.
-    ever: Vec<(Extent, Bytes)>,
+    ever: BTreeSet<(Extent, Bytes)>,
     /// Acknowledged to a client.
     pub acknowledged: BTreeMap<Sequence, OpId>,
     /// The last mutation that some answer has shown: later strong reads see it too.
@@ -74,7 +74,7 @@ impl Past {
         payload: &Payload,
     ) -> Result<(), Wrong> {
         let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
-        self.ever.push((mutation.extent, payload.data.clone()));
+        self.ever.insert((mutation.extent, payload.data.clone()));
         if let Some(known) = self.order.get(&sequence) {
             if known.version > version {
                 return Ok(());

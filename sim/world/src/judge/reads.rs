@@ -12,7 +12,7 @@ use leasehold_proto::{ChunkHandle, Extent, FileId, Sequence};
 use std::collections::BTreeMap;
 
 /// A read that was asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OpenRead {
     pub file: FileId,
     pub index: u64,

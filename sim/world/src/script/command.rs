@@ -58,6 +58,8 @@ pub(super) enum Command {
         all: bool,
         link: (NodeId, NodeId),
         kind: String,
+        /// Of several, the how-many-eth that was sent, from 1.
+        place: usize,
     },
     Hold {
         link: (NodeId, NodeId),
@@ -78,7 +80,11 @@ pub(super) enum Command {
         fate: IoFate,
         node: NodeId,
         kind: String,
+        /// Of several, the how-many-eth that was begun, from 1.
+        place: usize,
     },
+    /// True time passes, and nobody looks at a clock.
+    Advance(Duration),
     Act(Vec<Action>),
     /// Cuts or mends every link of a node.
     Isolate {
@@ -99,6 +105,7 @@ impl Command {
             "cluster" => Command::Cluster(Box::new(Setup::parse(&mut words)?)),
             "detail" => Command::Detail(detail(words.expect("answers, main or all")?)?),
             "run" => run(&mut words)?,
+            "advance" => Command::Advance(span(words.expect("how long")?)?),
             "deliver" => message(Fate::Deliver, &mut words)?,
             "drop" => message(Fate::Drop, &mut words)?,
             "duplicate" => message(Fate::Duplicate, &mut words)?,
@@ -155,8 +162,22 @@ fn message(fate: Fate, words: &mut Words) -> Result<Command, Wrong> {
     if all {
         word = words.expect("a link")?;
     }
+    let (kind, place) = kind_and_place(words)?;
+    Ok(Command::Message { fate, all, link: link(word)?, kind, place })
+}
+
+/// `Prepare`, or `Prepare #2` for the second of several.
+fn kind_and_place(words: &mut Words) -> Result<(String, usize), Wrong> {
     let kind = words.next().unwrap_or("").to_string();
-    Ok(Command::Message { fate, all, link: link(word)?, kind })
+    Ok((kind, which(words)?))
+}
+
+/// `#2`: the second of several; the first if nothing is said.
+fn which(words: &mut Words) -> Result<usize, Wrong> {
+    let Some(word) = words.next() else { return Ok(1) };
+    let place = word.strip_prefix('#').and_then(|digits| digits.parse().ok());
+    let place = place.filter(|place| *place > 0);
+    place.ok_or_else(|| format!("`{word}` is not which of several: #2"))
 }
 
 fn hold(first: &str, words: &mut Words) -> Result<Command, Wrong> {
@@ -179,7 +200,8 @@ fn hold(first: &str, words: &mut Words) -> Result<Command, Wrong> {
 
 fn io(fate: IoFate, words: &mut Words) -> Result<Command, Wrong> {
     let node = words.node()?;
-    Ok(Command::Io { fate, node, kind: words.next().unwrap_or("").to_string() })
+    let (kind, place) = kind_and_place(words)?;
+    Ok(Command::Io { fate, node, kind, place })
 }
 
 fn failure(word: &str) -> Result<Failure, Wrong> {
@@ -230,7 +252,8 @@ fn action(first: &str, words: &mut Words) -> Result<Option<Action>, Wrong> {
         "lead" => Action::Lead(words.node()?),
         "depose" => Action::Depose(words.node()?),
         "learn" => Action::Learn(words.node()?),
-        "surface" => Action::Surface(0),
+        "wake" => Action::Wake(words.node()?),
+        "surface" => Action::Surface(which(words)? - 1),
         "heal" => Action::Heal,
         "clock" => {
             let node = words.node()?;

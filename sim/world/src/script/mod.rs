@@ -10,7 +10,9 @@ mod verb;
 mod run;
 mod report;
 mod golden;
+mod stage;
 
 pub use golden::{Golden, difference};
-pub use setup::rule;
+pub use setup::{rule, rules_left_out};
+pub use stage::Stage;
 pub use words::ScriptError;

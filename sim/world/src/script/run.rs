@@ -14,7 +14,7 @@ use crate::world::{Moment, World};
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, FileSpec, MetadataAnswer};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Event, Extent, FileId, NodeId, Outcome, RequestId,
+    ChunkHandle, ChunkVersion, Envelope, Event, Extent, FileId, NodeId, Outcome, RequestId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +75,23 @@ impl Runner {
         self.chronicle.take()
     }
 
+    /// The world, once there is one.
+    pub fn began(&self) -> Option<&World> {
+        self.world.as_ref()
+    }
+
+    pub fn last_request(&self) -> u64 {
+        self.last_request
+    }
+
+    /// What a client's line asks for, without asking.
+    pub fn as_request(&self, line: &str) -> Result<(NodeId, Operation), Wrong> {
+        let Command::Client { node, verb, .. } = Command::parse(line, self.spec)? else {
+            return Err(format!("`{line}` is no client's request"));
+        };
+        Ok((node, self.resolve(node, verb)?.0))
+    }
+
     /// Runs one command, and returns what it prints.
     pub fn command(&mut self, line: &str) -> Result<Vec<String>, Wrong> {
         let command = Command::parse(line, self.spec)?;
@@ -123,7 +140,14 @@ impl Runner {
             }
             Command::Settle => self.settle()?,
             Command::RunUntil { event, node } => self.run_until(&event, node)?,
-            Command::Message { fate, all, link, kind } => self.message(fate, all, link, &kind)?,
+            Command::Advance(span) => {
+                let now = self.world()?.cluster().now();
+                let nanos = u64::try_from(span.as_nanos()).map_err(|_| "too long")?;
+                self.act(Action::AdvanceTo(now + nanos))?;
+            }
+            Command::Message { fate, all, link, kind, place } => {
+                self.message(fate, all, link, (&kind, place))?;
+            }
             Command::Hold { link: (from, to), kind } => self.holds.messages.push((from, to, kind)),
             Command::HoldIo { node, kind } => self.holds.io.push((node, kind)),
             Command::ReleaseLink { link } => {
@@ -131,7 +155,7 @@ impl Runner {
             }
             Command::ReleaseIo { node } => self.holds.io.retain(|(at, _)| *at != node),
             Command::ReleaseAll => self.holds = Holds::none(),
-            Command::Io { fate, node, kind } => self.io(fate, node, &kind)?,
+            Command::Io { fate, node, kind, place } => self.io(fate, node, &kind, place)?,
             Command::Act(actions) => {
                 for action in actions {
                     self.act(action)?;
@@ -248,15 +272,17 @@ impl Runner {
         fate: Fate,
         all: bool,
         (from, to): (NodeId, NodeId),
-        kind: &str,
+        (kind, place): (&str, usize),
     ) -> Result<(), Wrong> {
         let mut found = false;
         loop {
-            let net = self.world()?.cluster().net();
-            let id = net.find(|envelope| {
+            let is_one = |envelope: &Envelope| {
                 (envelope.from, envelope.to) == (from, to)
                     && (kind.is_empty() || show::kind(&envelope.message) == kind)
-            });
+            };
+            let flying = self.world()?.cluster().net().flying();
+            let those = flying.filter(|(_, envelope)| is_one(envelope)).map(|(id, _)| id);
+            let id = those.skip(place - 1).min();
             let Some(id) = id else { break };
             found = true;
             self.act(match fate {
@@ -271,12 +297,13 @@ impl Runner {
         if found { Ok(()) } else { Err("no such message is in flight: `show messages`".into()) }
     }
 
-    fn io(&mut self, fate: IoFate, node: NodeId, kind: &str) -> Result<(), Wrong> {
+    fn io(&mut self, fate: IoFate, node: NodeId, kind: &str, place: usize) -> Result<(), Wrong> {
         let cluster = self.world()?.cluster();
         let pending = cluster.nodes().get(&node).ok_or("no such node")?.io.iter();
         let io = pending.filter(|(_, p)| !p.persisted || fate == IoFate::Complete);
         let io = io.map(|(id, p)| (*id, show::kind(&p.op)));
-        let found = io.into_iter().find(|(_, op)| kind.is_empty() || op == kind);
+        let mut those = io.filter(|(_, op)| kind.is_empty() || op == kind);
+        let found = those.nth(place - 1);
         let (io, _) = found.ok_or("no such I/O is in flight: `show io`")?;
         self.act(match fate {
             IoFate::Complete => Action::Complete(node, io),

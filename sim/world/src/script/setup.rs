@@ -35,6 +35,10 @@ impl Setup {
             "clients" => shape.clients = number(value)?.clamp(1, 12),
             "racks" => shape.racks = number(value)?.max(1),
             "salt" => shape.salt = number(value)?,
+            "clocks" => {
+                let showing = span(value)?.as_nanos();
+                shape.clocks_begin_ns = u64::try_from(showing).map_err(|_| "too far")?;
+            }
             "chunk" | "replicas" | "sync" => set_spec(&mut self.spec, key, value)?,
             "without" => {
                 for rule in value.split(',') {
@@ -91,6 +95,12 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
         "heartbeat" => &mut constants.heartbeat_interval,
         "dead-after" => &mut constants.server_dead_after,
         "silent-after" => &mut constants.member_silent_after,
+        "stalled-after" => &mut constants.member_stalled_after,
+        "retry" => &mut constants.retry_interval,
+        "grace" => &mut constants.prepare_grace,
+        "backoff-min" => &mut constants.backoff_min,
+        "backoff-max" => &mut constants.backoff_max,
+        "repair-stalled-after" => &mut constants.repair_stalled_after,
         "repair-delay" => &mut constants.repair_delay,
         "timeout" => &mut constants.operation_timeout,
         "trash" => &mut constants.trash_retention,
@@ -99,6 +109,36 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
     };
     *place = span(value)?;
     Ok(())
+}
+
+/// The names of all rules, in the order of [`Rules`].
+const RULES: [&str; 19] = [
+    "wait_out_old_lease",
+    "granter_allows_for_drift",
+    "lease_counts_from_question",
+    "prepare_ends_lease",
+    "promise_is_durable",
+    "drain_before_prepared",
+    "fence_by_promise",
+    "acknowledge_after_all",
+    "durable_before_ack",
+    "restart_needs_new_version",
+    "source_is_current",
+    "learner_is_complete",
+    "reconcile_both_sides",
+    "operation_table",
+    "read_rechecks_lease",
+    "read_waits_for_overlap",
+    "verify_checksums",
+    "delete_names_version",
+    "repair",
+];
+
+/// The rules that are not in force, by name.
+#[must_use]
+pub fn rules_left_out(mut rules: Rules) -> Vec<&'static str> {
+    let out = |name: &&str| !*rule(&mut rules, name).expect("every name in the list is a rule's");
+    RULES.into_iter().filter(out).collect()
 }
 
 /// The switch of a rule.

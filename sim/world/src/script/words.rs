@@ -85,15 +85,16 @@ pub(super) fn chunk(word: &str) -> Result<ChunkHandle, Wrong> {
     digits.parse().map(ChunkHandle).map_err(|_| format!("`{word}` is no chunk: c1"))
 }
 
-/// `250ms`, `10s`, `2m`.
+/// `250ms`, `10s`, `2m`, `1h`.
 pub(super) fn span(word: &str) -> Result<Duration, Wrong> {
     let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let wrong = || format!("`{word}` is no duration: 250ms, 10s, 2m");
+    let wrong = || format!("`{word}` is no duration: 250ms, 10s, 2m, 1h");
     let count: u64 = digits.parse().map_err(|_| wrong())?;
     match &word[digits.len()..] {
         "ms" => Ok(Duration::from_millis(count)),
         "s" => Ok(Duration::from_secs(count)),
         "m" => Ok(Duration::from_secs(count * 60)),
+        "h" => Ok(Duration::from_secs(count * 3_600)),
         _ => Err(wrong()),
     }
 }

@@ -75,6 +75,7 @@ impl Drawn {
             spares: u64::from(destroys),
             clients: dice.within(1..=3),
             racks: dice.within(1..=chunkservers),
+            clocks_begin_ns: 0,
             salt: dice.within(0..=1_000),
             constants,
         };
