@@ -47,6 +47,10 @@ walk *ARGS:
 lease-boundary *ARGS:
     @cargo run --release -q -p leasehold-world --bin lease_boundary -- "$@"
 
+# Search every run of the models within their bounds: `just model --size small|medium|large`.
+model *ARGS:
+    @cargo run --release -q -p leasehold-model --bin model -- "$@"
+
 # Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
     @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"

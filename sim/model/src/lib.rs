@@ -1,10 +1,22 @@
-//! stateright over World: every run of bounded length from a state on the way.
+//! stateright over World: every run within bounds, of the machines that ship.
 //!
-//! The machines explored are those that ship. What is bounded is how far from the start a run goes
-//! and how often nodes crash; each file under `models` states its bound. Symmetry, relative time
-//! and the larger models are not here yet: within its bound, this is exhaustive and plain.
+//! A model ([`models`]) begins where a script ends and explores everything that may happen from
+//! there ([`offers`]), within [`Bounds`]. What makes that finite, often without any bound on time,
+//! is how states are told apart: [`canon`] sees through clocks and counters, `digest` says what of
+//! a cluster makes a state. A run to a violation is told as a script ([`story`]) that replays in
+//! World. Suggested order: `bounds`, `offers`, `canon`, `digest`, `space`, `search`, `story`, `models`.
 
-pub mod bounded;
+pub mod bounds;
+pub mod state;
+mod offers;
+pub mod canon;
+pub mod digest;
+pub mod space;
+pub mod search;
+pub mod story;
 pub mod models;
 
-pub use bounded::{Bounded, Explored, State};
+pub use bounds::{Bounds, Left};
+pub use search::{Effort, Explored, Found, search};
+pub use space::{Space, Step};
+pub use state::State;

@@ -1,32 +1,92 @@
-//! Models by name: where each begins, and what it proves within its bound.
+//! The models by name: where each begins, what bounds it, and what it proves within that.
 
+pub mod lease;
+pub mod renewals;
+pub mod split_brain;
 pub mod reconfiguration;
+pub mod append_retry;
+pub mod learner;
+pub mod garbage;
+#[cfg(test)]
+mod testing;
 
-use leasehold_proto::{Operation, RequestId};
-use leasehold_world::fair::{self, Holds};
-use leasehold_world::{Action, World, names};
+use crate::bounds::Bounds;
+use crate::space::Space;
+use leasehold_proto::Rules;
+use std::fmt;
+use std::time::Duration;
 
-/// Lets the fair schedule run until nothing happens before `end_ns`, true time.
-pub(crate) fn settle(world: &mut World, end_ns: u64) {
-    while let Some(action) = fair::next(world.cluster(), &Holds::none(), end_ns) {
-        world.apply(action).expect("the fair schedule chooses what is possible");
-    }
-    world.take_trace();
+/// How large a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Size {
+    /// All models together within a minute.
+    Small,
+    /// Within ten minutes.
+    Medium,
+    /// Within a night.
+    Large,
 }
 
-/// Client `a` asks for something.
-pub(crate) fn ask(world: &mut World, id: u64, op: Operation) {
-    let request = Action::Request(names::client(1), RequestId(id), op);
-    world.apply(request).expect("the client runs");
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Size::Small => "small",
+            Size::Medium => "medium",
+            Size::Large => "large",
+        })
+    }
 }
 
-/// Lets the fair schedule run until the world is as wanted.
-pub(crate) fn settle_until(world: &mut World, wanted: impl Fn(&World) -> bool) {
-    let end_ns = world.cluster().now() + 10_000_000_000;
-    while !wanted(world) {
-        let action = fair::next(world.cluster(), &Holds::none(), end_ns);
-        let action = action.expect("it comes within ten seconds");
-        world.apply(action).expect("the fair schedule chooses what is possible");
-    }
-    world.take_trace();
+/// A model.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Its name, that of its file.
+    pub name: &'static str,
+    /// The invariants that it is about. The judge looks at all of them in every model.
+    pub about: &'static str,
+    /// Smaller sizes leave this model out: what there is of it does not fit their time.
+    pub from: Size,
+    /// The model of that size, with these rules in force.
+    pub space: fn(Size, Rules) -> Space,
+}
+
+/// Every model.
+pub const ALL: &[Named] = &[
+    lease::MODEL,
+    renewals::MODEL,
+    split_brain::MODEL,
+    reconfiguration::MODEL,
+    append_retry::MODEL,
+    learner::MODEL,
+    garbage::MODEL,
+];
+
+/// Durations of one to three ticks where time matters, hours for what is not to run out. A tick
+/// is a second.
+pub(crate) const TIMED: &str = "lease=3s renew=1s heartbeat=1s dead-after=2s repair-delay=10h";
+
+/// Only what is asked again is asked again within the hour.
+pub(crate) const TIMELESS: &str = "lease=30h renew=10h heartbeat=1h dead-after=2h repair-delay=0s";
+
+/// What every model's cluster shares.
+const SPANS: &str = "clocks=100s retry=1s grace=1s backoff-min=1s backoff-max=1s margin=0ms \
+                     rho=0ppm idle=100h silent-after=100h stalled-after=100h timeout=100h \
+                     repair-stalled-after=100h trash=100h quarantine=100h";
+
+/// How far true time goes at once.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A model's space: one beginning, in the words of a script whose first line sets the cluster up.
+pub(crate) fn begin(
+    cluster: &str,
+    rules: Rules,
+    rest: &str,
+    menu: &[&str],
+    bounds: Bounds,
+) -> Space {
+    let names = leasehold_world::script::rules_left_out(rules);
+    let without =
+        if names.is_empty() { String::new() } else { format!(" without={}", names.join(",")) };
+    let script = format!("# An hour stands for never.\ncluster {cluster} {SPANS}{without}\n{rest}");
+    Space::new(&[script], menu, bounds, TICK).expect("the model's own script runs")
 }

@@ -1,65 +1,50 @@
-//! Reconfiguration under crash (I2, I3, I4, I5): a chunk of two members holds an acknowledged
-//! write, its primary has restarted, a second write waits, and the Prepares of the next version are
-//! in flight. From there everything may arrive in any order or not at all, and one of the members
-//! may crash at any I/O boundary.
+//! Reconfiguration under crash (I2, I3, I4, I5): a chunk holds an acknowledged write, its primary
+//! has restarted, a second write waits, and the Prepares of the next version are in flight. From
+//! there everything arrives in any order or not at all, and members crash at any I/O boundary.
 
-use super::{ask, settle, settle_until};
-use crate::bounded::Bounded;
-use bytes::Bytes;
-use leasehold_proto::metadata::{FileSpec, MetadataChange};
-use leasehold_proto::{Constants, Envelope, FileId, Message, Operation, Rules, SyncPolicy};
-use leasehold_world::{Action, Shape, World, payload};
+use super::{Named, Size, TIMELESS, begin};
+use crate::bounds::Bounds;
+use crate::space::Space;
+use leasehold_proto::Rules;
+use leasehold_world::names;
 
-/// Two chunkservers, one chunk, one write done and one waiting; `depth` steps, one crash.
-#[must_use]
-pub fn model(rules: Rules, depth: usize) -> Bounded {
-    let shape = Shape { chunkservers: 2, clients: 1, ..Shape::default() };
-    let constants = Constants { rules, ..shape.constants.clone() };
-    let mut start = World::new(Shape { constants, ..shape });
-    settle(&mut start, 1_000_000_000);
-    let spec = FileSpec { chunk_bytes: 4_096, replicas: 2, sync: SyncPolicy::Durable };
-    let create = MetadataChange::Create { path: "/f".into(), spec, mtime_ms: 0 };
-    ask(&mut start, 1, Operation::Change(create));
-    settle(&mut start, 1_500_000_000);
-    ask(&mut start, 2, write(b"first"));
-    settle(&mut start, 2_500_000_000);
-    let primary = start.cluster().namespace().and_then(|state| {
-        let config = state.chunks.values().next()?.config.as_ref()?;
-        config.members.first().map(|member| member.node)
-    });
-    let primary = primary.expect("the first write has made a configuration");
-    start.apply(Action::Crash(primary)).expect("it runs");
-    start.apply(Action::Restart(primary)).expect("it crashed");
-    settle(&mut start, 3_000_000_000);
-    ask(&mut start, 3, write(b"again"));
-    let prepare = |envelope: &Envelope| matches!(envelope.message, Message::Prepare { .. });
-    settle_until(&mut start, |world| world.cluster().net().find(prepare).is_some());
-    Bounded { start, crashes: 1, depth }
+/// This model.
+pub const MODEL: Named =
+    Named { name: "reconfiguration", about: "I2 I3 I4 I5", from: Size::Small, space };
+
+fn bounds(size: Size) -> Bounds {
+    let repeats = u8::from(size > Size::Small);
+    let (ticks, crashes, version_max) = match size {
+        Size::Small => (0, 1, 2),
+        Size::Medium => (1, 1, 3),
+        Size::Large => (2, 2, 4),
+    };
+    let crashing = vec![names::server(1), names::server(2), names::server(3)];
+    let bounds = Bounds { ticks: Some(ticks), crashes, crashing, ..Bounds::default() };
+    Bounds { version_max, prompt_log: true, repeats: Some(repeats), ..bounds }
 }
 
-fn write(bytes: &'static [u8]) -> Operation {
-    let payload = payload::payload(Bytes::from_static(bytes));
-    Operation::Write { file: FileId(2), index: 0, offset: 0, payload }
+fn space(size: Size, rules: Rules) -> Space {
+    let servers = if size == Size::Small { 2 } else { 3 };
+    let cluster =
+        format!("masters=1 chunkservers={servers} clients=1 replicas={servers} {TIMELESS}");
+    let rest = "run 2h\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n2\nrestart n2\n\
+                a write /f 0 \"2\"\nrun until ChangeBegan\n";
+    begin(&cluster, Rules { repair: false, ..rules }, rest, &[], bounds(size))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{finds, holds};
     use super::*;
 
     #[test]
-    fn within_the_bound_nothing_is_violated() {
-        let explored = model(Rules::default(), 16).explore();
-        assert_eq!(explored.violation, None);
-
-        assert!(explored.states > 10_000, "{} states are no search", explored.states);
+    fn within_the_bounds_nothing_is_violated() {
+        holds(&MODEL);
     }
 
     #[test]
     fn a_promise_that_is_not_durable_is_found() {
-        let rules = Rules { promise_is_durable: false, ..Rules::default() };
-        let found = model(rules, 6).explore().violation;
-        let (actions, what) = found.expect("the rule protects something");
-        assert!(actions.len() <= 6, "{actions:?}");
-        assert!(what.starts_with("I2"), "{what}");
+        finds(&MODEL, Rules { promise_is_durable: false, ..Rules::default() }, "I2");
     }
 }

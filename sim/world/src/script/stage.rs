@@ -4,12 +4,18 @@ use super::run::Runner;
 use super::words::{ScriptError, Wrong};
 use crate::world::World;
 use leasehold_proto::{NodeId, Operation};
+use std::fmt;
 
 /// What a script has set up. Whoever goes on from here by other means can tell in the script's
 /// own words what it did: the script and those words replay the run.
-#[derive(Debug)]
 pub struct Stage {
     runner: Runner,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").finish_non_exhaustive()
+    }
 }
 
 impl Stage {

@@ -1,0 +1,90 @@
+//! What bounds a model: how often what can go on for ever may happen in one run.
+
+use leasehold_proto::NodeId;
+use std::fmt;
+
+/// How often each thing may happen in one run. What is not here is bounded by nothing: messages
+/// are lost and reordered at will.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Steps of true time; None: time goes on for ever.
+    pub ticks: Option<u8>,
+    /// Changes of the masters' leader.
+    pub leads: u8,
+    /// Proposals of which nobody is told whether they committed.
+    pub unknowns: u8,
+    /// Crashes.
+    pub crashes: u8,
+    /// Who crashes.
+    pub crashing: Vec<NodeId>,
+    /// Disks that are full when something is written.
+    pub full_disks: u8,
+    /// Messages that arrive a second time; None: each arrives as often as it likes.
+    pub repeats: Option<u8>,
+    /// Who looks at its clock late, as if it stood still: every other node does so on time.
+    pub late: Vec<NodeId>,
+    /// Disks write at once: no longer than the step that asks for it. Reads take their time.
+    pub prompt_disks: bool,
+    /// The log commits at once what a leader proposes that nobody can depose any more.
+    pub prompt_log: bool,
+    /// No Prepare is made for a version above this.
+    pub version_max: u64,
+}
+
+/// What is left of the bounds in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Left {
+    /// None: for ever.
+    pub ticks: Option<u8>,
+    /// Changes of leader.
+    pub leads: u8,
+    /// Unknown outcomes.
+    pub unknowns: u8,
+    /// Crashes.
+    pub crashes: u8,
+    /// Full disks.
+    pub full_disks: u8,
+    /// Repeated messages.
+    pub repeats: u8,
+}
+
+impl Bounds {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn all(&self) -> Left {
+        Left {
+            ticks: self.ticks,
+            leads: self.leads,
+            unknowns: self.unknowns,
+            crashes: self.crashes,
+            full_disks: self.full_disks,
+            repeats: self.repeats.unwrap_or(0),
+        }
+    }
+}
+
+/// In words, for tables.
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ticks {
+            Some(ticks) => write!(f, "{ticks} ticks")?,
+            None => f.write_str("no end of time")?,
+        }
+        let counts = [
+            (self.leads, "leader changes"),
+            (self.unknowns, "unknown outcomes"),
+            (self.crashes, "crashes"),
+            (self.full_disks, "full disks"),
+            (self.repeats.unwrap_or(0), "repeated messages"),
+        ];
+        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        write!(f, ", versions to {}", self.version_max)?;
+        for (prompt, what) in [(self.prompt_disks, "disks"), (self.prompt_log, "log")] {
+            f.write_str(if prompt { ", prompt " } else { "" })?;
+            f.write_str(if prompt { what } else { "" })?;
+        }
+        Ok(())
+    }
+}

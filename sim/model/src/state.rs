@@ -1,0 +1,58 @@
+//! A state of the search.
+
+use crate::bounds::Left;
+use leasehold_proto::NodeId;
+use leasehold_world::judge::Judge;
+use leasehold_world::{Cluster, Violation};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A cluster, what the judge knows of its past, and how much more may go wrong.
+///
+/// Its identity is its digest: 64 bits over everything in it that a step or the judge looks at
+/// (`digest`, `canon`). Among ten million states, two that differ share a digest with a probability
+/// of about one in 400,000; that is what a "complete" search leaves open.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// What its past was.
+    pub judge: Arc<Judge>,
+    /// What may happen yet.
+    pub left: Left,
+    /// Which of the model's requests were made, a bit each.
+    pub asked: u32,
+    /// From which of the model's beginnings this run came.
+    pub start: u8,
+    /// What did not hold. Nothing follows after it.
+    pub violation: Option<Arc<Violation>>,
+    pub(crate) digest: u64,
+    /// By node; what a step does not touch is not hashed again.
+    pub(crate) node_digests: Vec<(NodeId, u64)>,
+    /// Of the messages, and of the log.
+    pub(crate) other_digests: (u64, u64),
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for State {}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.digest);
+    }
+}
+
+impl State {
+    /// The digests that the state's own is made of, by the name of what each is of.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, u64)> {
+        let nodes = self.node_digests.iter().map(|(id, digest)| (format!("{id}"), *digest));
+        let rest = [("messages", self.other_digests.0), ("log", self.other_digests.1)];
+        nodes.chain(rest.map(|(name, digest)| (name.to_string(), digest))).collect()
+    }
+}
