@@ -2,6 +2,7 @@
 
 use crate::autopsy;
 use crate::cluster::{Cluster, Found, Loss, Session, Watch};
+use crate::coverage::Matrix;
 use crate::drawn::Drawn;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
@@ -334,6 +335,7 @@ impl Run {
             faults: named(&self.nemesis.counts),
             faults_withheld: named(&self.nemesis.withheld),
             coverage: watch.coverage.summary(),
+            matrix: self.matrix().summary(),
             facts: watch.facts.clone(),
             network: self.cluster.around.network.counts(),
             power_failures: disks.map(|counts| counts.crashes).sum(),
@@ -343,6 +345,13 @@ impl Run {
             converged_ms: self.converged_ms,
             ..Summary::default()
         }
+    }
+
+    /// Which fault met which operation, on all disks and links.
+    fn matrix(&self) -> Matrix {
+        let mut sum = self.cluster.around.network.matrix();
+        (0..self.cluster.hosts()).for_each(|host| sum.add(&self.cluster.disk(host).matrix()));
+        sum
     }
 
     /// Judges what stands on the disks; then, if everything else is in order, whether the cluster

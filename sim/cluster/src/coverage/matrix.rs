@@ -1,5 +1,6 @@
 //! Which fault was injected into which operation, and how often.
 
+use leasehold_proto::Message;
 use std::collections::BTreeMap;
 
 /// Counters by fault and by the operation that met it.
@@ -32,6 +33,28 @@ pub fn disk_path(operation: &str, name: &str) -> String {
     let folder = name.split('/').next().unwrap_or_default();
     let of = if folder.is_empty() { "root" } else { folder };
     format!("disk {operation} {of}")
+}
+
+macro_rules! paths {
+    ($($message:ident)*) => {
+        /// The code path of a message on a link: what it says.
+        #[must_use]
+        pub fn link_path(message: &Message) -> &'static str {
+            match message {
+                $(Message::$message { .. } => concat!("link ", stringify!($message)),)*
+            }
+        }
+    };
+}
+
+paths! {
+    AskMaster TellClient Register Registered RegisterRefused Heartbeat
+    RegisterAgain Report ReportTaken DeleteReplica QuarantineReplica AskLease
+    GrantLease Prepare Prepared PrepareRefused Configured MemberFailed
+    AskReconcile NeedReconcile Reconcile Reconciled BecomeLearner AskCopy
+    TellCopy CopyVoid LearnerCaughtUp LearnerReady LearnerFailed Mutate
+    Mutated Push AskProgress Progress PushRefused Read
+    TellRead
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::names::InodeId;
 use super::{SimDisk, State};
+use crate::coverage::disk_path;
 use crate::seed::Stream;
 
 /// Sectors next to each other that become unreadable at the most.
@@ -18,6 +19,18 @@ pub enum Harm {
     Misdirected,
     /// Some sectors cannot be read until they are written again.
     LatentError,
+}
+
+impl Harm {
+    /// As the coverage's matrix calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Harm::Rot => "rot",
+            Harm::PhantomWrite => "phantom write",
+            Harm::Misdirected => "misdirected write",
+            Harm::LatentError => "sectors lost",
+        }
+    }
 }
 
 /// What is wrong with a disk at the moment.
@@ -121,6 +134,7 @@ impl SimDisk {
         for name in order {
             let Some(inode) = state.names.find(name) else { continue };
             if let Some(other) = state.harm_one(harm, inode, files, stream) {
+                state.matrix.note(harm.name(), &disk_path("write_at", name));
                 return other.into_iter().chain([name.clone()]).collect();
             }
         }

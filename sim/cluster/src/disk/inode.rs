@@ -58,6 +58,11 @@ impl Inode {
         self.pending.push(Pending::Length(len));
     }
 
+    /// Whether something in it is not durable.
+    pub fn is_unsynced(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Makes all of it durable.
     pub fn sync(&mut self) {
         for op in self.pending.drain(..) {

@@ -6,6 +6,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 
+use crate::coverage::{Matrix, disk_path};
 use crate::seed::{Seed, Stream};
 use faults::Faults;
 pub use faults::Harm;
@@ -75,6 +76,7 @@ struct State {
     busy_ns: u64,
     faults: Faults,
     counts: DiskCounts,
+    matrix: Matrix,
 }
 
 /// A handle to a disk in one life of its node. A task that outlives its node holds a handle of an
@@ -109,6 +111,7 @@ impl SimDisk {
             busy_ns: 0,
             faults: Faults::default(),
             counts: DiskCounts::default(),
+            matrix: Matrix::default(),
         };
         SimDisk { state: Arc::new(Mutex::new(state)), life: 0 }
     }
@@ -118,6 +121,7 @@ impl SimDisk {
     #[must_use]
     pub fn crash(&self) -> SimDisk {
         let mut guard = self.lock();
+        guard.note_unsynced();
         let State { names, inodes, crash_draws, latency, .. } = &mut *guard;
         names.crash(crash_draws);
         inodes.iter_mut().for_each(|inode| inode.crash(latency.sector_bytes, crash_draws));
@@ -164,6 +168,12 @@ impl SimDisk {
         self.lock().counts
     }
 
+    /// Which fault met which operation so far.
+    #[must_use]
+    pub fn matrix(&self) -> Matrix {
+        self.lock().matrix.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no operation of the disk panics half-way")
     }
@@ -174,12 +184,20 @@ impl SimDisk {
     }
 
     /// Counts and times one operation; refuses it if the power is off, or goes off here.
-    fn begin(&self, name: &str, bytes: u64) -> Result<MutexGuard<'_, State>, DiskError> {
+    fn begin(
+        &self,
+        operation: &'static str,
+        name: &str,
+        bytes: u64,
+    ) -> Result<MutexGuard<'_, State>, DiskError> {
         let mut state = self.lock();
         if state.life != self.life || !state.powered {
             return Err(power_failed(name));
         }
         state.counts.operations += 1;
+        if state.faults.slow_factor > 1 {
+            state.matrix.note("slow disk", &disk_path(operation, name));
+        }
         let transfer = bytes.saturating_mul(1_000_000_000) / state.latency.bytes_per_second;
         state.busy_ns += (state.latency.call_ns + transfer) * state.faults.slow_factor;
         match state.faults.fuse.as_mut() {
@@ -190,6 +208,7 @@ impl SimDisk {
             }
             Some(_) => {
                 state.powered = false;
+                state.matrix.note("power fails within", &disk_path(operation, name));
                 Err(power_failed(name))
             }
         }
@@ -204,6 +223,17 @@ impl State {
         self.powered = true;
         self.busy_ns = 0;
         self.used_bytes = None;
+    }
+
+    /// What a power failure here may lose or tear.
+    fn note_unsynced(&mut self) {
+        let State { names, inodes, matrix, .. } = self;
+        for (name, _) in names.all().filter(|(_, inode)| inodes[*inode].is_unsynced()) {
+            matrix.note("power fails before sync of", &disk_path("write_at", name));
+        }
+        for name in names.unsynced() {
+            matrix.note("power fails before sync of", &disk_path("name", name));
+        }
     }
 
     fn sync_time(&mut self) {
@@ -230,6 +260,7 @@ impl State {
         if growth > 0
             && self.used_bytes() + growth + self.faults.foreign_bytes > self.capacity_bytes
         {
+            self.matrix.note("no space", &disk_path("write_at", name));
             return Err(DiskError::NoSpace { name: name.to_owned() });
         }
         Ok(())
@@ -244,7 +275,7 @@ impl Disk for SimDisk {
     type File = SimFile;
 
     fn open(&self, name: &str, how: Open) -> Result<SimFile, DiskError> {
-        let mut state = self.begin(name, 0)?;
+        let mut state = self.begin("open", name, 0)?;
         let inode = match (state.names.find(name), how) {
             (Some(inode), _) => inode,
             (None, Open::Create) if state.names.has_folder(folder_of(name)) => {
@@ -259,8 +290,9 @@ impl Disk for SimDisk {
     }
 
     fn read_at(&self, file: &SimFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        let state = self.begin(&file.name, buf.len() as u64)?;
+        let mut state = self.begin("read_at", &file.name, buf.len() as u64)?;
         if !state.inodes[file.inode].is_readable(offset, buf.len()) {
+            state.matrix.note("latent error", &disk_path("read_at", &file.name));
             return Err(failed(&file.name, "input/output error"));
         }
         let bytes = state.inodes[file.inode].bytes();
@@ -272,7 +304,7 @@ impl Disk for SimDisk {
 
     fn write_at(&self, file: &SimFile, offset: u64, data: &[u8]) -> Result<(), DiskError> {
         let last = self.is_last_operation();
-        let began = self.begin(&file.name, data.len() as u64);
+        let began = self.begin("write_at", &file.name, data.len() as u64);
         if last {
             // The power fails within this write: it is among what may be kept, lost or torn.
             self.lock().inodes[file.inode].write(offset, data, false);
@@ -289,12 +321,12 @@ impl Disk for SimDisk {
     }
 
     fn len(&self, file: &SimFile) -> Result<u64, DiskError> {
-        let state = self.begin(&file.name, 0)?;
+        let state = self.begin("len", &file.name, 0)?;
         Ok(state.inodes[file.inode].bytes().len() as u64)
     }
 
     fn set_len(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
-        let mut state = self.begin(&file.name, 0)?;
+        let mut state = self.begin("set_len", &file.name, 0)?;
         let old = state.inodes[file.inode].bytes().len() as u64;
         state.room_for(&file.name, len.saturating_sub(old))?;
         state.inodes[file.inode].resize(len);
@@ -303,15 +335,16 @@ impl Disk for SimDisk {
     }
 
     fn reserve(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
-        let mut state = self.begin(&file.name, 0)?;
+        let mut state = self.begin("reserve", &file.name, 0)?;
         let old = state.inodes[file.inode].bytes().len() as u64;
         state.room_for(&file.name, len.saturating_sub(old))
     }
 
     fn sync_data(&self, file: &SimFile) -> Result<(), DiskError> {
-        let mut state = self.begin(&file.name, 0)?;
+        let mut state = self.begin("sync_data", &file.name, 0)?;
         if state.this_sync_fails() {
             state.inodes[file.inode].sync_fails();
+            state.matrix.note("fsync fails", &disk_path("sync_data", &file.name));
             return Err(failed(&file.name, "fsync: input/output error"));
         }
         state.inodes[file.inode].sync();
@@ -320,7 +353,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
-        let mut state = self.begin(from, 0)?;
+        let mut state = self.begin("rename", from, 0)?;
         if !state.names.has_folder(folder_of(to)) || !state.names.rename(from, to) {
             return Err(DiskError::NotFound { name: from.to_owned() });
         }
@@ -329,19 +362,19 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        let mut state = self.begin(name, 0)?;
+        let mut state = self.begin("remove", name, 0)?;
         let found = state.names.remove(name);
         state.used_bytes = None;
         found.then_some(()).ok_or_else(|| DiskError::NotFound { name: name.to_owned() })
     }
 
     fn create_dir(&self, folder: &str) -> Result<(), DiskError> {
-        self.begin(folder, 0)?.names.add_folder(folder);
+        self.begin("create_dir", folder, 0)?.names.add_folder(folder);
         Ok(())
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
-        let state = self.begin(folder, 0)?;
+        let state = self.begin("list", folder, 0)?;
         if !state.names.has_folder(folder) {
             return Err(DiskError::NotFound { name: folder.to_owned() });
         }
@@ -349,8 +382,9 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
-        let mut state = self.begin(folder, 0)?;
+        let mut state = self.begin("sync_dir", folder, 0)?;
         if state.this_sync_fails() {
+            state.matrix.note("fsync fails", &disk_path("sync_dir", folder));
             return Err(failed(folder, "fsync: input/output error"));
         }
         state.names.sync(folder);

@@ -22,6 +22,13 @@ impl Change {
         }
     }
 
+    fn name(&self) -> &str {
+        match self {
+            Change::Add { name, .. } | Change::Remove { name } => name,
+            Change::Rename { to, .. } => to,
+        }
+    }
+
     fn apply(self, names: &mut BTreeMap<String, InodeId>) {
         match self {
             Change::Add { name, inode } => {
@@ -113,6 +120,11 @@ impl Names {
                 self.pending.push(change);
             }
         }
+    }
+
+    /// Names whose last change is not durable.
+    pub fn unsynced(&self) -> impl Iterator<Item = &str> {
+        self.pending.iter().map(Change::name)
     }
 
     /// What is left after a power failure: each change that was not synced is there or not.

@@ -3,6 +3,7 @@
 use super::counts::NetCounts;
 use super::lanes::Lanes;
 use super::link::{Cuts, Fate, LinkDraws, Weather};
+use crate::coverage::{Matrix, link_path};
 use crate::seed::Seed;
 use crate::timeline::Timeline;
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use tokio::sync::mpsc;
 
 /// Told what becomes of each message. Called while the network is locked: it may not call back.
 pub type Tap = Box<dyn Fn(Passage) + Send>;
+
+/// A message that takes this long came late.
+const LATE_NS: u64 = 10_000_000;
 
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ struct State {
     links: BTreeMap<(NodeId, NodeId), LinkDraws>,
     inboxes: BTreeMap<NodeId, mpsc::Sender<Input>>,
     counts: NetCounts,
+    matrix: Matrix,
     tap: Option<Tap>,
 }
 
@@ -62,6 +67,7 @@ impl Network {
             links: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             counts: NetCounts::default(),
+            matrix: Matrix::default(),
             tap: None,
         };
         Arc::new(Network { seed, timeline, state: Mutex::new(state) })
@@ -120,14 +126,21 @@ impl Network {
         self.lock().counts
     }
 
+    /// Which fault met which message so far.
+    #[must_use]
+    pub fn matrix(&self) -> Matrix {
+        self.lock().matrix.clone()
+    }
+
     /// Puts a message on its way.
     pub fn send(&self, envelope: Envelope) {
-        let (from, to) = (envelope.from, envelope.to);
+        let (from, to, path) = (envelope.from, envelope.to, link_path(&envelope.message));
         let mut state = self.lock();
         state.counts.sent += 1;
         let number = state.counts.sent;
         if state.cuts.blocks(from, to) {
             state.counts.cut += 1;
+            state.matrix.note("cut", path);
             return state.tell(number, Passed::Cut);
         }
         let Ok(encoded) = leasehold_wire::encode(&Frame::Envelope(envelope)) else {
@@ -139,18 +152,27 @@ impl Network {
         let now = self.timeline.now();
         let Some(passed) = state.lanes.pass(now, from, to, bytes) else {
             state.counts.crowded += 1;
+            state.matrix.note("crowded out", path);
             return state.tell(number, Passed::Lost);
         };
         match state.draw(self.seed, from, to) {
             Fate::Lost => {
                 state.counts.lost += 1;
+                state.matrix.note("lost", path);
                 state.tell(number, Passed::Lost);
             }
             Fate::Arrives { after_ns, again_ns, flip } => {
                 if let Some(again_ns) = again_ns {
                     state.counts.duplicated += 1;
+                    state.matrix.note("doubled", path);
                     state.tell(number, Passed::Doubled);
                     self.timeline.post(passed + again_ns, parcel.clone());
+                }
+                if flip.is_some() {
+                    state.matrix.note("bit flipped", path);
+                }
+                if after_ns >= LATE_NS {
+                    state.matrix.note("late", path);
                 }
                 let parcel = flip.map_or(parcel.clone(), |bit| parcel.flipped(bit));
                 self.timeline.post(passed + after_ns, parcel);

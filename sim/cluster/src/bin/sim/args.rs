@@ -109,6 +109,9 @@ pub struct SweepArgs {
     /// Scenario files, or folders of them; without one, the standard scenario
     #[arg(long, value_name = "PATH")]
     pub scenario: Vec<PathBuf>,
+    /// Each seed draws everything: shape, constants, workload, faults
+    #[arg(long)]
+    pub swarm: bool,
     /// Go through these values, such as `constants.lease_duration_ms=2s,4s`; each one that is
     /// given multiplies the runs
     #[arg(long, value_name = "KEY=VALUE,...")]

@@ -52,7 +52,7 @@ impl Sweep {
     fn of(args: &SweepArgs) -> Result<Self> {
         let points = Grid::parse(&args.set).map_err(anyhow::Error::msg).context("--set")?.points();
         let mut variants = Vec::new();
-        for (name, scenario) in scenarios(&args.scenario)? {
+        for (name, scenario) in scenarios(args)? {
             for point in &points {
                 let set: Vec<String> = point.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 let scenario = scenario.with(point).with_context(|| name.clone())?;
@@ -139,13 +139,16 @@ impl Sweep {
     }
 }
 
-/// The scenarios of some files, and of all files in some folders.
-fn scenarios(paths: &[PathBuf]) -> Result<Vec<(String, Scenario)>> {
-    if paths.is_empty() {
-        return Ok(vec![("scenarios/fast/default.toml".to_owned(), Scenario::standard())]);
+/// The scenarios of some files, and of all files in some folders; the one that leaves everything to
+/// the seed, if it is asked for.
+fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
+    let swarm = args.swarm.then(|| ("swarm".to_owned(), Scenario::swarm()));
+    if args.scenario.is_empty() {
+        let standard = || ("scenarios/fast/default.toml".to_owned(), Scenario::standard());
+        return Ok(vec![swarm.unwrap_or_else(standard)]);
     }
     let mut files = Vec::new();
-    for path in paths {
+    for path in &args.scenario {
         if !path.is_dir() {
             files.push(path.clone());
             continue;
@@ -160,7 +163,7 @@ fn scenarios(paths: &[PathBuf]) -> Result<Vec<(String, Scenario)>> {
         }
         files[before..].sort();
     }
-    files.iter().map(|file| load(file)).collect()
+    files.iter().map(|file| load(file)).chain(swarm.map(Ok)).collect()
 }
 
 /// Reads a scenario, and names it as it was given.
