@@ -23,7 +23,7 @@ impl Folder {
     }
 
     fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
+        std::fs::read_to_string(self.0.join(name)).expect("a file of the trace")
     }
 }
 
