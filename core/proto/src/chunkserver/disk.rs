@@ -176,7 +176,7 @@ impl Chunkserver {
         self.report_full(now, chunk, version, out);
     }
 
-    /// The disk is out of service, for good: no lease outlives it.
+    /// The disk is out of service, for good: no lease outlives it, and no promise is made any more.
     pub(super) fn on_disk_failed(&mut self, out: &mut Effects) {
         if self.disk_failed {
             return;
@@ -186,6 +186,9 @@ impl Chunkserver {
         let leased: Vec<ChunkHandle> = self.leases.all(Time(0)).map(|(chunk, _)| chunk).collect();
         for chunk in leased {
             self.end_lease(chunk, out);
+        }
+        for live in self.live.values_mut() {
+            live.promising = None;
         }
         self.link.heartbeat_due();
     }

@@ -61,12 +61,7 @@ impl Chunkserver {
     pub(super) fn advance_promise(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         let rules = self.rules();
         let promised = self.record(chunk).map(|r| r.promised);
-        let disk_failed = self.disk_failed;
-        let Some(live) = self.live.get_mut(&chunk) else { return };
-        if disk_failed {
-            // Nothing is promised any more; the heartbeat says why.
-            live.promising = None;
-        }
+        let Some(live) = self.live.get(&chunk) else { return };
         let Some(promising) = &live.promising else { return };
         let (version, create) = (promising.version, promising.create);
         let early = !rules.drain_before_prepared && promised.is_some() && !promising.answered;
