@@ -1,6 +1,6 @@
 //! The client: finds the leader and the primaries, retries, and never runs an operation twice.
 //!
-//! Every request becomes a [`Job`](job::Job). What several jobs need (a location, a file's number
+//! Every request becomes a `Job`. What several jobs need (a location, a file's number
 //! of chunks, one more chunk) is an *errand*: a job of its own that runs once, for all of them.
 //! A job that can go on is *ready*; everything else waits for an answer, an errand or a time.
 
@@ -183,15 +183,12 @@ impl Client {
 
     /// The only copy of a change that was refused so never takes effect. Of several copies, one
     /// may have; an errand can be run twice.
-    fn on_perhaps_forgotten(&mut self, id: JobId, refusal: Refusal, out: &mut Effects) {
-        let Refusal::PerhapsForgotten { below } = refusal else {
-            unreachable!("the caller matched it")
-        };
+    fn on_perhaps_forgotten(&mut self, id: JobId, below: u64, out: &mut Effects) {
         self.session.skip_to(below);
         let job = &self.jobs[&id];
         if job.copies > 1 && matches!(job.goal, Goal::Request { .. }) {
-            let error = OpError::TimedOut { maybe: true, last: Some(refusal) };
-            return self.respond(id, Err(error), out);
+            let last = Some(Refusal::PerhapsForgotten { below });
+            return self.respond(id, Err(OpError::TimedOut { maybe: true, last }), out);
         }
         out.observe(Event::Retried { op: self.op_id(job.number), why: "its number is too low" });
         self.stop_waiting(id);

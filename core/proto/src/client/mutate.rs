@@ -188,9 +188,7 @@ impl Client {
             Ok(extent) => self.on_done(id, file, index, extent, out),
             Err(Refusal::Sealed) => self.on_sealed(now, id, file, index, out),
             Err(Refusal::Forgotten) => self.on_forgotten(id, out),
-            Err(refusal @ Refusal::PerhapsForgotten { .. }) => {
-                self.on_perhaps_forgotten(id, refusal, out);
-            }
+            Err(Refusal::PerhapsForgotten { below }) => self.on_perhaps_forgotten(id, below, out),
             // These depend on the operation alone: every copy of it was or will be refused.
             Err(refusal @ (Refusal::TooLarge { .. } | Refusal::Invalid(_))) => {
                 self.job(id).copies = 0;

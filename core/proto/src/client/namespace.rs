@@ -91,9 +91,7 @@ impl Client {
         match answer {
             // Good at any time: whoever answered, answered this operation.
             Ok(answer) => self.on_told(now, id, answer, out),
-            Err(refusal @ Refusal::PerhapsForgotten { .. }) => {
-                self.on_perhaps_forgotten(id, refusal, out);
-            }
+            Err(Refusal::PerhapsForgotten { below }) => self.on_perhaps_forgotten(id, below, out),
             Err(refusal) if is_passing(&refusal) => self.on_try_again(now, id, from, refusal, out),
             Err(refusal) => self.on_refused(id, refusal, out),
         }
