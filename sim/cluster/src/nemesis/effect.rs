@@ -107,38 +107,34 @@ impl Reach {
 }
 
 impl Effect {
-    /// The host that a log entry of it belongs to.
-    pub fn about(&self) -> usize {
+    /// The one host that it is about, if it is about one.
+    fn host(&self) -> Option<usize> {
         match self {
-            Effect::Down(hosts) => hosts.first().copied().unwrap_or(MASTER_HOST),
             Effect::Still(host)
             | Effect::Fuse(host)
             | Effect::Slow(host)
             | Effect::Stalled(host)
             | Effect::Full(host)
             | Effect::NoSync(host)
-            | Effect::Done(host) => *host,
-            Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => MASTER_HOST,
-            Effect::SlowNode(..) | Effect::Narrow(_) => MASTER_HOST,
+            | Effect::Done(host) => Some(*host),
+            Effect::Down(hosts) => hosts.first().copied(),
+            Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => None,
+            Effect::SlowNode(..) | Effect::Narrow(_) => None,
         }
+    }
+
+    /// The host that a log entry of it belongs to.
+    pub fn about(&self) -> usize {
+        self.host().unwrap_or(MASTER_HOST)
     }
 
     /// Whom it may keep from doing its work.
     pub fn reach(&self, cluster: &Cluster) -> Reach {
         match self {
             Effect::Down(hosts) => Reach::of(hosts.iter().copied()),
-            Effect::Still(host)
-            | Effect::Fuse(host)
-            | Effect::Slow(host)
-            | Effect::Stalled(host)
-            | Effect::Full(host)
-            | Effect::NoSync(host) => Reach::of([*host]),
             Effect::SlowNode(node, _) => Reach::of(cluster.host_of(*node)),
             Effect::Done(_) => Reach::of([]),
-            Effect::Rolling { .. }
-            | Effect::Cut { .. }
-            | Effect::Weather(_)
-            | Effect::Narrow(_) => Reach::Everybody,
+            other => other.host().map_or(Reach::Everybody, |host| Reach::of([host])),
         }
     }
 
@@ -151,13 +147,6 @@ impl Effect {
             Effect::Rolling { hosts, .. } => {
                 (hosts.iter().map(of).collect(), Vec::new(), "one after the other".to_owned())
             }
-            Effect::Still(host)
-            | Effect::Fuse(host)
-            | Effect::Slow(host)
-            | Effect::Stalled(host)
-            | Effect::Full(host)
-            | Effect::NoSync(host)
-            | Effect::Done(host) => (vec![cluster.node(*host)], Vec::new(), String::new()),
             Effect::Cut { pairs, flap } => {
                 let (one, other) = pairs.first().cloned().unwrap_or_default();
                 let way = if pairs.len() == 1 { "one way" } else { "" };
@@ -166,6 +155,7 @@ impl Effect {
             Effect::SlowNode(node, factor) => (vec![*node], Vec::new(), format!("{factor} times")),
             Effect::Weather(gloom) => (Vec::new(), Vec::new(), format!("{gloom:?}")),
             Effect::Narrow(lanes) => (Vec::new(), Vec::new(), format!("{lanes:?}")),
+            one => (one.host().iter().map(of).collect(), Vec::new(), String::new()),
         };
         Fault { number: episode.draw, name: episode.kind.name(), ends, nodes, others, text }
     }
