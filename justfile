@@ -76,6 +76,10 @@ bench-checker:
 test: && sim-test
     cargo test --workspace
 
+# The tests that take minutes, and are left out of the others: crashes in 400 workloads.
+test-long:
+    cargo test --release -p leasehold-store --test it -- --ignored
+
 # The tests that need the simulation.
 sim-test:
     {{ simulated }} test -p leasehold-sim

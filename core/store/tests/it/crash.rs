@@ -197,9 +197,9 @@ fn a_promise_outlives_power_loss_under_page_cache() {
     }
 }
 
-/// As above, for longer: `cargo test -p leasehold-store --release -- --ignored`.
+/// As above, for longer: `just test-long`.
 #[test]
-#[ignore = "minutes"]
+#[ignore = "four hundred workloads take minutes: `just test-long`"]
 fn power_loss_in_many_workloads() {
     for seed in 1_000..1_400 {
         enumerate(seed, SyncPolicy::Durable, Mishap::PowerLoss, &[0, 1, 2, 3, seed, !seed], |_| ())
