@@ -184,6 +184,23 @@ impl Shape {
     }
 }
 
+/// Refuses to open a log in `folder` beside one of another kind in `other`: the two do not go on
+/// from each other.
+pub(crate) fn refuse_beside<D: Disk>(
+    disk: &D,
+    other: &str,
+    folder: &str,
+    why: &'static str,
+) -> Result<(), StoreError> {
+    match disk.list(other) {
+        Ok(names) if names.iter().any(|name| name.ends_with(".log")) => {
+            Err(StoreError::Missing { name: folder.to_owned(), why })
+        }
+        Ok(_) | Err(DiskError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn read_headers<D: Disk>(disk: &D, shape: &Shape) -> Result<Vec<GenerationHeader>, StoreError> {
     let folder = shape.folder;
     let mut found: Vec<GenerationHeader> = Vec::new();

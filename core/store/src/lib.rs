@@ -38,6 +38,7 @@ mod group;
 mod recover;
 
 pub mod master_log;
+pub mod raft_log;
 
 pub use buffers::Buffers;
 pub use chunk_store::ChunkStore;
@@ -46,4 +47,5 @@ pub use error::StoreError;
 pub use identity::Identity;
 pub use master_log::MasterLog;
 pub use mem::MemDisk;
-pub use options::{MasterLogOptions, StoreOptions};
+pub use options::{MasterLogOptions, RaftLogOptions, StoreOptions};
+pub use raft_log::RaftLog;

@@ -6,12 +6,12 @@
 use crate::disk::Disk;
 use crate::error::{StoreError, Trouble};
 use crate::frame::Record;
-use crate::journal::{Journal, Replay, Shape};
+use crate::journal::{self, Journal, Replay, Shape};
 use crate::options::MasterLogOptions;
 use crate::sealed::{self, join};
 use leasehold_proto::{IoFault, LogEntry, LogIndex, MasterState};
 
-const LOG_FOLDER: &str = "log";
+pub(crate) const LOG_FOLDER: &str = "log";
 const CHECKPOINT_FOLDER: &str = "checkpoint";
 const SUFFIX: &str = ".ckpt";
 const CHECKPOINTS_KEPT: usize = 2;
@@ -31,6 +31,8 @@ pub struct MasterLog<D: Disk> {
 impl<D: Disk> MasterLog<D> {
     /// Opens the log. Every entry that it gives is durable.
     pub fn open(disk: D, options: MasterLogOptions) -> Result<Opened<D>, StoreError> {
+        let replicated = "the disk holds the log of a master with peers";
+        journal::refuse_beside(&disk, crate::raft_log::LOG_FOLDER, LOG_FOLDER, replicated)?;
         disk.create_dir(CHECKPOINT_FOLDER)?;
         disk.sync_dir(CHECKPOINT_FOLDER)?;
         let checkpoints = list_checkpoints(&disk)?;

@@ -65,3 +65,18 @@ impl MasterLogOptions {
         MasterLogOptions { sessions_max: constants.remembered_clients_max, log_bytes: 16 << 20 }
     }
 }
+
+/// Options of a [`crate::RaftLog`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaftLogOptions {
+    /// Size of one log generation in bytes, written with zeros in advance.
+    pub log_bytes: u64,
+    /// Names a disk that holds no log yet (see [`crate::raft_log::Recovered::birth`]).
+    pub birth: u64,
+}
+
+impl Default for RaftLogOptions {
+    fn default() -> Self {
+        RaftLogOptions { log_bytes: 16 << 20, birth: 0 }
+    }
+}

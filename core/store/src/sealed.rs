@@ -20,6 +20,7 @@ pub(crate) struct Kind(pub [u8; 4]);
 pub(crate) const JOURNAL: Kind = Kind(*b"JRNL");
 pub(crate) const CHUNK_META: Kind = Kind(*b"META");
 pub(crate) const CHECKPOINT: Kind = Kind(*b"CKPT");
+pub(crate) const SNAPSHOT: Kind = Kind(*b"SNAP");
 pub(crate) const IDENTITY: Kind = Kind(*b"IDNT");
 
 /// The preamble of a file of this kind.

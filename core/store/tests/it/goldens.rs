@@ -6,8 +6,10 @@ use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, IoId, IoOp, IoOutput, LogEntry,
     LogIndex, Mutation, MutationKind, NodeId, OpId, ReplicaImage, Sequence, SyncPolicy,
 };
+use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
-    ChunkStore, Disk, Identity, MasterLog, MasterLogOptions, MemDisk, StoreOptions,
+    ChunkStore, Disk, Identity, MasterLog, MasterLogOptions, MemDisk, RaftLog, RaftLogOptions,
+    StoreOptions,
 };
 use std::fmt::Write;
 
@@ -136,6 +138,31 @@ fn master(text: &mut String) {
     writeln!(text, "checkpoint: {}", hex(&bytes)).unwrap();
 }
 
+fn replicated(text: &mut String) {
+    let disk = MemDisk::new();
+    let options = RaftLogOptions { birth: 0x55, ..RaftLogOptions::default() };
+    let (mut log, _) = RaftLog::open(disk.clone(), &options).unwrap();
+    let id = || b"id".to_vec();
+    let changes = [
+        ("append", RaftChange::Append { index: 0, entry: b"entry".to_vec() }),
+        ("cut from", RaftChange::CutFrom { index: 1 }),
+        ("purge", RaftChange::Purge(Mark { index: 0, id: id() })),
+        ("vote", RaftChange::Vote(b"vote".to_vec())),
+    ];
+    for (_, change) in &changes {
+        log.write(std::slice::from_ref(change)).unwrap();
+    }
+    let bytes = disk.bytes("raft/0000000000000001.log").unwrap();
+    let records = records(&bytes);
+    writeln!(text, "raft, base: {}", hex(records[0])).unwrap();
+    for ((kind, _), record) in changes.iter().zip(&records[1..]) {
+        writeln!(text, "raft, {kind}: {}", hex(record)).unwrap();
+    }
+    log.save_snapshot(&Snapshot { index: 0, meta: id(), state: b"state".to_vec() }).unwrap();
+    let bytes = disk.bytes("snapshot/0000000000000000.snap").unwrap();
+    writeln!(text, "snapshot: {}", hex(&bytes)).unwrap();
+}
+
 #[test]
 fn the_bytes_are_those_of_the_format() {
     let mut text = String::new();
@@ -145,6 +172,7 @@ fn the_bytes_are_those_of_the_format() {
     journal(&mut text);
     meta(&mut text);
     master(&mut text);
+    replicated(&mut text);
     if std::env::var_os("UPDATE").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/goldens.txt");
         std::fs::write(path, &text).unwrap();

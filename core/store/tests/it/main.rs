@@ -8,4 +8,5 @@ mod full_disk;
 mod goldens;
 mod master_log;
 mod model;
+mod raft_log;
 mod workload;

@@ -1,0 +1,243 @@
+//! A replicated master's disk: its part of the consensus log, its vote, and its snapshots.
+//!
+//! What an entry or a vote says is its owner's: they are bytes here. One journal holds entries,
+//! cuts of a conflicting suffix, purges and votes in the order in which they were written, so that
+//! a single sync makes a batch durable and a replay ends where the writer was. A generation is
+//! dropped when a snapshot covers its entries and a later generation repeats the rest (`Base`).
+//!
+//! Two snapshots are kept, and the log reaches back to the older one, so that a newest snapshot
+//! that rotted costs time at the next start and nothing else.
+
+mod record;
+mod replay;
+mod snapshots;
+
+pub use record::{Mark, RaftChange};
+pub use snapshots::Snapshot;
+
+use crate::disk::Disk;
+use crate::error::{StoreError, Trouble};
+use crate::frame::record_bytes;
+use crate::journal::{self, Journal, Shape};
+use crate::options::RaftLogOptions;
+use leasehold_proto::IoFault;
+use record::Record;
+use replay::Replayed;
+use snapshots::Snapshots;
+use std::collections::BTreeMap;
+
+pub(crate) const LOG_FOLDER: &str = "raft";
+
+/// What an opened log holds. All of it is durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Which disk this is: given when the log was made, and never again. A disk that was wiped is
+    /// another one, whatever its owner is called.
+    pub birth: u64,
+    /// The last vote.
+    pub vote: Option<Vec<u8>>,
+    /// Everything up to here was purged.
+    pub purged: Option<Mark>,
+    /// The entries after it, by index, without a gap.
+    pub entries: BTreeMap<u64, Vec<u8>>,
+    /// The newest snapshot that reads well; the entries go on from it.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// How much was written since the log was opened: what a group commit saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Entries appended.
+    pub entries: u64,
+    /// Syncs that made them, and all else, durable.
+    pub syncs: u64,
+}
+
+/// A replicated master's log on its disk.
+pub struct RaftLog<D: Disk> {
+    disk: D,
+    journal: Journal<D>,
+    snapshots: Snapshots,
+    birth: u64,
+    vote: Option<Vec<u8>>,
+    purged: Option<Mark>,
+    /// In which record each entry stands.
+    places: BTreeMap<u64, u64>,
+    /// The record of the newest `Base`.
+    base: u64,
+    written: Written,
+    failed: bool,
+}
+
+impl<D: Disk> RaftLog<D> {
+    /// Opens the log. `options.birth` names the disk if it holds no log yet.
+    ///
+    /// # Errors
+    /// `Corrupt` if durable bytes are not what was written, wherever they stand: a bad record is
+    /// cut off only if it is provably the torn tail of the last write. `Missing` if the entries
+    /// after the snapshot are not there, or if the disk holds a lone master's log.
+    pub fn open(disk: D, options: &RaftLogOptions) -> Result<(Self, Recovered), StoreError> {
+        let lone = "the disk holds the log of a master without peers";
+        journal::refuse_beside(&disk, crate::master_log::LOG_FOLDER, LOG_FOLDER, lone)?;
+        let (snapshots, found) = Snapshots::open(&disk)?;
+        let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
+        let mut replayed = Replayed::default();
+        let journal = Journal::open(&disk, shape, &mut replayed)?;
+        let Replayed { birth, vote, purged, entries, places, .. } = replayed;
+        let snapshot = snapshots.choose(found, purged.as_ref(), &entries)?;
+        let birth = match birth {
+            Some(birth) => birth,
+            None if snapshot.is_none() => options.birth,
+            None => {
+                let why = "there is a snapshot";
+                return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
+            }
+        };
+        let recovered =
+            Recovered { birth, vote: vote.clone(), purged: purged.clone(), entries, snapshot };
+        let mut log = RaftLog {
+            disk,
+            journal,
+            snapshots,
+            birth,
+            vote,
+            purged,
+            places,
+            base: 0,
+            written: Written::default(),
+            failed: false,
+        };
+        log.begin_generation();
+        log.flush().map_err(unopened)?;
+        Ok((log, recovered))
+    }
+
+    /// Carries out changes in their order, durable together when this returns.
+    ///
+    /// # Errors
+    /// After `NoSpace` nothing was changed; after `DiskFailed` the log is out of service, and
+    /// what became of the changes shows when it is opened anew.
+    pub fn write(&mut self, changes: &[RaftChange]) -> Result<(), IoFault> {
+        self.guarded(|log| log.try_write(changes))
+    }
+
+    /// Makes a snapshot durable; the oldest goes if there are more than two.
+    ///
+    /// # Errors
+    /// As those of [`RaftLog::write`].
+    pub fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), IoFault> {
+        self.guarded(|log| log.snapshots.save(&log.disk, snapshot))
+    }
+
+    /// How far the log may be purged: as far as the older of two snapshots reaches. None while
+    /// there is only one: then the log stands in for it if it rots.
+    #[must_use]
+    pub fn purgeable(&self) -> Option<u64> {
+        self.snapshots.covered_twice()
+    }
+
+    /// How much was written so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    /// Generations of the journal on the disk.
+    #[must_use]
+    pub fn generations(&self) -> usize {
+        self.journal.generations()
+    }
+
+    fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<T, IoFault> {
+        if self.failed {
+            return Err(IoFault::DiskFailed);
+        }
+        let done = work(self);
+        self.failed = matches!(done, Err(Trouble::Failed));
+        Ok(done?)
+    }
+
+    fn try_write(&mut self, changes: &[RaftChange]) -> Result<(), Trouble> {
+        let records: Vec<Record> = changes.iter().map(Record::of).collect();
+        let sizes = records.iter().map(|record| record_bytes(record.body.len(), record.payload()));
+        // Room for all of them first, so that none is written if the disk is full.
+        let bytes = sizes.sum();
+        if !self.journal.fits(bytes, 0, false) {
+            match self.rotate(bytes) {
+                Err(Trouble::Full) if self.journal.fits(bytes, 0, true) => {}
+                rotated => rotated?,
+            }
+        }
+        for (change, record) in changes.iter().zip(&records) {
+            let payload: &[&[u8]] = if let Some(bytes) = record.bytes { &[bytes] } else { &[] };
+            let place = self.journal.stage(&record.body, payload);
+            self.note(change, place);
+        }
+        self.flush()?;
+        self.drop_covered()
+    }
+
+    /// What a change makes of that which is remembered beside the disk.
+    fn note(&mut self, change: &RaftChange, place: u64) {
+        match change {
+            RaftChange::Append { index, .. } => {
+                let last = self.places.last_key_value().map(|(last, _)| *last);
+                let last = last.or(self.purged.as_ref().map(|mark| mark.index));
+                assert_eq!(last.map_or(*index, |last| last + 1), *index, "a log has no gap");
+                self.places.insert(*index, place);
+                self.written.entries += 1;
+            }
+            RaftChange::CutFrom { index } => {
+                self.places.split_off(index);
+            }
+            RaftChange::Purge(mark) => {
+                self.places = self.places.split_off(&(mark.index + 1));
+                self.purged = Some(mark.clone());
+            }
+            RaftChange::Vote(vote) => self.vote = Some(vote.clone()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Trouble> {
+        self.journal.write(&self.disk)?;
+        self.written.syncs += 1;
+        self.journal.sync(&self.disk)
+    }
+
+    fn rotate(&mut self, bytes: usize) -> Result<(), Trouble> {
+        let room = bytes + self.base_record().room();
+        self.journal.rotate(&self.disk, room, 0)?;
+        self.begin_generation();
+        Ok(())
+    }
+
+    /// Repeats in a new generation what the ones before it say beside entries.
+    fn begin_generation(&mut self) {
+        let body = self.base_record().body;
+        self.base = self.journal.stage(&body, &[]);
+    }
+
+    fn base_record(&self) -> Record<'static> {
+        Record::base(self.birth, self.vote.as_deref(), self.purged.as_ref())
+    }
+
+    fn drop_covered(&mut self) -> Result<(), Trouble> {
+        let oldest = self.places.first_key_value().map_or(self.base, |(_, place)| *place);
+        while self.journal.oldest_is_covered(oldest.min(self.base)) {
+            self.journal.drop_oldest(&self.disk)?;
+        }
+        Ok(())
+    }
+}
+
+fn unopened(trouble: Trouble) -> StoreError {
+    let what = match trouble {
+        Trouble::Full => "no room to begin a generation of the log",
+        Trouble::Failed => "the log's first record cannot be written",
+    };
+    let name = LOG_FOLDER.to_owned();
+    StoreError::Disk(crate::DiskError::Failed { name, what: what.to_owned() })
+}
