@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 /// Bytes of received payloads that a chunkserver holds at the most: mutations that wait for their
 /// disk or their members.
-const PAYLOAD_BYTES_MAX: usize = 96 << 20;
+const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
 /// What a chunkserver is told at start.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// primary holds for one chunk, so that one stream alone loses nothing.
 const QUEUE_BYTES_MAX: usize = 24 << 20;
 /// Bytes that wait for all nodes together, at the most.
-const QUEUES_BYTES_MAX: usize = 96 << 20;
+const QUEUES_BYTES_MAX: usize = 64 << 20;
 /// Frames that wait for one node, at the most.
 const QUEUE_FRAMES_MAX: usize = 16_384;
 /// What a frame without payload counts: an upper bound of its usual size in memory.
