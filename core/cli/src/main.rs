@@ -27,11 +27,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Buffers of a megabyte come and go on several threads. The C library's allocator keeps three times
-/// what is in use then; this one gives it back.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = log::start(&arguments).and_then(|()| {

@@ -3,12 +3,17 @@
 use crate::driver::Storage;
 use crate::executor::{Executor, says_disk_failed};
 use leasehold_proto::{Input, IoId, IoOp};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+/// What one batch reads at the most, or one operation: the bytes wait together in memory until
+/// the loop sends them away.
+const READ_BYTES_MAX: u64 = 16 << 20;
+
 /// Hands I/O to a disk's thread. What queued while the disk was busy is carried out as one batch,
-/// which is where several operations come to share a sync.
+/// which is where several operations come to share a sync; much that is to be read is several.
 ///
 /// The queue has no bound of its own: a machine bounds what it has in flight.
 #[derive(Debug)]
@@ -68,8 +73,8 @@ fn serve(
     inbox: &tokio::sync::mpsc::Sender<Input>,
 ) {
     let mut failed = false;
-    while let Ok(mut batch) = batches.recv() {
-        batch.extend(batches.try_iter().flatten());
+    let mut waiting = VecDeque::new();
+    while let Some(batch) = next_batch(batches, &mut waiting) {
         let operations = batch.len();
         let inputs = executor.execute(batch);
         tracing::trace!(operations, "executed a batch");
@@ -84,10 +89,36 @@ fn serve(
     }
 }
 
+/// What waits, as far as one batch may go; `None` after the last.
+fn next_batch(
+    batches: &mpsc::Receiver<Batch>,
+    waiting: &mut VecDeque<(IoId, IoOp)>,
+) -> Option<Batch> {
+    if waiting.is_empty() {
+        waiting.extend(batches.recv().ok()?);
+    }
+    waiting.extend(batches.try_iter().flatten());
+    let mut to_read = 0;
+    let fits = waiting.iter().enumerate().take_while(|(at, (_, op))| {
+        let bytes = bytes_read(op);
+        to_read += bytes;
+        *at == 0 || bytes == 0 || to_read <= READ_BYTES_MAX
+    });
+    let length = fits.count();
+    Some(waiting.drain(..length).collect())
+}
+
+fn bytes_read(op: &IoOp) -> u64 {
+    match op {
+        IoOp::Read { pieces, .. } => pieces.iter().map(|piece| piece.length).sum(),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leasehold_proto::IoOutput;
+    use leasehold_proto::{ChunkHandle, Extent, IoOutput};
     use std::sync::{Arc, Mutex};
 
     struct Slow {
@@ -132,5 +163,22 @@ mod tests {
         assert_eq!(done, [1, 2, 3, 4, 5]);
         end.join();
         assert_eq!(*sizes.lock().unwrap(), [1, 4]);
+    }
+    #[test]
+    fn a_batch_reads_no_more_than_its_share() {
+        let read = |io, mib: u64| {
+            let pieces = vec![Extent::new(0, mib << 20)];
+            (IoId(io), IoOp::Read { chunk: ChunkHandle(1), pieces })
+        };
+        let (queue, batches) = mpsc::channel();
+        queue.send(vec![read(1, 4), read(2, 12), read(3, 1)]).unwrap();
+        queue.send([confirm(4), vec![read(5, 40)]].concat()).unwrap();
+        queue.send(confirm(6)).unwrap();
+        drop(queue);
+        let mut waiting = VecDeque::new();
+        let taken = std::iter::from_fn(|| next_batch(&batches, &mut waiting));
+        let ids: Vec<Vec<u64>> =
+            taken.map(|batch| batch.into_iter().map(|(io, _)| io.0).collect()).collect();
+        assert_eq!(ids, [vec![1, 2], vec![3, 4], vec![5, 6]]);
     }
 }

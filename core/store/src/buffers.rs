@@ -1,14 +1,17 @@
 //! Large buffers that are used again.
 //!
-//! An allocator gives a freed block of a megabyte back to the operating system, which fills the
-//! next one with zeros page by page as it is first touched: for bytes that only pass through, that
-//! costs more than the passing. A virtual machine whose host takes idle memory pays twice.
+//! Fresh memory comes from the operating system filled with zeros, page by page as it is first
+//! touched: for bytes that only pass through, that costs more than the passing. A virtual machine
+//! whose host takes idle memory pays twice. So some idle buffers are kept for the next taker. All
+//! others go back to the system at once: an allocator, for which threads take and give back
+//! megabytes in any order, keeps several times what is in use.
 
 use bytes::Bytes;
+use memmap2::MmapMut;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Shorter buffers come from the allocator and go back to it.
-const SHORT_BYTES: usize = 32 << 10;
+const SHORT_BYTES: usize = 128 << 10;
 /// Capacities are multiples of this, so that pieces of nearly one length share buffers.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -26,16 +29,27 @@ struct Shelf {
 #[derive(Debug, Default)]
 struct Idle {
     /// Last used last.
-    buffers: Vec<Vec<u8>>,
+    buffers: Vec<MmapMut>,
     bytes: usize,
 }
 
-/// A buffer that goes back to its store when it is dropped, or, once frozen, with the last
-/// reference to its bytes.
+/// Bytes that go back to their store when they are dropped, or, once frozen, with the last
+/// reference to them.
 #[derive(Debug)]
 pub struct Buffer {
-    data: Vec<u8>,
-    home: Option<Arc<Shelf>>,
+    memory: Memory,
+    /// At most the memory's own.
+    length: usize,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Short(Vec<u8>),
+    /// Empty only in `drop`.
+    Mapped {
+        pages: Option<MmapMut>,
+        home: Arc<Shelf>,
+    },
 }
 
 impl Buffers {
@@ -45,29 +59,21 @@ impl Buffers {
         Buffers(Arc::new(Shelf { idle_bytes_max, idle: Mutex::default() }))
     }
 
-    /// An empty buffer with room for `capacity` bytes.
-    #[must_use]
-    pub fn empty(&self, capacity: usize) -> Buffer {
-        let mut buffer = self.any(capacity);
-        buffer.data.clear();
-        buffer
-    }
-
     /// A buffer of `length` bytes, whatever they are: zeros, or what it held before.
     #[must_use]
     pub fn stale(&self, length: usize) -> Buffer {
-        let mut buffer = self.any(length);
-        buffer.data.resize(length, 0);
-        buffer
+        let mapped = if length < SHORT_BYTES { None } else { self.pages(length) };
+        let memory = match mapped {
+            // No more than so many mappings are to be had; then the allocator's memory will do.
+            None => Memory::Short(vec![0; length]),
+            Some(pages) => Memory::Mapped { pages: Some(pages), home: self.0.clone() },
+        };
+        Buffer { memory, length }
     }
 
-    fn any(&self, capacity: usize) -> Buffer {
-        if capacity < SHORT_BYTES {
-            return Buffer { data: Vec::with_capacity(capacity), home: None };
-        }
-        let idle = self.0.idle().take(capacity);
-        let fresh = || Vec::with_capacity(capacity.next_multiple_of(STEP_BYTES));
-        Buffer { data: idle.unwrap_or_else(fresh), home: Some(self.0.clone()) }
+    fn pages(&self, length: usize) -> Option<MmapMut> {
+        let idle = self.0.idle().take(length);
+        idle.or_else(|| MmapMut::map_anon(length.next_multiple_of(STEP_BYTES)).ok())
     }
 }
 
@@ -77,13 +83,13 @@ impl Shelf {
     }
 
     /// Keeps a buffer; what was idle for longest makes room.
-    fn keep(&self, buffer: Vec<u8>) {
+    fn keep(&self, pages: MmapMut) {
         let mut idle = self.idle();
-        idle.bytes += buffer.capacity();
-        idle.buffers.push(buffer);
+        idle.bytes += pages.len();
+        idle.buffers.push(pages);
         while idle.bytes > self.idle_bytes_max {
             let oldest = idle.buffers.remove(0);
-            idle.bytes -= oldest.capacity();
+            idle.bytes -= oldest.len();
         }
     }
 }
@@ -91,50 +97,63 @@ impl Shelf {
 impl Idle {
     /// The buffer used last that fits and does not waste more than half: it is the likeliest to
     /// be in the processor's cache.
-    fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
-        let wanted = capacity..=capacity.next_multiple_of(STEP_BYTES) * 2;
-        let at = self.buffers.iter().rposition(|buffer| wanted.contains(&buffer.capacity()))?;
-        let buffer = self.buffers.remove(at);
-        self.bytes -= buffer.capacity();
-        Some(buffer)
+    fn take(&mut self, length: usize) -> Option<MmapMut> {
+        let wanted = length..=length.next_multiple_of(STEP_BYTES) * 2;
+        let at = self.buffers.iter().rposition(|pages| wanted.contains(&pages.len()))?;
+        let pages = self.buffers.remove(at);
+        self.bytes -= pages.len();
+        Some(pages)
     }
 }
 
 impl Buffer {
+    /// Forgets all bytes but the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// The bytes as they are, for reading only; not copied.
     #[must_use]
     pub fn freeze(mut self) -> Bytes {
-        match self.home {
-            None => Bytes::from(std::mem::take(&mut self.data)),
-            Some(_) => Bytes::from_owner(self),
+        match &mut self.memory {
+            Memory::Short(bytes) => Bytes::from(std::mem::take(bytes)).slice(..self.length),
+            Memory::Mapped { .. } => Bytes::from_owner(self),
         }
     }
 }
 
 impl std::ops::Deref for Buffer {
-    type Target = Vec<u8>;
+    type Target = [u8];
 
-    fn deref(&self) -> &Vec<u8> {
-        &self.data
+    fn deref(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Short(bytes) => &bytes[..self.length],
+            Memory::Mapped { pages, .. } => &pages.as_ref().expect(HELD)[..self.length],
+        }
     }
 }
 
 impl std::ops::DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.data
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Memory::Short(bytes) => &mut bytes[..self.length],
+            Memory::Mapped { pages, .. } => &mut pages.as_mut().expect(HELD)[..self.length],
+        }
     }
 }
 
+const HELD: &str = "its pages are held until it is dropped";
+
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.data
+        self
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(home) = self.home.take() {
-            home.keep(std::mem::take(&mut self.data));
+        if let Memory::Mapped { pages, home } = &mut self.memory {
+            home.keep(pages.take().expect(HELD));
         }
     }
 }
@@ -157,8 +176,8 @@ mod tests {
         assert_ne!(buffers.stale(LONG).as_ptr(), place, "a slice keeps the whole");
         assert_eq!(part[..], [7; 10]);
         drop(part);
-        let again = buffers.empty(LONG - 100);
-        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+        let again = buffers.stale(LONG - 100);
+        assert_eq!((again.as_ptr(), again.len()), (place, LONG - 100));
     }
 
     #[test]
@@ -180,7 +199,20 @@ mod tests {
         drop(buffers.stale(4 * LONG));
         assert_eq!(buffers.0.idle().bytes, 0, "one beyond the bound is not kept either");
         drop(buffers.stale(LONG));
-        assert_eq!(buffers.stale(LONG / 4).capacity(), LONG / 4, "nor wasted on a short one");
+        let quarter = buffers.stale(LONG / 4);
+        assert_eq!(buffers.0.idle().bytes, LONG, "a long one is not wasted on a quarter");
+        drop(quarter);
         assert_eq!(buffers.stale(0).freeze(), Bytes::new());
+    }
+
+    #[test]
+    fn what_was_cut_off_is_not_frozen() {
+        let buffers = Buffers::new(LONG);
+        for length in [100, LONG] {
+            let mut buffer = buffers.stale(length);
+            buffer.fill(7);
+            buffer.truncate(10);
+            assert_eq!(buffer.freeze()[..], [7; 10]);
+        }
     }
 }

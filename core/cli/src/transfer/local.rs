@@ -55,8 +55,9 @@ impl Source {
     pub fn pieces(self, piece_bytes: usize) -> mpsc::Receiver<Result<Bytes, Failure>> {
         let buffers = Buffers::new(IDLE_BYTES_MAX);
         self.read(move |file| {
-            let mut piece = buffers.empty(piece_bytes);
-            file.take(piece_bytes as u64).read_to_end(&mut piece)?;
+            let mut piece = buffers.stale(piece_bytes);
+            let length = read_full(file, &mut piece)?;
+            piece.truncate(length);
             Ok(piece.freeze())
         })
     }
@@ -94,6 +95,20 @@ impl Source {
         });
         receiver
     }
+}
+
+/// Reads until `bytes` is full or the file ends; tells how many bytes there were.
+fn read_full(file: &mut File, bytes: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 /// Something to write: a file under a partial name, or stdout.

@@ -28,7 +28,7 @@ pub(super) struct Budget {
 #[derive(Debug)]
 pub(super) struct Room {
     permit: Option<OwnedSemaphorePermit>,
-    /// Empty, with the capacity that was asked for.
+    /// Of the length that was asked for; what it holds is stale.
     pub buffer: Buffer,
 }
 
@@ -53,7 +53,7 @@ impl Budget {
             None => None,
             Some(semaphore) => Some(permit(semaphore, bytes).await?),
         };
-        Some(Room { permit, buffer: self.buffers.empty(bytes) })
+        Some(Room { permit, buffer: self.buffers.stale(bytes) })
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     async fn room_is_given_back_with_the_last_reference() {
         let budget = Budget::of(8 << 10);
         let mut room = budget.room(8 << 10).await.unwrap();
-        room.buffer.resize(8 << 10, 7);
+        room.buffer.fill(7);
         let all = room.hold();
         let part = all.slice(10..20);
         drop(all);

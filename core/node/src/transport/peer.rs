@@ -211,7 +211,7 @@ mod tests {
             .map(|peer| (0..10).filter(|_| peer.push(reply(piece)) != Pushed::Lost).count())
             .collect();
         // Of the bytes beside the payloads, there is no room for the last one.
-        assert_eq!(queued, [5, 5, 5, 5, 3, 0]);
+        assert_eq!(queued, [5, 5, 5, 0, 0, 0]);
         peers[0].attach(1);
         assert_eq!(peers[0].next_batch(1).await.map(|frames| frames.len()), Some(1));
         assert_ne!(peers[5].push(reply(piece)), Pushed::Lost, "what is written makes room");

@@ -1,7 +1,7 @@
 //! Frames on a stream of bytes.
 
 use super::budget::Budget;
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 use leasehold_proto::NodeId;
 use leasehold_wire::{Frame, FrameError, HEADER_LEN, Header, decode, encode_into};
 use std::io;
@@ -80,30 +80,14 @@ async fn read_rest(
 ) -> Result<Incoming, ConnectionError> {
     stream.read_exact(&mut head[first..]).await.map_err(cut)?;
     let header = Header::decode(&head)?;
-    let mut body = Vec::with_capacity(header.body_len());
-    fill(stream, &mut body, header.body_len()).await?;
+    let mut body = vec![0; header.body_len()];
+    stream.read_exact(&mut body).await.map_err(cut)?;
     let Some(mut room) = budget.room(header.payload_len()).await else {
         discard(stream, header.payload_len()).await?;
         return Ok(Incoming::Dropped);
     };
-    fill(stream, &mut room.buffer, header.payload_len()).await?;
+    stream.read_exact(&mut room.buffer).await.map_err(cut)?;
     Ok(Incoming::Frame(decode(&header, &body, room.hold())?))
-}
-
-/// Reads until `data` is `length` bytes long, into capacity that is not cleared first.
-async fn fill(
-    stream: &mut (impl AsyncRead + Unpin),
-    data: &mut Vec<u8>,
-    length: usize,
-) -> Result<(), ConnectionError> {
-    while data.len() < length {
-        let missing = length - data.len();
-        let mut rest = (&mut *data).limit(missing);
-        if stream.read_buf(&mut rest).await? == 0 {
-            return Err(ConnectionError::Cut);
-        }
-    }
-    Ok(())
 }
 
 async fn discard(
