@@ -4,7 +4,7 @@
 use crate::ground;
 use crate::policy::Policy;
 use crate::process::{Process, Usage};
-use crate::product::Product;
+use crate::product::{self, Product};
 use crate::report::{Place, Report};
 use anyhow::{Context, Result, ensure};
 use leasehold_proto::Constants;
@@ -77,7 +77,11 @@ struct Bench {
 impl Bench {
     fn prepare(options: &Options) -> Result<Bench> {
         let this = std::env::current_exe()?;
-        let product = if options.bare_only { None } else { Some(product(options, &this)?) };
+        let product = if options.bare_only {
+            None
+        } else {
+            Some(product::binary(options.leasehold.as_deref(), &this)?)
+        };
         fs::create_dir_all(&options.dir).with_context(|| options.dir.display().to_string())?;
         let dir = options.dir.canonicalize()?;
         let source = dir.join("source.dat");
@@ -217,23 +221,6 @@ impl Bench {
         command.arg(subcommand);
         command
     }
-}
-
-/// The product's binary. Under `cargo run` it is built first: an old one would be measured
-/// silently.
-fn product(options: &Options, this: &Path) -> Result<PathBuf> {
-    if let Some(product) = &options.leasehold {
-        return Ok(product.clone());
-    }
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "leasehold-cli"]);
-        build.args((!cfg!(debug_assertions)).then_some("--release"));
-        ensure!(build.status()?.success(), "the product does not build");
-    }
-    let product = this.with_file_name("leasehold");
-    ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
-    Ok(product)
 }
 
 /// Random bytes, so that neither side can gain by compression or holes. The kernel's own

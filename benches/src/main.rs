@@ -8,6 +8,7 @@
 
 mod compare;
 mod ground;
+mod metadata;
 mod policy;
 mod process;
 mod product;
@@ -32,6 +33,11 @@ struct Arguments {
 enum Command {
     /// Put and get beside a bare relay and a bare file sender, with medians (the default)
     Compare(compare::Options),
+    /// Creates and stats a second against one master
+    Metadata(metadata::Options),
+    /// One metadata load (started by `metadata`)
+    #[command(hide = true)]
+    MetadataLoad(metadata::LoadOptions),
     /// One hop of the bare relay (started by `compare`)
     #[command(hide = true)]
     RelayHop(relay::HopOptions),
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => compare::run(&arguments.compare),
         Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::Metadata(options)) => metadata::run(&options),
+        Some(Command::MetadataLoad(options)) => metadata::client(&options),
         Some(Command::RelayHop(options)) => relay::hop(&options),
         Some(Command::RelayClient(options)) => relay::client(&options),
         Some(Command::SendServer(options)) => sender::serve(&options),

@@ -76,6 +76,11 @@ impl Product {
         command
     }
 
+    /// Where the master listens.
+    pub fn master(&self) -> SocketAddr {
+        self.master
+    }
+
     /// Stores `file` as `path`.
     pub fn put(&self, file: &Path, path: &str, policy: Policy) -> Result<(Duration, Usage)> {
         let mut command = self.command("put");
@@ -109,6 +114,23 @@ impl Product {
     pub fn stop(&mut self) -> Result<()> {
         self.servers.iter_mut().rev().try_for_each(Process::stop)
     }
+}
+
+/// The product's binary: the one given, or `leasehold` beside this program. Under `cargo run` it is built first: an old one would be measured
+/// silently.
+pub fn binary(given: Option<&Path>, this: &Path) -> Result<PathBuf> {
+    if let Some(product) = given {
+        return Ok(product.to_owned());
+    }
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "leasehold-cli"]);
+        build.args((!cfg!(debug_assertions)).then_some("--release"));
+        ensure!(build.status()?.success(), "the product does not build");
+    }
+    let product = this.with_file_name("leasehold");
+    ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
+    Ok(product)
 }
 
 /// A loopback address that was free a moment ago; nothing else on a measuring machine should be

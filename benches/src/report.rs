@@ -181,7 +181,8 @@ impl Report {
     }
 }
 
-fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
+/// Rows as a CSV file.
+pub fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
     rows.iter().try_for_each(|row| writer.serialize(row))?;
     writer.flush()?;
@@ -190,7 +191,7 @@ fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
 }
 
 /// The middle value; of an even number, the mean of the two in the middle.
-fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
