@@ -14,6 +14,7 @@ mod process;
 mod product;
 mod relay;
 mod report;
+mod scale;
 mod sender;
 mod window;
 
@@ -35,6 +36,11 @@ enum Command {
     Compare(compare::Options),
     /// Creates and stats a second against one master
     Metadata(metadata::Options),
+    /// Memory per file and chunk, and the time to start, of a master with a large namespace
+    Scale(scale::Options),
+    /// Writes a large namespace (started by `scale`)
+    #[command(hide = true)]
+    ScaleMake(scale::MakeOptions),
     /// One metadata load (started by `metadata`)
     #[command(hide = true)]
     MetadataLoad(metadata::LoadOptions),
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Some(Command::Compare(options)) => compare::run(&options),
         Some(Command::Metadata(options)) => metadata::run(&options),
         Some(Command::MetadataLoad(options)) => metadata::client(&options),
+        Some(Command::Scale(options)) => scale::run(&options),
+        Some(Command::ScaleMake(options)) => scale::make(&options),
         Some(Command::RelayHop(options)) => relay::hop(&options),
         Some(Command::RelayClient(options)) => relay::client(&options),
         Some(Command::SendServer(options)) => sender::serve(&options),

@@ -68,6 +68,11 @@ impl Process {
         Ok(Usage { user_s, system_s, peak_rss_bytes })
     }
 
+    /// Its resident memory (VmRSS).
+    pub fn rss_bytes(&self) -> Result<u64> {
+        status_bytes(self.child.id(), "VmRSS:").context("no VmRSS")
+    }
+
     /// Waits until it ends well; tells how long it ran and what it used.
     ///
     /// CPU time is read from the zombie, after the last instruction and before it is reaped. The
@@ -156,8 +161,13 @@ fn cpu_seconds(pid: u32) -> Result<(f64, f64)> {
 }
 
 fn peak_rss_bytes(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// A size in /proc/PID/status.
+fn status_bytes(pid: u32, key: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
