@@ -51,6 +51,10 @@ lease-boundary *ARGS:
 model *ARGS:
     @cargo run --release -q -p leasehold-model --bin model -- "$@"
 
+# Break the core in one place at a time, and see which layer finds it: `just mutants --only NAME`.
+mutants *ARGS:
+    @cargo run -q --profile mutants --target-dir target/mutants/plain -p leasehold-mutants -- "$@"
+
 # Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
     @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"

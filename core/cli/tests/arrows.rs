@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-trace",
         ],
     ),
+    ("leasehold-mutants", &[]),
     ("leasehold-bench", &["leasehold-proto", "leasehold-node"]),
 ];
 
@@ -53,6 +54,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-sim",
             "leasehold-world",
             "leasehold-model",
+            "leasehold-mutants",
             "leasehold-bench",
         ],
     ),
@@ -64,11 +66,12 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-sim",
             "leasehold-world",
             "leasehold-model",
+            "leasehold-mutants",
             "leasehold-bench",
         ],
     ),
     // System calls.
-    ("rustix", &["leasehold-node", "leasehold-cli", "leasehold-bench"]),
+    ("rustix", &["leasehold-node", "leasehold-cli", "leasehold-mutants", "leasehold-bench"]),
 ];
 
 /// All that the protocol may name: both without `std`.

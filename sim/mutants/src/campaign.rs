@@ -1,0 +1,200 @@
+//! Every mutant through every layer that can see it.
+
+use crate::child::children_cpu_s;
+use crate::layer::{Bench, Effort, Layer, Outcome};
+use crate::ledger::{Key, Ledger, Row};
+use crate::mutant::Mutant;
+use crate::tree::{Sum, Tree};
+use anyhow::{Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+#[allow(clippy::disallowed_types)] // what it costs is for people
+use std::time::{Duration, Instant};
+
+/// Seeds of two repetitions are so far apart.
+const SEEDS_APART: u64 = 1_000_000;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// CPU seconds of a layer.
+    pub budget_s: u64,
+    /// Walks.
+    pub walks: u64,
+    /// Seeds of each scenario.
+    pub seeds: u64,
+    /// Repetitions of layers that draw.
+    pub repeat: u64,
+    /// Cores.
+    pub jobs: usize,
+}
+
+/// What became of one mutant, or of the tree without one.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Its name.
+    pub name: String,
+    /// Nothing is to be found: this is the tree as it stands.
+    pub control: bool,
+    /// The invariant or layer that is expected to notice.
+    pub caught_by: String,
+    /// Why nothing notices, if that is known.
+    pub explained: Option<String>,
+    /// What each layer said, in order.
+    pub rows: Vec<Row>,
+}
+
+impl Judged {
+    /// What kills it, its own unit tests aside.
+    pub fn kills(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.outcome == Outcome::Killed && row.layer != Layer::Tests)
+    }
+
+    /// A mutant is killed or explained; the control is not blamed.
+    pub fn is_fine(&self) -> bool {
+        let blamed = self.rows.iter().any(|row| row.outcome == Outcome::Killed);
+        match self.control {
+            true => !blamed,
+            false => self.explained.is_some() || self.kills().next().is_some(),
+        }
+    }
+}
+
+/// A tree, a ledger, and the layers to be asked.
+pub struct Campaign {
+    tree: Tree,
+    target: PathBuf,
+    digest: String,
+    ledger: Ledger,
+    layers: Vec<Layer>,
+    limits: Limits,
+    bar: ProgressBar,
+}
+
+impl Campaign {
+    /// Brings the copy up to date and opens the ledger.
+    pub fn begin(root: &Path, csv: &Path, mut layers: Vec<Layer>, limits: Limits) -> Result<Self> {
+        layers.sort_unstable();
+        layers.dedup();
+        let tree = Tree::open(root)?;
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+        bar.set_style(style.expect("the template is one"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let (target, digest) = (root.join("target/mutants"), tree.digest()?);
+        Ok(Campaign { tree, target, digest, ledger: Ledger::open(csv)?, layers, limits, bar })
+    }
+
+    /// The tree without a patch, in every scenario that a mutant names: whoever blames it cannot
+    /// be believed.
+    pub fn control(&mut self, mutants: &[Mutant]) -> Result<Judged> {
+        let name = "(none)".to_owned();
+        let apt: BTreeSet<&String> = mutants.iter().flat_map(|m| &m.scenarios).collect();
+        let apt: Vec<String> = apt.into_iter().cloned().collect();
+        let mut rows = Vec::new();
+        for layer in self.layers.clone() {
+            rows.extend(self.ask(layer, None, &apt)?);
+        }
+        let (caught_by, explained) = (String::new(), None);
+        let judged = Judged { name, control: true, caught_by, explained, rows };
+        let blamed = judged.rows.iter().find(|row| row.outcome == Outcome::Killed);
+        if let Some(row) = blamed {
+            self.say(&format!("{} blames the tree without a patch: {}", row.layer, row.says));
+        }
+        Ok(judged)
+    }
+
+    /// One mutant through the layers that can see it.
+    pub fn mutant(&mut self, mutant: &Mutant, until_killed: bool) -> Result<Judged> {
+        let mut judged = Judged {
+            name: mutant.name.clone(),
+            control: false,
+            caught_by: mutant.caught_by.clone(),
+            explained: mutant.explained.clone(),
+            rows: Vec::new(),
+        };
+        let layers: Vec<Layer> =
+            self.layers.iter().copied().filter(|layer| layer.sees(mutant)).collect();
+        ensure!(!mutant.files.is_empty(), "it changes nothing");
+        for layer in layers {
+            judged.rows.extend(self.ask(layer, Some(mutant), &mutant.scenarios)?);
+            if until_killed && judged.kills().next().is_some() {
+                break;
+            }
+        }
+        Ok(judged)
+    }
+
+    /// Asks a layer, as often as is wanted, and writes down what it said; what it said before
+    /// counts.
+    fn ask(&mut self, layer: Layer, mutant: Option<&Mutant>, apt: &[String]) -> Result<Vec<Row>> {
+        let repetitions = if layer.draws() { self.limits.repeat } else { 1 };
+        let mut rows = Vec::new();
+        for repetition in 0..repetitions {
+            let key = self.key(layer, mutant, repetition);
+            if let Some(known) = self.ledger.find(&key) {
+                rows.push(known.clone());
+                continue;
+            }
+            // One build serves all repetitions, and is counted with the first.
+            let build_cpu_s = match rows.is_empty() {
+                true => self.build(layer, mutant)?,
+                false => 0.0,
+            };
+            let row = self.judge(layer, apt, key, build_cpu_s)?;
+            self.ledger.append(&row)?;
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    fn key(&self, layer: Layer, mutant: Option<&Mutant>, repetition: u64) -> Key {
+        let mut patch = Sum::default();
+        patch.add(mutant.map_or("", |mutant| &mutant.text).as_bytes());
+        let name = mutant.map_or("(none)", |mutant| &mutant.name).to_owned();
+        Key { tree: self.digest.clone(), mutant: name, patch: patch.hex(), layer, repetition }
+    }
+
+    /// CPU seconds that the build took.
+    fn build(&self, layer: Layer, mutant: Option<&Mutant>) -> Result<f64> {
+        let name = mutant.map_or("(none)", |mutant| &mutant.name);
+        self.bar.set_message(format!("{name}: building for {layer}"));
+        self.tree.mend()?;
+        if let Some(mutant) = mutant {
+            self.tree.apply(&mutant.path)?;
+        }
+        let before = children_cpu_s()?;
+        layer.build(&self.bench(0))?;
+        Ok(children_cpu_s()? - before)
+    }
+
+    #[allow(clippy::disallowed_types)]
+    fn judge(&self, layer: Layer, apt: &[String], key: Key, build_cpu_s: f64) -> Result<Row> {
+        self.bar.set_message(format!("{}: {layer}", key.mutant));
+        let (began, before) = (Instant::now(), children_cpu_s()?);
+        let verdict = layer.judge(&self.bench(key.repetition), apt)?;
+        let cpu_s = children_cpu_s()? - before;
+        let row = Row::new(key, verdict, cpu_s, build_cpu_s, began.elapsed().as_secs_f64());
+        self.say(&row.to_string());
+        Ok(row)
+    }
+
+    fn bench(&self, repetition: u64) -> Bench<'_> {
+        let Limits { budget_s, walks, seeds, jobs, .. } = self.limits;
+        let first_seed = 1 + repetition * SEEDS_APART;
+        let effort = Effort { budget_s, walks, seeds, first_seed, jobs };
+        Bench { tree: self.tree.folder(), target: &self.target, effort }
+    }
+
+    /// Above the progress line, or alone where nobody watches one.
+    fn say(&self, words: &str) {
+        if self.bar.is_hidden() { eprintln!("{words}") } else { self.bar.println(words) }
+    }
+}
+
+impl Drop for Campaign {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

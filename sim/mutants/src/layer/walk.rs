@@ -1,0 +1,44 @@
+//! Random walks through World.
+
+use super::{Bench, Layer, Verdict, listen, named};
+use crate::child::{End, Said};
+use anyhow::{Result, bail};
+use std::process::Command;
+
+/// Walks until something is violated.
+pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
+    let effort = bench.effort;
+    let (first, walks) = (effort.first_seed, effort.walks);
+    let mut command = Command::new(Layer::Walk.program(bench, "walk"));
+    command.args(["--seed", &first.to_string(), "--seeds", &walks.to_string()]);
+    command.arg("--out").arg(bench.target.join("walks"));
+    let (end, verdict) = listen(bench, &mut command, String::new(), |said| match said {
+        Said::Out(line) => violated(line, first),
+        Said::Err(_) => None,
+    })?;
+    match (verdict, end) {
+        (Some(verdict), _) => Ok(verdict),
+        (None, End::Exited(status)) if status.success() => Ok(Verdict::survived(walks)),
+        (None, End::OutOfTime) => Ok(Verdict::out_of_time(0)),
+        (None, end) => bail!("the walks ended without a word: {end:?}"),
+    }
+}
+
+/// `seed 12: I3 no divergence ...`
+fn violated(line: &str, first: u64) -> Option<Verdict> {
+    let (seed, what) = line.strip_prefix("seed ")?.split_once(": ")?;
+    let seed: u64 = seed.parse().ok()?;
+    Some(Verdict::killed(named(what), format!("seed {seed}: {what}"), seed - first + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_is_read_with_its_seed() {
+        let verdict = violated("seed 12: I3 no divergence: bytes are gone", 10).unwrap();
+        assert_eq!((verdict.by.as_str(), verdict.tried), ("I3", 3));
+        assert_eq!(violated("12 walks, 4 steps, 0 violations", 10), None);
+    }
+}

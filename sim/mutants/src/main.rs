@@ -1,0 +1,96 @@
+//! `mutants`: breaks the core in one place at a time, and tells which layer of the testbed finds it.
+//! Exit codes: 0 every mutant was killed or is explained, 1 one is not or the unpatched tree was
+//! blamed, 2 the question itself was wrong (a patch that does not apply, a tree that does not build).
+//!
+//! Suggested order: `mutant` (a patch and its header), `tree` (the scratch copy), `layer` (who
+//! looks for bugs, and how), `child` (a process with a limit), `campaign` (all of it in order),
+//! `ledger` (what is known already), `table` (what a person reads).
+
+mod mutant;
+mod tree;
+mod layer;
+mod child;
+mod campaign;
+mod ledger;
+mod table;
+
+use anyhow::{Context, Result};
+use campaign::{Campaign, Limits};
+use clap::Parser;
+use layer::Layer;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Breaks the core in one place at a time, and tells which layer of the testbed finds it.
+#[derive(Parser)]
+#[command(name = "mutants", version, max_term_width = 100)]
+struct Args {
+    /// Only these mutants, by name; without it, all of scenarios/mutants
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these layers
+    #[arg(long, value_name = "LAYER", value_delimiter = ',')]
+    layers: Vec<Layer>,
+    /// CPU seconds that a layer may take for one mutant, its build aside
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    budget_s: u64,
+    /// Random walks at the most
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    walks: u64,
+    /// Seeds of each scenario at the most
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    seeds: u64,
+    /// Times that walks and simulated seeds are tried, each time with others
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeat: u64,
+    /// Cores for builds and for the model
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Go on to the next mutant as soon as one layer has killed this one
+    #[arg(long)]
+    until_killed: bool,
+    /// Where each layer's verdict is kept; what is there already, of the same tree and patch, is
+    /// not done again
+    #[arg(long, value_name = "FILE", default_value = "reports/out/mutants.csv")]
+    csv: PathBuf,
+    /// List the mutants and stop
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(fine) => ExitCode::from(u8::from(!fine)),
+        Err(error) => {
+            eprintln!("mutants: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: Args) -> Result<bool> {
+    let root = tree::root()?;
+    let mutants = mutant::load(&root.join("scenarios/mutants"), &args.only)?;
+    if args.list {
+        mutants.iter().for_each(|mutant| println!("{:<36} {}", mutant.name, mutant.breaks));
+        return Ok(true);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let limits = Limits {
+        budget_s: args.budget_s,
+        walks: args.walks,
+        seeds: args.seeds,
+        repeat: args.repeat.max(1),
+        jobs: args.jobs.unwrap_or(cores),
+    };
+    let layers = if args.layers.is_empty() { Layer::ALL.to_vec() } else { args.layers };
+    let mut campaign = Campaign::begin(&root, &args.csv, layers, limits)?;
+    let control = campaign.control(&mutants).context("the tree without a patch")?;
+    let mut verdicts = vec![control];
+    for mutant in &mutants {
+        let tried = campaign.mutant(mutant, args.until_killed);
+        verdicts.push(tried.with_context(|| mutant.name.clone())?);
+    }
+    print!("{}", table::of(&verdicts));
+    Ok(verdicts.iter().all(campaign::Judged::is_fine))
+}
