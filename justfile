@@ -23,6 +23,10 @@ swarm *ARGS:
 twice *ARGS:
     @cargo sim --release -- twice "$@"
 
+# Give a run's inputs to the machines once more and compare: `just sim --seed 7 --record T`, `just replay T`.
+replay *ARGS:
+    @cargo sim --release -- replay "$@"
+
 # Run many seeds of scenarios on all cores, a row each: `just sweep --seeds 0..500`.
 sweep *ARGS:
     @cargo sim --release -- sweep "$@"

@@ -8,7 +8,8 @@
 //! Suggested reading order: [`scenario`], [`drawn`], [`disk`], [`net`], [`ledger`] (what clients
 //! know and how reads are judged), then, under `cfg(madsim)`, the `timeline` that everything waits
 //! on, the `clock`s, the `cluster`, its `workload` and its `nemesis`, and the `run`. What many runs
-//! are good for: [`coverage`], [`sweep`], `shrink`.
+//! are good for: [`coverage`], [`sweep`], `shrink`. That a run is one of the machines and of nothing
+//! else: [`replay`].
 
 pub mod seed;
 
@@ -28,6 +29,7 @@ pub mod coverage;
 pub mod fingerprint;
 pub mod ledger;
 pub mod log;
+pub mod replay;
 pub mod summary;
 pub mod tally;
 pub mod trace;

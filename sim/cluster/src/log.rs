@@ -47,8 +47,10 @@ pub struct LogOptions {
     pub digests: bool,
     /// The text of these happenings.
     pub watch: Option<RangeInclusive<u64>>,
-    /// A record of everything.
+    /// A record of everything, for people.
     pub record: bool,
+    /// What every node was given and what it wanted, to be replayed.
+    pub tape: bool,
 }
 
 impl RunLog {

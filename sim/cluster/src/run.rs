@@ -7,6 +7,7 @@ use crate::drawn::Drawn;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
 use crate::nemesis::Nemesis;
+use crate::replay::Tape;
 use crate::scenario::{Kind, Scenario, Stop};
 use crate::seed::Seed;
 use crate::summary::Summary;
@@ -58,6 +59,8 @@ pub struct Outcome {
     pub recording: Option<Recording>,
     /// What clients asked and were told, if it was asked for.
     pub history: Option<History>,
+    /// What every node was given and wanted, if it was asked for.
+    pub tape: Option<Tape>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -102,7 +105,8 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     let (digests, lines) = state.log.take();
     let recording = state.recorder.take().map(Recorder::finish);
     let history = with_history.then(|| state.checkers.history().clone());
-    Outcome { summary, found: state.violation.take(), digests, lines, recording, history }
+    let (found, tape) = (state.violation.take(), state.tape.take());
+    Outcome { summary, found, digests, lines, recording, history, tape }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

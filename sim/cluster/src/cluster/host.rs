@@ -5,6 +5,7 @@ use super::watch::Watch;
 use crate::clock::{Rate, SimClock};
 use crate::disk::SimDisk;
 use crate::net::{Network, Parcel, SimOutbox};
+use crate::replay::Beginning;
 use crate::seed::Seed;
 use crate::timeline::Timeline;
 use leasehold_node::driver::{Clock, Driver, Storage};
@@ -152,7 +153,11 @@ impl Life {
         };
         let clock = around.clock(identity.node, self.host, self.number);
         let mut out = Effects::new();
-        let machine = Chunkserver::recover(&config, replicas, clock.now(), &mut out);
+        let now = clock.now();
+        around.watch.begins(identity.node, now, || {
+            Beginning::Chunkserver(config.clone(), replicas.clone())
+        });
+        let machine = Chunkserver::recover(&config, replicas, now, &mut out);
         let (storage, queue) = storage::queue();
         let inbox = around.begin(identity.node, machine, out, clock, storage, |_, _| {});
         Ok(storage::serve(self.disk, executor, queue, inbox, timer).await)
@@ -175,7 +180,11 @@ impl Life {
         let clock = around.clock(super::MASTER, self.host, self.number);
         around.watch.recovered(super::MASTER, &start.checkpoint);
         let mut out = Effects::new();
-        let machine = Master::recover(&config, start.checkpoint, clock.now(), &mut out);
+        let now = clock.now();
+        around.watch.begins(super::MASTER, now, || {
+            Beginning::Master(config.clone(), start.checkpoint.clone())
+        });
+        let machine = Master::recover(&config, start.checkpoint, now, &mut out);
         let (storage, queue) = storage::queue();
         let inbox = around.begin(super::MASTER, machine, out, clock, storage, |_, _| {});
         for input in start.inputs {

@@ -2,6 +2,7 @@
 
 use super::MASTER;
 use super::host::Surroundings;
+use crate::replay::Beginning;
 use leasehold_node::client::{Client, answers};
 use leasehold_node::driver::{Clock, Storage};
 use leasehold_proto::{ClientConfig, Effects, IoId, IoOp, NodeId, StateMachine};
@@ -45,7 +46,9 @@ pub async fn begin(machine: NodeHandle, around: &Surroundings, index: u64) -> Se
             ClientConfig { node, masters: vec![MASTER], constants: around.constants.clone() };
         let clock = around.clock(node, FIRST + index as usize, 1);
         let mut out = Effects::new();
-        let machine = leasehold_proto::Client::recover(&config, (), clock.now(), &mut out);
+        let now = clock.now();
+        around.watch.begins(node, now, || Beginning::Client(config.clone()));
+        let machine = leasehold_proto::Client::recover(&config, (), now, &mut out);
         let (answers, settler) = answers();
         let respond = move |id, answer| settler.settle(id, answer);
         let inbox = around.begin(node, machine, out, clock, NoStorage, respond);

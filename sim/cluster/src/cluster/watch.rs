@@ -6,6 +6,7 @@ use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
 use crate::log::{Happening, LogOptions, RunLog};
 use crate::net::Parcel;
+use crate::replay::{Beginning, Tape};
 use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
@@ -38,6 +39,8 @@ pub struct State {
     pub ledger: Ledger,
     /// Everything that happened, for people, if somebody asked for it.
     pub recorder: Option<Recorder>,
+    /// What every node was given and wanted, if somebody asked for it.
+    pub tape: Option<Tape>,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
     /// Which interesting states were reached.
@@ -73,6 +76,7 @@ impl Watch {
     ) -> Self {
         let state = State {
             recorder: options.record.then(|| Recorder::new(Box::new(Names))),
+            tape: options.tape.then(Tape::default),
             log: RunLog::new(options),
             clocks: Clocks::default(),
             checkers: Checkers::new(constants.clone()),
@@ -111,6 +115,13 @@ impl Watch {
         state.clocks.set(node, rate);
         state.note(rate.began_ns, node, &Happening::Outside("starts"));
         state.record(rate.began_ns, node, |recorder, at| recorder.life(at, Life::Starts));
+    }
+
+    /// A machine begins a life with this, at `now` of its clock.
+    pub fn begins(&self, node: NodeId, now: Time, beginning: impl FnOnce() -> Beginning) {
+        if let Some(tape) = &mut self.state().tape {
+            tape.begins(node, now, beginning());
+        }
     }
 
     /// A node's life ends.
@@ -341,6 +352,9 @@ impl<M> Observer<M> for NodeObserver {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.note(now, self.node, &Happening::Input(input));
+        if let Some(tape) = &mut state.tape {
+            tape.takes(self.node, clock, input);
+        }
         state.coverage.input(self.node, clock, input);
         if let Input::Request { id, op } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
@@ -351,6 +365,9 @@ impl<M> Observer<M> for NodeObserver {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.note(now, self.node, &Happening::Effect(effect));
+        if let Some(tape) = &mut state.tape {
+            tape.wants(self.node, clock, effect);
+        }
         state.coverage.effect(self.node, clock, effect);
         match effect {
             Effect::Observe(event) => state.event(now, self.node, event),

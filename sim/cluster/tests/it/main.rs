@@ -2,6 +2,7 @@
 #![cfg(madsim)]
 
 mod explains;
+mod replay;
 mod sweep;
 
 use leasehold_sim::run::{Asked, Outcome, run};

@@ -113,9 +113,10 @@ impl Layer {
     /// Builds what it needs.
     pub fn build(self, bench: &Bench<'_>) -> Result<()> {
         let arguments: &[&str] = match self {
-            Layer::Scripts | Layer::Walk | Layer::Model => {
-                &["build", "-p", "leasehold-world", "-p", "leasehold-model", "--bins"]
+            Layer::Scripts | Layer::Walk => {
+                &["build", "-p", "leasehold-world", "--bin", "script", "--bin", "walk"]
             }
+            Layer::Model => &["build", "-p", "leasehold-model", "--bin", "model"],
             Layer::Crash => &["test", "-p", "leasehold-store", "--test", "it", "--no-run"],
             Layer::Sim => &["build", "-p", "leasehold-sim", "--bin", "sim"],
             Layer::Tests => &crates::BUILD_CORE,

@@ -26,6 +26,9 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Make a failing seed small while it violates the same invariant
     Shrink(ShrinkArgs),
+    /// Give what is on a tape to machines of this build, and compare what they want; exit 1 at the
+    /// first difference
+    Replay(ReplayArgs),
     /// Run what standard input asks for: a worker of a sweep
     #[command(hide = true)]
     Work,
@@ -81,12 +84,22 @@ pub struct RunArgs {
     /// operation a line, and as Jepsen has it
     #[arg(long, value_name = "DIR")]
     pub history: Option<PathBuf>,
+    /// Write what every node was given and what it wanted to this file, for `sim replay`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]
     pub digests: Option<PathBuf>,
     /// Print the events of these numbers, FROM..TO
     #[arg(long, value_name = "FROM..TO", value_parser = range)]
     pub events: Option<Range<u64>>,
+}
+
+#[derive(ClapArgs)]
+pub struct ReplayArgs {
+    /// A file that `sim run --record` wrote, with this build or with another
+    #[arg(value_name = "FILE")]
+    pub tape: PathBuf,
 }
 
 #[derive(ClapArgs)]

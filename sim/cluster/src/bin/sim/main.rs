@@ -5,6 +5,8 @@ mod args;
 #[cfg(madsim)]
 mod history;
 #[cfg(madsim)]
+mod replay;
+#[cfg(madsim)]
 mod report;
 #[cfg(madsim)]
 mod run;
@@ -30,6 +32,7 @@ fn main() -> std::process::ExitCode {
         Command::Twice(args) => twice::twice(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Shrink(args) => shrink::shrink(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Work => work::work(),
     };
     result.unwrap_or_else(|error| {

@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::history;
+use crate::replay;
 use crate::report::{self, Verdict};
 use crate::say::say;
 use crate::traces::Explained;
@@ -81,6 +82,7 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
+    asked.log.tape = args.record.is_some();
     asked.history = args.history.is_some();
     asked.progress = if args.json { None } else { report::progress(scenario) };
     let outcome = report::measured(scenario, seed, asked);
@@ -89,6 +91,9 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     if let Some(path) = &args.digests {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    }
+    if let (Some(path), Some(tape)) = (&args.record, &outcome.tape) {
+        replay::record(path, tape)?;
     }
     if let (Some(folder), Some(history)) = (&args.history, &outcome.history) {
         let written = history::write(folder, history);

@@ -2,6 +2,7 @@
 
 use crate::report::{self, Verdict};
 use anyhow::{Context, Result, bail};
+use leasehold_sim::replay::{Tape, conform};
 use leasehold_sim::run::{Asked, Outcome as RunOutcome};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+/// What a run violates whose machines do something else when they are given the same once more.
+pub const REPLAY: &str = "replay";
 
 /// What a worker is asked for: a JSON line each.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +24,9 @@ pub struct Order {
     pub scenario: String,
     /// The seed.
     pub seed: u64,
+    /// Whether the run's inputs are given to machines once more, and their effects compared.
+    #[serde(default)]
+    pub replayed: bool,
 }
 
 /// Answers each order on standard input with a report on standard output, until there are no more.
@@ -27,14 +34,27 @@ pub fn work() -> Result<ExitCode> {
     for line in std::io::stdin().lines() {
         let order: Order = serde_json::from_str(&line?).context("an order")?;
         let scenario = Scenario::parse(&order.name, &order.scenario)?;
-        let outcome = report::measured(&scenario, Seed(order.seed), Asked::default());
-        let mut answer = serde_json::to_string(&report_of(&scenario, outcome))?;
+        let mut asked = Asked::default();
+        asked.log.tape = order.replayed;
+        let mut outcome = report::measured(&scenario, Seed(order.seed), asked);
+        let tape = outcome.tape.take();
+        let mut report = report_of(&scenario, outcome);
+        if let Some(Err(difference)) = tape.filter(|_| report.outcome == Outcome::Ok).map(differs) {
+            report.outcome = Outcome::Violated;
+            report.invariant = Some(REPLAY.to_owned());
+            report.detail = difference;
+        }
+        let mut answer = serde_json::to_string(&report)?;
         answer.push('\n');
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(answer.as_bytes())?;
         stdout.flush()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn differs(tape: Tape) -> Result<(), String> {
+    conform(&tape).map(|_| ()).map_err(|difference| difference.to_string())
 }
 
 fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {

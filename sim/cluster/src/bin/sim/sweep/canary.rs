@@ -14,7 +14,8 @@ pub fn sings() -> Result<Result<u64, String>> {
     let scenario = Scenario::parse(NAME, TEXT)?;
     let mut worker = Worker::start()?;
     for seed in 0..scenario.seeds_max {
-        let order = Order { name: NAME.to_owned(), scenario: TEXT.to_owned(), seed };
+        let order =
+            Order { name: NAME.to_owned(), scenario: TEXT.to_owned(), seed, replayed: false };
         if worker.ask(&order)?.outcome == Outcome::Shown {
             return Ok(Ok(seed));
         }

@@ -7,7 +7,7 @@ mod print;
 mod tally;
 
 use crate::args::SweepArgs;
-use crate::work::{Order, Worker};
+use crate::work::{Order, REPLAY, Worker};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_sim::scenario::Scenario;
@@ -108,7 +108,7 @@ impl Sweep {
     }
 
     /// Runs a job, and once more in a new process if it is one of those; that one's fingerprint,
-    /// if it is another.
+    /// if it is another. The second run's inputs are replayed too, and what differs is its report.
     fn carry_out(
         &self,
         job: &Job,
@@ -127,7 +127,11 @@ impl Sweep {
         if !job.twice {
             return Ok((report, None));
         }
+        let order = Order { replayed: true, ..order };
         let again = Worker::start()?.ask(&order).context("the second run of a seed")?;
+        if again.invariant.as_deref() == Some(REPLAY) {
+            return Ok((again, None));
+        }
         let unlike = again.fingerprint != report.fingerprint;
         Ok((report, unlike.then_some(again.fingerprint)))
     }
@@ -135,7 +139,7 @@ impl Sweep {
     fn order(&self, job: &Job) -> Order {
         let variant = &self.variants[job.variant];
         let scenario = variant.scenario.to_toml();
-        Order { name: variant.name.clone(), scenario, seed: job.seed }
+        Order { name: variant.name.clone(), scenario, seed: job.seed, replayed: false }
     }
 }
 

@@ -1,0 +1,104 @@
+//! What every node of a run was given, and what it wanted.
+
+use crate::fingerprint::Fingerprint;
+use leasehold_proto::{
+    ChunkserverConfig, ClientConfig, Effect, Input, MasterConfig, MasterState, NodeId, Replicas,
+    Time,
+};
+use std::hash::Hasher;
+
+/// What a life begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// A master's, with its newest checkpoint.
+    Master(MasterConfig, MasterState),
+    /// A chunkserver's, with what is durable of its replicas.
+    Chunkserver(ChunkserverConfig, Replicas),
+    /// A client's.
+    Client(ClientConfig),
+}
+
+/// An effect that a machine wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// As it was.
+    Live(Effect),
+    /// As a file tells of it.
+    Told {
+        /// 64 bits over all of it.
+        digest: u64,
+        /// For people.
+        text: String,
+    },
+}
+
+/// Something that happened at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A life begins; it wants what follows up to its first input.
+    Begins(Box<Beginning>),
+    /// It takes an input, and wants what follows.
+    Takes(Input),
+    /// It wants this.
+    Wants(Wanted),
+}
+
+/// What happened at which node, and when by its own clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where.
+    pub node: NodeId,
+    /// By the node's own clock.
+    pub now: Time,
+    /// What.
+    pub what: What,
+}
+
+/// A whole run, in the order in which it happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tape(pub Vec<Entry>);
+
+impl Tape {
+    /// A life begins.
+    pub fn begins(&mut self, node: NodeId, now: Time, beginning: Beginning) {
+        self.0.push(Entry { node, now, what: What::Begins(Box::new(beginning)) });
+    }
+
+    /// An input is taken.
+    pub fn takes(&mut self, node: NodeId, now: Time, input: &Input) {
+        self.0.push(Entry { node, now, what: What::Takes(input.clone()) });
+    }
+
+    /// An effect is wanted.
+    pub fn wants(&mut self, node: NodeId, now: Time, effect: &Effect) {
+        let what = What::Wants(Wanted::Live(effect.clone()));
+        self.0.push(Entry { node, now, what });
+    }
+}
+
+impl Wanted {
+    /// Is it this effect?
+    #[must_use]
+    pub fn is(&self, effect: &Effect) -> bool {
+        match self {
+            Wanted::Live(wanted) => wanted == effect,
+            Wanted::Told { digest: told, .. } => *told == digest(effect),
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Wanted::Live(effect) => format!("{effect:?}"),
+            Wanted::Told { text, .. } => text.clone(),
+        }
+    }
+}
+
+/// 64 bits over an effect, its bulk data included; the same in every build.
+pub(super) fn digest(effect: &Effect) -> u64 {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.feed(effect);
+    fingerprint.finish()
+}
