@@ -28,6 +28,8 @@ pub struct Limits {
     pub repeat: u64,
     /// Cores.
     pub jobs: usize,
+    /// Nothing is tried that is not known.
+    pub known: bool,
 }
 
 /// What became of one mutant, or of the tree without one.
@@ -130,17 +132,24 @@ impl Campaign {
     /// counts.
     fn ask(&mut self, layer: Layer, mutant: Option<&Mutant>, apt: &[String]) -> Result<Vec<Row>> {
         let repetitions = if layer.draws() { self.limits.repeat } else { 1 };
-        let mut rows = Vec::new();
+        let (mut rows, mut built) = (Vec::new(), false);
         for repetition in 0..repetitions {
             let key = self.key(layer, mutant, repetition);
-            if let Some(known) = self.ledger.find(&key) {
+            let known = match self.limits.known {
+                true => self.ledger.find_in_any_tree(&key),
+                false => self.ledger.find(&key),
+            };
+            if let Some(known) = known {
                 rows.push(known.clone());
                 continue;
             }
+            if self.limits.known {
+                break;
+            }
             // One build serves all repetitions, and is counted with the first.
-            let build_cpu_s = match rows.is_empty() {
-                true => self.build(layer, mutant)?,
-                false => 0.0,
+            let build_cpu_s = match std::mem::replace(&mut built, true) {
+                true => 0.0,
+                false => self.build(layer, mutant)?,
             };
             let row = self.judge(layer, apt, key, build_cpu_s)?;
             self.ledger.append(&row)?;
@@ -157,13 +166,10 @@ impl Campaign {
     }
 
     /// CPU seconds that the build took.
-    fn build(&self, layer: Layer, mutant: Option<&Mutant>) -> Result<f64> {
+    fn build(&mut self, layer: Layer, mutant: Option<&Mutant>) -> Result<f64> {
         let name = mutant.map_or("(none)", |mutant| &mutant.name);
         self.bar.set_message(format!("{name}: building for {layer}"));
-        self.tree.mend()?;
-        if let Some(mutant) = mutant {
-            self.tree.apply(&mutant.path)?;
-        }
+        self.tree.set(mutant.map(|mutant| mutant.path.as_path()))?;
         let before = children_cpu_s()?;
         layer.build(&self.bench(0))?;
         Ok(children_cpu_s()? - before)

@@ -116,6 +116,11 @@ impl Ledger {
         self.rows.iter().find(|row| row.is(key))
     }
 
+    /// The last verdict on this patch, whatever the rest of the tree was.
+    pub fn find_in_any_tree(&self, key: &Key) -> Option<&Row> {
+        self.rows.iter().rev().find(|row| row.is(&Key { tree: row.tree.clone(), ..key.clone() }))
+    }
+
     /// Adds one: it is in the file when this returns.
     pub fn append(&mut self, row: &Row) -> Result<()> {
         let begins = !self.path.exists();
@@ -153,5 +158,8 @@ mod tests {
         assert_eq!(again.find(&key("a", "1")), Some(&one));
         assert_eq!(again.find(&key("b", "1")).map(|row| row.cpu_s), Some(0.5));
         assert_eq!(again.find(&key("a", "2")), None, "another patch is another mutant");
+        let elsewhere = Key { tree: "u".to_owned(), ..key("a", "1") };
+        assert_eq!(again.find(&elsewhere), None);
+        assert_eq!(again.find_in_any_tree(&elsewhere), Some(&one));
     }
 }

@@ -53,6 +53,9 @@ struct Args {
     /// not done again
     #[arg(long, value_name = "FILE", default_value = "reports/out/mutants.csv")]
     csv: PathBuf,
+    /// Try nothing: print what the ledger knows of these patches, in this tree or in an earlier one
+    #[arg(long)]
+    known: bool,
     /// List the mutants and stop
     #[arg(long)]
     list: bool,
@@ -82,6 +85,7 @@ fn run(args: Args) -> Result<bool> {
         seeds: args.seeds,
         repeat: args.repeat.max(1),
         jobs: args.jobs.unwrap_or(cores),
+        known: args.known,
     };
     let layers = if args.layers.is_empty() { Layer::ALL.to_vec() } else { args.layers };
     let mut campaign = Campaign::begin(&root, &args.csv, layers, limits)?;

@@ -11,6 +11,8 @@ use std::process::Command;
 pub struct Tree {
     root: PathBuf,
     folder: PathBuf,
+    /// The patch that is applied, if one is.
+    broken_by: Option<PathBuf>,
 }
 
 /// The top folder of the project.
@@ -22,8 +24,9 @@ pub fn root() -> Result<PathBuf> {
 impl Tree {
     /// Makes the copy, or brings an older one up to date.
     pub fn open(root: &Path) -> Result<Self> {
-        let tree = Tree { root: root.to_owned(), folder: root.join("target/mutants/tree") };
-        fs::create_dir_all(&tree.folder)?;
+        let (root, folder) = (root.to_owned(), root.join("target/mutants/tree"));
+        fs::create_dir_all(&folder)?;
+        let mut tree = Tree { root, folder, broken_by: None };
         tree.mend()?;
         Ok(tree)
     }
@@ -34,7 +37,8 @@ impl Tree {
     }
 
     /// Makes the copy like the project again: what a patch changed, and what changed since.
-    pub fn mend(&self) -> Result<()> {
+    pub fn mend(&mut self) -> Result<()> {
+        self.broken_by = None;
         let files = self.files()?;
         for file in &files {
             let (from, to) = (self.root.join(file), self.folder.join(file));
@@ -47,8 +51,22 @@ impl Tree {
         remove_others(&self.folder, &self.folder, &files)
     }
 
+    /// Has the copy be like the project but for this patch, or for none. What is so already is not
+    /// touched: a file that is written anew is built anew.
+    pub fn set(&mut self, patch: Option<&Path>) -> Result<()> {
+        if self.broken_by.as_deref() == patch {
+            return Ok(());
+        }
+        self.mend()?;
+        if let Some(patch) = patch {
+            self.apply(patch)?;
+            self.broken_by = Some(patch.to_owned());
+        }
+        Ok(())
+    }
+
     /// Applies a patch; an error says that it is not of this tree.
-    pub fn apply(&self, patch: &Path) -> Result<()> {
+    fn apply(&self, patch: &Path) -> Result<()> {
         // Within a repository git would look for the patch's files at the repository's top.
         let above = self.folder.parent().expect("the copy stands in a folder");
         let applied = Command::new("git")
@@ -154,14 +172,18 @@ mod tests {
     #[test]
     fn a_copy_is_broken_and_mended_and_the_rest_keeps_its_time() {
         let (project, patch) = project();
-        let tree = Tree::open(project.path()).unwrap();
-        let read = |name: &str| fs::read_to_string(tree.folder().join(name)).unwrap();
-        let time = |name: &str| fs::metadata(tree.folder().join(name)).unwrap().modified().unwrap();
+        let mut tree = Tree::open(project.path()).unwrap();
+        let folder = tree.folder().to_owned();
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let time = |name: &str| fs::metadata(folder.join(name)).unwrap().modified().unwrap();
         let before = time("core/b.txt");
-        tree.apply(&patch).unwrap();
+        tree.set(Some(&patch)).unwrap();
         assert_eq!(read("core/a.txt"), "one\nthree\n");
         assert_eq!(fs::read_to_string(project.path().join("core/a.txt")).unwrap(), "one\ntwo\n");
-        tree.mend().unwrap();
+        let broken = time("core/a.txt");
+        tree.set(Some(&patch)).unwrap();
+        assert_eq!(time("core/a.txt"), broken, "what is broken already is not broken again");
+        tree.set(None).unwrap();
         assert_eq!(read("core/a.txt"), "one\ntwo\n");
         assert_eq!(time("core/b.txt"), before);
     }
@@ -170,15 +192,15 @@ mod tests {
     fn a_patch_of_another_tree_is_an_error() {
         let (project, patch) = project();
         fs::write(project.path().join("core/a.txt"), "something else\n").unwrap();
-        let tree = Tree::open(project.path()).unwrap();
-        let error = tree.apply(&patch).unwrap_err().to_string();
+        let mut tree = Tree::open(project.path()).unwrap();
+        let error = tree.set(Some(&patch)).unwrap_err().to_string();
         assert!(error.starts_with("the patch does not apply"), "{error}");
     }
 
     #[test]
     fn what_the_project_drops_the_copy_drops() {
         let (project, _) = project();
-        let tree = Tree::open(project.path()).unwrap();
+        let mut tree = Tree::open(project.path()).unwrap();
         let before = tree.digest().unwrap();
         fs::remove_file(project.path().join("core/b.txt")).unwrap();
         tree.mend().unwrap();
