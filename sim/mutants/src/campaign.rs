@@ -134,7 +134,7 @@ impl Campaign {
         let repetitions = if layer.draws() { self.limits.repeat } else { 1 };
         let (mut rows, mut built) = (Vec::new(), false);
         for repetition in 0..repetitions {
-            let key = self.key(layer, mutant, repetition);
+            let key = self.key(layer, mutant, apt, repetition);
             let known = match self.limits.known {
                 true => self.ledger.find_in_any_tree(&key),
                 false => self.ledger.find(&key),
@@ -158,9 +158,11 @@ impl Campaign {
         Ok(rows)
     }
 
-    fn key(&self, layer: Layer, mutant: Option<&Mutant>, repetition: u64) -> Key {
+    /// Of the tree without a patch the scenarios are all that verdicts may differ in.
+    fn key(&self, layer: Layer, mutant: Option<&Mutant>, apt: &[String], repetition: u64) -> Key {
+        let apt = if layer == Layer::Sim { apt.join(" ") } else { String::new() };
         let mut patch = Sum::default();
-        patch.add(mutant.map_or("", |mutant| &mutant.text).as_bytes());
+        patch.add(mutant.map_or(&apt, |mutant| &mutant.essence).as_bytes());
         let name = mutant.map_or("(none)", |mutant| &mutant.name).to_owned();
         Key { tree: self.digest.clone(), mutant: name, patch: patch.hex(), layer, repetition }
     }

@@ -21,8 +21,9 @@ pub struct Mutant {
     pub explained: Option<String>,
     /// The files that it changes.
     pub files: Vec<String>,
-    /// Header and patch as they stand.
-    pub text: String,
+    /// All that a verdict depends on: the scenarios and the changes, but neither the words of the
+    /// header nor the numbers of lines, which other changes of the core move.
+    pub essence: String,
 }
 
 /// Every line of a header begins with one of these, or goes on with the line before.
@@ -55,6 +56,7 @@ impl Mutant {
         let (breaks, caught_by) = (needed("Breaks")?, needed("Caught by")?);
         needed("Source")?;
         let scenarios = header.remove("Scenarios").unwrap_or_default();
+        let essence = essence(&scenarios, &text[begins..]);
         let files: Vec<String> = text[begins..]
             .lines()
             .filter_map(|line| line.strip_prefix("+++ b/"))
@@ -71,7 +73,7 @@ impl Mutant {
             scenarios: scenarios.split_whitespace().map(str::to_owned).collect(),
             explained: header.remove("Explained"),
             files,
-            text,
+            essence,
         })
     }
 
@@ -79,6 +81,11 @@ impl Mutant {
     pub fn touches(&self, below: &str) -> bool {
         self.files.iter().any(|file| file.starts_with(below))
     }
+}
+
+fn essence(scenarios: &str, diff: &str) -> String {
+    let lines = diff.lines().map(|line| if line.starts_with("@@ ") { "@@" } else { line });
+    [scenarios].into_iter().chain(lines).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn fields(header: &str) -> Result<BTreeMap<&str, String>> {
@@ -124,6 +131,17 @@ mod tests {
         assert_eq!(mutant.scenarios, ["fast/wipes", "restart/power"]);
         assert!(mutant.touches("core/proto/") && !mutant.touches("core/store/"));
         assert_eq!(mutant.explained, None);
+    }
+
+    #[test]
+    fn words_and_line_numbers_do_not_count() {
+        let essence = |header: &str, hunk: &str| {
+            let text = format!("{header}\nSource: s\nCaught by: I1\n{DIFF}{hunk}\n-a\n+b\n");
+            Mutant::parse(Path::new("x.patch"), text).unwrap().essence
+        };
+        let one = essence("Breaks: a", "@@ -1,2 +3,4 @@ fn a");
+        assert_eq!(one, essence("Breaks: b", "@@ -5,2 +7,4 @@ fn a"));
+        assert_ne!(one, essence("Breaks: a\nScenarios: fast/wipes", "@@ -1,2 +3,4 @@ fn a"));
     }
 
     #[test]
