@@ -67,6 +67,7 @@ pub mod time;
 pub mod config;
 pub mod payload;
 pub mod ranges;
+pub mod paged;
 pub mod refusal;
 pub mod replica;
 pub mod io;

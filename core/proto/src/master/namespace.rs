@@ -5,10 +5,10 @@ use super::query::info;
 use super::state::{ChunkRecord, MasterState, Node, NodeBody};
 use crate::ids::{ChunkHandle, FileId};
 use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange};
+use crate::paged::PagedMap;
 use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Bytes in a path at the most, as Linux's `PATH_MAX`.
@@ -80,7 +80,7 @@ impl MasterState {
         let answer = match change {
             MetadataChange::Create { path, spec, mtime_ms } => self.create(path, *spec, *mtime_ms),
             MetadataChange::Mkdir { path, mtime_ms } => {
-                let body = NodeBody::Directory(BTreeMap::new());
+                let body = NodeBody::Directory(PagedMap::new());
                 self.make(path, Node { mtime_ms: *mtime_ms, body })
             }
             MetadataChange::Rename { from, to } => self.rename(from, to).map(|replaced| {
@@ -125,7 +125,7 @@ impl MasterState {
         self.directories += u64::from(matches!(node.body, NodeBody::Directory(_)));
         let answer = MetadataAnswer::File(info(file, &node));
         self.nodes.insert(file, node);
-        self.names_mut(parent).insert(name.to_owned(), file);
+        self.names_mut(parent).insert(name.into(), file);
         Ok(answer)
     }
 
@@ -151,7 +151,7 @@ impl MasterState {
             self.check_replaces(is_directory, replaced)?;
         }
         self.names_mut(from_parent).remove(from_name);
-        self.names_mut(to_parent).insert(to_name.to_owned(), file);
+        self.names_mut(to_parent).insert(to_name.into(), file);
         Ok(replaced.and_then(|replaced| self.discard(replaced)))
     }
 
@@ -229,7 +229,7 @@ impl MasterState {
         Ok((chunk, true))
     }
 
-    fn names_mut(&mut self, directory: FileId) -> &mut BTreeMap<String, FileId> {
+    fn names_mut(&mut self, directory: FileId) -> &mut PagedMap<Box<str>, FileId> {
         let node = self.nodes.get_mut(&directory).expect("resolved before");
         match &mut node.body {
             NodeBody::Directory(names) => names,

@@ -4,8 +4,9 @@ use super::namespace::Path;
 use super::state::{ChunkRecord, MasterState, Node, NodeBody};
 use crate::ids::{ChunkHandle, FileId};
 use crate::metadata::{FileInfo, FileKind, FileSpec};
+use crate::paged::PagedMap;
 use crate::refusal::Refusal;
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -49,9 +50,10 @@ impl MasterState {
     ) -> Result<(Vec<(String, FileInfo)>, bool), Refusal> {
         let names = self.names(self.resolve(&Path::parse(path)?)?)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = names.range::<str, _>((from, Bound::Unbounded));
-        let entry = |(name, id): (&String, &FileId)| (name.clone(), info(*id, &self.nodes[id]));
-        let entries = rest.by_ref().take(limit).map(entry).collect();
+        let mut rest = names.range_from::<str>(from);
+        let first = rest.by_ref().take(limit);
+        let entries = first.map(|(name, id)| (String::from(&**name), info(*id, &self.nodes[id])));
+        let entries = entries.collect();
         Ok((entries, rest.next().is_some()))
     }
 
@@ -119,7 +121,7 @@ impl MasterState {
         Ok(at)
     }
 
-    pub(super) fn names(&self, directory: FileId) -> Result<&BTreeMap<String, FileId>, Refusal> {
+    pub(super) fn names(&self, directory: FileId) -> Result<&PagedMap<Box<str>, FileId>, Refusal> {
         match &self.nodes.get(&directory).ok_or(Refusal::NotFound)?.body {
             NodeBody::Directory(names) => Ok(names),
             NodeBody::File { .. } => Err(Refusal::NotADirectory),

@@ -5,9 +5,10 @@ use crate::ids::{
 };
 use crate::log::{Command, LogEntry, Member};
 use crate::metadata::{FileSpec, MetadataAnswer};
+use crate::paged::PagedMap;
 use crate::refusal::Refusal;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,7 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NodeBody {
     /// Names, in order.
-    Directory(BTreeMap<String, FileId>),
+    Directory(PagedMap<Box<str>, FileId>),
     /// Holds chunks.
     File {
         /// Fixed at creation.
@@ -92,13 +93,13 @@ pub struct MasterState {
     /// Handed out next; never reused.
     pub next_chunk: ChunkHandle,
     /// Files and directories; `FileId(1)` is the root.
-    pub nodes: BTreeMap<FileId, Node>,
+    pub nodes: PagedMap<FileId, Node>,
     /// How many of them are directories, the root included.
     pub directories: u64,
     /// The files that are `trashed`.
     pub trash: BTreeSet<FileId>,
     /// Chunks.
-    pub chunks: BTreeMap<ChunkHandle, ChunkRecord>,
+    pub chunks: PagedMap<ChunkHandle, ChunkRecord>,
     /// Chunkservers.
     pub servers: BTreeMap<NodeId, ServerRecord>,
     /// Clients.
@@ -159,16 +160,16 @@ impl MasterState {
     /// The state before the first entry: a root directory.
     #[must_use]
     pub fn new(sessions_max: u32) -> Self {
-        let root = Node { mtime_ms: 0, body: NodeBody::Directory(BTreeMap::new()) };
+        let root = Node { mtime_ms: 0, body: NodeBody::Directory(PagedMap::new()) };
         MasterState {
             applied: LogIndex(0),
             epoch: Epoch(0),
             next_file: Self::ROOT.next(),
             next_chunk: ChunkHandle(1),
-            nodes: BTreeMap::from([(Self::ROOT, root)]),
+            nodes: [(Self::ROOT, root)].into_iter().collect(),
             directories: 1,
             trash: BTreeSet::new(),
-            chunks: BTreeMap::new(),
+            chunks: PagedMap::new(),
             servers: BTreeMap::new(),
             sessions: BTreeMap::new(),
             sessions_max,

@@ -7,6 +7,7 @@ use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus,
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 impl Master {
     pub(super) fn cluster_status(&self, now: Time) -> ClusterStatus {
@@ -55,7 +56,8 @@ impl Master {
 
     pub(super) fn chunk_statuses(&self, now: Time, from: ChunkHandle) -> MetadataAnswer {
         let limit = self.constants().list_entries_max as usize;
-        let mut rest = self.state.chunks.range(from..).map(|(chunk, _)| *chunk);
+        let mut rest =
+            self.state.chunks.range_from(Bound::Included(&from)).map(|(chunk, _)| *chunk);
         let chunks: Vec<ChunkStatus> = rest
             .by_ref()
             .filter(|chunk| !self.state.is_trashed(self.state.chunks[chunk].file))
