@@ -166,4 +166,17 @@ mod tests {
         let sentences: std::collections::BTreeSet<_> = mutants.iter().map(|m| &m.breaks).collect();
         assert_eq!(sentences.len(), mutants.len());
     }
+
+    /// A change of the core must not leave a mutant behind.
+    #[test]
+    fn the_mutants_of_the_project_fit_its_tree() {
+        let project = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        for mutant in load(&project.join("scenarios/mutants"), &[]).unwrap() {
+            let mut git = std::process::Command::new("git");
+            let check = git.current_dir(project).args(["apply", "--check"]).arg(&mutant.path);
+            let checked = check.output().expect("git runs");
+            let said = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{}: {said}", mutant.name);
+        }
+    }
 }
