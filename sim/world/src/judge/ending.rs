@@ -4,7 +4,7 @@ use super::past::{Past, as_index};
 use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
-use crate::node::Node;
+use crate::node::{Machine, Node};
 use crate::show::op_name;
 use leasehold_proto::master::state::{Configuration, NodeBody};
 use leasehold_proto::metadata::FileSpec;
@@ -80,8 +80,9 @@ fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Vi
     Ok(())
 }
 
-/// Every chunk is at its target, all of it on servers that are up and reconciled.
-pub(super) fn converged(cluster: &Cluster) -> Result<(), Violation> {
+/// Every chunk is at its target, if it is `repaired`, all of it on servers that are up and
+/// reconciled.
+pub(super) fn converged(cluster: &Cluster, repaired: bool) -> Result<(), Violation> {
     let Some(state) = cluster.namespace() else {
         return Err(violation("I10", "convergence: no master is up".into()));
     };
@@ -96,11 +97,35 @@ pub(super) fn converged(cluster: &Cluster) -> Result<(), Violation> {
         if config.members.iter().all(|member| spoilt(cluster.node(member.node))) {
             continue;
         }
-        if config.members.len() < target {
+        if repaired && config.members.len() < target {
             return short(format!("has {} of {target} replicas", config.members.len()));
         }
         if let Some(what) = unfit(cluster, *chunk, config) {
             return short(what);
+        }
+    }
+    Ok(())
+}
+
+/// Nobody waits: no member has promised more than is configured, no client is without an answer.
+pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
+    let Some(state) = cluster.namespace() else { return Ok(()) };
+    for (id, node) in cluster.nodes() {
+        if let Some(Machine::Client(client)) = &node.machine
+            && client.outstanding() > 0
+        {
+            let what = format!("convergence: {} waits for an answer", name(cluster, *id));
+            return Err(violation("I10", what));
+        }
+        for (chunk, replica) in &node.disk.replicas().live {
+            let config = state.chunks.get(chunk).and_then(|record| record.config.as_ref());
+            let Some(config) = config else { continue };
+            let member = config.members.iter().any(|member| member.node == *id);
+            if member && replica.promised > config.version {
+                let (who, promised) = (name(cluster, *id), replica.promised);
+                let what = format!("convergence: {who} promised {promised} of {chunk}, and waits");
+                return Err(violation("I10", what));
+            }
         }
     }
     Ok(())

@@ -183,7 +183,17 @@ impl Judge {
     /// I10, if it has not.
     pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         self.count("I10");
-        ending::converged(cluster)
+        ending::converged(cluster, true)
+    }
+
+    /// What keeps a cluster whose faults have ended from being done, if anything does: bytes (I4),
+    /// a replica that does not fit, a change under way or a client without an answer (I10); and,
+    /// if chunks are `repaired`, one below its target. Asked while the run goes on, and not counted.
+    #[must_use]
+    pub fn missing(&self, cluster: &Cluster, repaired: bool) -> Option<Violation> {
+        let durable = ending::durable(cluster, &self.pasts);
+        let converged = durable.and_then(|()| ending::converged(cluster, repaired));
+        converged.and_then(|()| ending::settled(cluster)).err()
     }
 
     fn past(&mut self, chunk: ChunkHandle) -> &mut Past {

@@ -112,7 +112,7 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
 }
 
 /// The names of all rules, in the order of [`Rules`].
-const RULES: [&str; 19] = [
+const RULES: [&str; 20] = [
     "wait_out_old_lease",
     "granter_allows_for_drift",
     "lease_counts_from_question",
@@ -127,6 +127,7 @@ const RULES: [&str; 19] = [
     "learner_is_complete",
     "reconcile_both_sides",
     "operation_table",
+    "refuse_forgotten",
     "read_rechecks_lease",
     "read_waits_for_overlap",
     "verify_checksums",
