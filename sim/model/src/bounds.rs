@@ -19,7 +19,8 @@ pub struct Bounds {
     pub crashing: Vec<NodeId>,
     /// Disks that are full when something is written.
     pub full_disks: u8,
-    /// Messages that arrive a second time; None: each arrives as often as it likes.
+    /// Messages that arrive a second time; None: each arrives as often as it likes. If they are
+    /// counted, one that is sent while its like is in flight is lost.
     pub repeats: Option<u8>,
     /// Who looks at its clock late, as if it stood still: every other node does so on time.
     pub late: Vec<NodeId>,
@@ -27,12 +28,14 @@ pub struct Bounds {
     pub prompt_disks: bool,
     /// The log commits at once what a leader proposes that nobody can depose any more.
     pub prompt_log: bool,
+    /// Missing replicas are not replaced: how they are is another model's.
+    pub no_repair: bool,
     /// No Prepare is made for a version above this.
     pub version_max: u64,
 }
 
 /// What is left of the bounds in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Left {
     /// None: for ever.
     pub ticks: Option<u8>,
@@ -81,10 +84,11 @@ impl fmt::Display for Bounds {
             write!(f, ", {count} {what}")?;
         }
         write!(f, ", versions to {}", self.version_max)?;
-        for (prompt, what) in [(self.prompt_disks, "disks"), (self.prompt_log, "log")] {
-            f.write_str(if prompt { ", prompt " } else { "" })?;
-            f.write_str(if prompt { what } else { "" })?;
-        }
-        Ok(())
+        let words = [
+            (self.prompt_disks, "prompt disks"),
+            (self.prompt_log, "prompt log"),
+            (self.no_repair, "no repair"),
+        ];
+        words.iter().filter(|(said, _)| *said).try_for_each(|(_, word)| write!(f, ", {word}"))
     }
 }

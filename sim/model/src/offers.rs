@@ -24,7 +24,7 @@ pub(crate) fn offers(space: &Space, state: &State, steps: &mut Vec<Step>) {
     let cluster = &state.cluster;
     for (id, envelope) in cluster.net().flying() {
         let arrives = cluster.nodes().get(&envelope.to).is_some_and(|node| node.runs());
-        if arrives && !(space.pruned && is_idle_talk(cluster, id)) {
+        if arrives && !(space.reductions.idle_talk && is_idle_talk(cluster, id)) {
             steps.push(Step::Do(Action::Deliver(id)));
             if state.left.repeats > 0 {
                 steps.push(Step::Do(Action::Duplicate(id)));
@@ -77,7 +77,7 @@ fn of_a_node(space: &Space, state: &State, id: NodeId, node: &Node, steps: &mut 
             if state.left.leads > 0 {
                 steps.push(Step::Do(Action::Lead(id)));
             }
-            if !space.pruned || is_leading(node) {
+            if !space.reductions.depose_who_acts || is_leading(node) {
                 steps.push(Step::Do(Action::Depose(id)));
             }
         }
@@ -99,7 +99,7 @@ fn may_persist(space: &Space, state: &State, id: NodeId, pending: &PendingIo) ->
         IoOp::ConfirmLeadership | IoOp::Read { .. } => false,
         _ => {
             let crashes = state.left.crashes > 0 && space.bounds.crashing.contains(&id);
-            crashes || !space.pruned
+            crashes || !space.reductions.persist_before_crash
         }
     }
 }
@@ -132,17 +132,20 @@ fn is_idle_talk(cluster: &Cluster, id: MessageId) -> bool {
 ///   come to lead, a confirmation that comes late is a question that arrived late.
 /// - `prompt_disks` and `prompt_log` are bounds: what they leave out is another model's.
 pub(crate) fn at_once(space: &Space, cluster: &Cluster, leads_left: u8) -> Option<Action> {
+    let reduced = space.reductions.at_once;
     let settled = leads_left == 0;
     for (id, node) in cluster.nodes().iter().filter(|(_, node)| node.runs()) {
         let leads = cluster.log().leader() == Some(*id);
-        if node.due_at().is_some_and(|at| at <= cluster.now()) && !space.bounds.late.contains(id) {
+        let due = node.due_at().is_some_and(|at| at <= cluster.now());
+        if reduced && due && !space.bounds.late.contains(id) {
             return Some(Action::Wake(*id));
         }
-        if node.master().is_some() && !is_leading(node) && node.learned < cluster.log().last() {
+        let lags = node.master().is_some() && node.learned < cluster.log().last();
+        if reduced && lags && !is_leading(node) {
             return Some(Action::Learn(*id));
         }
         let prompt = |op: &IoOp| match op {
-            IoOp::ConfirmLeadership => leads && settled,
+            IoOp::ConfirmLeadership => reduced && leads && settled,
             IoOp::Propose { .. } => leads && settled && space.bounds.prompt_log,
             IoOp::Read { .. } => false,
             _ => space.bounds.prompt_disks,

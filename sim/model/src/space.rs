@@ -1,16 +1,16 @@
 //! World as a stateright model: where runs begin, what can happen next, what it leads to.
 
 use crate::bounds::Bounds;
-use crate::canon::Canon;
-use crate::digest::{self, Sight};
+use crate::digest::{Identity, Sight};
 use crate::offers;
+use crate::reductions::Reductions;
 use crate::state::State;
-use leasehold_proto::{ChunkVersion, Constants, Message, NodeId, Operation, RequestId};
+use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, Operation, RequestId};
 use leasehold_world::cluster::Happening;
 use leasehold_world::judge::Judge;
+use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};
 use leasehold_world::{Action, Cluster, Violation};
-use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,8 +60,8 @@ pub struct Space {
     pub tick: Duration,
     /// How states are told apart.
     pub sight: Sight,
-    /// Steps that lead nowhere new are left out.
-    pub pruned: bool,
+    /// What is left out because it leads nowhere new.
+    pub reductions: Reductions,
 }
 
 impl Space {
@@ -94,21 +94,21 @@ impl Space {
             bounds,
             tick,
             sight: Sight { reduced: true, horizon_ns },
-            pruned: true,
+            reductions: Reductions::ALL,
         };
         let starts = scripts.iter().zip(&stages).zip(0..);
         space.starts = starts.map(|((script, stage), n)| space.start(script, stage, n)).collect();
         Ok(space)
     }
 
-    /// The same without any reduction: every number as it is, every step offered.
+    /// The same with other reductions than all.
     #[must_use]
-    pub fn unreduced(mut self) -> Self {
-        self.sight.reduced = false;
-        self.pruned = false;
+    pub fn reduced(mut self, reductions: Reductions) -> Self {
+        self.sight.reduced = reductions.relative;
+        self.reductions = reductions;
         for start in &mut self.starts {
             let sight = self.sight;
-            start.state = digested(&sight, start.state.clone(), None);
+            start.state = sight.identify(start.state.clone(), None);
         }
         self
     }
@@ -126,11 +126,9 @@ impl Space {
             asked: 0,
             start,
             violation: world.violation().cloned().map(Arc::new),
-            digest: 0,
-            node_digests: Vec::new(),
-            other_digests: (0, 0),
+            identity: Identity::default(),
         };
-        let state = digested(&self.sight, state, None);
+        let state = self.sight.identify(state, None);
         Start { script: script.to_string(), state, last_request: stage.last_request() }
     }
 
@@ -160,12 +158,54 @@ impl Space {
         if self.beyond(&last.cluster, &next.cluster) {
             return None;
         }
-        Some(digested(&self.sight, next, Some(last)))
+        if !matches!(step, Step::Do(Action::Duplicate(_))) {
+            lose_repeats(&last.cluster, &mut next.cluster);
+        }
+        Some(self.sight.identify(next, Some(last)))
+    }
+
+    /// The steps of a run, by their places among those that each state offers.
+    #[must_use]
+    pub fn along(&self, start: usize, places: &[usize]) -> Vec<Step> {
+        let (mut state, mut taken) = (self.starts[start].state.clone(), Vec::new());
+        for place in places {
+            let mut steps = Vec::new();
+            self.steps(&state, &mut steps);
+            let step = steps.swap_remove(*place);
+            state = self.after(&state, &step).expect("somebody came this way");
+            taken.push(step);
+        }
+        taken
+    }
+
+    /// One action and nothing that follows by itself.
+    ///
+    /// # Errors
+    /// What it shows not to hold.
+    pub(crate) fn next(&self, last: &State, action: Action) -> Result<State, Violation> {
+        let mut next = last.clone();
+        let mut seen = Vec::new();
+        match applied(&mut next.cluster, action, &mut seen, |_| None) {
+            Ok(()) => watch(&mut next, &seen),
+            Err(Applied::Impossible) => unreachable!("the schedule does what is possible"),
+            Err(Applied::Assertion(detail)) => {
+                return Err(Violation { invariant: "assertion", detail });
+            }
+        }
+        match &next.violation {
+            Some(violation) => Err((**violation).clone()),
+            None => Ok(self.sight.identify(next, Some(last))),
+        }
+    }
+
+    /// The state as its healing begins.
+    pub(crate) fn healing(&self, state: &State) -> State {
+        self.sight.identify(state.quieted(), Some(state))
     }
 
     /// What follows a step by itself.
     pub(crate) fn at_once(&self, cluster: &Cluster, leads_left: u8) -> Option<Action> {
-        if self.pruned { offers::at_once(self, cluster, leads_left) } else { None }
+        offers::at_once(self, cluster, leads_left)
     }
 
     /// What a step does in World; a request that is made is noted.
@@ -196,6 +236,21 @@ impl Space {
     #[must_use]
     pub fn beginnings(&self) -> Vec<State> {
         self.starts.iter().map(|start| start.state.clone()).collect()
+    }
+}
+
+/// Where repeats are counted, one that is sent while its like is in flight would be one that nobody
+/// counted.
+fn lose_repeats(last: &Cluster, next: &mut Cluster) {
+    let newest = last.net().newest();
+    let like = |id: MessageId, envelope: &Envelope| {
+        next.net().flying().any(|(other, e)| other < id && e == envelope)
+    };
+    let sent = next.net().flying().rev().take_while(|(id, _)| *id > newest);
+    let lost: Vec<MessageId> =
+        sent.filter(|(id, envelope)| like(*id, envelope)).map(|(id, _)| id).collect();
+    if !lost.is_empty() {
+        next.forget_messages(|id| lost.contains(&id));
     }
 }
 
@@ -277,59 +332,4 @@ fn watch(next: &mut State, seen: &[Happening]) {
         judged = judged.and_then(|()| judge.observe(&next.cluster, happening));
     }
     next.violation = judged.err().map(Arc::new);
-}
-
-/// Gives a state its identity, and takes out messages that are the same as others in it.
-fn digested(sight: &Sight, mut state: State, last: Option<&State>) -> State {
-    let cluster = &state.cluster;
-    let epochs = digest::epochs(cluster);
-    let same_time = last.is_some_and(|last| last.cluster.now() == cluster.now());
-    let unchanged = |id: &NodeId, place: usize| {
-        let last = last.filter(|_| same_time)?;
-        let same = Arc::ptr_eq(last.cluster.nodes().get(id)?, cluster.nodes().get(id)?);
-        same.then(|| last.node_digests[place])
-    };
-    let ids = cluster.nodes().keys().enumerate();
-    let digests = ids.map(|(place, id)| {
-        unchanged(id, place).unwrap_or_else(|| (*id, sight.node(cluster, *id, &epochs)))
-    });
-    state.node_digests = digests.collect();
-    let messages = messages(sight, &mut state.cluster, &epochs);
-    let mut canon = Canon::new(None);
-    for (_, digest) in &state.node_digests {
-        canon.word(*digest);
-    }
-    let log = sight.log(&state.cluster, &epochs);
-    state.other_digests = (messages, log);
-    canon.word(messages);
-    canon.word(log);
-    state.judge.hash(&mut canon);
-    (state.left, state.asked, state.violation.is_some()).hash(&mut canon);
-    if !sight.reduced {
-        canon.word(state.cluster.now());
-    }
-    state.digest = canon.finish();
-    state
-}
-
-/// All messages as a bag: neither their order nor their names are part of the state. Where a message
-/// stays in flight, one that is the same as another adds nothing and goes.
-fn messages(sight: &Sight, cluster: &mut Cluster, epochs: &[u64]) -> u64 {
-    let ids: Vec<_> = cluster.net().flying().map(|(id, _)| id).collect();
-    let mut digests: Vec<_> =
-        ids.into_iter().map(|id| (sight.message(cluster, id, epochs), id)).collect();
-    if !cluster.net().keeps() {
-        return digests.iter().fold(0_u64, |sum, (digest, _)| sum.wrapping_add(*digest));
-    }
-    digests.sort_unstable();
-    let mut twins = Vec::new();
-    digests.dedup_by(|later, first| {
-        let same = later.0 == first.0;
-        twins.extend(same.then_some(later.1));
-        same
-    });
-    if !twins.is_empty() {
-        cluster.forget_messages(|id| twins.contains(&id));
-    }
-    digests.iter().fold(0_u64, |sum, (digest, _)| sum.wrapping_add(*digest))
 }

@@ -1,7 +1,9 @@
 //! A state of the search.
 
 use crate::bounds::Left;
-use leasehold_proto::NodeId;
+use crate::canon::Canon;
+use crate::digest::Identity;
+use leasehold_world::fair;
 use leasehold_world::judge::Judge;
 use leasehold_world::{Cluster, Violation};
 use std::hash::{Hash, Hasher};
@@ -26,16 +28,12 @@ pub struct State {
     pub start: u8,
     /// What did not hold. Nothing follows after it.
     pub violation: Option<Arc<Violation>>,
-    pub(crate) digest: u64,
-    /// By node; what a step does not touch is not hashed again.
-    pub(crate) node_digests: Vec<(NodeId, u64)>,
-    /// Of the messages, and of the log.
-    pub(crate) other_digests: (u64, u64),
+    pub(crate) identity: Identity,
 }
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
+        self.digest() == other.digest()
     }
 }
 
@@ -43,16 +41,31 @@ impl Eq for State {}
 
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write_u64(self.digest);
+        hasher.write_u64(self.digest());
     }
 }
 
 impl State {
+    /// Its identity.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.identity.whole
+    }
+
     /// The digests that the state's own is made of, by the name of what each is of.
     #[must_use]
     pub fn parts(&self) -> Vec<(String, u64)> {
-        let nodes = self.node_digests.iter().map(|(id, digest)| (format!("{id}"), *digest));
-        let rest = [("messages", self.other_digests.0), ("log", self.other_digests.1)];
+        let name = |id| fair::name(&self.cluster, id);
+        let nodes = self.identity.nodes.iter().map(|(id, digest)| (name(*id), *digest));
+        let (mut budget, mut judge) = (Canon::new(None), Canon::new(None));
+        (self.left, self.asked).hash(&mut budget);
+        self.judge.hash(&mut judge);
+        let rest = [
+            ("messages", self.identity.net),
+            ("log", self.identity.log),
+            ("judge", judge.finish()),
+            ("what may happen yet", budget.finish()),
+        ];
         nodes.chain(rest.map(|(name, digest)| (name.to_string(), digest))).collect()
     }
 }

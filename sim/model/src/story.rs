@@ -4,12 +4,14 @@
 //! the run delivers again is duplicated before it is delivered, and one that it does not deliver
 //! stays where it is.
 
+use crate::heal;
 use crate::search::Found;
 use crate::space::{Space, Step};
 use leasehold_proto::{Envelope, IoId, NodeId};
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{Golden, ScriptError, Stage};
 use leasehold_world::{Action, Cluster, Failure, World, fair, show};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One thing that happened, in terms that do not depend on how messages are kept.
@@ -31,7 +33,8 @@ pub fn script(space: &Space, found: &Found, title: &str) -> Result<Golden, Scrip
     let start = &space.starts[found.start];
     let stage = Stage::set(&start.script)?;
     let deeds = deeds(space, found);
-    let lines = Teller { world: stage.world().clone(), space }.lines(&deeds);
+    let teller = Teller { world: stage.world().clone(), space };
+    let lines = teller.lines(&deeds, found.after_healing);
     let lines = lines.map_err(|what| ScriptError { line: 0, what })?;
     let text = format!(
         "# violates {}\n# {title}\n{}{}\n",
@@ -85,7 +88,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn lines(mut self, deeds: &[Deed]) -> Result<Vec<String>, String> {
+    fn lines(mut self, deeds: &[Deed], heals: bool) -> Result<Vec<String>, String> {
         let mut lines = Vec::new();
         for (place, deed) in deeds.iter().enumerate() {
             if self.world.violation().is_some() {
@@ -112,7 +115,28 @@ impl Teller<'_> {
                 }
             }
         }
+        if heals {
+            self.heal(&mut lines)?;
+        }
         Ok(lines)
+    }
+
+    /// The faults end, and everything is given its time.
+    fn heal(&mut self, lines: &mut Vec<String>) -> Result<(), String> {
+        let flying = self.world.cluster().net().flying();
+        let links: BTreeSet<(NodeId, NodeId)> = flying.map(|(_, e)| (e.from, e.to)).collect();
+        for (from, to) in links {
+            let cluster = self.world.cluster();
+            let (from, to) = (fair::name(cluster, from), fair::name(cluster, to));
+            lines.push(format!("drop all {from}->{to}"));
+        }
+        for action in heal::cure(self.world.cluster()) {
+            lines.push(self.line(&action)?);
+            self.act(action)?;
+        }
+        lines.push(format!("run {}s", heal::WITHIN.as_secs()));
+        lines.push("check".into());
+        Ok(())
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {
@@ -193,6 +217,7 @@ impl Teller<'_> {
             Action::Depose(node) => format!("depose {}", name(node)),
             Action::Crash(node) => format!("crash {}", name(node)),
             Action::Restart(node) => format!("restart {}", name(node)),
+            Action::Heal => "heal".into(),
             Action::Surface(place) => format!("surface{}", nth(*place)),
             other => return Err(format!("no model does {other:?}")),
         })

@@ -1,47 +1,39 @@
 //! Append and retry (I8): a record is on its way to its primary. Its answer is lost, the client asks
 //! again, a member crashes; the record stands once.
 
-use super::{Named, Size, TIMELESS, begin};
+use super::{Named, Negative, Size, TIMELESS, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
 /// This model.
-pub const MODEL: Named =
-    Named { name: "append-retry", about: "I3 I4 I8", from: Size::Small, space };
+pub const MODEL: Named = Named {
+    name: "append-retry",
+    about: "I3 I4 I8",
+    from: Size::Small,
+    negatives: &[
+        Negative::small("operation_table", "I8", "append_twice"),
+        Negative::healed("acknowledge_after_all", "I4", "acknowledged_by_one"),
+    ],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
     let repeats = 1;
     let (ticks, crashes, version_max) = match size {
-        Size::Small => (1, 0, 1),
+        Size::Smallest | Size::Small => (1, 0, 1),
         Size::Medium => (2, 1, 2),
         Size::Large => (3, 1, 3),
     };
     let crashing = vec![names::server(1), names::server(2)];
     let bounds = Bounds { ticks: Some(ticks), crashes, crashing, ..Bounds::default() };
-    Bounds { version_max, prompt_log: true, repeats: Some(repeats), ..bounds }
+    Bounds { version_max, prompt_log: true, no_repair: true, repeats: Some(repeats), ..bounds }
 }
 
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=1 chunkservers=2 clients=1 replicas=2 {TIMELESS}");
-    let rest = "run 2h\na create /f\nrun\na append /f \"1\"\nrun\n";
+    let rest = "run 30s\na create /f\nrun\na append /f \"1\"\nrun\n";
     let menu = ["a append /f \"2\""];
-    begin(&cluster, Rules { repair: false, ..rules }, rest, &menu, bounds(size))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{finds, holds};
-    use super::*;
-
-    #[test]
-    fn within_the_bounds_nothing_is_violated() {
-        holds(&MODEL);
-    }
-
-    #[test]
-    fn a_retry_that_is_not_recognised_is_found() {
-        finds(&MODEL, Rules { operation_table: false, ..Rules::default() }, "I8");
-    }
+    begin(&cluster, rules, rest, &menu, bounds(size))
 }

@@ -2,18 +2,24 @@
 //! come back and is ordered to delete; a member dies, so that it is wanted again, and the order is
 //! still on its way.
 
-use super::{Named, Size, TIMED, begin};
+use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
 /// This model.
-pub const MODEL: Named = Named { name: "garbage", about: "I4 I7", from: Size::Small, space };
+pub const MODEL: Named = Named {
+    name: "garbage",
+    about: "I4 I7",
+    from: Size::Small,
+    negatives: &[Negative::small("delete_names_version", "I7", "late_delete")],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
     let repeats = u8::from(size > Size::Small);
     let (ticks, version_max) = match size {
-        Size::Small => (0, 5),
+        Size::Smallest | Size::Small => (0, 5),
         Size::Medium => (1, 5),
         Size::Large => (2, 6),
     };
@@ -31,20 +37,4 @@ fn space(size: Size, rules: Rules) -> Space {
     let rest = "run 2s\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n1\nrun 8s\n\
                 hold m->n1 DeleteReplica\nrestart n1\ncrash n3\nrun until RepairBegan\nshow messages\n";
     begin(&cluster, rules, rest, &[], bounds(size))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{finds, holds};
-    use super::*;
-
-    #[test]
-    fn within_the_bounds_nothing_is_violated() {
-        holds(&MODEL);
-    }
-
-    #[test]
-    fn an_order_that_names_no_version_is_found() {
-        finds(&MODEL, Rules { delete_names_version: false, ..Rules::default() }, "I7");
-    }
 }

@@ -1,19 +1,29 @@
 //! A learner joins while its source may restart and a write goes on (I3, I4, I5): a member is lost,
 //! a spare server has been ordered to copy the chunk.
 
-use super::{Named, Size, TIMELESS, begin};
+use super::{Named, Negative, Size, TIMELESS, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
 /// This model.
-pub const MODEL: Named = Named { name: "learner", about: "I3 I4 I5", from: Size::Small, space };
+pub const MODEL: Named = Named {
+    name: "learner",
+    about: "I3 I4 I5",
+    from: Size::Small,
+    negatives: &[
+        Negative::healed("repair", "I10", "never_at_its_target"),
+        Negative::healed("learner_is_complete", "I10", "learner_never_whole"),
+        Negative::healed("acknowledge_after_all", "I4", "acknowledged_before_the_learner"),
+    ],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
     let repeats = u8::from(size > Size::Small);
     let (ticks, crashes, version_max) = match size {
-        Size::Small => (0, 0, 3),
+        Size::Smallest | Size::Small => (0, 0, 3),
         Size::Medium => (1, 1, 3),
         Size::Large => (2, 1, 4),
     };
@@ -24,19 +34,11 @@ fn bounds(size: Size) -> Bounds {
 
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=1 chunkservers=2 spares=1 clients=1 replicas=2 {TIMELESS}");
-    let rest = "run 2h\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n1\nrun 4h\nrestart n3\n\
-                run until RepairBegan\n";
-    let menu = ["a write /f 0 \"2\""];
-    begin(&cluster, rules, rest, &menu, bounds(size))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::holds;
-    use super::*;
-
-    #[test]
-    fn within_the_bounds_nothing_is_violated() {
-        holds(&MODEL);
-    }
+    let until = if rules.repair { "run until RepairBegan" } else { "run 2s" };
+    let rest = format!(
+        "run 30s\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n1\nrun 60s\na write /f 0 \"2\"\n\
+                run\nrestart n3\n{until}\n"
+    );
+    let menu = ["a write /f 0 \"3\""];
+    begin(&cluster, rules, &rest, &menu, bounds(size))
 }

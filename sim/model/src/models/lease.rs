@@ -2,42 +2,38 @@
 //! asks for its lease again and again. Servers are counted as dead and come back, configurations
 //! change, and the log's leader changes while the old one still hears everybody.
 
-use super::{Named, Size, TIMED, begin};
+use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
 /// This model.
-pub const MODEL: Named = Named { name: "lease", about: "I1 I2", from: Size::Small, space };
+pub const MODEL: Named = Named {
+    name: "lease",
+    about: "I1 I2",
+    from: Size::Small,
+    negatives: &[
+        Negative::small("wait_out_old_lease", "I1", "lease_not_waited_out"),
+        Negative::small("prepare_ends_lease", "I1", "prepared_and_still_primary"),
+    ],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
     let (ticks, leads, version_max) = match size {
+        Size::Smallest => (Some(1), 0, 2),
         Size::Small => (Some(3), 0, 2),
         Size::Medium => (Some(4), 0, 2),
         Size::Large => (Some(6), 1, 3),
     };
     let (prompt_disks, prompt_log) = (true, true);
-    Bounds { ticks, leads, version_max, prompt_disks, prompt_log, ..Bounds::default() }
+    let no_repair = true;
+    let bounds = Bounds { ticks, leads, version_max, no_repair, ..Bounds::default() };
+    Bounds { prompt_disks, prompt_log, ..bounds }
 }
 
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED}");
     let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\n";
-    begin(&cluster, Rules { repair: false, ..rules }, rest, &[], bounds(size))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{finds, holds};
-    use super::*;
-
-    #[test]
-    fn within_the_bounds_nothing_is_violated() {
-        holds(&MODEL);
-    }
-
-    #[test]
-    fn a_configuration_that_does_not_wait_for_the_old_lease_is_found() {
-        finds(&MODEL, Rules { wait_out_old_lease: false, ..Rules::default() }, "I1");
-    }
+    begin(&cluster, rules, rest, &[], bounds(size))
 }

@@ -1,24 +1,27 @@
 //! The models by name: where each begins, what bounds it, and what it proves within that.
 
 pub mod lease;
+pub mod drift;
 pub mod renewals;
 pub mod split_brain;
 pub mod reconfiguration;
 pub mod append_retry;
 pub mod learner;
 pub mod garbage;
-#[cfg(test)]
-mod testing;
+mod negative;
 
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
+pub use negative::Negative;
 use std::fmt;
 use std::time::Duration;
 
 /// How large a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Size {
+    /// For checking the reductions: finite without any.
+    Smallest,
     /// All models together within a minute.
     Small,
     /// Within ten minutes.
@@ -30,6 +33,7 @@ pub enum Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Size::Smallest => "smallest",
             Size::Small => "small",
             Size::Medium => "medium",
             Size::Large => "large",
@@ -46,6 +50,8 @@ pub struct Named {
     pub about: &'static str,
     /// Smaller sizes leave this model out: what there is of it does not fit their time.
     pub from: Size,
+    /// What it finds without a rule.
+    pub negatives: &'static [Negative],
     /// The model of that size, with these rules in force.
     pub space: fn(Size, Rules) -> Space,
 }
@@ -53,6 +59,7 @@ pub struct Named {
 /// Every model.
 pub const ALL: &[Named] = &[
     lease::MODEL,
+    drift::MODEL,
     renewals::MODEL,
     split_brain::MODEL,
     reconfiguration::MODEL,
@@ -65,13 +72,14 @@ pub const ALL: &[Named] = &[
 /// is a second.
 pub(crate) const TIMED: &str = "lease=3s renew=1s heartbeat=1s dead-after=2s repair-delay=10h";
 
-/// Only what is asked again is asked again within the hour.
-pub(crate) const TIMELESS: &str = "lease=30h renew=10h heartbeat=1h dead-after=2h repair-delay=0s";
+/// Only what is asked again is asked again within the few seconds that such a model has.
+pub(crate) const TIMELESS: &str =
+    "lease=30s renew=10s heartbeat=10s dead-after=20s repair-delay=0s";
 
 /// What every model's cluster shares.
 const SPANS: &str = "clocks=100s retry=1s grace=1s backoff-min=1s backoff-max=1s margin=0ms \
-                     rho=0ppm idle=100h silent-after=100h stalled-after=100h timeout=100h \
-                     repair-stalled-after=100h trash=100h quarantine=100h";
+                     rho=0ppm idle=100h timeout=100h trash=100h quarantine=100h \
+                     silent-after=20s stalled-after=40s repair-stalled-after=20s";
 
 /// How far true time goes at once.
 const TICK: Duration = Duration::from_secs(1);
@@ -84,9 +92,24 @@ pub(crate) fn begin(
     menu: &[&str],
     bounds: Bounds,
 ) -> Space {
+    begin_at(cluster, rules, &[rest], menu, bounds)
+}
+
+/// A model's space with several beginnings.
+pub(crate) fn begin_at(
+    cluster: &str,
+    rules: Rules,
+    rests: &[&str],
+    menu: &[&str],
+    bounds: Bounds,
+) -> Space {
+    let rules = Rules { repair: rules.repair && !bounds.no_repair, ..rules };
     let names = leasehold_world::script::rules_left_out(rules);
     let without =
         if names.is_empty() { String::new() } else { format!(" without={}", names.join(",")) };
-    let script = format!("# An hour stands for never.\ncluster {cluster} {SPANS}{without}\n{rest}");
-    Space::new(&[script], menu, bounds, TICK).expect("the model's own script runs")
+    let script = |rest: &&str| {
+        format!("# An hour stands for never.\ncluster {SPANS} {cluster}{without}\n{rest}")
+    };
+    let scripts: Vec<String> = rests.iter().map(script).collect();
+    Space::new(&scripts, menu, bounds, TICK).expect("the model's own script runs")
 }

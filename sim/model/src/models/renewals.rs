@@ -1,35 +1,53 @@
-//! Two renewals across a leader change (I1, I2): the log has a new leader while questions of the
-//! primary wait at the old one, which was not told and still hears everybody.
+//! Renewals across a leader change (I1, I2): the log has a new leader, which one server hears, while
+//! the primary's question waits at the old leader, which was not told and goes on hearing it.
 
-use super::{Named, Size, TIMED, begin};
+use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
 /// This model.
-pub const MODEL: Named = Named { name: "renewals", about: "I1 I2", from: Size::Large, space };
+pub const MODEL: Named = Named {
+    name: "renewals",
+    about: "I1 I2",
+    from: Size::Small,
+    negatives: &[
+        Negative::small("wait_out_old_lease", "I1", "renewed_by_the_deposed"),
+        Negative::small("lease_counts_from_question", "I1", "renewal_that_came_late"),
+    ],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
-    let repeats = Some(u8::from(size > Size::Small));
-    let (ticks, version_max) = match size {
-        Size::Small => (1, 2),
-        Size::Medium => (2, 2),
-        Size::Large => (6, 3),
+    let (ticks, leads) = match size {
+        Size::Smallest | Size::Small => (3, 0),
+        Size::Medium => (4, 0),
+        Size::Large => (5, 1),
     };
-    let (prompt_disks, prompt_log) = (true, true);
-    Bounds {
-        ticks: Some(ticks),
-        version_max,
-        prompt_disks,
-        prompt_log,
-        repeats,
-        ..Bounds::default()
-    }
+    let (prompt_disks, prompt_log, no_repair) = (true, true, true);
+    let bounds = Bounds { ticks: Some(ticks), leads, version_max: 2, ..Bounds::default() };
+    Bounds { prompt_disks, prompt_log, no_repair, ..bounds }
 }
 
+/// The first question's confirmation began while its leader led; those of later ones begin after.
+/// Small: a partition, with the old leader and the primary on one side. Medium: the other server
+/// is heard by both leaders. Large: whoever sends is heard, or not, as it happens.
 fn space(size: Size, rules: Rules) -> Space {
-    let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED}");
-    let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\n\
-                hold io m1 ConfirmLeadership\nrun 1s\nlead m2\n";
-    begin(&cluster, Rules { repair: false, ..rules }, rest, &[], bounds(size))
+    // The old leader goes on with the configuration that it has, and prolongs its lease.
+    let patient = "dead-after=20s";
+    let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED} {patient}");
+    let cuts = match size {
+        Size::Smallest | Size::Small => "cut n2 m2\ncut n1 m1\ncut n1 n2\n",
+        Size::Medium => "cut n2 m2\ncut n1 n2\n",
+        Size::Large => "",
+    };
+    let rest = format!(
+        "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\n{cuts}\
+         advance 1s\nwake m1\nwake n2\ndeliver n2->m1 Heartbeat\ndeliver n2->m1 Report\n\
+         deliver m1->n2 ReportTaken\ndeliver n2->m1 AskLease\n\
+         lead m2\nio m2 Propose\nwake n1\ndeliver n1->m2 Heartbeat\n\
+         deliver m2->n1 RegisterAgain\ndeliver n1->m2 Register\nio m2 Propose\n\
+         deliver m2->n1 Registered\ndeliver n1->m2 Report\ndeliver m2->n1 ReportTaken\n"
+    );
+    begin(&cluster, rules, &rest, &[], bounds(size))
 }

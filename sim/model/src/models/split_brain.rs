@@ -1,32 +1,52 @@
-//! Split brain (I1, I3, I6): the primary stands still or is cut off for as long as it likes while
-//! another is made, one client writes there, and another reads where it read before.
+//! Split brain (I1, I3, I6): the primary stands still, or is cut off with a client of its own, for
+//! as long as it likes, while another is made, for which another client's write waits. Who reads and
+//! writes at the old one reads nothing that is not so, and is promised nothing.
 
-use super::{Named, Size, TIMED, begin};
+use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
 /// This model.
-pub const MODEL: Named = Named { name: "split-brain", about: "I1 I3 I6", from: Size::Large, space };
+pub const MODEL: Named = Named {
+    name: "split-brain",
+    about: "I1 I3 I6",
+    from: Size::Small,
+    negatives: &[
+        Negative::small("acknowledge_after_all", "I3", "acknowledged_by_one_side"),
+        Negative::small("read_waits_for_overlap", "I6", "read_of_one_side"),
+    ],
+    space,
+};
 
 fn bounds(size: Size) -> Bounds {
-    let repeats = Some(u8::from(size > Size::Small));
-    let (ticks, leads, version_max) = match size {
-        Size::Small => (1, 0, 2),
-        Size::Medium => (2, 0, 2),
-        Size::Large => (3, 1, 3),
+    let ticks = match size {
+        Size::Smallest | Size::Small => 2,
+        Size::Medium => 3,
+        Size::Large => 4,
     };
-    let late = vec![names::server(2)];
-    let (prompt_disks, prompt_log) = (true, true);
-    let bounds = Bounds { ticks: Some(ticks), leads, version_max, ..Bounds::default() };
-    Bounds { late, prompt_disks, prompt_log, repeats, ..bounds }
+    let bounds = Bounds { ticks: Some(ticks), version_max: 2, ..Bounds::default() };
+    let (prompt_disks, prompt_log, no_repair) = (true, true, true);
+    let late = if size <= Size::Small { Vec::new() } else { vec![names::server(2)] };
+    let repeats = Some(0);
+    Bounds { late, prompt_disks, prompt_log, no_repair, repeats, ..bounds }
 }
 
+/// Small: a partition, with the old primary and client b on one side. Medium: the servers hear
+/// each other. Large: whoever sends is heard, or not, as it happens.
 fn space(size: Size, rules: Rules) -> Space {
-    let cluster = format!("masters=2 chunkservers=2 clients=2 replicas=2 {TIMED}");
-    let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\nb open /f\nrun\n\
-                b read /f 0 1\nrun\ncut n2 m1\ncut n2 m2\ncut n2 n1\nrun until ChangeBegan\nheal\n";
-    let menu = ["a write /f 0 \"y\"", "b read /f 0 1"];
-    begin(&cluster, Rules { repair: false, ..rules }, rest, &menu, bounds(size))
+    let cluster = format!("masters=1 chunkservers=2 clients=2 replicas=2 {TIMED}");
+    let sides = "cut n2 m\ncut n2 a\ncut b m\ncut b n1\n";
+    let cuts = match size {
+        Size::Smallest | Size::Small => format!("{sides}cut n1 n2\n"),
+        Size::Medium => sides.to_string(),
+        Size::Large => String::new(),
+    };
+    let rest = format!(
+        "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\nb open /f\nrun\n\
+         b read /f 0 1\nrun\n{cuts}a write /f 0 \"y\"\nrun 2s\n"
+    );
+    let menu = ["b write /f 0 \"z\"", "b read /f 0 1"];
+    begin(&cluster, rules, &rest, &menu, bounds(size))
 }
