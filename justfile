@@ -51,13 +51,21 @@ walk *ARGS:
 lease-boundary *ARGS:
     @cargo run --release -q -p leasehold-world --bin lease_boundary -- "$@"
 
-# Search every run of the models within their bounds: `just model --size small|medium|large`.
+# Search every run of the models within their bounds: `just model --size small|medium|large --heal`.
 model *ARGS:
     @cargo run --release -q -p leasehold-model --bin model -- "$@"
 
 # Break the core in one place at a time, and see which layer finds it: `just mutants --only NAME`.
 mutants *ARGS:
     @cargo run -q --profile mutants --target-dir target/mutants/plain -p leasehold-mutants -- "$@"
+
+# The small models: complete, green, and every state of theirs converges once its faults end.
+models: && models-red
+    @cargo run --release -q -p leasehold-model --bin model -- --heal
+
+# Every model is red without its rules, by the runs in scenarios/scripts/found.
+models-red *ARGS:
+    @cargo run --release -q -p leasehold-model --bin model -- --negatives "$@"
 
 # Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
@@ -97,7 +105,7 @@ arrows:
     cargo test -q -p leasehold-cli --test arrows
 
 # Everything that must be green before a commit. Writes nothing but target/.
-check: fmt-check clippy docs test
+check: fmt-check clippy docs test models
 
 # Is everything formatted?
 fmt-check:
@@ -119,7 +127,7 @@ fix:
 
 # Rewrite the goldens; read the diff before you commit it.
 bless:
-    UPDATE=1 cargo test -q -p leasehold-wire -p leasehold-world
+    UPDATE=1 cargo test -q -p leasehold-wire -p leasehold-world -p leasehold-model
 
 # Licences, advisories and doubled dependencies; needs `cargo install cargo-deny`.
 deny:
