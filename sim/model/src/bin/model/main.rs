@@ -77,8 +77,6 @@ enum SizeName {
 const FOUND: &str = "scenarios/scripts/found";
 
 fn main() -> ExitCode {
-    // A machine's assertion that fails is a violation, told as one.
-    std::panic::set_hook(Box::new(|_| {}));
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
