@@ -254,6 +254,8 @@ pub struct Rules {
     pub operation_table: bool,
     /// An operation that may have been forgotten is refused.
     pub refuse_forgotten: bool,
+    /// A change of the namespace that a client repeats is answered from memory.
+    pub change_table: bool,
     /// A strong read checks version and lease again after its I/O.
     pub read_rechecks_lease: bool,
     /// A strong read waits for overlapping mutations that are not committed yet.
@@ -284,6 +286,7 @@ impl Default for Rules {
             reconcile_both_sides: true,
             operation_table: true,
             refuse_forgotten: true,
+            change_table: true,
             read_rechecks_lease: true,
             read_waits_for_overlap: true,
             verify_checksums: true,

@@ -47,7 +47,8 @@ impl<D: Disk> MasterLog<D> {
             let why = "the entries between the checkpoint and the log are not there";
             return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
         }
-        let state = state.unwrap_or_else(|| MasterState::new(options.sessions_max));
+        let mut state = state.unwrap_or_else(|| MasterState::new(options.sessions_max));
+        state.change_table = options.change_table;
         Ok((MasterLog { disk, journal, checkpoints, failed: false }, state, entries))
     }
 

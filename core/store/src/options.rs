@@ -50,6 +50,8 @@ pub struct MasterLogOptions {
     pub sessions_max: u32,
     /// Size of one log generation in bytes, written with zeros in advance.
     pub log_bytes: u64,
+    /// See [`leasehold_proto::MasterState`]; false only in an ablation.
+    pub change_table: bool,
 }
 
 impl Default for MasterLogOptions {
@@ -62,7 +64,11 @@ impl MasterLogOptions {
     /// As the cluster's constants say, with this crate's defaults for the rest.
     #[must_use]
     pub fn of(constants: &Constants) -> Self {
-        MasterLogOptions { sessions_max: constants.remembered_clients_max, log_bytes: 16 << 20 }
+        MasterLogOptions {
+            sessions_max: constants.remembered_clients_max,
+            log_bytes: 16 << 20,
+            change_table: constants.rules.change_table,
+        }
     }
 }
 

@@ -207,9 +207,10 @@ impl StateMachine for Master {
     type Durable = MasterState;
 
     fn recover(config: &MasterConfig, durable: MasterState, _: Time, _: &mut Effects) -> Self {
+        let change_table = config.constants.rules.change_table;
         Master {
             config: config.clone(),
-            state: durable,
+            state: MasterState { change_table, ..durable },
             leadership: Leadership::Follower { leader: None },
             last_io: IoId(0),
             proposals: BTreeMap::new(),

@@ -21,7 +21,7 @@ impl MasterState {
             // A retry is a sign of life, and its watermark counts.
             self.session(op.client, acked_below);
         }
-        if let Some(answer) = self.first_answer(op) {
+        if let Some(answer) = self.first_answer(op).filter(|_| self.change_table) {
             return Applied::Changed { op, answer, new_chunk: None, trashed: None };
         }
         let changed = self.change(change);

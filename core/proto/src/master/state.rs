@@ -108,6 +108,14 @@ pub struct MasterState {
     pub sessions_max: u32,
     /// Above the number of every operation that was forgotten with its session (see `OpTable`).
     pub forgotten_below: u64,
+    /// Whether repeated changes are answered from `sessions`: they are, except in an ablation. Not
+    /// a part of what is kept; whoever opens a state sets it.
+    #[serde(skip, default = "always")]
+    pub change_table: bool,
+}
+
+fn always() -> bool {
+    true
 }
 
 /// What applying an entry did.
@@ -174,6 +182,7 @@ impl MasterState {
             sessions: BTreeMap::new(),
             sessions_max,
             forgotten_below: 0,
+            change_table: true,
         }
     }
 

@@ -7,7 +7,7 @@ use leasehold_store::{Disk, MasterLog, MasterLogOptions, MemDisk, StoreError};
 const STEPS: u64 = 24;
 
 fn options() -> MasterLogOptions {
-    MasterLogOptions { sessions_max: 8, log_bytes: 2_048 }
+    MasterLogOptions { sessions_max: 8, log_bytes: 2_048, change_table: true }
 }
 
 fn entry(number: u64) -> LogEntry {

@@ -90,6 +90,7 @@ patch! {
         reconcile_both_sides: bool,
         operation_table: bool,
         refuse_forgotten: bool,
+        change_table: bool,
         read_rechecks_lease: bool,
         read_waits_for_overlap: bool,
         verify_checksums: bool,

@@ -112,7 +112,7 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
 }
 
 /// The names of all rules, in the order of [`Rules`].
-const RULES: [&str; 20] = [
+const RULES: [&str; 21] = [
     "wait_out_old_lease",
     "granter_allows_for_drift",
     "lease_counts_from_question",
@@ -128,6 +128,7 @@ const RULES: [&str; 20] = [
     "reconcile_both_sides",
     "operation_table",
     "refuse_forgotten",
+    "change_table",
     "read_rechecks_lease",
     "read_waits_for_overlap",
     "verify_checksums",
@@ -163,6 +164,7 @@ pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String
         "reconcile_both_sides" => &mut rules.reconcile_both_sides,
         "operation_table" => &mut rules.operation_table,
         "refuse_forgotten" => &mut rules.refuse_forgotten,
+        "change_table" => &mut rules.change_table,
         "read_rechecks_lease" => &mut rules.read_rechecks_lease,
         "read_waits_for_overlap" => &mut rules.read_waits_for_overlap,
         "verify_checksums" => &mut rules.verify_checksums,
