@@ -20,6 +20,8 @@ pub mod zones;
 pub mod names;
 pub mod order;
 mod chunk_history;
+mod records;
+mod writes;
 pub mod seen;
 #[cfg(test)]
 mod testing;

@@ -9,8 +9,8 @@ use leasehold_proto::ChunkHandle;
 pub const INVARIANT: Invariant = Invariant {
     id: "I10",
     name: "convergence",
-    sentence: "when faults end, within a stated bound every chunk is at its target and every \
-               client operation ends",
+    sentence: "when faults end, within the bound that the constants give every chunk is at its \
+               target, every lease can be had and every client operation ends",
     source: "GFS §4.3; two acts of a run: TigerBeetle VOPR",
 };
 

@@ -1,10 +1,11 @@
 //! I11: every byte that a read returns was written there by somebody.
 
 use crate::history::{Call, Ending, History, Operated};
+use crate::records::Records;
 use crate::violation::{Invariant, Violation};
-use bytes::Bytes;
+use crate::writes::Writes;
 use leasehold_proto::FileId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// I11.
 pub const INVARIANT: Invariant = Invariant {
@@ -18,28 +19,8 @@ pub const INVARIANT: Invariant = Invariant {
 /// the primary's choice, and a relaxed read may show one where it did not remain.
 #[derive(Clone, Debug, Default)]
 pub struct NoSilentCorruption {
-    writes: BTreeMap<(FileId, u64), BTreeMap<u64, Vec<Bytes>>>,
-    longest: BTreeMap<(FileId, u64), u64>,
+    writes: BTreeMap<(FileId, u64), Writes>,
     records: BTreeMap<FileId, Records>,
-}
-
-/// Self-describing records differ in their first bytes.
-const HEAD: usize = 28;
-
-/// The records of one file.
-#[derive(Clone, Debug, Default)]
-struct Records {
-    by_head: BTreeMap<[u8; HEAD], Vec<Bytes>>,
-    short: Vec<Bytes>,
-}
-
-impl Records {
-    fn push(&mut self, record: Bytes) {
-        match record.first_chunk::<HEAD>() {
-            Some(head) => self.by_head.entry(*head).or_default().push(record.clone()),
-            None => self.short.push(record),
-        }
-    }
 }
 
 impl NoSilentCorruption {
@@ -48,10 +29,7 @@ impl NoSilentCorruption {
         let bytes = operated.bytes.clone();
         match &operated.call {
             Call::Write { file, index, extent, .. } => {
-                let place = (*file, *index);
-                self.writes.entry(place).or_default().entry(extent.offset).or_default().push(bytes);
-                let longest = self.longest.entry(place).or_default();
-                *longest = extent.length.max(*longest);
+                self.writes.entry((*file, *index)).or_default().push(extent.offset, bytes);
             }
             Call::Append { file, .. } => self.records.entry(*file).or_default().push(bytes),
             Call::Read { .. } | Call::Change { .. } | Call::Query { .. } => {}
@@ -95,7 +73,8 @@ impl NoSilentCorruption {
             let rest = self.explained_whole(file, index, offset + tail as u64, &bytes[tail..]);
             rest.is_ok()
         };
-        if self.tails(file, bytes).into_iter().rev().any(fits) { Ok(()) } else { Err(nobodys) }
+        let tails = self.records.get(&file).map(|records| records.tails(bytes)).unwrap_or_default();
+        if tails.into_iter().rev().any(fits) { Ok(()) } else { Err(nobodys) }
     }
 
     /// The same of bytes that begin where a write, a record or a hole does.
@@ -120,65 +99,15 @@ impl NoSilentCorruption {
 
     /// How many of these bytes come from one writer, or are zeros of a hole.
     fn known(&self, file: FileId, index: u64, offset: u64, bytes: &[u8]) -> usize {
-        let written = self.written(file, index, offset, bytes);
-        let recorded = if written == 0 { self.recorded(file, bytes) } else { 0 };
-        match written.max(recorded) {
+        let writes = self.writes.get(&(file, index));
+        let written = writes.map_or(0, |writes| writes.longest_piece(offset, bytes));
+        let recorded = || self.records.get(&file).map_or(0, |records| records.beginning(bytes));
+        let known = if written == 0 { recorded() } else { written };
+        match known {
             0 => bytes.iter().take_while(|byte| **byte == 0).count(),
             known => known,
         }
     }
-
-    /// The longest piece of a write that begins here or before, up to where another write begins:
-    /// that one may have gone over it.
-    fn written(&self, file: FileId, index: u64, offset: u64, bytes: &[u8]) -> usize {
-        let Some(writes) = self.writes.get(&(file, index)) else { return 0 };
-        let longest = self.longest.get(&(file, index)).copied().unwrap_or(0);
-        let next = writes.range(offset + 1..).next().map_or(u64::MAX, |(at, _)| *at);
-        let mut best = 0;
-        for (at, contents) in writes.range(offset.saturating_sub(longest)..=offset).rev() {
-            for content in contents.iter().rev() {
-                let Some(content) = content.get((offset - at) as usize..) else { continue };
-                let upto = content.len().min(bytes.len()).min((next - offset) as usize);
-                if upto > best && content[..upto] == bytes[..upto] {
-                    best = upto;
-                }
-            }
-        }
-        best
-    }
-
-    /// The length of the record that begins here, as far as the read goes.
-    fn recorded(&self, file: FileId, bytes: &[u8]) -> usize {
-        let Some(records) = self.records.get(&file) else { return 0 };
-        match bytes.first_chunk::<HEAD>() {
-            Some(head) => {
-                records.by_head.get(head).into_iter().flatten().map(|r| fits(r, bytes)).max()
-            }
-            None => records.by_head.values().flatten().map(|r| fits(r, bytes)).max(),
-        }
-        .into_iter()
-        .chain(records.short.iter().map(|record| fits(record, bytes)))
-        .max()
-        .unwrap_or(0)
-    }
-
-    /// The lengths, shortest first, with which some record may end (or go on) here.
-    fn tails(&self, file: FileId, bytes: &[u8]) -> Vec<usize> {
-        let Some(records) = self.records.get(&file) else { return Vec::new() };
-        let all = records.by_head.values().flatten().chain(&records.short);
-        let mut lengths = BTreeSet::new();
-        for record in all {
-            let starts = (1..record.len()).filter(|from| record[*from] == bytes[0]);
-            lengths.extend(starts.map(|from| fits(&record[from..], bytes)).filter(|n| *n > 0));
-        }
-        lengths.into_iter().collect()
-    }
-}
-
-/// How many bytes of `record` are shown: all that are there of both, or none.
-fn fits(record: &[u8], bytes: &[u8]) -> usize {
-    let upto = record.len().min(bytes.len());
-    if record[..upto] == bytes[..upto] { upto } else { 0 }
 }
 
 #[cfg(test)]
