@@ -13,6 +13,7 @@
 
 pub mod seed;
 
+pub mod bound;
 pub mod drawn;
 pub mod plan;
 pub mod scenario;

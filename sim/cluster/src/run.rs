@@ -1,6 +1,7 @@
 //! One run, from its seed to its summary: faults on, then heal and converge, then look inside.
 
 use crate::autopsy;
+use crate::bound::{Bound, Load};
 use crate::cluster::{Cluster, Found, Loss, Session, Watch};
 use crate::coverage::Matrix;
 use crate::drawn::Drawn;
@@ -28,8 +29,8 @@ const TICK_NS: u64 = 5 * MS;
 /// How often it asks whether everything has converged.
 const ASK_NS: u64 = 500 * MS;
 /// I10's sentence.
-const CONVERGENCE: &str = "when faults end, within a stated bound every chunk is at its target, \
-                           every lease can be had and every client operation ends";
+const CONVERGENCE: &str = "when faults end, within the bound that the constants give every chunk is \
+                           at its target, every lease can be had and every client operation ends";
 
 /// What a run is asked to leave behind beside its summary.
 #[derive(Default)]
@@ -222,20 +223,36 @@ impl Run {
     }
 
     /// Act two: everything heals, every operation ends, every chunk reaches its target, and every
-    /// byte is read back.
+    /// byte is read back. What only that reading finds, rot that nobody had read, heals too.
     async fn converge(&mut self, workers: Vec<JoinHandle<()>>) {
         let began = self.now();
-        let bound = began + self.scenario.acts.converge_ms * MS;
-        let mut next_question = began;
+        let bound = self.bound();
+        let until = began + u64::try_from(bound.total().as_nanos()).unwrap_or(u64::MAX);
+        if !self.come_to_rest(&workers, until).await {
+            return;
+        }
+        self.converged_ms = Some((self.now() - began) / MS);
+        let auditor = self.auditor.clone().expect("the auditor came first");
+        if let Err(error) = workload::read_back(&auditor.client, &self.shared).await {
+            let what = format!("what was written is not read back: {error}");
+            return self.did_not_converge(&what);
+        }
+        self.come_to_rest(&workers, until).await;
+    }
+
+    /// Waits until nothing is left to do; false if that is not so in time, or something is wrong.
+    async fn come_to_rest(&mut self, workers: &[JoinHandle<()>], until: u64) -> bool {
+        let mut next_question = self.now();
         let mut last = "nothing was asked".to_owned();
         loop {
             self.tick().await;
             self.nemesis.tick(&mut self.cluster);
             if self.is_over() {
-                return;
+                return false;
             }
-            if self.now() >= bound {
-                return self.did_not_converge(&last);
+            if self.now() >= until {
+                self.did_not_converge(&last);
+                return false;
             }
             if self.now() < next_question {
                 continue;
@@ -243,16 +260,22 @@ impl Run {
             next_question = self.now() + ASK_NS;
             let busy = workers.iter().filter(|worker| !worker.is_finished()).count();
             last = match self.unfinished().await {
-                None if busy == 0 => break,
+                None if busy == 0 => return true,
                 None => format!("{busy} clients wait for an operation"),
                 Some(unfinished) => unfinished,
             };
         }
-        self.converged_ms = Some((self.now() - began) / MS);
-        let auditor = self.auditor.clone().expect("the auditor came first");
-        if let Err(error) = workload::read_back(&auditor.client, &self.shared).await {
-            self.did_not_converge(&format!("what was written is not read back: {error}"));
-        }
+    }
+
+    /// How long coming to rest may take.
+    fn bound(&self) -> Bound {
+        let load = Load {
+            chunks: self.shared.watch.state().configurations.len() as u64,
+            chunk_bytes: self.scenario.workload.chunk_bytes,
+            replicas: u64::from(self.drawn.replicas),
+        };
+        let by_constants = || Bound::of(&self.drawn.constants, load);
+        self.scenario.acts.converge_ms.map_or_else(by_constants, Bound::chosen)
     }
 
     /// What has not converged, as the cluster itself tells an honest client.
@@ -311,7 +334,7 @@ impl Run {
 
     /// Kept until the disks were looked at: what is lost is worse than what is late.
     fn did_not_converge(&mut self, why: &str) {
-        let detail = format!("{why}; the bound is {} ms", self.scenario.acts.converge_ms);
+        let detail = format!("{why}; the bound is {}", self.bound());
         self.unrest = Some(Wrong { invariant: "I10", sentence: CONVERGENCE, detail });
     }
 

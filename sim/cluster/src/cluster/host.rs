@@ -21,9 +21,6 @@ use tokio::sync::mpsc;
 /// Inputs that wait for a node at the most; more are lost, as on a full socket.
 pub const INBOX_MAX: usize = 4_096;
 
-/// Log entries between two of a master's checkpoints: few, so that a run sees many.
-const CHECKPOINT_ENTRIES: u64 = 200;
-
 /// What every process of a run needs.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -41,6 +38,8 @@ pub struct Surroundings {
     pub drift_ppm: u32,
     /// Size of a journal generation.
     pub journal_bytes: u64,
+    /// Log entries between two of the master's checkpoints.
+    pub checkpoint_entries: u64,
     /// Where a process says why it ended by itself.
     pub ends: mpsc::UnboundedSender<(usize, End)>,
 }
@@ -168,7 +167,7 @@ impl Life {
             log_bytes: around.journal_bytes,
             ..MasterLogOptions::of(&around.constants)
         };
-        let opened = MasterExecutor::open(self.disk.clone(), options, CHECKPOINT_ENTRIES);
+        let opened = MasterExecutor::open(self.disk.clone(), options, around.checkpoint_entries);
         let (executor, start) = self.opened(opened)?;
         let timer = around.timeline.timer();
         timer.after(self.disk.take_busy_ns()).await;

@@ -92,6 +92,7 @@ impl Cluster {
             constants: drawn.constants.clone(),
             drift_ppm: drawn.drift_ppm,
             journal_bytes: scenario.disks.journal_bytes,
+            checkpoint_entries: scenario.disks.checkpoint_entries,
             ends: sender,
         };
         let mut cluster = Cluster {

@@ -168,7 +168,7 @@ kinds! {
     DiskFull disk_full = 1;
     /// A sync fails, and what it was to make durable never is. Whoever runs the node starts it
     /// again later.
-    FsyncFails fsync_fails = 0;
+    FsyncFails fsync_fails = 1;
     /// A bit of a replica flips on its disk.
     Rot rot = 0;
     /// A write to a replica was confirmed and never happened.

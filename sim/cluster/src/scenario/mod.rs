@@ -169,13 +169,15 @@ impl Default for Shape {
 pub struct Acts {
     /// Faults are on for this long.
     pub faults_ms: u64,
-    /// Faults are off: everything must converge within this.
-    pub converge_ms: u64,
+    /// Faults are off: everything must converge within this. Left out: within what the constants
+    /// give (see [`crate::bound`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub converge_ms: Option<u64>,
 }
 
 impl Default for Acts {
     fn default() -> Self {
-        Acts { faults_ms: 60_000, converge_ms: 60_000 }
+        Acts { faults_ms: 60_000, converge_ms: None }
     }
 }
 
@@ -278,6 +280,8 @@ pub struct DiskBounds {
     pub large_sectors_permille: u32,
     /// Size of a journal generation: small, so that many begin.
     pub journal_bytes: u64,
+    /// Log entries between two of the master's checkpoints: few, so that a run sees many.
+    pub checkpoint_entries: u64,
 }
 
 impl Default for DiskBounds {
@@ -289,6 +293,7 @@ impl Default for DiskBounds {
             bytes_per_second: Span::new(100 << 20, 2_000 << 20),
             large_sectors_permille: 500,
             journal_bytes: 256 << 10,
+            checkpoint_entries: 200,
         }
     }
 }
@@ -424,6 +429,9 @@ impl Scenario {
         let replicas = work.replicas.max;
         if shape.chunkservers.min < replicas {
             return Err(format!("[shape] chunkservers must be at least replicas ({replicas})"));
+        }
+        if self.disks.checkpoint_entries == 0 {
+            return Err("[disks] checkpoint_entries must be at least 1".to_owned());
         }
         if shape.clients.min == 0 || shape.racks.min == 0 || work.files.min == 0 {
             return Err("clients, racks and files must be at least 1".to_owned());

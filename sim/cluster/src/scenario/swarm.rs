@@ -1,11 +1,14 @@
 //! What a seed draws when a scenario leaves everything to it.
 
-use super::{Faults, Kind, Order, Scenario, Shape, Span, Workload};
+use super::{Faults, Kind, Order, Scenario, Shape, Span, Stop, Workload};
 use crate::seed::{Seed, Stream};
 use std::borrow::Cow;
 
 /// Draws until the constants fit together, which nearly every draw does.
 const ATTEMPTS_MAX: u64 = 100;
+/// Most files have as many replicas as files mostly have; the others anything that fits.
+const USUAL_REPLICAS: u64 = 3;
+const REPLICAS_MAX: u64 = 5;
 /// Replicas are harmed in this many seeds in a thousand; otherwise the budget would spend most
 /// of every run on sparing what was harmed.
 const HARM_PERMILLE: u32 = 400;
@@ -30,10 +33,13 @@ impl Scenario {
         drawn.swarm = false;
         let fork = |label: &str| seed.fork(&format!("swarm {label}"), attempt);
         drawn.draw_constants(&mut fork("constants"));
-        drawn.draw_workload(&mut fork("workload"));
         drawn.shape = shape(&mut fork("shape"));
-        drawn.draw_world(&mut fork("world"));
-        drawn.faults = faults(seed, attempt);
+        drawn.draw_workload(&mut fork("workload"));
+        drawn.draw_network(&mut fork("network"));
+        drawn.draw_disks(&mut fork("disks"));
+        drawn.draw_restart(&mut fork("restart"));
+        let lease_ms = drawn.constants().lease_duration.as_millis() as u64;
+        drawn.faults = faults(seed, attempt, lease_ms);
         drawn
     }
 
@@ -53,7 +59,8 @@ impl Scenario {
         to.prepare_grace_ms = Some(stream.log_within(50..=500));
         to.member_silent_after_ms = Some(stream.within(500..=2_500));
         to.member_stalled_after_ms = Some(stream.within(3_000..=8_000));
-        to.operation_timeout_ms = Some(stream.within(10_000..=40_000));
+        to.operation_timeout_ms = Some(stream.log_within(3_000..=40_000));
+        to.backoff_min_ms = Some(stream.log_within(1..=50));
         to.backoff_max_ms = Some(stream.log_within(100..=1_000));
         to.repair_delay_ms = Some(stream.log_within(100..=5_000));
         to.repair_stalled_after_ms = Some(stream.within(2_000..=6_000));
@@ -63,12 +70,22 @@ impl Scenario {
         to.mutation_bytes_max = Some(mutation_bytes);
         to.copy_step_bytes_max = Some(1 << stream.within(12..=17));
         to.inflight_bytes_max = Some(mutation_bytes * stream.within(1..=32) as u32);
+        to.inflight_mutations_max = Some(stream.log_within(1..=64) as u32);
+        to.waiting_requests_max = Some(stream.log_within(1..=64) as u32);
+        to.remembered_clients_max = Some(stream.log_within(4..=16_384) as u32);
+        to.changes_max = Some(stream.log_within(4..=256) as u32);
+        to.list_entries_max = Some(stream.log_within(1..=1_000) as u32);
+        to.repairs_max = Some(stream.within(1..=16) as u32);
         to.repairs_per_server_max = Some(stream.within(1..=4) as u32);
+        to.repair_bytes_per_second = Some(stream.log_within(1 << 20..=256 << 20));
         to.safe_mode_reported_permille = Some(stream.within(500..=1_000) as u32);
     }
 
     fn draw_workload(&mut self, stream: &mut Stream) {
-        let chunk_bytes: u64 = 1 << stream.within(14..=17);
+        let chunk_bytes: u64 = 1 << stream.within(13..=18);
+        let servers = self.shape.chunkservers.min;
+        let any = stream.within(1..=REPLICAS_MAX);
+        let replicas = if stream.permille(500) { USUAL_REPLICAS } else { any }.min(servers);
         let cell_bytes: u64 = 1 << stream.within(7..=12);
         let mutation_bytes = u64::from(self.constants().mutation_bytes_max);
         let record_most = (chunk_bytes / 8).min(mutation_bytes);
@@ -80,13 +97,13 @@ impl Scenario {
             files: Span::of(stream.within(2..=8)),
             chunk_bytes,
             cell_bytes,
-            replicas: Span::of(3),
+            replicas: Span::of(replicas),
             record_bytes: Span::new(64, stream.log_within(64..=record_most)),
             run_cells: Span::new(1, stream.log_within(1..=32)),
             order: *stream.pick(&[Order::Random, Order::Sequential]),
             hot_permille: if stream.permille(300) { stream.within(100..=950) as u32 } else { 0 },
             chunks_per_file: stream.within(1..=4),
-            think_ms: Span::new(stream.log_within(1..=20), stream.log_within(20..=150)),
+            think_ms: Span::new(stream.log_within(1..=20), stream.log_within(20..=100)),
             // Without either of the two a run would show nothing.
             write: if append == 0 { write.max(10) } else { write },
             append,
@@ -97,20 +114,33 @@ impl Scenario {
         };
     }
 
-    fn draw_world(&mut self, stream: &mut Stream) {
+    fn draw_network(&mut self, stream: &mut Stream) {
         let least_us = stream.log_within(20..=2_000);
         self.network.latency_us = Span::new(least_us, least_us * stream.within(2..=10));
         self.network.spike_ppm = stream.log_within(1..=20_000) as u32;
         self.network.spike_ms = Span::new(1, stream.log_within(5..=300));
+        self.network.loss_ppm = Span::new(0, stream.log_within(1..=5_000));
+        self.network.duplicate_ppm = Span::new(0, stream.log_within(1..=5_000));
         self.network.card_bytes_per_second = stream.log_within(10_000_000..=2_000_000_000);
         self.network.uplink_bytes_per_second = stream.log_within(10_000_000..=8_000_000_000);
+    }
+
+    fn draw_disks(&mut self, stream: &mut Stream) {
         let sync_us = stream.log_within(20..=2_000);
         self.disks.sync_us = Span::new(sync_us, sync_us * stream.within(2..=20));
         self.disks.slow_sync_permille = stream.within(0..=50) as u32;
         self.disks.journal_bytes = 1 << stream.within(17..=20);
+        self.disks.checkpoint_entries = stream.log_within(4..=400);
         self.disks.capacity_bytes = stream.log_within(64 << 20..=4 << 30);
+        self.disks.large_sectors_permille = stream.within(0..=1_000) as u32;
+        let slowest = stream.log_within(10 << 20..=200 << 20);
+        self.disks.bytes_per_second = Span::new(slowest, slowest * stream.within(1..=20));
+    }
+
+    fn draw_restart(&mut self, stream: &mut Stream) {
         if stream.permille(200) {
             self.restart.parts = 2;
+            self.restart.stop = *stream.pick(&[Stop::Power, Stop::Process]);
             self.restart.down_ms = Span::new(0, stream.log_within(1..=30_000));
         }
     }
@@ -118,21 +148,25 @@ impl Scenario {
 
 fn shape(stream: &mut Stream) -> Shape {
     Shape {
-        chunkservers: Span::of(stream.within(4..=10)),
-        racks: Span::of(stream.within(1..=4)),
-        clients: Span::of(stream.within(1..=7)),
+        chunkservers: Span::of(stream.within(2..=10)),
+        racks: Span::of(stream.within(1..=5)),
+        clients: Span::of(stream.within(2..=8)),
     }
 }
 
 /// Each kind has its own draw: which others there are changes nothing about one.
-fn faults(seed: Seed, attempt: u64) -> Faults {
+///
+/// Faults that come before the traces of those before are gone leave nothing for clients to do, and
+/// such a run shows nothing: the longer faults and leases last, the longer the pauses between.
+fn faults(seed: Seed, attempt: u64, lease_ms: u64) -> Faults {
     let mut stream = seed.fork("swarm faults", attempt);
-    let gap_ms = stream.log_within(200..=3_000);
+    let lasts_ms = Span::new(stream.log_within(10..=500), stream.log_within(1_000..=12_000));
+    let gap_ms = stream.log_within(200..=3_000).max(lease_ms / 8).max(lasts_ms.max / 8);
     let harms = stream.permille(HARM_PERMILLE);
     let mut faults = Faults {
         swarm: false,
         gap_ms: Span::new(gap_ms / 4, gap_ms * 2),
-        lasts_ms: Span::new(stream.log_within(10..=500), stream.log_within(1_000..=12_000)),
+        lasts_ms,
         concurrent_max: stream.within(1..=4),
         ..Faults::none()
     };
@@ -170,14 +204,16 @@ mod tests {
     fn every_kind_and_every_shape_is_drawn() {
         let swarm = Scenario::swarm();
         let mut kinds: BTreeSet<Kind> = BTreeSet::new();
-        let mut servers = BTreeSet::new();
+        let (mut servers, mut replicas) = (BTreeSet::new(), BTreeSet::new());
         for seed in 0..100 {
             let drawn = swarm.of(Seed(seed)).into_owned();
             servers.insert(drawn.shape.chunkservers.min);
+            replicas.insert(drawn.workload.replicas.max);
             kinds.extend(Kind::ALL.iter().filter(|kind| drawn.faults.weight(**kind) > 0));
         }
         assert_eq!(kinds.len(), Kind::ALL.len());
-        assert_eq!(servers.len(), 7);
+        assert_eq!(servers.len(), 9);
+        assert_eq!(replicas, BTreeSet::from([1, 2, 3, 4, 5]));
     }
 
     #[test]

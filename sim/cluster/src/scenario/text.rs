@@ -3,6 +3,9 @@
 use super::{Scenario, ScenarioError};
 use toml::{Table, Value};
 
+/// Where a line for people ends at the latest.
+const COLUMNS: usize = 100;
+
 impl Scenario {
     /// As a file would say it, without what is said by default. Reading it gives an equal one.
     ///
@@ -14,6 +17,18 @@ impl Scenario {
         let mut said = self.to_table();
         prune(&mut said, &plain.to_table());
         toml::to_string(&said).expect("a table has a text")
+    }
+
+    /// What it says beyond the defaults, for people: a paragraph for each section.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let plain = Scenario::parse("default", "about = \"\"").expect("everything has a default");
+        let mut said = self.to_table();
+        prune(&mut said, &plain.to_table());
+        let sections = said.iter().filter_map(|(name, value)| Some((name, value.as_table()?)));
+        let paragraphs: Vec<String> =
+            sections.map(|(name, section)| paragraph(name, section)).collect();
+        paragraphs.join("\n")
     }
 
     /// Every value, defaults included: scenarios that are equal have equal tables.
@@ -53,6 +68,25 @@ fn prune(table: &mut Table, default: &Table) {
         }
         (value, default) => default != Some(value) || key == "about",
     });
+}
+
+/// A section as `  name  key value, key value`, on as many lines as it takes.
+fn paragraph(name: &str, section: &Table) -> String {
+    let mut text = format!("  {name:<11}");
+    let mut column = text.len();
+    for (at, (key, value)) in section.iter().enumerate() {
+        let word = format!("{key} {value}{}", if at + 1 == section.len() { "" } else { "," });
+        if column + word.len() >= COLUMNS {
+            text.push_str(&format!("\n{:13}", ""));
+            column = 13;
+        } else if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        column += word.len();
+        text.push_str(&word);
+    }
+    text
 }
 
 fn set(table: &mut Table, path: &str, value: &str) -> Result<(), String> {
@@ -103,6 +137,14 @@ mod tests {
         assert!(text.contains("clients = [1, 2]"), "{text}");
         assert!(!text.contains("[acts]"), "{text}");
         assert!(text.contains("lease_duration_ms = 4000"), "{text}");
+    }
+
+    #[test]
+    fn people_are_told_what_differs() {
+        let told = changed("shape.clients", "[1, 2]").unwrap().told();
+        assert!(told.contains("shape      clients [1, 2]"), "{told}");
+        assert!(told.contains("lease_duration_ms 4000,"), "{told}");
+        assert!(told.lines().all(|line| line.len() <= COLUMNS), "{told}");
     }
 
     #[test]
