@@ -2,7 +2,7 @@
 //! the last good one.
 
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Copy {
@@ -10,9 +10,14 @@ struct Copy {
     applied: ChunkVersion,
 }
 
-/// Every replica that some disk holds.
+/// Every replica that some disk holds, and the chunks whose configuration is about to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copies(BTreeMap<(ChunkHandle, NodeId), Copy>);
+pub struct Copies {
+    held: BTreeMap<(ChunkHandle, NodeId), Copy>,
+    /// Changes that the leader has begun. Whom it asks was decided then: a member that it did not
+    /// hear may be left out however well it does by now.
+    changing: BTreeSet<ChunkHandle>,
+}
 
 impl Copies {
     /// Takes in what a node told.
@@ -20,17 +25,22 @@ impl Copies {
         match event {
             Event::Recovered { chunk, promised, applied_version, .. } => {
                 let copy = Copy { promised: *promised, applied: *applied_version };
-                self.0.insert((*chunk, node), copy);
+                self.held.insert((*chunk, node), copy);
             }
             Event::Promised { chunk, version } => {
-                let copy = self.0.entry((*chunk, node)).or_default();
+                let copy = self.held.entry((*chunk, node)).or_default();
                 copy.promised = copy.promised.max(*version);
             }
             Event::Adopted { chunk, version, .. } => {
-                self.0.entry((*chunk, node)).or_default().applied = *version;
+                self.held.entry((*chunk, node)).or_default().applied = *version;
             }
             Event::ReplicaDeleted { chunk, .. } | Event::ReplicaQuarantined { chunk } => {
-                self.0.remove(&(*chunk, node));
+                self.held.remove(&(*chunk, node));
+            }
+            Event::LeaderBegan { .. } => self.changing.clear(),
+            Event::ChangeBegan { chunk, .. } => drop(self.changing.insert(*chunk)),
+            Event::Configured { chunk, .. } | Event::Freed { chunk, .. } => {
+                self.changing.remove(chunk);
             }
             _ => {}
         }
@@ -38,20 +48,22 @@ impl Copies {
 
     /// A disk is gone with all that was on it.
     pub fn destroyed(&mut self, node: NodeId) {
-        self.0.retain(|(_, holder), _| *holder != node);
+        self.held.retain(|(_, holder), _| *holder != node);
     }
 
     /// Whether a node's replica has reconciled itself to this version.
     #[must_use]
     pub fn is_current(&self, chunk: ChunkHandle, node: NodeId, version: ChunkVersion) -> bool {
-        self.0.get(&(chunk, node)).is_some_and(|copy| copy.applied == version)
+        self.held.get(&(chunk, node)).is_some_and(|copy| copy.applied == version)
     }
 
-    /// Whether nobody has promised more than this version: no other configuration is under way.
+    /// Whether no other configuration is under way: the leader has begun none, and nobody has
+    /// promised more than this version.
     #[must_use]
     pub fn is_settled(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
         let all = (chunk, NodeId(0))..=(chunk, NodeId(u64::MAX));
-        self.0.range(all).all(|(_, copy)| copy.promised <= version)
+        let promised = || self.held.range(all).all(|(_, copy)| copy.promised <= version);
+        !self.changing.contains(&chunk) && promised()
     }
 }
 
@@ -88,5 +100,16 @@ mod tests {
         assert!(copies.is_settled(CHUNK, version));
         copies.destroyed(NODE);
         assert!(!copies.is_current(CHUNK, NODE, version));
+    }
+
+    #[test]
+    fn a_chunk_is_not_settled_from_the_beginning_of_a_change_to_its_end() {
+        let mut copies = Copies::default();
+        let (base, version) = (ChunkVersion(2), ChunkVersion(3));
+        copies.observe(NODE, &Event::ChangeBegan { chunk: CHUNK, version, why: "a test" });
+        assert!(!copies.is_settled(CHUNK, base), "before anybody was asked");
+        let configured = Event::Configured { chunk: CHUNK, base, version, members: Vec::new() };
+        copies.observe(NODE, &configured);
+        assert!(copies.is_settled(CHUNK, version));
     }
 }

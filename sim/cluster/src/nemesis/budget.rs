@@ -67,11 +67,12 @@ impl Budget {
         self.reckless || !held.members.contains(&host) || keeps()
     }
 
-    /// Whether these hosts may be hindered: wherever a harmed copy has not been found out, a good
-    /// one stays where nothing hinders it. Otherwise the harmed one could outlive all others.
+    /// Whether these hosts may be hindered: wherever a harmed copy has not been found out, no
+    /// change is under way, and a good copy stays where nothing hinders it. Otherwise the harmed
+    /// one could outlive all others.
     pub fn may_hinder(&self, reach: &Reach) -> bool {
         let at_risk = |held: &Holding| !held.harmed.is_empty();
-        let keeps = |held: &Holding| self.has_steady_copy(held, reach);
+        let keeps = |held: &Holding| held.settled && self.has_steady_copy(held, reach);
         self.reckless || self.chunks.iter().filter(|held| at_risk(held)).all(keeps)
     }
 
@@ -170,6 +171,9 @@ mod tests {
         assert!(harmed.may_hinder(&Reach::of([1, 3])));
         assert!(!harmed.may_hinder(&Reach::of([1, 2])) && !harmed.may_hinder(&Reach::Everybody));
         assert!(!budget(&[1, 2], &[3], vec![Reach::of([2])]).may_hinder(&Reach::of([1])));
+        let mut moving = harmed;
+        moving.chunks[0].settled = false;
+        assert!(!moving.may_hinder(&Reach::of([4])), "the good ones may be left out already");
     }
 
     #[test]

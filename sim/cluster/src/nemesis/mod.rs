@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A fault that the budget does not allow waits this long at the most.
 const PATIENCE_NS: u64 = 10_000_000_000;
+/// What a fault has held up is told and acted upon for this long after its end.
+const AFTERMATH_NS: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 
 /// A fault that is on.
@@ -31,6 +33,8 @@ pub struct Nemesis {
     /// What the budget does not allow yet, and since when.
     waiting: Vec<(Episode, u64)>,
     on: Vec<On>,
+    /// What has ended, and until when it counts for the budget.
+    ended: Vec<(Effect, u64)>,
     fair: Weather,
     /// The plan's time zero, and where in it this part ends.
     zero_ns: u64,
@@ -53,6 +57,7 @@ impl Nemesis {
             plan: drawn.plan.iter().copied().collect(),
             waiting: Vec::new(),
             on: Vec::new(),
+            ended: Vec::new(),
             fair: drawn.weather.clone(),
             zero_ns: 0,
             until_ms: 0,
@@ -73,9 +78,11 @@ impl Nemesis {
     /// Ends and begins what is due.
     pub fn tick(&mut self, cluster: &mut Cluster) {
         let now = cluster.around.timeline.now();
+        self.ended.retain(|(_, until_ns)| *until_ns > now);
         while let Some(at) = self.on.iter().position(|on| on.ends_ns <= now) {
             let on = self.on.remove(at);
             self.end(cluster, &on);
+            self.ended.push((on.effect, now + AFTERMATH_NS));
         }
         while let Some(next) = self.plan.front().copied() {
             if self.zero_ns + next.begins_ms * MS > now {
@@ -119,7 +126,9 @@ impl Nemesis {
 
     /// Begins a fault, if the budget allows that.
     fn begin(&mut self, cluster: &mut Cluster, episode: Episode) -> bool {
-        let budget = Budget::new(cluster, self.on.iter().map(|on| &on.effect), self.reckless);
+        let ended = self.ended.iter().map(|(effect, _)| effect);
+        let felt = self.on.iter().map(|on| &on.effect).chain(ended);
+        let budget = Budget::new(cluster, felt, self.reckless);
         let Some(effect) = begin::begin(cluster, episode, &budget, self.servers_max) else {
             return false;
         };
