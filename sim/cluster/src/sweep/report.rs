@@ -26,13 +26,15 @@ pub enum Outcome {
     NotShown,
     /// The process that ran it came to an end.
     Died,
+    /// It took longer than a run may take, and was ended.
+    Hung,
 }
 
 impl Outcome {
     /// Whether the run alone makes a sweep fail.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Outcome::Thin | Outcome::Violated | Outcome::Died)
+        matches!(self, Outcome::Thin | Outcome::Violated | Outcome::Died | Outcome::Hung)
     }
 
     /// As the table calls it.
@@ -46,6 +48,7 @@ impl Outcome {
             Outcome::Other => "other",
             Outcome::NotShown => "not_shown",
             Outcome::Died => "died",
+            Outcome::Hung => "hung",
         }
     }
 
@@ -60,6 +63,7 @@ impl Outcome {
             Outcome::Other,
             Outcome::NotShown,
             Outcome::Died,
+            Outcome::Hung,
         ];
         all.into_iter().find(|outcome| outcome.name() == name)
     }
@@ -123,6 +127,14 @@ impl Report {
         }
     }
 
+    /// Of a run that was ended because it took longer than a run may take.
+    #[must_use]
+    pub fn hung(limit_s: u64) -> Self {
+        let why = format!("no answer within {limit_s} s of wall time");
+        let wall_ns = limit_s.saturating_mul(1_000_000_000);
+        Report { outcome: Outcome::Hung, wall_ns, ..Report::died(why) }
+    }
+
     /// Latencies of all operations.
     #[must_use]
     pub fn latencies(&self) -> Histogram<u64> {
@@ -147,7 +159,7 @@ mod tests {
 
     #[test]
     fn outcomes_have_names_of_their_own() {
-        for outcome in [Outcome::Ok, Outcome::NotShown, Outcome::Died] {
+        for outcome in [Outcome::Ok, Outcome::NotShown, Outcome::Died, Outcome::Hung] {
             assert_eq!(Outcome::named(outcome.name()), Some(outcome));
             let json = serde_json::to_string(&outcome).unwrap();
             assert_eq!(json, format!("\"{}\"", outcome.name()));

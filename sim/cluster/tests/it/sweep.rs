@@ -91,14 +91,30 @@ fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
         .join("../../scenarios/negative/acknowledged_early.toml");
     let text = fs::read_to_string(negative).unwrap().replace("expect = \"I3\"", "");
     fs::write(folder.join("short.toml"), text).unwrap();
-    let output = sweep(&folder, &["--seeds", "0..1"]);
+    let output = sweep(&folder, &["--seeds", "0..1", "--shrink"]);
     assert_eq!(output.status.code(), Some(1));
     let told = told(&output);
     assert_eq!(told["failures"][0]["outcome"], "violated", "{told}");
     let kept = PathBuf::from(told["failures"][0]["folder"].as_str().unwrap());
-    for name in ["scenario.toml", "replay.txt", "why.txt", "failure.txt", "summary.json"] {
+    let files = ["scenario.toml", "replay.txt", "why.txt", "failure.txt", "summary.json"];
+    for name in files.into_iter().chain(["trace/trace.html", "small.toml"]) {
         assert!(kept.join(name).exists(), "{name}");
     }
+    let small = fs::read_to_string(kept.join("small.toml")).unwrap();
+    assert!(small.contains("shrunk"), "{small}");
     assert!(fs::read_to_string(kept.join("failure.txt")).unwrap().contains("I3"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_run_that_hangs_is_ended_and_the_sweep_goes_on() {
+    let folder = scratch("hanging");
+    let years = "acts.faults_ms=2000,999999999999";
+    let output = sweep(&folder, &["--seeds", "0..1", "--limit-s", "3", "--set", years]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = told(&output);
+    assert_eq!(told["variants"][0]["outcomes"], serde_json::json!({ "ok": 1 }), "{told}");
+    assert_eq!(told["variants"][1]["outcomes"], serde_json::json!({ "hung": 1 }), "{told}");
+    assert!(told["failures"][0]["why"].as_str().unwrap().contains("within 3 s"), "{told}");
     fs::remove_dir_all(&folder).unwrap();
 }

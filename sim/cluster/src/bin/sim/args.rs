@@ -141,6 +141,13 @@ pub struct SweepArgs {
     /// Leave out the runs that the table has already, by the same build with the same values
     #[arg(long)]
     pub resume: bool,
+    /// A run that takes longer, by the wall clock, is ended and counts as hung
+    #[arg(long, value_name = "SECONDS", default_value_t = 600,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_s: u64,
+    /// Make the failing runs that are kept small, a minute each
+    #[arg(long)]
+    pub shrink: bool,
     /// Print what it showed as JSON
     #[arg(long)]
     pub json: bool,

@@ -27,7 +27,10 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let seed = Seed(args.seed);
     let outcome = play(args, scenario, seed)?;
-    let drawn = Drawn::draw(scenario, seed).to_string();
+    let mut drawn = Drawn::draw(scenario, seed).to_string();
+    if scenario.swarm {
+        drawn = format!("{drawn}\n{}", scenario.of(seed).told());
+    }
     let verdict = report::verdict(scenario, &outcome);
     let violated = matches!(verdict, Verdict::Violated);
     if args.json {

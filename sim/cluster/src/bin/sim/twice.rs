@@ -70,5 +70,8 @@ fn command(args: &TwiceArgs, program: &Path) -> Command {
     if let Some(path) = &args.scenario.scenario {
         command.arg("--scenario").arg(path);
     }
+    if args.scenario.swarm {
+        command.arg("--swarm");
+    }
     command
 }

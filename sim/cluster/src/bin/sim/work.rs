@@ -1,7 +1,7 @@
 //! `sim work`: a worker of a sweep, and the end of the pipe that its owner holds.
 
 use crate::report::{self, Verdict};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use leasehold_sim::replay::{Tape, conform};
 use leasehold_sim::run::{Asked, Outcome as RunOutcome};
 use leasehold_sim::scenario::{Expect, Scenario};
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 /// What a run violates whose machines do something else when they are given the same once more.
 pub const REPLAY: &str = "replay";
@@ -94,7 +96,17 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
 pub struct Worker {
     child: Child,
     orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
+}
+
+/// What became of an order.
+pub enum Answer {
+    /// It was carried out.
+    Report(Box<Report>),
+    /// The process came to an end over it.
+    Died(String),
+    /// There was no answer in time; the process was ended.
+    Hung,
 }
 
 impl Worker {
@@ -109,24 +121,46 @@ impl Worker {
             .spawn()
             .context("a worker")?;
         let orders = child.stdin.take().context("a worker's input")?;
-        let answers = BufReader::new(child.stdout.take().context("a worker's output")?);
+        let stdout = child.stdout.take().context("a worker's output")?;
+        let (sender, answers) = channel();
+        hear(stdout, sender);
         Ok(Worker { child, orders, answers })
     }
 
-    /// Has it run something. An error says how its process came to an end.
-    pub fn ask(&mut self, order: &Order) -> Result<Report> {
+    /// Has it run something, for as long as `limit` of wall time. After anything but a report the
+    /// process is over, and so is this worker.
+    pub fn ask(&mut self, order: &Order, limit: Duration) -> Result<Answer> {
         let mut line = serde_json::to_string(order)?;
         line.push('\n');
         let asked = self.orders.write_all(line.as_bytes()).and_then(|()| self.orders.flush());
-        let mut answer = String::new();
-        if asked.is_ok() {
-            self.answers.read_line(&mut answer)?;
+        if asked.is_err() {
+            return self.died();
         }
-        if answer.is_empty() {
-            bail!("the worker's process ended: {}", self.child.wait()?);
+        match self.answers.recv_timeout(limit) {
+            Ok(answer) => Ok(Answer::Report(Box::new(serde_json::from_str(&answer)?))),
+            Err(RecvTimeoutError::Disconnected) => self.died(),
+            Err(RecvTimeoutError::Timeout) => {
+                self.child.kill().context("a worker that hangs")?;
+                Ok(Answer::Hung)
+            }
         }
-        Ok(serde_json::from_str(&answer)?)
     }
+
+    fn died(&mut self) -> Result<Answer> {
+        Ok(Answer::Died(format!("the worker's process ended: {}", self.child.wait()?)))
+    }
+}
+
+/// Hands on what a worker says, until it ends: a pipe cannot be read for a limited time.
+#[allow(clippy::disallowed_methods, reason = "the owner of workers, outside of any run")]
+fn hear(stdout: ChildStdout, answers: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if answers.send(line).is_err() {
+                break; // The worker was dropped.
+            }
+        }
+    });
 }
 
 impl Drop for Worker {

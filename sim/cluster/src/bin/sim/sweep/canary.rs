@@ -1,23 +1,27 @@
 //! One run that must fail in every sweep: a sweep that cannot fail shows nothing.
 
-use crate::work::{Order, Worker};
+use crate::work::{Answer, Order, Worker};
 use anyhow::Result;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::Outcome;
+use std::time::Duration;
 
 const NAME: &str = "scenarios/negative/acknowledged_early.toml";
 const TEXT: &str = include_str!("../../../../../../scenarios/negative/acknowledged_early.toml");
 
 /// Runs seeds of the canary, by a worker as all others, until one shows its violation: which seed,
 /// or what is wrong.
-pub fn sings() -> Result<Result<u64, String>> {
+pub fn sings(limit: Duration) -> Result<Result<u64, String>> {
     let scenario = Scenario::parse(NAME, TEXT)?;
     let mut worker = Worker::start()?;
     for seed in 0..scenario.seeds_max {
         let order =
             Order { name: NAME.to_owned(), scenario: TEXT.to_owned(), seed, replayed: false };
-        if worker.ask(&order)?.outcome == Outcome::Shown {
-            return Ok(Ok(seed));
+        match worker.ask(&order, limit)? {
+            Answer::Report(report) if report.outcome == Outcome::Shown => return Ok(Ok(seed)),
+            Answer::Report(_) => {}
+            Answer::Died(why) => return Ok(Err(format!("{NAME} seed {seed}: {why}"))),
+            Answer::Hung => return Ok(Err(format!("{NAME} seed {seed} hangs"))),
         }
     }
     Ok(Err(format!("{NAME} violates nothing under {} seeds", scenario.seeds_max)))

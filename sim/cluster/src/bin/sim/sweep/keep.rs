@@ -3,16 +3,25 @@
 use super::Sweep;
 use super::tally::{Failure, Tally};
 use anyhow::{Context, Result};
+use leasehold_sim::sweep::Outcome;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Failing runs whose artefacts are kept; more of them rarely tell more.
 const KEPT_MAX: usize = 10;
+/// A failing run is made once to see it, and once to record it.
+const RUNS_OF_ONE: u32 = 2;
+/// What a search for a smaller run may take.
+const SHRINK_S: &str = "60";
+/// How often it is looked whether a process has ended.
+const POLL: Duration = Duration::from_millis(20);
 /// Where, beside the table.
 const FOLDER: &str = "failed";
 
-/// Keeps the scenario, what a run of it says, and how to see it again, of the first failures.
+/// Keeps the scenario, what a run of it says, its trace, and how to see it again, of the first
+/// failures.
 pub fn artefacts(sweep: &Sweep, tally: &Tally) -> Result<()> {
     for failure in tally.failures.iter().take(KEPT_MAX) {
         let folder = folder(sweep, failure);
@@ -38,20 +47,42 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
     let replay = format!("just sim --seed {seed} --scenario {}\n", path.display());
     fs::write(folder.join("replay.txt"), &replay)?;
     fs::write(folder.join("why.txt"), format!("{}: {}\n", failure.outcome, failure.why))?;
-    let run = |extra: &[&str], name: &str| -> Result<()> {
+    let run = |verb: &str, extra: &[&str], name: &str| -> Result<()> {
         let mut options = fs::OpenOptions::new();
         let out = options.write(true).create(true).truncate(true).open(folder.join(name))?;
-        // It fails, as it did before: that is what it is run for.
-        Command::new(std::env::current_exe()?)
-            .args(["run", "--seed", &seed, "--scenario"])
-            .arg(&path)
-            .args(extra)
-            .stdout(out.try_clone()?)
-            .stderr(out)
-            .stdin(Stdio::null())
-            .status()?;
-        Ok(())
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([verb, "--seed", &seed, "--scenario"]).arg(&path).args(extra);
+        command.stdout(out.try_clone()?).stderr(out).stdin(Stdio::null());
+        for_as_long(&mut command, sweep.limit * RUNS_OF_ONE)
     };
-    run(&[], "failure.txt")?;
-    run(&["--json"], "summary.json")
+    // These fail, as the run did before: that is what they are run for.
+    let trace = folder.join("trace").display().to_string();
+    run("run", &["--trace", &trace], "failure.txt")?;
+    run("run", &["--json"], "summary.json")?;
+    if sweep.shrink && failure.outcome == Outcome::Violated {
+        let small = folder.join("small.toml").display().to_string();
+        run("shrink", &["--seconds", SHRINK_S, "--out", &small], "shrink.txt")?;
+    }
+    Ok(())
+}
+
+/// Runs a program to its end, or ends it after that long: what hung once may hang again.
+fn for_as_long(command: &mut Command, limit: Duration) -> Result<()> {
+    let mut child = command.spawn()?;
+    let mut left = limit;
+    while child.try_wait()?.is_none() {
+        if left.is_zero() {
+            child.kill()?;
+            child.wait()?;
+            break;
+        }
+        pause(POLL.min(left));
+        left = left.saturating_sub(POLL);
+    }
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the owner of processes, outside of any run")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

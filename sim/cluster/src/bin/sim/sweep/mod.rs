@@ -7,7 +7,7 @@ mod print;
 mod tally;
 
 use crate::args::SweepArgs;
-use crate::work::{Order, REPLAY, Worker};
+use crate::work::{Answer, Order, REPLAY, Worker};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_sim::scenario::Scenario;
@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Duration;
 use tally::Tally;
 
 /// Everything that a sweep is to do.
@@ -25,6 +26,10 @@ struct Sweep {
     jobs: Vec<Job>,
     commit: String,
     table: PathBuf,
+    /// Wall time that one run may take.
+    limit: Duration,
+    /// Failing runs that are kept are made small, too.
+    shrink: bool,
 }
 
 /// Runs the seeds of a range; exit 1 if one fails.
@@ -34,7 +39,7 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     if args.resume {
         sweep.leave_out_done(&mut tally);
     }
-    let canary = canary::sings()?;
+    let canary = canary::sings(sweep.limit)?;
     sweep.run(args, &mut tally)?;
     keep::artefacts(&sweep, &tally)?;
     print::files(&args.table, &tally.totals)?;
@@ -64,7 +69,15 @@ impl Sweep {
             bail!("two of the scenarios are the same once --set is applied");
         }
         let jobs = jobs(variants.len(), args.seeds.clone(), args.shard);
-        Ok(Sweep { variants, hashes, jobs, commit: build::commit()?, table: args.table.clone() })
+        Ok(Sweep {
+            variants,
+            hashes,
+            jobs,
+            commit: build::commit()?,
+            table: args.table.clone(),
+            limit: Duration::from_secs(args.limit_s),
+            shrink: args.shrink,
+        })
     }
 
     fn key(&self, job: &Job) -> Key {
@@ -119,21 +132,26 @@ impl Sweep {
             Some(worker) => worker,
             None => Worker::start()?,
         };
-        let report = match busy.ask(&order) {
-            Ok(report) => report,
-            Err(error) => return Ok((Report::died(error.to_string()), None)),
+        let report = match busy.ask(&order, self.limit)? {
+            Answer::Report(report) => *report,
+            Answer::Died(why) => return Ok((Report::died(why), None)),
+            Answer::Hung => return Ok((Report::hung(self.limit.as_secs()), None)),
         };
         *worker = Some(busy);
         if !job.twice {
             return Ok((report, None));
         }
         let order = Order { replayed: true, ..order };
-        let again = Worker::start()?.ask(&order).context("the second run of a seed")?;
-        if again.invariant.as_deref() == Some(REPLAY) {
-            return Ok((again, None));
-        }
-        let unlike = again.fingerprint != report.fingerprint;
-        Ok((report, unlike.then_some(again.fingerprint)))
+        let other = match Worker::start()?.ask(&order, self.limit)? {
+            Answer::Report(again) if again.invariant.as_deref() == Some(REPLAY) => {
+                return Ok((*again, None));
+            }
+            Answer::Report(again) => again.fingerprint,
+            Answer::Died(why) => why,
+            Answer::Hung => "the second run hung".to_owned(),
+        };
+        let unlike = other != report.fingerprint;
+        Ok((report, unlike.then_some(other)))
     }
 
     fn order(&self, job: &Job) -> Order {

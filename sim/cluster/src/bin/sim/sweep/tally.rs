@@ -68,7 +68,8 @@ impl Tally {
         bar: &ProgressBar,
     ) -> Result<()> {
         let variant = &sweep.variants[job.variant];
-        let alike = job.twice && unlike.is_none() && report.outcome != Outcome::Died;
+        let ended = !matches!(report.outcome, Outcome::Died | Outcome::Hung);
+        let alike = job.twice && unlike.is_none() && ended;
         let row = Row::new(&sweep.key(job), &variant.name, &variant.set, &report, alike);
         self.totals.add_row(job.variant, &row);
         self.totals.add_report(job.variant, &report);
