@@ -35,6 +35,11 @@ sweep *ARGS:
 shrink *ARGS:
     @cargo sim --release -- shrink "$@"
 
+# Does every negative scenario violate what it names? A row each in reports/out/negatives.csv.
+negatives *ARGS:
+    @mkdir -p reports/out
+    @cargo sim --release -- negatives --csv reports/out/negatives.csv "$@"
+
 # Shrink one failing seed of every negative scenario; the figures go to reports/out/shrink.csv.
 shrink-all *ARGS:
     @cargo sim --release -- shrink --all-negative --csv reports/out/shrink.csv "$@"
@@ -70,6 +75,11 @@ models-red *ARGS:
 # Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
     @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"
+
+# How fast simulated time passes, and World's random walk; figures go to reports/out.
+bench-sim *ARGS:
+    @cargo sim --release -- bench --csv reports/out/bench-sim.csv "$@"
+    @cargo run --release -q -p leasehold-world --bin walk -- --seeds 200 --csv reports/out/bench-walk.csv
 
 # Measure put and get beside a bare relay and a bare sender.
 bench *ARGS:

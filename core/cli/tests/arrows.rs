@@ -71,7 +71,16 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         ],
     ),
     // System calls.
-    ("rustix", &["leasehold-node", "leasehold-cli", "leasehold-mutants", "leasehold-bench"]),
+    (
+        "rustix",
+        &[
+            "leasehold-node",
+            "leasehold-cli",
+            "leasehold-mutants",
+            "leasehold-sim",
+            "leasehold-bench",
+        ],
+    ),
 ];
 
 /// All that the protocol may name: both without `std`.

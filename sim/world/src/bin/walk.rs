@@ -1,5 +1,6 @@
-//! `walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR]`: random walks. Exit
-//! codes: 0 nothing was violated, 1 something was (its actions are in DIR), 2 a wrong argument.
+//! `walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR] [--csv FILE]`: random
+//! walks; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
+//! actions are in DIR), 2 a wrong argument.
 
 use leasehold_proto::Rules;
 use leasehold_world::script::rule;
@@ -27,6 +28,7 @@ struct Arguments {
     steps: u64,
     rules: Rules,
     out: String,
+    csv: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(what) => {
             eprintln!(
-                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR]"
+                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR] [--csv FILE]"
             );
             return ExitCode::from(2);
         }
@@ -77,6 +79,13 @@ fn main() -> ExitCode {
         "{} walks, {steps} steps ({rate} a second), {failed} violations; looked at {counts:?}",
         arguments.seeds,
     );
+    if let Some(path) = &arguments.csv {
+        let row = format!("walks,steps,steps_a_second\n{},{steps},{rate}\n", arguments.seeds);
+        if let Err(error) = std::fs::write(path, row) {
+            eprintln!("{path}: {error}");
+            return ExitCode::from(2);
+        }
+    }
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -87,6 +96,7 @@ fn arguments() -> Result<Arguments, String> {
         steps: 3_000,
         rules: Rules::default(),
         out: "reports/out".into(),
+        csv: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -97,6 +107,7 @@ fn arguments() -> Result<Arguments, String> {
             "--seeds" => arguments.seeds = number()?,
             "--steps" => arguments.steps = number()?,
             "--out" => arguments.out = value,
+            "--csv" => arguments.csv = Some(value),
             "--without" => *rule(&mut arguments.rules, &value)? = false,
             _ => return Err(format!("there is no option {word}")),
         }

@@ -29,6 +29,10 @@ pub enum Command {
     /// Give what is on a tape to machines of this build, and compare what they want; exit 1 at the
     /// first difference
     Replay(ReplayArgs),
+    /// Run every negative scenario until a seed shows what it names; exit 1 if one does not
+    Negatives(NegativesArgs),
+    /// Measure how fast simulated time passes under swarm faults
+    Bench(BenchArgs),
     /// Run what standard input asks for: a worker of a sweep
     #[command(hide = true)]
     Work,
@@ -173,6 +177,26 @@ pub struct ShrinkArgs {
     #[arg(long, conflicts_with_all = ["scenario", "out"])]
     pub all_negative: bool,
     /// Appends what it cost and gave to this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+pub struct NegativesArgs {
+    /// Scenarios at the same time; without it, one per core
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Writes a row for each scenario into this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+pub struct BenchArgs {
+    /// Seeds of each kind
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// Writes a row for each kind into this CSV file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
 }

@@ -3,7 +3,11 @@
 #[cfg(madsim)]
 mod args;
 #[cfg(madsim)]
+mod bench;
+#[cfg(madsim)]
 mod history;
+#[cfg(madsim)]
+mod negatives;
 #[cfg(madsim)]
 mod replay;
 #[cfg(madsim)]
@@ -33,6 +37,8 @@ fn main() -> std::process::ExitCode {
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Negatives(args) => negatives::negatives(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Work => work::work(),
     };
     result.unwrap_or_else(|error| {

@@ -1,7 +1,7 @@
 //! `sim shrink`: a failing seed made small.
 
 use crate::args::ShrinkArgs;
-use crate::sweep::load;
+use crate::sweep::folder_of_scenarios;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use leasehold_sim::run::{Asked, run};
@@ -10,7 +10,7 @@ use leasehold_sim::seed::Seed;
 use leasehold_sim::shrink::{self, Case, Found, Progress, Shrunk};
 use serde::Serialize;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -56,16 +56,10 @@ pub fn shrink(args: &ShrinkArgs) -> Result<ExitCode> {
 
 /// One failing seed of each negative scenario, and what their shrinking cost and gave.
 fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(NEGATIVE)
-        .with_context(|| NEGATIVE.to_owned())?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
-    paths.sort();
+    let scenarios = folder_of_scenarios(Path::new(NEGATIVE))?;
     let mut all = Vec::new();
-    for path in &paths {
-        let (name, scenario) = load(path)?;
-        match one(args, &name, &scenario) {
+    for (name, scenario) in &scenarios {
+        match one(args, name, scenario) {
             Ok((_, figures)) => all.push(figures),
             Err(error) => println!("{name}: {error:#}"),
         }
@@ -81,7 +75,7 @@ fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
     println!(
         "\n{} of {} scenarios shrunk; median: {:.1} % fewer events, {:.1} s",
         all.len(),
-        paths.len(),
+        scenarios.len(),
         median(&|figures| figures.shrunk_percent),
         median(&|figures| figures.wall_s)
     );

@@ -169,27 +169,34 @@ fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
         let standard = || ("scenarios/fast/default.toml".to_owned(), Scenario::standard());
         return Ok(vec![swarm.unwrap_or_else(standard)]);
     }
-    let mut files = Vec::new();
+    let mut all = Vec::new();
     for path in &args.scenario {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
+        if path.is_dir() {
+            all.extend(folder_of_scenarios(path)?);
+        } else {
+            all.push(load(path)?);
         }
-        let before = files.len();
-        for entry in path.read_dir().with_context(|| path.display().to_string())? {
-            let file = entry?.path();
-            files.extend(file.extension().is_some_and(|end| end == "toml").then_some(file));
-        }
-        if files.len() == before {
-            bail!("{}: no scenario is there", path.display());
-        }
-        files[before..].sort();
     }
-    files.iter().map(|file| load(file)).chain(swarm.map(Ok)).collect()
+    all.extend(swarm);
+    Ok(all)
+}
+
+/// Reads all scenarios in a folder, in the order of their names.
+pub fn folder_of_scenarios(folder: &Path) -> Result<Vec<(String, Scenario)>> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir().with_context(|| folder.display().to_string())? {
+        let file = entry?.path();
+        files.extend(file.extension().is_some_and(|end| end == "toml").then_some(file));
+    }
+    if files.is_empty() {
+        bail!("{}: no scenario is there", folder.display());
+    }
+    files.sort();
+    files.iter().map(|file| load(file)).collect()
 }
 
 /// Reads a scenario, and names it as it was given.
-pub fn load(path: &Path) -> Result<(String, Scenario)> {
+fn load(path: &Path) -> Result<(String, Scenario)> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
     let scenario = Scenario::parse(&name, &text)?;
