@@ -52,6 +52,8 @@ fn chunk_final(
     let members: Vec<NodeId> =
         record.config.iter().flat_map(|config| &config.members).map(|m| m.node).collect();
     let target = match state.nodes.get(&record.file).map(|node| &node.body) {
+        // What is in the trash waits for its end as it is.
+        Some(NodeBody::File { trashed: true, .. }) => members.len(),
         Some(NodeBody::File { spec, .. }) => usize::from(spec.replicas),
         Some(NodeBody::Directory(_)) | None => 0,
     };

@@ -16,6 +16,7 @@ use crate::tally::Tally;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
 use leasehold_node::client::{ClientError, ClusterStatus};
+use leasehold_proto::NodeId;
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
 use std::collections::BTreeMap;
@@ -304,6 +305,7 @@ impl Run {
             let is_good = |replica: &&leasehold_node::client::ReplicaStatus| {
                 replica.member
                     && replica.alive
+                    && self.is_there(replica.node)
                     && !replica.corrupt
                     && replica.applied_version == version
             };
@@ -313,6 +315,12 @@ impl Run {
             .iter()
             .find(|chunk| chunk.version.0 > 0 && good(chunk) < usize::from(chunk.target));
         short.map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
+    }
+
+    /// Whether a node runs. A master that has not missed a node yet whose disk is gone still counts
+    /// it as good.
+    fn is_there(&self, node: NodeId) -> bool {
+        self.cluster.host_of(node).is_some_and(|host| self.cluster.is_up(host))
     }
 
     async fn tick(&mut self) {

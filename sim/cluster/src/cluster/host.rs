@@ -14,7 +14,7 @@ use leasehold_proto::{
     Chunkserver, ChunkserverConfig, Constants, Effects, Input, Master, MasterConfig, NodeId,
     OpError, Outcome, Rack, RequestId, Session, StateMachine,
 };
-use leasehold_store::{Identity, MasterLogOptions, StoreOptions};
+use leasehold_store::{DiskError, Identity, MasterLogOptions, StoreError, StoreOptions};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -49,6 +49,8 @@ pub struct Surroundings {
 pub enum End {
     /// The disk's power failed within an operation.
     PowerFailed,
+    /// Somebody else has filled the disk, and the store has no room to begin in.
+    NoRoom,
     /// The store refused what the disk holds.
     DoesNotOpen(String),
 }
@@ -195,10 +197,11 @@ impl Life {
     }
 
     /// What a store gave, or why this life ends before it began.
-    fn opened<T>(&self, result: Result<T, impl ToString>) -> Result<T, End> {
-        result.map_err(|error| match self.disk.powered() {
-            true => End::DoesNotOpen(error.to_string()),
-            false => End::PowerFailed,
+    fn opened<T>(&self, result: Result<T, StoreError>) -> Result<T, End> {
+        result.map_err(|error| match error {
+            _ if !self.disk.powered() => End::PowerFailed,
+            StoreError::Disk(DiskError::NoSpace { .. }) if self.disk.is_filled() => End::NoRoom,
+            error => End::DoesNotOpen(error.to_string()),
         })
     }
 }

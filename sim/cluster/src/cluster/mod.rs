@@ -37,6 +37,8 @@ struct Host {
     disk: SimDisk,
     lives: u64,
     up: bool,
+    /// Its last life did not begin for want of room.
+    lacks_room: bool,
     wipes: u64,
 }
 
@@ -124,6 +126,7 @@ impl Cluster {
             disk: SimDisk::new(seed, number, latency, self.disks.capacity_bytes),
             lives: 0,
             up: false,
+            lacks_room: false,
             wipes: 0,
         };
         self.around.network.lanes(|lanes| lanes.place(host.node, host.rack.0));
@@ -146,6 +149,12 @@ impl Cluster {
     #[must_use]
     pub fn is_up(&self, host: usize) -> bool {
         self.hosts[host].up
+    }
+
+    /// Whether a host is down for want of room on its disk.
+    #[must_use]
+    pub fn lacks_room(&self, host: usize) -> bool {
+        self.hosts[host].lacks_room
     }
 
     /// The node on a host.
@@ -186,6 +195,7 @@ impl Cluster {
             return;
         }
         host.up = true;
+        host.lacks_room = false;
         host.lives += 1;
         if host.lives > 1 {
             // A kill came before: madsim resets a node only then.
@@ -236,6 +246,10 @@ impl Cluster {
         while let Ok((host, end)) = self.ends.try_recv() {
             match end {
                 End::PowerFailed => self.stop(host, Loss::Power),
+                End::NoRoom => {
+                    self.stop(host, Loss::Process);
+                    self.hosts[host].lacks_room = true;
+                }
                 End::DoesNotOpen(why) => return Some((self.hosts[host].node, why)),
             }
         }

@@ -82,6 +82,12 @@ impl SimDisk {
         self.lock().faults.stalled = stalled;
     }
 
+    /// Whether somebody else fills it.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        self.lock().faults.foreign_bytes > 0
+    }
+
     /// Whether it answers nothing.
     #[must_use]
     pub fn is_stalled(&self) -> bool {

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 const PATIENCE_NS: u64 = 10_000_000_000;
 /// What a fault has held up is told and acted upon for this long after its end.
 const AFTERMATH_NS: u64 = 1_000_000_000;
+/// How often it is asked whether the budget allows a fault that waits.
+const RETRY_NS: u64 = 50 * MS;
 const MS: u64 = 1_000_000;
 
 /// A fault that is on.
@@ -27,11 +29,19 @@ struct On {
     ends_ns: u64,
 }
 
+/// A fault that the budget does not allow yet.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    episode: Episode,
+    since_ns: u64,
+    next_ns: u64,
+}
+
 /// Carries out a plan.
 pub struct Nemesis {
     plan: VecDeque<Episode>,
-    /// What the budget does not allow yet, and since when.
-    waiting: Vec<(Episode, u64)>,
+    /// What the budget does not allow yet.
+    waiting: Vec<Waiting>,
     on: Vec<On>,
     /// What has ended, and until when it counts for the budget.
     ended: Vec<(Effect, u64)>,
@@ -89,11 +99,13 @@ impl Nemesis {
                 break;
             }
             self.plan.pop_front();
-            self.waiting.push((next, now));
+            self.waiting.push(Waiting { episode: next, since_ns: now, next_ns: now });
         }
-        for (episode, since) in std::mem::take(&mut self.waiting) {
-            if !self.begin(cluster, episode) {
-                self.wait_or_withhold(episode, since, now);
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.next_ns > now {
+                self.waiting.push(waiting);
+            } else if !self.begin(cluster, waiting.episode) {
+                self.wait_or_withhold(waiting, now);
             }
         }
         self.go_on(cluster, now);
@@ -105,8 +117,8 @@ impl Nemesis {
         while self.plan.front().is_some_and(|next| next.begins_ms < self.until_ms) {
             self.plan.pop_front();
         }
-        for (episode, _) in std::mem::take(&mut self.waiting) {
-            *self.withheld.entry(episode.kind).or_default() += 1;
+        for waiting in std::mem::take(&mut self.waiting) {
+            *self.withheld.entry(waiting.episode.kind).or_default() += 1;
         }
         for on in std::mem::take(&mut self.on) {
             self.end(cluster, &on);
@@ -116,11 +128,11 @@ impl Nemesis {
         self.revive(cluster);
     }
 
-    fn wait_or_withhold(&mut self, episode: Episode, since: u64, now: u64) {
-        if now - since < PATIENCE_NS {
-            self.waiting.push((episode, since));
+    fn wait_or_withhold(&mut self, waiting: Waiting, now: u64) {
+        if now - waiting.since_ns < PATIENCE_NS {
+            self.waiting.push(Waiting { next_ns: now + RETRY_NS, ..waiting });
         } else {
-            *self.withheld.entry(episode.kind).or_default() += 1;
+            *self.withheld.entry(waiting.episode.kind).or_default() += 1;
         }
     }
 
@@ -187,6 +199,7 @@ impl Nemesis {
             let held = self.on.iter().any(|on| match &on.effect {
                 Effect::Down(hosts) => hosts.contains(&host),
                 Effect::Fuse(fused) => *fused == host,
+                Effect::Full(full) => *full == host && cluster.lacks_room(host),
                 _ => false,
             });
             if !cluster.is_up(host) && !held {

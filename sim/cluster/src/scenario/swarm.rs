@@ -161,7 +161,7 @@ fn shape(stream: &mut Stream) -> Shape {
 fn faults(seed: Seed, attempt: u64, lease_ms: u64) -> Faults {
     let mut stream = seed.fork("swarm faults", attempt);
     let lasts_ms = Span::new(stream.log_within(10..=500), stream.log_within(1_000..=12_000));
-    let gap_ms = stream.log_within(200..=3_000).max(lease_ms / 8).max(lasts_ms.max / 8);
+    let gap_ms = stream.log_within(400..=3_000).max(lease_ms / 6).max(lasts_ms.max / 6);
     let harms = stream.permille(HARM_PERMILLE);
     let mut faults = Faults {
         swarm: false,

@@ -12,10 +12,15 @@ use crate::tally::{Tally, ending};
 use crate::timeline::{Timeline, Timer};
 use bytes::BytesMut;
 use leasehold_node::client::{Client, ClientError, File, FileSpec, SyncPolicy};
+use leasehold_proto::Refusal;
 use names::Names;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+/// Something whose making has an unknown outcome is made again so many times.
+const ATTEMPTS_MAX: u32 = 20;
 
 /// What all clients of a run share.
 #[derive(Clone)]
@@ -52,12 +57,31 @@ pub async fn set_up(
 ) -> Result<(), ClientError> {
     let spec = spec(workload, drawn.replicas);
     for folder in ["/cells", "/records"] {
-        client.mkdir(folder).await?;
+        make(|| client.mkdir(folder)).await?;
     }
     for file in 0..drawn.files {
-        client.create(&path_of(file), spec).await?;
+        let path = path_of(file);
+        make(|| client.create(&path, spec)).await?;
     }
     Ok(())
+}
+
+/// Makes something that nobody else makes, and again if it is not known whether it was made.
+async fn make<T, F>(mut attempt: impl FnMut() -> F) -> Result<(), ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let mut perhaps = false;
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt().await {
+            Err(error) if error.maybe_took_effect() => perhaps = true,
+            Err(error) if perhaps && error.refusal() == Some(&Refusal::AlreadyExists) => {
+                return Ok(());
+            }
+            other => return other.map(drop),
+        }
+    }
+    attempt().await.map(drop)
 }
 
 fn spec(workload: &Workload, replicas: u8) -> FileSpec {
@@ -103,7 +127,8 @@ impl Worker {
         drawn: &Drawn,
     ) -> Result<Self, ClientError> {
         let client = session.client.clone();
-        client.mkdir(&names::folder_of(index)).await?;
+        let folder = names::folder_of(index);
+        make(|| client.mkdir(&folder)).await?;
         let mut files = Vec::new();
         for file in 0..drawn.files {
             files.push(client.open(&path_of(file)).await?);

@@ -10,17 +10,17 @@ const SHORT: &str = "about = \"short\"\n[acts]\nfaults_ms = 3000\n[demands]\nack
                      crashes = 0\npartitions = 0\nmembership_changes = 0\njudged_reads = 0\n";
 
 fn taped() -> (Tape, String) {
-    let scenario = Scenario::parse("short", SHORT).unwrap();
+    let scenario = Scenario::parse("short", SHORT).expect("a scenario");
     let mut asked = Asked::default();
     asked.log.tape = true;
     let outcome = run(&scenario, Seed(4), asked);
     assert!(outcome.found.is_none(), "{:?}", outcome.found);
-    (outcome.tape.unwrap(), outcome.summary.fingerprint)
+    (outcome.tape.expect("it was asked for"), outcome.summary.fingerprint)
 }
 
 fn written(tape: &Tape) -> Vec<u8> {
     let mut bytes = Vec::new();
-    tape.write(&mut bytes).unwrap();
+    tape.write(&mut bytes).expect("memory takes it");
     bytes
 }
 
