@@ -226,6 +226,11 @@ impl core::error::Error for ConfigError {}
 pub struct Rules {
     /// The master proposes a configuration only after the old lease has ended by its own count.
     pub wait_out_old_lease: bool,
+    /// A leader renews leases and answers questions only after a confirmation of its leadership
+    /// that began when it had been asked.
+    pub confirm_leadership: bool,
+    /// A new leader counts every chunk's lease as granted when it began.
+    pub new_leader_waits: bool,
     /// The granter counts T·(1+2ρ), not T.
     pub granter_allows_for_drift: bool,
     /// The holder counts from when it asked, not from when the answer came.
@@ -272,6 +277,8 @@ impl Default for Rules {
     fn default() -> Self {
         Rules {
             wait_out_old_lease: true,
+            confirm_leadership: true,
+            new_leader_waits: true,
             granter_allows_for_drift: true,
             lease_counts_from_question: true,
             prepare_ends_lease: true,

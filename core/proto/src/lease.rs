@@ -128,7 +128,9 @@ impl Granter {
     /// A new leader knows no earlier grant, and counts each chunk as granted at `now`.
     #[must_use]
     pub fn begin(constants: &Constants, now: Time) -> Self {
-        Granter { until: BTreeMap::new(), unknown_until: now + constants.lease_at_granter() }
+        let waits = constants.rules.new_leader_waits;
+        let unknown_until = if waits { now + constants.lease_at_granter() } else { now };
+        Granter { until: BTreeMap::new(), unknown_until }
     }
 
     /// Answers a question: from here on the granter keeps away.

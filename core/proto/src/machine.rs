@@ -4,11 +4,13 @@ use crate::event::Event;
 use crate::ids::{FileId, IoId, LogIndex, RequestId};
 use crate::io::{IoOp, IoResult};
 use crate::log::LogEntry;
+use crate::master::MasterState;
 use crate::message::{Envelope, ReadMode};
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -80,6 +82,12 @@ pub enum Input {
     },
     /// Masters: leadership changed.
     Leadership(Leadership),
+    /// Masters that follow: a checkpoint of another master stands in for the log up to
+    /// `state.applied`, part of which was not here.
+    Installed {
+        /// What the log up to there amounts to.
+        state: Box<MasterState>,
+    },
 }
 
 /// Everything that a machine can want. Effects carry no order.

@@ -1,7 +1,7 @@
 //! From a frame to bytes and back.
 
 use crate::error::{FrameError, Part};
-use crate::frame::Frame;
+use crate::frame::{Frame, Packet};
 use crate::header::{HEADER_LEN, Header, Kind, check_length};
 use bytes::Bytes;
 use leasehold_proto::{Envelope, Payload};
@@ -55,6 +55,9 @@ pub fn encode_into(frame: &Frame, head: &mut Vec<u8>) -> Result<Bytes, FrameErro
 fn payload_of(frame: &Frame) -> Payload {
     match frame {
         Frame::Envelope(envelope) => envelope.message.payload().cloned().unwrap_or_default(),
+        Frame::Packet(packet) => {
+            Payload::new(packet.bytes.clone(), crate::crc::crc32c(&packet.bytes))
+        }
         Frame::Hello { .. } | Frame::WhoIs { .. } | Frame::HereIs { .. } => Payload::default(),
     }
 }
@@ -67,6 +70,9 @@ fn append_body(frame: &Frame, head: &mut Vec<u8>) {
         Frame::WhoIs { node } => append(node, head),
         Frame::HereIs { node, addr } => append(&(node, addr), head),
         Frame::Envelope(Envelope { from, to, message }) => append(&(from, to, message), head),
+        Frame::Packet(Packet { from, to, number, is_answer, .. }) => {
+            append(&(from, to, number, is_answer), head);
+        }
     }
 }
 
@@ -100,6 +106,10 @@ pub fn decode(header: &Header, body: &[u8], payload: Bytes) -> Result<Frame, Fra
             let mut envelope = Envelope { from, to, message };
             attach(&mut envelope, Payload::new(payload, header.payload_crc()))?;
             Frame::Envelope(envelope)
+        }
+        Kind::Packet => {
+            let (from, to, number, is_answer) = fields(kind, body)?;
+            Frame::Packet(Packet { from, to, number, is_answer, bytes: payload })
         }
     })
 }

@@ -1,6 +1,7 @@
 //! What a connection carries: protocol messages, and how nodes find each other.
 
 use crate::header::Kind;
+use bytes::Bytes;
 use leasehold_proto::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -63,6 +64,24 @@ pub enum Frame {
     },
     /// A protocol message. Its payload stands beside the body.
     Envelope(Envelope),
+    /// Something about the masters' log. Its bytes stand beside the body.
+    Packet(Packet),
+}
+
+/// What masters say to each other about their log, and people to them: bytes whose meaning is
+/// the log's. A question and its answer carry the same number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Who speaks.
+    pub from: NodeId,
+    /// To whom.
+    pub to: NodeId,
+    /// Chosen by who asks.
+    pub number: u64,
+    /// False if it is a question.
+    pub is_answer: bool,
+    /// What is said, at most [`crate::PACKET_BYTES_MAX`].
+    pub bytes: Bytes,
 }
 
 impl Frame {
@@ -74,6 +93,7 @@ impl Frame {
             Frame::WhoIs { .. } => Kind::WhoIs,
             Frame::HereIs { .. } => Kind::HereIs,
             Frame::Envelope(_) => Kind::Envelope,
+            Frame::Packet(_) => Kind::Packet,
         }
     }
 }

@@ -9,13 +9,16 @@ pub const HEADER_LEN: usize = 28;
 /// How every frame begins, in every format.
 pub const MAGIC: [u8; 4] = *b"LSHD";
 /// The format written and read here. Any change of header, body or meaning counts it up.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 /// Bytes of the body of an Envelope, at the most: a full report of 400,000 replicas fits.
 pub const BODY_BYTES_MAX: u32 = 16 << 20;
 /// Bytes of the body of any other frame: a stranger cannot make a node allocate more.
 pub const HANDSHAKE_BYTES_MAX: u32 = 256;
 /// Bytes of a payload, at the most: a `Reconcile` carries up to 32 MiB, widened to whole blocks.
 pub const PAYLOAD_BYTES_MAX: u32 = 40 << 20;
+/// Bytes of a packet about the masters' log, at the most: entries and snapshots go in pieces of
+/// about 1 MiB, and one entry is far below the rest.
+pub const PACKET_BYTES_MAX: u32 = 8 << 20;
 
 /// Offset of the header's own checksum: it covers everything before it.
 const CRC_AT: usize = HEADER_LEN - 4;
@@ -32,6 +35,8 @@ pub enum Kind {
     HereIs = 3,
     /// A protocol message.
     Envelope = 4,
+    /// Something about the masters' log.
+    Packet = 5,
 }
 
 impl Kind {
@@ -41,6 +46,7 @@ impl Kind {
             2 => Ok(Kind::WhoIs),
             3 => Ok(Kind::HereIs),
             4 => Ok(Kind::Envelope),
+            5 => Ok(Kind::Packet),
             found => Err(FrameError::UnknownKind { found }),
         }
     }
@@ -49,8 +55,18 @@ impl Kind {
     #[must_use]
     pub fn body_bytes_max(self) -> u32 {
         match self {
-            Kind::Hello | Kind::WhoIs | Kind::HereIs => HANDSHAKE_BYTES_MAX,
+            Kind::Hello | Kind::WhoIs | Kind::HereIs | Kind::Packet => HANDSHAKE_BYTES_MAX,
             Kind::Envelope => BODY_BYTES_MAX,
+        }
+    }
+
+    /// Bytes that a payload beside this kind may have; none if there is no place for one.
+    #[must_use]
+    pub fn payload_bytes_max(self) -> Option<u32> {
+        match self {
+            Kind::Hello | Kind::WhoIs | Kind::HereIs => None,
+            Kind::Envelope => Some(PAYLOAD_BYTES_MAX),
+            Kind::Packet => Some(PACKET_BYTES_MAX),
         }
     }
 
@@ -60,6 +76,7 @@ impl Kind {
             Kind::WhoIs => "WhoIs",
             Kind::HereIs => "HereIs",
             Kind::Envelope => "Envelope",
+            Kind::Packet => "Packet",
         }
     }
 }
@@ -86,7 +103,7 @@ impl Header {
     ///
     /// # Errors
     /// `TooLarge` if one of them is beyond its limit, `UnexpectedPayload` beside a frame that is
-    /// no Envelope.
+    /// that has no place for one.
     pub(crate) fn new(
         kind: Kind,
         body: &[u8],
@@ -188,10 +205,11 @@ fn check_limits(kind: Kind, body: u64, payload: u64) -> Result<(), FrameError> {
     if body > max {
         return Err(FrameError::TooLarge { part: Part::Body, kind, found: body, max });
     }
-    if kind != Kind::Envelope && payload > 0 {
-        return Err(FrameError::UnexpectedPayload { what: kind.name(), found: payload });
-    }
-    let max = u64::from(PAYLOAD_BYTES_MAX);
+    let max = match kind.payload_bytes_max() {
+        Some(max) => u64::from(max),
+        None if payload == 0 => return Ok(()),
+        None => return Err(FrameError::UnexpectedPayload { what: kind.name(), found: payload }),
+    };
     if payload > max {
         return Err(FrameError::TooLarge { part: Part::Payload, kind, found: payload, max });
     }

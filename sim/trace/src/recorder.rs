@@ -89,8 +89,11 @@ impl Recorder {
         match input {
             Input::Deliver(_) => record.flow = self.flows.delivered(&record),
             Input::Request { id, op } => self.requests.asked(at.node, *id, op),
-            Input::Wake | Input::IoDone { .. } | Input::Committed { .. } | Input::Leadership(_) => {
-            }
+            Input::Wake
+            | Input::IoDone { .. }
+            | Input::Committed { .. }
+            | Input::Leadership(_)
+            | Input::Installed { .. } => {}
         }
         self.records.push(record);
     }

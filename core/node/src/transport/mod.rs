@@ -21,7 +21,7 @@ pub use stream::ConnectionError;
 use budget::Budget;
 use directory::Directory;
 use leasehold_proto::{Envelope, Input, NodeId};
-use leasehold_wire::{ClusterId, Frame, Role};
+use leasehold_wire::{ClusterId, Frame, Packet, Role};
 use peer::{ConnectionId, Peer, Pushed};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -78,6 +78,8 @@ struct Shared {
     directory: Directory,
     budget: Budget,
     inbox: mpsc::Sender<Input>,
+    /// Where packets about the masters' log go.
+    packets: Option<mpsc::Sender<Packet>>,
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     /// Bytes that wait for any of them.
     queued_bytes: Arc<AtomicUsize>,
@@ -89,11 +91,22 @@ impl Transport {
     /// A transport that delivers to `inbox`. Call it inside a tokio runtime.
     #[must_use]
     pub fn new(options: TransportOptions, inbox: mpsc::Sender<Input>) -> Self {
+        Self::with_packets(options, inbox, None)
+    }
+
+    /// As [`Transport::new`], for a node that has to do with the masters' log.
+    #[must_use]
+    pub fn with_packets(
+        options: TransportOptions,
+        inbox: mpsc::Sender<Input>,
+        packets: Option<mpsc::Sender<Packet>>,
+    ) -> Self {
         Transport(Arc::new(Shared {
             directory: Directory::new(&options.masters),
             budget: options.payload_bytes_max.map_or_else(Budget::unbounded, Budget::of),
             options,
             inbox,
+            packets,
             peers: Mutex::default(),
             queued_bytes: Arc::default(),
             last_connection: AtomicU64::new(0),
@@ -141,6 +154,16 @@ impl TcpSender {
             return;
         }
         self.0.push(to, Frame::Envelope(envelope));
+    }
+
+    /// Sends a packet, or loses it.
+    pub fn send_packet(&self, packet: Packet) {
+        self.0.push(packet.to, Frame::Packet(packet));
+    }
+
+    /// From here on `node` is to be found at this address.
+    pub fn learn(&self, node: NodeId, address: SocketAddr) {
+        self.0.directory.learn(node, address, None);
     }
 }
 
@@ -415,6 +438,17 @@ async fn on_frame(shared: &Arc<Shared>, from: NodeId, frame: Frame) -> Result<()
         Frame::HereIs { node, addr } => {
             if let Some(addr) = addr {
                 shared.directory.learn(node, addr, None);
+            }
+            Ok(())
+        }
+        Frame::Packet(packet) if packet.from != from => {
+            Err(ConnectionError::Unexpected { what: "a packet in another node's name" })
+        }
+        Frame::Packet(packet) => {
+            // A node without a replicated log has no use for one; a full queue loses it.
+            let lost = shared.packets.as_ref().map(|packets| packets.try_send(packet).is_err());
+            if lost != Some(false) {
+                tracing::debug!(%from, "a packet about the log is lost");
             }
             Ok(())
         }

@@ -174,10 +174,11 @@ impl State {
 
 fn weight(frame: &Frame) -> usize {
     let payload = match frame {
-        Frame::Envelope(envelope) => envelope.message.payload(),
+        Frame::Envelope(envelope) => envelope.message.payload().map(|payload| payload.data.len()),
+        Frame::Packet(packet) => Some(packet.bytes.len()),
         Frame::Hello { .. } | Frame::WhoIs { .. } | Frame::HereIs { .. } => None,
     };
-    FRAME_BYTES + payload.map_or(0, |payload| payload.data.len())
+    FRAME_BYTES + payload.unwrap_or(0)
 }
 
 #[cfg(test)]

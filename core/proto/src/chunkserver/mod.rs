@@ -278,7 +278,10 @@ impl StateMachine for Chunkserver {
             }
             Input::Wake => {}
             Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
-            Input::Request { .. } | Input::Committed { .. } | Input::Leadership(_) => {
+            Input::Request { .. }
+            | Input::Committed { .. }
+            | Input::Leadership(_)
+            | Input::Installed { .. } => {
                 unreachable!("a chunkserver has no owner and no log")
             }
         }

@@ -71,7 +71,9 @@ impl StateMachine for Client {
             Input::Deliver(envelope) => self.on_message(now, envelope, out),
             Input::Wake => {}
             Input::IoDone { .. } => unreachable!("a client asks for no I/O"),
-            Input::Committed { .. } | Input::Leadership(_) => unreachable!("for masters only"),
+            Input::Committed { .. } | Input::Leadership(_) | Input::Installed { .. } => {
+                unreachable!("for masters only")
+            }
         }
         self.run_ready(now, out);
         self.assert_invariants();

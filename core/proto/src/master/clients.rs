@@ -22,6 +22,7 @@ pub(super) struct Parked {
 impl Master {
     pub(super) fn on_ask_master(
         &mut self,
+        now: Time,
         from: NodeId,
         op: OpId,
         acked_below: u64,
@@ -39,7 +40,7 @@ impl Master {
                     self.propose(Proposal::Change(op), command, out);
                 }
             }
-            MasterRequest::Query(query) => self.confirm(Confirmable::Query { op, query }, out),
+            MasterRequest::Query(query) => self.confirm(now, Confirmable::Query { op, query }, out),
         }
     }
 

@@ -46,7 +46,10 @@ impl Master {
         })
     }
 
-    pub(super) fn confirm(&mut self, what: Confirmable, out: &mut Effects) {
+    pub(super) fn confirm(&mut self, now: Time, what: Confirmable, out: &mut Effects) {
+        if !self.rules().confirm_leadership {
+            return self.serve(now, what, out);
+        }
         let lead = self.lead.as_mut().expect("only a leader is asked");
         lead.confirmations.next.push(what);
         self.start_confirmation(out);
@@ -77,15 +80,19 @@ impl Master {
 
     pub(super) fn on_confirmed(&mut self, now: Time, io: IoId, out: &mut Effects) {
         for what in self.end_confirmation(io) {
-            match what {
-                Confirmable::Query { op, query } => self.answer_query(now, op, query, out),
-                Confirmable::Lease { from, incarnation, attempt, chunks } => {
-                    self.grant_leases(now, from, incarnation, attempt, &chunks, out);
-                }
-            }
+            self.serve(now, what, out);
         }
         if self.lead.is_some() {
             self.start_confirmation(out);
+        }
+    }
+
+    fn serve(&mut self, now: Time, what: Confirmable, out: &mut Effects) {
+        match what {
+            Confirmable::Query { op, query } => self.answer_query(now, op, query, out),
+            Confirmable::Lease { from, incarnation, attempt, chunks } => {
+                self.grant_leases(now, from, incarnation, attempt, &chunks, out);
+            }
         }
     }
 
@@ -96,13 +103,14 @@ impl Master {
 
     pub(super) fn on_ask_lease(
         &mut self,
+        now: Time,
         from: NodeId,
         incarnation: Incarnation,
         attempt: Attempt,
         chunks: Vec<(ChunkHandle, ChunkVersion)>,
         out: &mut Effects,
     ) {
-        self.confirm(Confirmable::Lease { from, incarnation, attempt, chunks }, out);
+        self.confirm(now, Confirmable::Lease { from, incarnation, attempt, chunks }, out);
     }
 
     fn grant_leases(

@@ -152,13 +152,13 @@ impl Master {
         }
         match message {
             M::AskMaster { op, acked_below, request } => {
-                self.on_ask_master(from, op, acked_below, request, out);
+                self.on_ask_master(now, from, op, acked_below, request, out);
             }
             M::Register { .. } => self.on_register(from, message, out),
             M::Heartbeat { .. } => self.on_heartbeat(now, from, message, out),
             M::Report { .. } => self.on_report(now, from, message, out),
             M::AskLease { incarnation, attempt, chunks } => {
-                self.on_ask_lease(from, incarnation, attempt, chunks, out);
+                self.on_ask_lease(now, from, incarnation, attempt, chunks, out);
             }
             M::Prepared { .. } => self.on_prepared(now, from, message, out),
             M::PrepareRefused { .. } => self.on_prepare_refused(now, from, message, out),
@@ -230,6 +230,7 @@ impl StateMachine for Master {
             Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
             Input::Committed { index, entry } => self.on_committed(now, index, &entry, out),
             Input::Leadership(leadership) => self.on_leadership(leadership, out),
+            Input::Installed { state } => self.on_installed(*state),
             Input::Request { .. } => unreachable!("a master has no owner"),
         }
     }

@@ -1,6 +1,6 @@
 //! The log as a device: what is proposed comes back as committed, and only then takes effect.
 
-use super::state::Applied;
+use super::state::{Applied, MasterState};
 use super::{Lead, Master};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Epoch, IoId, LogIndex, NodeId, OpId};
@@ -78,6 +78,14 @@ impl Master {
         if self.lead.is_some() {
             self.on_applied(now, entry, applied, out);
         }
+    }
+
+    /// The state jumps: a leader's never does, since what it leads is its own log.
+    pub(super) fn on_installed(&mut self, state: MasterState) {
+        assert!(state.applied >= self.state.applied, "what is committed stays committed");
+        let change_table = self.state.change_table;
+        self.state = MasterState { change_table, ..state };
+        self.lead = None;
     }
 
     /// A leader acts, and its waiting times start, when its own entry is applied.

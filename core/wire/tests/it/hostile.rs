@@ -8,7 +8,8 @@ use leasehold_proto::{
 };
 use leasehold_wire::{
     BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header,
-    Kind, MAGIC, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode, encode_into,
+    Kind, MAGIC, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode,
+    encode_into,
 };
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -193,6 +194,10 @@ fn limits_are_exact() {
     assert_eq!(Header::decode(&at).unwrap().body_len(), BODY_BYTES_MAX as usize);
     Header::decode(&header(envelope, 0, BODY_BYTES_MAX + 1, 0)).unwrap_err();
     Header::decode(&header(envelope, 0, 0, PAYLOAD_BYTES_MAX + 1)).unwrap_err();
+    let packet = Kind::Packet as u8;
+    Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX, PACKET_BYTES_MAX)).unwrap();
+    Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();
+    Header::decode(&header(packet, 0, 0, PACKET_BYTES_MAX + 1)).unwrap_err();
     for handshake in [Kind::Hello, Kind::WhoIs, Kind::HereIs] {
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX, 0)).unwrap();
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();
@@ -247,7 +252,7 @@ fn another_format_version_says_both() {
     bytes[4] = 9;
     let error = read(&bytes).unwrap_err();
     assert_eq!(error, FrameError::WrongVersion { found: 9, expected: FORMAT_VERSION });
-    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 2");
+    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 3");
 }
 
 #[test]
@@ -262,7 +267,7 @@ fn flags_and_kinds_of_the_future_are_refused() {
         Header::decode(&header(4, 0x80, 0, 0)),
         Err(FrameError::UnknownFlags { found: 0x80 })
     );
-    for kind in [0, 5, 255] {
+    for kind in [0, 6, 255] {
         assert_eq!(
             Header::decode(&header(kind, 0, 0, 0)),
             Err(FrameError::UnknownKind { found: kind })

@@ -11,7 +11,7 @@ use leasehold_proto::{
     Message, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReadMode, Refusal, ReplicaImage,
     Sequence, Session, SyncPolicy,
 };
-use leasehold_wire::{ClusterId, Frame, Role, crc32c};
+use leasehold_wire::{ClusterId, Frame, Packet, Role, crc32c};
 use std::time::Duration;
 
 const CHUNK: ChunkHandle = ChunkHandle(0x11);
@@ -62,8 +62,15 @@ fn handshakes() -> Vec<(String, Frame)> {
         ("WhoIs", Frame::WhoIs { node: NODE }),
         ("HereIs/known", Frame::HereIs { node: NODE, addr: v4 }),
         ("HereIs/unknown", Frame::HereIs { node: NODE, addr: None }),
+        ("Packet/question", packet(false, b"append")),
+        ("Packet/answer", packet(true, b"")),
     ];
     named.map(|(name, frame)| (name.to_string(), frame)).into()
+}
+
+fn packet(is_answer: bool, bytes: &'static [u8]) -> Frame {
+    let bytes = Bytes::from_static(bytes);
+    Frame::Packet(Packet { from: NodeId(1), to: NodeId(2), number: 0x99, is_answer, bytes })
 }
 
 /// Every variant of `Message`, in the order of their numbers.

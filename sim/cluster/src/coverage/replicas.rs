@@ -36,7 +36,7 @@ impl Replicas {
                 hits.hit_if(*result == Err(IoFault::NoSpace), Mark::DiskFull);
             }
             Input::Wake | Input::Request { .. } | Input::Committed { .. } => {}
-            Input::Leadership(_) => {}
+            Input::Leadership(_) | Input::Installed { .. } => {}
         }
     }
 

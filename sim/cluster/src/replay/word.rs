@@ -53,6 +53,7 @@ enum InputWord {
     Committed(LogIndex, LogEntry),
     Leads,
     Follows(Option<NodeId>),
+    Installed(Box<MasterState>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,6 +181,7 @@ impl InputWord {
             Input::IoDone { io, result } => InputWord::IoDone(*io, ended(result)),
             Input::Request { id, op } => InputWord::Request(*id, OperationWord::of(op)),
             Input::Committed { index, entry } => InputWord::Committed(*index, entry.clone()),
+            Input::Installed { state } => InputWord::Installed(state.clone()),
             Input::Leadership(Leadership::Leader) => InputWord::Leads,
             Input::Leadership(Leadership::Follower { leader }) => InputWord::Follows(*leader),
         }
@@ -190,15 +192,17 @@ impl InputWord {
             InputWord::Deliver(head, payload) => {
                 match decode_parts(&head, Bytes::from(payload)).ok()? {
                     Frame::Envelope(envelope) => Input::Deliver(envelope),
-                    Frame::Hello { .. } | Frame::WhoIs { .. } | Frame::HereIs { .. } => {
-                        return None;
-                    }
+                    Frame::Hello { .. }
+                    | Frame::WhoIs { .. }
+                    | Frame::HereIs { .. }
+                    | Frame::Packet(_) => return None,
                 }
             }
             InputWord::Wake => Input::Wake,
             InputWord::IoDone(io, result) => Input::IoDone { io, result: unended(result) },
             InputWord::Request(id, op) => Input::Request { id, op: op.operation() },
             InputWord::Committed(index, entry) => Input::Committed { index, entry },
+            InputWord::Installed(state) => Input::Installed { state },
             InputWord::Leads => Input::Leadership(Leadership::Leader),
             InputWord::Follows(leader) => Input::Leadership(Leadership::Follower { leader }),
         })

@@ -91,6 +91,8 @@ patch! {
         operation_table: bool,
         refuse_forgotten: bool,
         change_table: bool,
+        confirm_leadership: bool,
+        new_leader_waits: bool,
         read_rechecks_lease: bool,
         read_waits_for_overlap: bool,
         verify_checksums: bool,

@@ -46,6 +46,10 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
             record.what = "Committed";
             record.text = format!("{index} is committed: {}", log_entry(record, naming, entry));
         }
+        Input::Installed { state } => {
+            record.what = "Installed";
+            record.text = format!("takes another master's state up to {}", state.applied);
+        }
         Input::Leadership(leadership) => {
             record.what = "Leadership";
             record.text = match leadership {

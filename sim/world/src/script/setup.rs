@@ -165,6 +165,8 @@ pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String
         "operation_table" => &mut rules.operation_table,
         "refuse_forgotten" => &mut rules.refuse_forgotten,
         "change_table" => &mut rules.change_table,
+        "confirm_leadership" => &mut rules.confirm_leadership,
+        "new_leader_waits" => &mut rules.new_leader_waits,
         "read_rechecks_lease" => &mut rules.read_rechecks_lease,
         "read_waits_for_overlap" => &mut rules.read_waits_for_overlap,
         "verify_checksums" => &mut rules.verify_checksums,
