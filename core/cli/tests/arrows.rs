@@ -40,6 +40,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("tokio", &[]),
     ("madsim-tokio", &["leasehold-node", "leasehold-cli", "leasehold-sim"]),
     ("madsim", &["leasehold-sim"]),
+    ("openraft", &["leasehold-node"]),
     ("stateright", &["leasehold-model"]),
     // Core emits typed events; they become log lines from node outward.
     ("tracing", &["leasehold-node", "leasehold-cli", "leasehold-sim"]),

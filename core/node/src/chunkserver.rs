@@ -94,6 +94,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         listener,
         disk,
         disk_end,
+        beside: None,
     }))
 }
 

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod clock;
 pub mod executor;
 pub mod observe;
+pub mod replicated;
 #[cfg(not(madsim))]
 pub mod os_disk;
 #[cfg(not(madsim))]

@@ -4,19 +4,25 @@ use crate::clock::BootClock;
 use crate::driver::Clock;
 use crate::executor::{MasterExecutor, MasterStart};
 use crate::os_disk::OsDisk;
-use crate::running::{INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
-use crate::storage::DiskThread;
-use crate::transport::{Transport, TransportOptions};
+use crate::replicated::{
+    Carrier, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
+};
+use crate::running::{Beside, INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
+use crate::storage::{DiskThread, start_log};
+use crate::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_proto::{Constants, Effects, Master, MasterConfig, NodeId, StateMachine};
-use leasehold_store::MasterLogOptions;
-use leasehold_wire::Role;
+use leasehold_store::{MasterLogOptions, RaftLog, RaftLogOptions};
+use leasehold_wire::{Packet, Role};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Log entries after which a checkpoint is due.
 const CHECKPOINT_ENTRIES: u64 = 50_000;
+
+/// Bytes of packets about the log that a master holds while it reads them, at the most.
+const PACKETS_BYTES_MAX: usize = 64 << 20;
 
 /// What a master is told at start.
 #[derive(Clone, Debug)]
@@ -31,6 +37,22 @@ pub struct MasterOptions {
     pub constants: Constants,
     /// Spreads placement: drawn at random.
     pub salt: u64,
+    /// The other masters; none for a master without peers.
+    pub peers: Option<PeersOptions>,
+}
+
+/// What a master with peers is told at start.
+#[derive(Clone, Debug)]
+pub struct PeersOptions {
+    /// Where every master listens, this one included.
+    pub masters: Vec<(NodeId, SocketAddr)>,
+    /// These masters make a new cluster: said to each of them once, and never after. Without it,
+    /// a master on an empty disk waits until it is added.
+    pub bootstrap: bool,
+    /// Names this master's disk if it is empty: drawn at random.
+    pub birth: u64,
+    /// Seeds the draws of this life.
+    pub seed: u64,
 }
 
 /// Starts a master.
@@ -40,6 +62,9 @@ pub struct MasterOptions {
 /// address is taken.
 pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     options.constants.check()?;
+    if let Some(peers) = options.peers.clone() {
+        return start_with_peers(options, peers).await;
+    }
     let disk = OsDisk::open(&options.data_dir)?;
     let log = MasterLogOptions::of(&options.constants);
     let (executor, first) =
@@ -71,7 +96,90 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
         listener,
         disk,
         disk_end,
+        beside: None,
     }))
+}
+
+async fn start_with_peers(
+    options: MasterOptions,
+    peers: PeersOptions,
+) -> Result<Running, ServeError> {
+    let fail = |error| ServeError::Store { path: options.data_dir.display().to_string(), error };
+    let disk = OsDisk::open(&options.data_dir)?;
+    let birth = if peers.bootstrap { 0 } else { peers.birth };
+    let log_options = RaftLogOptions { birth, ..RaftLogOptions::default() };
+    let (log, recovered) = RaftLog::open(disk, &log_options).map_err(fail)?;
+    let (listener, address) = bind(options.listen).await?;
+    let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let (disk, work) = LogDisk::new();
+    let replicated = peers.replicated(&options);
+    let purgeable = log.purgeable();
+    let (replicated, checkpoint) =
+        ReplicatedLog::new(replicated, &recovered, purgeable, disk, sender.clone())
+            .map_err(fail)?;
+    let disk_end = start_log(LogWorker::new(log), work).map_err(ServeError::Thread)?;
+    let (packets, questions) = mpsc::channel(INBOX_MAX);
+    let mut transport = transport_options(&options, address);
+    transport.masters = peers.masters;
+    transport.payload_bytes_max = Some(PACKETS_BYTES_MAX);
+    let transport = Transport::with_packets(transport, sender, Some(packets));
+    let carrier = TcpCarrier(transport.sender());
+    let (storage, asked) = LogStorage::new();
+    let (stop, stopped) = oneshot::channel();
+    let told = async move { drop(stopped.await) };
+    let ended = tokio::spawn(replicated.run(carrier, questions, asked, told));
+    let config =
+        MasterConfig { node: options.node, salt: options.salt, constants: options.constants };
+    let clock = BootClock::start();
+    let mut recovered = Effects::new();
+    let machine = Master::recover(&config, checkpoint, clock.now(), &mut recovered);
+    tracing::info!(node = %config.node, %address, "master with peers starts");
+    Ok(start_loop(Parts {
+        node: config.node,
+        address,
+        machine,
+        clock,
+        recovered,
+        first: Vec::new(),
+        inbox,
+        transport,
+        listener,
+        disk: storage,
+        disk_end,
+        beside: Some(Beside { ended, stop }),
+    }))
+}
+
+impl PeersOptions {
+    fn replicated(&self, options: &MasterOptions) -> ReplicatedOptions {
+        let peer = |address: &SocketAddr| Peer { address: address.to_string(), birth: 0 };
+        let first = self.masters.iter().map(|(node, address)| (*node, peer(address))).collect();
+        ReplicatedOptions {
+            node: options.node,
+            bootstrap: self.bootstrap.then_some(first),
+            timing: Timing::default(),
+            snapshot_entries: CHECKPOINT_ENTRIES,
+            sessions_max: options.constants.remembered_clients_max,
+            seed: self.seed,
+        }
+    }
+}
+
+/// Packets about the log go where messages go.
+#[derive(Debug)]
+pub struct TcpCarrier(pub TcpSender);
+
+impl Carrier for TcpCarrier {
+    fn send(&self, _: NodeId, packet: Packet) {
+        self.0.send_packet(packet);
+    }
+
+    fn learn(&self, node: NodeId, address: &str) {
+        match address.parse() {
+            Ok(address) => self.0.learn(node, address),
+            Err(_) => tracing::warn!(%node, address, "not the address of a master"),
+        }
+    }
 }
 
 /// Runs a master until `shutdown`.

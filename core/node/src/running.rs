@@ -1,9 +1,10 @@
 //! A server that runs, and how it stops.
 
 use crate::clock::BootClock;
-use crate::driver::{Driver, Outbox};
+use crate::driver::{Driver, Outbox, Storage};
 use crate::observe::Traced;
 use crate::os_disk::DataDirError;
+use crate::replicated::LogEnded;
 use crate::storage::{DiskThread, DiskThreadEnd};
 use crate::transport::{TcpSender, Transport};
 use leasehold_proto::config::ConfigError;
@@ -50,6 +51,9 @@ pub enum ServeError {
     /// The operating system gave no thread for the disk.
     #[error("cannot start the disk's thread: {0}")]
     Thread(io::Error),
+    /// The masters' log cannot go on.
+    #[error(transparent)]
+    LogEnded(#[from] LogEnded),
     /// A check inside the server found a mistake of this program; the log says which.
     #[error("the server stopped itself: a check of its own state failed")]
     Panicked,
@@ -61,7 +65,7 @@ pub struct Running {
     node: NodeId,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
+    ended: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
@@ -81,20 +85,20 @@ impl Running {
     /// the data directory.
     ///
     /// # Errors
-    /// `Panicked` if it had ended by itself.
+    /// `Panicked` or `LogEnded` if it had ended by itself.
     pub async fn stop(self) -> Result<(), ServeError> {
         let _ = self.stop.send(());
-        self.ended.await.map_err(|_| ServeError::Panicked)
+        self.ended.await.map_err(|_| ServeError::Panicked)?
     }
 
     /// Runs until `shutdown`, then stops; or until the server ends by itself.
     ///
     /// # Errors
-    /// `Panicked` if it ended by itself.
+    /// `Panicked` or `LogEnded` if it ended by itself.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         tokio::select! {
             biased;
-            ended = &mut self.ended => return ended.map_err(|_| ServeError::Panicked),
+            ended = &mut self.ended => return ended.map_err(|_| ServeError::Panicked)?,
             () = shutdown => {}
         }
         self.stop().await
@@ -116,7 +120,7 @@ impl Outbox for ServerOutbox {
 }
 
 /// Everything of a server before its first step.
-pub(crate) struct Parts<M> {
+pub(crate) struct Parts<M, S = DiskThread> {
     pub node: NodeId,
     pub address: SocketAddr,
     pub machine: M,
@@ -128,19 +132,36 @@ pub(crate) struct Parts<M> {
     pub inbox: mpsc::Receiver<Input>,
     pub transport: Transport,
     pub listener: TcpListener,
-    pub disk: DiskThread,
+    pub disk: S,
     pub disk_end: DiskThreadEnd,
+    /// What runs beside the loop and ends after it, or ends it.
+    pub beside: Option<Beside>,
+}
+
+/// A part of a server that is not its loop.
+pub(crate) struct Beside {
+    /// Ends when it was told to stop, or by itself.
+    pub ended: JoinHandle<Result<(), LogEnded>>,
+    /// Tells it to stop.
+    pub stop: oneshot::Sender<()>,
 }
 
 /// Starts the loop.
-pub(crate) fn start<M: StateMachine + Send + Sync + 'static>(parts: Parts<M>) -> Running {
+pub(crate) fn start<M, S>(parts: Parts<M, S>) -> Running
+where
+    M: StateMachine + Send + Sync + 'static,
+    S: Storage + Send + Sync + 'static,
+{
     let (stop, stopped) = oneshot::channel();
     let (node, address) = (parts.node, parts.address);
     let ended = tokio::spawn(run(parts, stopped));
     Running { node, address, stop, ended }
 }
 
-async fn run<M: StateMachine>(mut parts: Parts<M>, stopped: oneshot::Receiver<()>) {
+async fn run<M: StateMachine, S: Storage>(
+    mut parts: Parts<M, S>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<(), ServeError> {
     let mut driver = Driver {
         machine: parts.machine,
         clock: parts.clock,
@@ -153,10 +174,24 @@ async fn run<M: StateMachine>(mut parts: Parts<M>, stopped: oneshot::Receiver<()
         driver.step(input);
     }
     parts.transport.listen(parts.listener);
-    tokio::select! {
+    let mut beside = parts.beside;
+    let failed = tokio::select! {
         biased;
-        _ = stopped => {}
-        () = driver.run(Effects::new(), &mut parts.inbox) => {}
+        _ = stopped => None,
+        failed = ended(&mut beside) => Some(failed),
+        () = driver.run(Effects::new(), &mut parts.inbox) => None,
+    };
+    if let (Some(beside), None) = (beside, &failed) {
+        // What it still has to say is heard, so that it does not wait for the loop.
+        let _ = beside.stop.send(());
+        let mut stopping = beside.ended;
+        while let Some(input) = tokio::select! {
+            biased;
+            _ = &mut stopping => None,
+            input = parts.inbox.recv() => input,
+        } {
+            driver.step(input);
+        }
     }
     parts.transport.close().await;
     // The disk's queue closes with the driver; its thread no longer waits for the inbox.
@@ -164,6 +199,17 @@ async fn run<M: StateMachine>(mut parts: Parts<M>, stopped: oneshot::Receiver<()
     drop(parts.inbox);
     let joined = tokio::task::spawn_blocking(|| parts.disk_end.join()).await;
     joined.expect("the disk's thread panicked, see above");
+    failed.map_or(Ok(()), Err)
+}
+
+/// Why the part beside the loop ended by itself; never, if there is none.
+async fn ended(beside: &mut Option<Beside>) -> ServeError {
+    let Some(beside) = beside else { return std::future::pending().await };
+    match (&mut beside.ended).await {
+        Ok(Ok(())) => LogEnded("nobody told it to".to_owned()).into(),
+        Ok(Err(ended)) => ended.into(),
+        Err(_) => ServeError::Panicked,
+    }
 }
 
 /// Binds the address that a server is told to listen at.

@@ -2,11 +2,15 @@
 
 use crate::driver::Storage;
 use crate::executor::{Executor, says_disk_failed};
+use crate::replicated::LogWorker;
+use crate::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
+use leasehold_store::Disk;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// What one batch reads at the most, or one operation: the bytes wait together in memory until
 /// the loop sends them away.
@@ -65,6 +69,29 @@ impl DiskThreadEnd {
     pub fn join(self) {
         self.0.join().expect("the disk's thread panicked, see above");
     }
+}
+
+/// Starts a thread for a master's part of the replicated log. It ends when nobody can ask it for
+/// anything any more.
+///
+/// # Errors
+/// If the operating system gives no thread.
+#[allow(clippy::disallowed_methods, reason = "a real disk blocks; simulated nodes use a task")]
+pub fn start_log(
+    mut worker: LogWorker<impl Disk<File: Send> + Send + 'static>,
+    mut queue: UnboundedReceiver<Work>,
+) -> io::Result<DiskThreadEnd> {
+    let work = move || {
+        while let Some(first) = queue.blocking_recv() {
+            let mut batch = vec![first];
+            while let Ok(more) = queue.try_recv() {
+                batch.push(more);
+            }
+            worker.carry_out(batch).into_iter().for_each(Done::tell);
+        }
+    };
+    let builder = std::thread::Builder::new().name("log".to_owned());
+    builder.spawn(work).map(DiskThreadEnd)
 }
 
 fn serve(

@@ -108,5 +108,5 @@ impl Cluster {
 }
 
 fn master_options(data_dir: PathBuf, listen: SocketAddr) -> MasterOptions {
-    MasterOptions { listen, data_dir, node: MASTER, constants: constants(), salt: 42 }
+    MasterOptions { listen, data_dir, node: MASTER, constants: constants(), salt: 42, peers: None }
 }

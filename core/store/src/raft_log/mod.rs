@@ -129,6 +129,14 @@ impl<D: Disk> RaftLog<D> {
         self.guarded(|log| log.snapshots.save(&log.disk, snapshot))
     }
 
+    /// The newest snapshot that reads well.
+    ///
+    /// # Errors
+    /// Those of the disk, and `Corrupt` if there are snapshots and none of them reads well.
+    pub fn load_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        self.snapshots.newest(&self.disk)
+    }
+
     /// How far the log may be purged: as far as the older of two snapshots reaches. None while
     /// there is only one: then the log stands in for it if it rots.
     #[must_use]

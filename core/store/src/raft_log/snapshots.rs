@@ -39,17 +39,16 @@ impl Snapshots {
         disk.sync_dir("")?;
         let mut indices = list(disk)?;
         indices.sort_unstable();
-        let (mut valid, mut trouble) = (Vec::new(), None);
-        for &index in indices.iter().rev() {
-            match load(disk, index) {
-                Ok(snapshot) => valid.push(snapshot),
-                Err(corrupt @ StoreError::Corrupt { .. }) => trouble = trouble.or(Some(corrupt)),
-                // One of another format version is not passed over: an older program must not go
-                // on from an older state.
-                Err(other) => return Err(other),
-            }
+        let found = read_all(disk, &indices)?;
+        Ok((Snapshots { indices }, found))
+    }
+
+    pub fn newest<D: Disk>(&self, disk: &D) -> Result<Option<Snapshot>, StoreError> {
+        let Found { valid, trouble } = read_all(disk, &self.indices)?;
+        match (valid.into_iter().next(), trouble) {
+            (None, Some(corrupt)) => Err(corrupt),
+            (newest, _) => Ok(newest),
         }
-        Ok((Snapshots { indices }, Found { valid, trouble }))
     }
 
     /// The newest snapshot that the entries go on from.
@@ -122,6 +121,22 @@ fn list<D: Disk>(disk: &D) -> Result<Vec<u64>, StoreError> {
         })
     });
     indices.collect()
+}
+
+/// Newest first. One of another format version is not passed over: an older program must not go
+/// on from an older state.
+fn read_all<D: Disk>(disk: &D, indices: &[u64]) -> Result<Found, StoreError> {
+    let mut found = Found { valid: Vec::new(), trouble: None };
+    for &index in indices.iter().rev() {
+        match load(disk, index) {
+            Ok(snapshot) => found.valid.push(snapshot),
+            Err(corrupt @ StoreError::Corrupt { .. }) => {
+                found.trouble = found.trouble.or(Some(corrupt));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(found)
 }
 
 fn load<D: Disk>(disk: &D, index: u64) -> Result<Snapshot, StoreError> {

@@ -1,0 +1,124 @@
+//! Tells the master machine whether it leads.
+
+use super::device::LogHandle;
+use super::options::Timing;
+use super::runtime::Tasks;
+use super::types::Types;
+use leasehold_proto::{Input, Leadership, NodeId};
+use openraft::rt::{AsyncRuntime, Select2, WatchReceiver};
+use openraft::{RaftMetrics, ServerState};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+/// A leader that a quorum has not heard for so many election timeouts tells its machine that it
+/// does not lead: nothing that it would propose can commit, and who asks is sent elsewhere.
+const UNHEARD_MAX: u32 = 2;
+
+/// In which term the machine was told that it leads.
+#[derive(Clone, Default)]
+pub(super) struct Told(Arc<Mutex<Option<u64>>>);
+
+impl Told {
+    pub fn leads(&self) -> bool {
+        self.term().is_some()
+    }
+
+    fn term(&self) -> Option<u64> {
+        *self.0.lock().expect("nothing panics while it holds a number")
+    }
+
+    fn set(&self, term: Option<u64>) {
+        *self.0.lock().expect("nothing panics while it holds a number") = term;
+    }
+}
+
+/// Watches the library.
+pub(super) struct Watcher {
+    pub raft: LogHandle,
+    pub inbox: mpsc::Sender<Input>,
+    pub timing: Timing,
+    pub told: Told,
+    pub leader: Option<NodeId>,
+    /// A term that this master leads, and the last entry that its log had when that was seen.
+    pub pending: Option<(u64, Option<u64>)>,
+}
+
+/// What is worth knowing of the library's state.
+struct Seen {
+    leads: bool,
+    term: u64,
+    leader: Option<NodeId>,
+    last: Option<u64>,
+    applied: Option<u64>,
+    ended: Option<String>,
+}
+
+impl Watcher {
+    /// Watches until the library ends; why it did, if it was not told to.
+    pub async fn watch(mut self) -> Option<String> {
+        let mut metrics = self.raft.metrics();
+        loop {
+            let seen = self.look(&metrics.borrow_and_update());
+            if seen.ended.is_some() {
+                return seen.ended;
+            }
+            if self.act(&seen).await.is_err() {
+                return None;
+            }
+            let changed = metrics.changed();
+            match Tasks::select2(changed, Tasks::sleep(self.timing.heartbeat)).await {
+                Select2::First(Err(_)) => return None,
+                Select2::First(Ok(())) | Select2::Second(()) => {}
+            }
+        }
+    }
+
+    fn look(&self, metrics: &RaftMetrics<Types>) -> Seen {
+        let patience = self.timing.election_max * UNHEARD_MAX;
+        let acked = metrics.last_quorum_acked.as_ref();
+        let unheard = acked.is_some_and(|at| at.elapsed() > patience);
+        let leads = metrics.state == ServerState::Leader && !unheard;
+        Seen {
+            leads,
+            term: metrics.current_term,
+            leader: metrics.current_leader.filter(|leader| *leader != metrics.id).map(NodeId),
+            last: metrics.last_log_index,
+            applied: metrics.last_applied.map(|id| id.index),
+            ended: metrics.running_state.as_ref().err().map(ToString::to_string),
+        }
+    }
+
+    /// The machine is told that it leads once all is applied that was in the log before: what it
+    /// takes for its own `NewLeader` is then not one of an earlier life's under the same number.
+    async fn act(&mut self, seen: &Seen) -> Result<(), mpsc::error::SendError<Input>> {
+        if !seen.leads {
+            self.pending = None;
+            if self.told.leads() || self.leader != seen.leader {
+                self.told.set(None);
+                self.leader = seen.leader;
+                return self.tell(Leadership::Follower { leader: seen.leader }).await;
+            }
+            return Ok(());
+        }
+        if self.told.term() == Some(seen.term) {
+            return Ok(());
+        }
+        let (_, last) = *match &mut self.pending {
+            Some(pending) if pending.0 == seen.term => pending,
+            pending => pending.insert((seen.term, seen.last)),
+        };
+        if seen.applied < last {
+            return Ok(());
+        }
+        if self.told.leads() {
+            self.tell(Leadership::Follower { leader: None }).await?;
+        }
+        self.told.set(Some(seen.term));
+        self.leader = None;
+        self.tell(Leadership::Leader).await
+    }
+
+    async fn tell(&self, leadership: Leadership) -> Result<(), mpsc::error::SendError<Input>> {
+        self.inbox.send(Input::Leadership(leadership)).await
+    }
+}

@@ -1,0 +1,188 @@
+//! The master's state as the replicated log makes it, and the stream of committed entries to the
+//! machine.
+
+use super::disk::LogDisk;
+use super::log_store::LogStore;
+use super::types::{Entry, LogId, Membership, Snapshot, SnapshotMeta, Types, encode};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use leasehold_proto::{Input, LogEntry, MasterState};
+use leasehold_store::{StoreError, raft_log};
+use openraft::entry::RaftEntry;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::mpsc;
+
+/// Applies committed entries, and hands them to the master machine in their order.
+///
+/// The machine's `LogIndex` counts the entries that are its own: the consensus library puts others
+/// between them, of which the machine knows nothing. It is a function of the log, and so the same
+/// on every master.
+pub struct StateMachine {
+    held: Arc<Mutex<Held>>,
+    disk: LogDisk,
+    log: LogStore,
+    inbox: mpsc::Sender<Input>,
+}
+
+/// The state after the last entry that was applied. Snapshots are taken from here, so that the
+/// machine's own copy never waits for one.
+pub(super) struct Held {
+    pub state: MasterState,
+    pub last: Option<LogId>,
+    membership: Membership,
+}
+
+impl StateMachine {
+    /// The state that a snapshot gives, or a new one.
+    ///
+    /// # Errors
+    /// `Corrupt` if the snapshot's bytes are not a state of ours.
+    pub fn new(
+        snapshot: Option<&raft_log::Snapshot>,
+        sessions_max: u32,
+        disk: LogDisk,
+        log: LogStore,
+        inbox: mpsc::Sender<Input>,
+    ) -> Result<(Self, MasterState), StoreError> {
+        let held = match snapshot {
+            Some(snapshot) => Held::of(snapshot)?,
+            None => Held::new(sessions_max),
+        };
+        let state = held.state.clone();
+        Ok((StateMachine { held: Arc::new(Mutex::new(held)), disk, log, inbox }, state))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("nothing panics while it holds the state")
+    }
+
+    async fn tell(&self, input: Input) -> io::Result<()> {
+        self.inbox.send(input).await.map_err(|_| io::Error::other("the master is gone"))
+    }
+}
+
+impl Held {
+    pub fn new(sessions_max: u32) -> Self {
+        let state = MasterState::new(sessions_max);
+        Held { state, last: None, membership: Membership::default() }
+    }
+
+    pub fn of(snapshot: &raft_log::Snapshot) -> Result<Self, StoreError> {
+        let corrupt = |why| {
+            let name = format!("snapshot/{:016x}.snap", snapshot.index);
+            StoreError::Corrupt { name, offset: 32, why }
+        };
+        let meta: SnapshotMeta = postcard::from_bytes(&snapshot.meta)
+            .map_err(|_| corrupt("its name does not decode"))?;
+        let state = postcard::from_bytes(&snapshot.state)
+            .map_err(|_| corrupt("its state does not decode"))?;
+        Ok(Held { state, last: meta.last_log_id, membership: meta.last_membership })
+    }
+
+    /// Applies an entry; what the machine is to be told of it.
+    pub fn apply(&mut self, entry: Entry) -> Option<(Input, leasehold_proto::LogIndex)> {
+        self.last = Some(entry.log_id());
+        if let Some(membership) = entry.get_membership() {
+            self.membership = Membership::new(self.last, membership);
+        }
+        let entry = normal(entry)?;
+        let index = self.state.applied.next();
+        let _ = self.state.apply(index, &entry);
+        Some((Input::Committed { index, entry }, index))
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
+    }
+}
+
+fn normal(entry: Entry) -> Option<LogEntry> {
+    match entry.payload {
+        EntryPayload::Normal(proposal) => Some(proposal.0),
+        EntryPayload::Blank | EntryPayload::Membership(_) => None,
+    }
+}
+
+impl RaftStateMachine<Types> for StateMachine {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
+        let held = self.lock();
+        Ok((held.last, held.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let applied = self.lock().apply(entry);
+            let index = match applied {
+                Some((input, index)) => {
+                    // In the inbox before its proposer is answered.
+                    self.tell(input).await?;
+                    Some(index)
+                }
+                None => None,
+            };
+            if let Some(responder) = responder {
+                responder.send(index);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder { held: self.held.clone(), disk: self.disk.clone(), log: self.log.clone() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        bytes: Bytes,
+    ) -> Result<(), io::Error> {
+        let snapshot = stored(meta, &bytes);
+        let held = Held::of(&snapshot).map_err(io::Error::other)?;
+        self.log.covered(self.disk.save(snapshot).await?);
+        let state = Box::new(held.state.clone());
+        *self.lock() = held;
+        self.tell(Input::Installed { state }).await
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        let Some(snapshot) = self.disk.load().await? else { return Ok(None) };
+        let meta = postcard::from_bytes(&snapshot.meta).map_err(io::Error::other)?;
+        Ok(Some(Snapshot { meta, snapshot: snapshot.state.into() }))
+    }
+}
+
+/// Makes a snapshot of what was applied.
+pub struct SnapshotBuilder {
+    held: Arc<Mutex<Held>>,
+    disk: LogDisk,
+    log: LogStore,
+}
+
+impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let (meta, state) = {
+            let held = self.held.lock().expect("nothing panics while it holds the state");
+            (held.meta(), held.state.clone())
+        };
+        let bytes = Bytes::from(encode(&state));
+        self.log.covered(self.disk.save(stored(&meta, &bytes)).await?);
+        Ok(Snapshot { meta, snapshot: bytes })
+    }
+}
+
+fn stored(meta: &SnapshotMeta, state: &Bytes) -> raft_log::Snapshot {
+    let index = meta.last_log_id.map_or(0, |id| id.index);
+    raft_log::Snapshot { index, meta: encode(meta), state: state.to_vec() }
+}
