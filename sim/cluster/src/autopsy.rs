@@ -4,12 +4,15 @@ use crate::cluster::{Cluster, MASTER_HOST};
 use crate::disk::SimDisk;
 use bytes::Bytes;
 use leasehold_checker::{ChunkFinal, Finals, ReplicaFinal, ServerFinal};
+use leasehold_node::replicated::offline;
 use leasehold_proto::master::state::{ChunkRecord, NodeBody};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Extent, IoId, IoOp, IoOutput, MasterState, NodeId,
     ReplicaRecord,
 };
-use leasehold_store::{ChunkStore, MasterLog, MasterLogOptions, StoreError, StoreOptions};
+use leasehold_store::{
+    ChunkStore, MasterLog, MasterLogOptions, RaftLog, RaftLogOptions, StoreError, StoreOptions,
+};
 use std::collections::BTreeMap;
 
 /// Opens every disk of a cluster whose processes have ended. Nothing is asked of a machine: the
@@ -20,7 +23,7 @@ use std::collections::BTreeMap;
 pub fn finals(cluster: &Cluster, constants: &Constants) -> Result<Finals, StoreError> {
     let state = master_state(cluster, constants)?;
     let mut servers = BTreeMap::new();
-    for host in (0..cluster.hosts()).filter(|host| *host != MASTER_HOST) {
+    for host in cluster.masters()..cluster.hosts() {
         let server = server(cluster.disk(host), cluster.around.journal_bytes, constants)?;
         servers.insert(cluster.node(host), server);
     }
@@ -32,6 +35,9 @@ pub fn finals(cluster: &Cluster, constants: &Constants) -> Result<Finals, StoreE
 }
 
 fn master_state(cluster: &Cluster, constants: &Constants) -> Result<MasterState, StoreError> {
+    if cluster.masters() > 1 {
+        return replicated_state(cluster, constants);
+    }
     let options = MasterLogOptions {
         log_bytes: cluster.around.journal_bytes,
         ..MasterLogOptions::of(constants)
@@ -42,6 +48,19 @@ fn master_state(cluster: &Cluster, constants: &Constants) -> Result<MasterState,
         let _ = state.apply(*index, entry);
     }
     Ok(state)
+}
+
+/// The longest log of the masters', by the order of elections, holds all that was committed.
+fn replicated_state(cluster: &Cluster, constants: &Constants) -> Result<MasterState, StoreError> {
+    let mut replayed = Vec::new();
+    for host in MASTER_HOST..cluster.masters() {
+        let log_bytes = cluster.around.journal_bytes;
+        let options = RaftLogOptions { log_bytes, ..RaftLogOptions::default() };
+        let (_, recovered) = RaftLog::open(cluster.disk(host).clone(), &options)?;
+        replayed.push(offline::replay(&recovered, constants.remembered_clients_max)?);
+    }
+    let longest = replayed.into_iter().max_by_key(|replayed| replayed.last);
+    Ok(longest.expect("a cluster has masters").state)
 }
 
 fn chunk_final(

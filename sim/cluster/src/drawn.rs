@@ -43,6 +43,8 @@ mod hex {
 pub struct Drawn {
     /// The seed.
     pub seed: Seed,
+    /// Masters: 1, 3 or 5.
+    pub masters: u64,
     /// Chunkservers at the start.
     pub chunkservers: u64,
     /// Failure domains.
@@ -78,6 +80,7 @@ impl Drawn {
         let plan = scenario.plan.clone().unwrap_or_else(|| plan(scenario, &constants, seed));
         Drawn {
             seed,
+            masters: scenario.shape.masters.draw(&mut seed.fork("masters", 0)) | 1,
             chunkservers: scenario.shape.chunkservers.draw(&mut shape),
             racks: scenario.shape.racks.draw(&mut shape),
             clients: scenario.shape.clients.draw(&mut shape),
@@ -104,8 +107,15 @@ impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: 1 master, {} chunkservers in {} racks, {} clients, {} files, {} replicas",
-            self.seed.0, self.chunkservers, self.racks, self.clients, self.files, self.replicas
+            "seed {}: {} master{}, {} chunkservers in {} racks, {} clients, {} files, {} replicas",
+            self.seed.0,
+            self.masters,
+            if self.masters == 1 { "" } else { "s" },
+            self.chunkservers,
+            self.racks,
+            self.clients,
+            self.files,
+            self.replicas
         )?;
         writeln!(
             f,

@@ -4,17 +4,22 @@ use super::storage::{self, Ended};
 use super::watch::Watch;
 use crate::clock::{Rate, SimClock};
 use crate::disk::SimDisk;
-use crate::net::{Network, Parcel, SimOutbox};
+use crate::net::{Network, PacketCarrier, Parcel, SimOutbox};
 use crate::replay::Beginning;
 use crate::seed::Seed;
 use crate::timeline::Timeline;
 use leasehold_node::driver::{Clock, Driver, Storage};
 use leasehold_node::executor::{ChunkExecutor, MasterExecutor};
+use leasehold_node::replicated::{
+    LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
+};
 use leasehold_proto::{
     Chunkserver, ChunkserverConfig, Constants, Effects, Input, Master, MasterConfig, NodeId,
     OpError, Outcome, Rack, RequestId, Session, StateMachine,
 };
-use leasehold_store::{DiskError, Identity, MasterLogOptions, StoreError, StoreOptions};
+use leasehold_store::{
+    DiskError, Identity, MasterLogOptions, RaftLog, RaftLogOptions, StoreError, StoreOptions,
+};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -36,6 +41,8 @@ pub struct Surroundings {
     pub constants: Constants,
     /// A rate of a clock differs from true time by at most this.
     pub drift_ppm: u32,
+    /// The masters, in the order of their hosts.
+    pub masters: Vec<NodeId>,
     /// Size of a journal generation.
     pub journal_bytes: u64,
     /// Log entries between two of the master's checkpoints.
@@ -84,18 +91,45 @@ impl Surroundings {
         S: Storage + Send + Sync + 'static,
         R: FnMut(RequestId, Result<Outcome, OpError>) + Send + Sync + 'static,
     {
-        let (sender, mut inbox) = mpsc::channel(INBOX_MAX);
-        self.network.attach(node, sender.clone());
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let inbox = Inbox { sender: sender.clone(), inbox };
+        self.drive(node, machine, recovered, clock, storage, respond, inbox);
+        sender
+    }
+
+    /// As [`Surroundings::begin`], for an inbox that is in use already.
+    #[allow(clippy::too_many_arguments, reason = "a driver's parts, once each")]
+    fn drive<M, S, R>(
+        &self,
+        node: NodeId,
+        machine: M,
+        recovered: Effects,
+        clock: SimClock,
+        storage: S,
+        respond: R,
+        inbox: Inbox,
+    ) where
+        M: StateMachine + Send + Sync + 'static,
+        S: Storage + Send + Sync + 'static,
+        R: FnMut(RequestId, Result<Outcome, OpError>) + Send + Sync + 'static,
+    {
+        let Inbox { sender, mut inbox } = inbox;
+        self.network.attach(node, sender);
         let outbox = SimOutbox::new(Arc::clone(&self.network), respond);
         let observer = self.watch.observer(node);
         let mut driver = Driver { machine, clock, outbox, storage, observer };
         madsim::task::spawn(async move { driver.run(recovered, &mut inbox).await });
-        sender
     }
 
     fn draw(&self, label: &str, host: usize, life: u64) -> u64 {
         self.seed.fork(label, (host as u64) << 32 | life).any()
     }
+}
+
+/// Both ends of a node's inbox.
+struct Inbox {
+    sender: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Input>,
 }
 
 /// One life of a process.
@@ -120,10 +154,15 @@ impl Life {
         };
     }
 
-    /// Runs a master until it is killed or its power fails.
-    pub async fn master(self, around: Surroundings) {
+    /// Runs a master until it is killed or its power fails. `wipes` counts the disks that its host
+    /// had before.
+    pub async fn master(self, around: Surroundings, node: NodeId, wipes: u64) {
         let (ends, host) = (around.ends.clone(), self.host);
-        let _ = match self.serve_log(around).await {
+        let served = match around.masters.len() {
+            1 => self.serve_log(around).await,
+            _ => self.serve_replicated(around, node, wipes).await,
+        };
+        let _ = match served {
             Ok(Ended::PowerFailed) => ends.send((host, End::PowerFailed)),
             Ok(Ended::NodeGone) => Ok(()),
             Err(end) => ends.send((host, end)),
@@ -149,7 +188,7 @@ impl Life {
             session: Session(around.draw("session", self.host, self.number)),
             rack,
             capacity_bytes: 1 << 40,
-            masters: vec![super::MASTER],
+            masters: around.masters.clone(),
             constants: constants.clone(),
         };
         let clock = around.clock(identity.node, self.host, self.number);
@@ -194,6 +233,55 @@ impl Life {
             }
         }
         Ok(storage::serve(self.disk, executor, queue, inbox, timer).await)
+    }
+
+    /// A master among several: its part of the replicated log, and its machine.
+    async fn serve_replicated(
+        self,
+        around: Surroundings,
+        node: NodeId,
+        wipes: u64,
+    ) -> Result<Ended, End> {
+        let first = around.masters.iter().map(|master| (*master, Peer::default())).collect();
+        let log_options = RaftLogOptions { log_bytes: around.journal_bytes, birth: wipes };
+        let (log, recovered) = self.opened(RaftLog::open(self.disk.clone(), &log_options))?;
+        let timer = around.timeline.timer();
+        timer.after(self.disk.take_busy_ns()).await;
+        let options = ReplicatedOptions {
+            node,
+            bootstrap: (wipes == 0).then_some(first),
+            timing: Timing::default(),
+            snapshot_entries: around.checkpoint_entries,
+            sessions_max: around.constants.remembered_clients_max,
+            seed: around.draw("log", self.host, self.number),
+        };
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (disk, work) = LogDisk::new();
+        let purgeable = log.purgeable();
+        let read = ReplicatedLog::new(options, &recovered, purgeable, disk, sender.clone());
+        let (replicated, checkpoint) = self.opened(read)?;
+        let salt = around.draw("salt", self.host, 0);
+        let config = MasterConfig { node, salt, constants: around.constants.clone() };
+        let clock = around.clock(node, self.host, self.number);
+        around.watch.recovered(node, &checkpoint);
+        let mut out = Effects::new();
+        let now = clock.now();
+        around.watch.begins(node, now, || Beginning::Master(config.clone(), checkpoint.clone()));
+        let machine = Master::recover(&config, checkpoint, now, &mut out);
+        let (storage, asked) = LogStorage::new();
+        let inbox = Inbox { sender, inbox };
+        around.drive(node, machine, out, clock, storage, |_, _| {}, inbox);
+        let (packets, questions) = mpsc::channel(INBOX_MAX);
+        around.network.attach_packets(node, packets);
+        let carrier = PacketCarrier(Arc::clone(&around.network));
+        tokio::select! {
+            biased;
+            ended = storage::serve_log(self.disk, LogWorker::new(log), work, timer) => Ok(ended),
+            ended = replicated.run(carrier, questions, asked, std::future::pending()) => match ended {
+                Ok(()) => Ok(Ended::NodeGone),
+                Err(ended) => Err(End::DoesNotOpen(ended.to_string())),
+            },
+        }
     }
 
     /// What a store gave, or why this life ends before it began.

@@ -24,9 +24,10 @@ use madsim::task::NodeId as Machine;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// The only master.
+/// The first master, or the only one; the others are numbered from it.
 pub const MASTER: NodeId = NodeId(1);
-/// The host that the master is on; chunkservers are on those after it.
+/// The host that the first master is on; the others follow it, and chunkservers are on the hosts
+/// after them.
 pub const MASTER_HOST: usize = 0;
 
 /// One machine: what stays when its process ends.
@@ -93,6 +94,7 @@ impl Cluster {
             network,
             constants: drawn.constants.clone(),
             drift_ppm: drawn.drift_ppm,
+            masters: (0..drawn.masters).map(|number| NodeId(MASTER.0 + number)).collect(),
             journal_bytes: scenario.disks.journal_bytes,
             checkpoint_entries: scenario.disks.checkpoint_entries,
             ends: sender,
@@ -107,7 +109,7 @@ impl Cluster {
             sessions_begun: 0,
             ends,
         };
-        for _ in 0..=drawn.chunkservers {
+        for _ in 0..drawn.masters + drawn.chunkservers {
             cluster.add_host();
         }
         cluster
@@ -121,7 +123,7 @@ impl Cluster {
         let latency = self.disks.latency(&mut seed.fork("disk kind", number));
         let host = Host {
             machine: self.madsim.create_node().name(format!("host-{index}")).build().id(),
-            node: if index == MASTER_HOST { MASTER } else { NodeId(100 + number) },
+            node: self.around.masters.get(index).copied().unwrap_or(NodeId(100 + number)),
             rack: Rack((number % self.racks) as u32),
             disk: SimDisk::new(seed, number, latency, self.disks.capacity_bytes),
             lives: 0,
@@ -139,7 +141,13 @@ impl Cluster {
         (0..self.hosts.len()).for_each(|host| self.start(host));
     }
 
-    /// How many hosts there are, the master's included.
+    /// How many of the hosts are masters', from [`MASTER_HOST`] on.
+    #[must_use]
+    pub fn masters(&self) -> usize {
+        self.around.masters.len()
+    }
+
+    /// How many hosts there are, the masters' included.
     #[must_use]
     pub fn hosts(&self) -> usize {
         self.hosts.len()
@@ -202,10 +210,10 @@ impl Cluster {
             self.madsim.restart(host.machine);
         }
         let life = Life { host: index, number: host.lives, disk: host.disk.clone() };
-        let (around, node, rack) = (self.around.clone(), host.node, host.rack);
+        let (around, node, rack, wipes) = (self.around.clone(), host.node, host.rack, host.wipes);
         let machine = self.madsim.get_node(host.machine).expect("hosts are never removed");
-        if index == MASTER_HOST {
-            machine.spawn(life.master(around));
+        if index < self.masters() {
+            machine.spawn(life.master(around, node, wipes));
         } else {
             machine.spawn(life.chunkserver(around, node, rack));
         }
@@ -228,7 +236,9 @@ impl Cluster {
         if loss == Loss::Disk {
             self.around.watch.disk_destroyed(host.node);
             host.wipes += 1;
-            host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
+            if index >= self.around.masters.len() {
+                host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
+            }
             let (node, rack) = (host.node, host.rack.0);
             self.around.network.lanes(|lanes| lanes.place(node, rack));
         }

@@ -1,6 +1,5 @@
 //! A client session: the client library over the simulated clock and network.
 
-use super::MASTER;
 use super::host::Surroundings;
 use crate::replay::Beginning;
 use leasehold_node::client::{Client, answers};
@@ -42,8 +41,8 @@ pub async fn begin(machine: NodeHandle, around: &Surroundings, index: u64) -> Se
     let (node, around) = (node(index), around.clone());
     let constants = around.constants.clone();
     let began = machine.spawn(async move {
-        let config =
-            ClientConfig { node, masters: vec![MASTER], constants: around.constants.clone() };
+        let (masters, constants) = (around.masters.clone(), around.constants.clone());
+        let config = ClientConfig { node, masters, constants };
         let clock = around.clock(node, FIRST + index as usize, 1);
         let mut out = Effects::new();
         let now = clock.now();

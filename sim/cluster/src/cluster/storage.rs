@@ -6,6 +6,8 @@ use crate::net::Parcel;
 use crate::timeline::Timer;
 use leasehold_node::driver::Storage;
 use leasehold_node::executor::Executor;
+use leasehold_node::replicated::LogWorker;
+use leasehold_node::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
 use tokio::sync::mpsc;
 
@@ -56,6 +58,31 @@ pub async fn serve(
                 return Ended::NodeGone;
             }
         }
+    }
+    Ended::NodeGone
+}
+
+/// As [`serve`], for a master's part of the replicated log.
+pub async fn serve_log(
+    disk: SimDisk,
+    mut worker: LogWorker<SimDisk>,
+    mut queue: mpsc::UnboundedReceiver<Work>,
+    timer: Timer<Parcel>,
+) -> Ended {
+    while let Some(work) = queue.recv().await {
+        let mut batch = vec![work];
+        while let Ok(more) = queue.try_recv() {
+            batch.push(more);
+        }
+        let done = worker.carry_out(batch);
+        if !disk.powered() {
+            return Ended::PowerFailed;
+        }
+        timer.after(disk.take_busy_ns()).await;
+        while disk.is_stalled() {
+            timer.after(STALL_NS).await;
+        }
+        done.into_iter().for_each(Done::tell);
     }
     Ended::NodeGone
 }

@@ -51,6 +51,8 @@ pub struct State {
     pub copies: Copies,
     /// The committed configuration of every chunk.
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
+    /// The master that began to lead last.
+    pub leader: Option<NodeId>,
     freed: BTreeSet<ChunkHandle>,
     applied: LogIndex,
 }
@@ -86,6 +88,7 @@ impl Watch {
             facts: BTreeMap::new(),
             copies: Copies::default(),
             configurations: BTreeMap::new(),
+            leader: None,
             freed: BTreeSet::new(),
             applied: LogIndex(0),
         };
@@ -149,14 +152,7 @@ impl Watch {
     pub fn recovered(&self, master: NodeId, checkpoint: &MasterState) {
         let now = self.timeline.now();
         let mut state = self.state();
-        let untold = state.untold(checkpoint);
-        if !untold.is_empty() {
-            state.coverage.recovered_untold();
-        }
-        for event in untold {
-            state.event(now, master, &event);
-        }
-        state.applied = state.applied.max(checkpoint.applied);
+        state.jumped(now, master, checkpoint);
     }
 
     /// Somebody makes something go wrong, or right again; `what` says it for the log.
@@ -249,6 +245,9 @@ impl State {
         let judged = self.checkers.observe(&seen);
         self.judge(judged, true_ns);
         self.copies.observe(node, event);
+        if matches!(event, Event::LeaderBegan { .. }) {
+            self.leader = Some(node);
+        }
         if self.is_news(event) {
             *self.facts.entry(fact(event)).or_default() += 1;
         }
@@ -256,6 +255,18 @@ impl State {
 }
 
 impl State {
+    /// A master's state is a checkpoint's from here on.
+    fn jumped(&mut self, true_ns: u64, master: NodeId, checkpoint: &MasterState) {
+        let untold = self.untold(checkpoint);
+        if !untold.is_empty() {
+            self.coverage.recovered_untold();
+        }
+        for event in untold {
+            self.event(true_ns, master, &event);
+        }
+        self.applied = self.applied.max(checkpoint.applied);
+    }
+
     /// What a checkpoint tells that no event told. Between two events that were told, a chunk has
     /// one change at the most: the next begins when the master knows the fate of the last.
     fn untold(&self, checkpoint: &MasterState) -> Vec<Event> {
@@ -358,6 +369,9 @@ impl<M> Observer<M> for NodeObserver {
         state.coverage.input(self.node, clock, input);
         if let Input::Request { id, op } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
+        }
+        if let Input::Installed { state: installed } = input {
+            state.jumped(now, self.node, installed);
         }
     }
 

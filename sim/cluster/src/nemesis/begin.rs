@@ -27,11 +27,13 @@ pub(super) fn begin(
     servers_max: usize,
 ) -> Option<Effect> {
     let mut stream = Seed(episode.draw).fork("fault", 0);
-    let server = stream.within(1..=cluster.hosts() as u64 - 1) as usize;
-    let anyone = if stream.permille(250) { MASTER_HOST } else { server };
+    let servers = cluster.masters() as u64..=cluster.hosts() as u64 - 1;
+    let server = stream.within(servers) as usize;
+    let master = master(cluster, episode);
+    let anyone = if stream.permille(250) { master } else { server };
     let effect = match episode.kind {
         Kind::Crash | Kind::Restart | Kind::Wipe => Effect::Down(vec![server]),
-        Kind::MasterCrash => Effect::Down(vec![MASTER_HOST]),
+        Kind::MasterCrash => Effect::Down(vec![master]),
         Kind::RackPower => Effect::Down(rack(cluster, server)),
         Kind::ClusterPower => Effect::Down((0..cluster.hosts()).collect()),
         Kind::RollingRestart => rolling(cluster, episode, &mut stream),
@@ -54,6 +56,7 @@ pub(super) fn begin(
             return harm(cluster, episode.kind, server, budget, &mut stream);
         }
         Kind::WallJump => Effect::Done(MASTER_HOST),
+        Kind::MasterCut => cut_master(cluster, master)?,
     };
     if !budget.may_hinder(&effect.reach(cluster)) || !is_possible(cluster, &effect) {
         return None;
@@ -63,10 +66,22 @@ pub(super) fn begin(
         return None;
     }
     if episode.kind == Kind::AddServer {
-        return (cluster.hosts() <= servers_max).then(|| Effect::Done(cluster.add_host()));
+        let servers = cluster.hosts() - cluster.masters();
+        return (servers < servers_max).then(|| Effect::Done(cluster.add_host()));
     }
     act(cluster, episode.kind, &effect, &mut stream);
     Some(effect)
+}
+
+/// The master that a fault is about, if it is about one: as likely the one that leads as any.
+fn master(cluster: &Cluster, episode: Episode) -> usize {
+    if cluster.masters() == 1 {
+        return MASTER_HOST;
+    }
+    let mut own = Seed(episode.draw).fork("master", 0);
+    let any = own.within(0..=cluster.masters() as u64 - 1) as usize;
+    let leader = cluster.around.watch.state().leader.and_then(|leader| cluster.host_of(leader));
+    if own.permille(500) { leader.unwrap_or(any) } else { any }
 }
 
 /// Some things cannot be done to who is down already.
@@ -135,6 +150,15 @@ fn cut(cluster: &Cluster, kind: Kind, one: NodeId, stream: &mut Stream) -> Effec
     let period_ns = stream.log_within(50..=1_000) * MS;
     let flap = Flap { period_ns, next_ns: 0, cut: false };
     Effect::Cut { pairs, flap: (kind == Kind::Flapping).then_some(flap) }
+}
+
+/// It may still think that it leads, and be asked by everybody who hears it.
+fn cut_master(cluster: &Cluster, master: usize) -> Option<Effect> {
+    let masters = (MASTER_HOST..cluster.masters()).filter(|host| *host != master);
+    let others: Vec<NodeId> = masters.map(|host| cluster.node(host)).collect();
+    let one = vec![cluster.node(master)];
+    let pairs = vec![(one.clone(), others.clone()), (others.clone(), one)];
+    (!others.is_empty()).then_some(Effect::Cut { pairs, flap: None })
 }
 
 /// Two groups, neither empty.

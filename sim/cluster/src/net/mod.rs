@@ -11,4 +11,4 @@ pub use counts::NetCounts;
 pub use lanes::{Lane, Lanes, Rates};
 pub use link::{Cuts, Weather};
 #[cfg(madsim)]
-pub use network::{Network, Parcel, SimOutbox, Tap};
+pub use network::{Network, PacketCarrier, Parcel, SimOutbox, Tap};

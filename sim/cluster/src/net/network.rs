@@ -8,9 +8,10 @@ use crate::seed::Seed;
 use crate::timeline::Timeline;
 use bytes::Bytes;
 use leasehold_node::driver::Outbox;
+use leasehold_node::replicated::Carrier;
 use leasehold_proto::{Envelope, Input, NodeId, OpError, Outcome, RequestId};
 use leasehold_trace::{Fate as Passed, Passage};
-use leasehold_wire::{Frame, FrameError};
+use leasehold_wire::{Frame, FrameError, Packet};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
@@ -21,10 +22,14 @@ pub type Tap = Box<dyn Fn(Passage) + Send>;
 /// A message that takes this long came late.
 const LATE_NS: u64 = 10_000_000;
 
+/// What the coverage of faults calls the way between masters.
+const LOG_PATH: &str = "masters' log";
+
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
 pub struct Parcel {
-    /// Which message of the run, from 1, in the order in which they were handed over.
+    /// Which message of the run, from 1, in the order in which they were handed over; zero for a
+    /// packet about the masters' log.
     number: u64,
     head: Bytes,
     payload: Bytes,
@@ -45,9 +50,13 @@ struct State {
     slow: BTreeMap<NodeId, u64>,
     links: BTreeMap<(NodeId, NodeId), LinkDraws>,
     inboxes: BTreeMap<NodeId, mpsc::Sender<Input>>,
+    /// Where packets about the masters' log go.
+    packets: BTreeMap<NodeId, mpsc::Sender<Packet>>,
     counts: NetCounts,
     matrix: Matrix,
     tap: Option<Tap>,
+    /// Messages of machines so far.
+    messages: u64,
 }
 
 impl Network {
@@ -66,9 +75,11 @@ impl Network {
             slow: BTreeMap::new(),
             links: BTreeMap::new(),
             inboxes: BTreeMap::new(),
+            packets: BTreeMap::new(),
             counts: NetCounts::default(),
             matrix: Matrix::default(),
             tap: None,
+            messages: 0,
         };
         Arc::new(Network { seed, timeline, state: Mutex::new(state) })
     }
@@ -89,15 +100,23 @@ impl Network {
         self.lock().inboxes.insert(node, inbox);
     }
 
+    /// A node takes packets about the masters' log.
+    pub fn attach_packets(&self, node: NodeId, packets: mpsc::Sender<Packet>) {
+        self.lock().packets.insert(node, packets);
+    }
+
     /// A node is down: what arrives for it is gone.
     pub fn detach(&self, node: NodeId) {
-        self.lock().inboxes.remove(&node);
+        let mut state = self.lock();
+        state.inboxes.remove(&node);
+        state.packets.remove(&node);
     }
 
     /// Nobody listens any more: an inbox holds the task that waits for it, and that the network.
     pub fn end(&self) {
         let inboxes = std::mem::take(&mut self.lock().inboxes);
-        drop(inboxes);
+        let packets = std::mem::take(&mut self.lock().packets);
+        drop((inboxes, packets));
     }
 
     /// Changes which ways are cut.
@@ -135,15 +154,28 @@ impl Network {
     /// Puts a message on its way.
     pub fn send(&self, envelope: Envelope) {
         let (from, to, path) = (envelope.from, envelope.to, link_path(&envelope.message));
+        self.carry_frame(from, to, path, Frame::Envelope(envelope));
+    }
+
+    /// Puts a packet about the masters' log on its way.
+    pub fn send_packet(&self, packet: Packet) {
+        self.carry_frame(packet.from, packet.to, LOG_PATH, Frame::Packet(packet));
+    }
+
+    fn carry_frame(&self, from: NodeId, to: NodeId, path: &'static str, frame: Frame) {
         let mut state = self.lock();
         state.counts.sent += 1;
-        let number = state.counts.sent;
+        // Records number the messages of machines, and know no packets.
+        let number = match &frame {
+            Frame::Envelope(_) => state.number(),
+            _ => 0,
+        };
         if state.cuts.blocks(from, to) {
             state.counts.cut += 1;
             state.matrix.note("cut", path);
             return state.tell(number, Passed::Cut);
         }
-        let Ok(encoded) = leasehold_wire::encode(&Frame::Envelope(envelope)) else {
+        let Ok(encoded) = leasehold_wire::encode(&frame) else {
             state.counts.oversized += 1;
             return state.tell(number, Passed::Oversized);
         };
@@ -184,29 +216,30 @@ impl Network {
         let mut state = self.lock();
         let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
         let number = parcel.number;
-        let Ok(envelope) = parcel.open() else {
-            state.counts.corrupt += 1;
-            return state.tell(number, Passed::Corrupt);
+        let handed = match parcel.open() {
+            Err(_) => {
+                state.counts.corrupt += 1;
+                return state.tell(number, Passed::Corrupt);
+            }
+            Ok(Frame::Envelope(envelope)) => {
+                let inbox = state.inboxes.get(&envelope.to);
+                inbox.map(|inbox| fate(inbox.try_send(Input::Deliver(envelope))))
+            }
+            Ok(Frame::Packet(packet)) => {
+                let packets = state.packets.get(&packet.to);
+                packets.map(|packets| fate(packets.try_send(packet)))
+            }
+            Ok(other) => unreachable!("nobody sends {other:?} here"),
         };
-        let Some(inbox) = state.inboxes.get(&envelope.to) else {
-            state.counts.nobody += 1;
-            return state.tell(number, Passed::Nobody);
-        };
-        let fate = match inbox.try_send(Input::Deliver(envelope)) {
-            Ok(()) => {
+        let fate = handed.unwrap_or(Passed::Nobody);
+        match fate {
+            Passed::Arrived => {
                 state.counts.delivered += 1;
                 state.counts.delivered_bytes += bytes;
-                Passed::Arrived
             }
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                state.counts.overflowed += 1;
-                Passed::Overflowed
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                state.counts.nobody += 1;
-                Passed::Nobody
-            }
-        };
+            Passed::Overflowed => state.counts.overflowed += 1,
+            _ => state.counts.nobody += 1,
+        }
         state.tell(number, fate);
     }
 
@@ -215,9 +248,22 @@ impl Network {
     }
 }
 
+fn fate<T>(handed: Result<(), mpsc::error::TrySendError<T>>) -> Passed {
+    match handed {
+        Ok(()) => Passed::Arrived,
+        Err(mpsc::error::TrySendError::Full(_)) => Passed::Overflowed,
+        Err(mpsc::error::TrySendError::Closed(_)) => Passed::Nobody,
+    }
+}
+
 impl State {
+    fn number(&mut self) -> u64 {
+        self.messages += 1;
+        self.messages
+    }
+
     fn tell(&self, flow: u64, fate: Passed) {
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = self.tap.as_ref().filter(|_| flow > 0) {
             tap(Passage { flow, fate });
         }
     }
@@ -232,11 +278,8 @@ impl State {
 }
 
 impl Parcel {
-    fn open(self) -> Result<Envelope, FrameError> {
-        match leasehold_wire::decode_parts(&self.head, self.payload)? {
-            Frame::Envelope(envelope) => Ok(envelope),
-            other => unreachable!("only envelopes are sent here, not {other:?}"),
-        }
+    fn open(self) -> Result<Frame, FrameError> {
+        leasehold_wire::decode_parts(&self.head, self.payload)
     }
 
     fn flipped(self, bit: u64) -> Parcel {
@@ -275,4 +318,16 @@ impl<R: FnMut(RequestId, Result<Outcome, OpError>)> Outbox for SimOutbox<R> {
     fn respond(&mut self, id: RequestId, result: Result<Outcome, OpError>) {
         (self.respond)(id, result);
     }
+}
+
+/// A master's way to the others, about their log.
+pub struct PacketCarrier(pub Arc<Network>);
+
+impl Carrier for PacketCarrier {
+    fn send(&self, _: NodeId, packet: Packet) {
+        self.0.send_packet(packet);
+    }
+
+    /// Nodes are found by their id here.
+    fn learn(&self, _: NodeId, _: &str) {}
 }

@@ -179,6 +179,8 @@ kinds! {
     LatentError latent_error = 0;
     /// The clients' wall clock jumps.
     WallJump wall_jump = 1;
+    /// A master hears no other master, and is heard by none; everybody else hears it.
+    MasterCut master_cut = 0;
 }
 
 impl Faults {

@@ -149,6 +149,8 @@ impl Default for Demands {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shape {
+    /// Masters, 1 to 5; an even number counts as the next one.
+    pub masters: Span,
     /// Servers that hold chunks.
     pub chunkservers: Span,
     /// Failure domains that they are spread over.
@@ -159,7 +161,8 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Shape { chunkservers: Span::of(5), racks: Span::of(3), clients: Span::of(4) }
+        let masters = Span::of(1);
+        Shape { masters, chunkservers: Span::of(5), racks: Span::of(3), clients: Span::of(4) }
     }
 }
 
@@ -425,6 +428,9 @@ impl Scenario {
             || net.uplink_bytes_per_second == 0
         {
             return Err("disks, cards and uplinks must carry at least a byte a second".to_owned());
+        }
+        if shape.masters.min == 0 || shape.masters.max > 5 {
+            return Err("[shape] masters must be from 1 to 5".to_owned());
         }
         let replicas = work.replicas.max;
         if shape.chunkservers.min < replicas {

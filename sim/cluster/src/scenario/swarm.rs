@@ -40,6 +40,10 @@ impl Scenario {
         drawn.draw_restart(&mut fork("restart"));
         let lease_ms = drawn.constants().lease_duration.as_millis() as u64;
         drawn.faults = faults(seed, attempt, lease_ms);
+        drawn.shape.masters = masters(&mut fork("masters"));
+        if drawn.shape.masters.max == 1 {
+            drawn.faults.master_cut = 0;
+        }
         drawn
     }
 
@@ -148,10 +152,20 @@ impl Scenario {
 
 fn shape(stream: &mut Stream) -> Shape {
     Shape {
+        masters: Span::of(1),
         chunkservers: Span::of(stream.within(2..=10)),
         racks: Span::of(stream.within(1..=5)),
         clients: Span::of(stream.within(2..=8)),
     }
+}
+
+/// Half of the seeds have one master; most of the others have three.
+fn masters(stream: &mut Stream) -> Span {
+    Span::of(match stream.within(0..=9) {
+        0..=4 => 1,
+        5..=8 => 3,
+        _ => 5,
+    })
 }
 
 /// Each kind has its own draw: which others there are changes nothing about one.

@@ -5,8 +5,8 @@ use leasehold_trace::{Naming, Role};
 
 /// The ids of clients' sessions begin above this.
 const SESSIONS: NodeId = NodeId(10_000);
-/// The only master.
-const MASTER: NodeId = NodeId(1);
+/// Masters are numbered from 1; nobody else is below this.
+const SERVERS: NodeId = NodeId(100);
 
 /// Ids are names.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Naming for Names {
 
     fn role(&self, node: NodeId) -> Role {
         match node {
-            MASTER => Role::Master,
+            node if node < SERVERS => Role::Master,
             node if node > SESSIONS => Role::Client,
             _ => Role::Chunkserver,
         }
