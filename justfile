@@ -72,7 +72,7 @@ models: && models-red
 models-red *ARGS:
     @cargo run --release -q -p leasehold-model --bin model -- --negatives "$@"
 
-# Start one master and three chunkservers as processes on loopback; Ctrl-C stops them.
+# Start one master (or `--masters 3`) and three chunkservers as processes on loopback; Ctrl-C stops them.
 cluster *ARGS:
     @cargo run --release -q -p leasehold-cli --bin leasehold -- cluster "$@"
 

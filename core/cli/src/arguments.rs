@@ -40,7 +40,11 @@ pub enum Command {
     #[command(after_help = "\
 Example:
   leasehold master --listen 127.0.0.1:7400 --data-dir /var/lib/leasehold/master
-The directory is made on the first start; SIGTERM stops the server cleanly.")]
+The directory is made on the first start; SIGTERM stops the server cleanly.
+One of three, each started in this way with its own number, address and directory:
+  leasehold master --node 1 --listen 10.0.0.1:7400 --data-dir /var/lib/leasehold/master \
+      --peer 1@10.0.0.1:7400 --peer 2@10.0.0.2:7400 --peer 3@10.0.0.3:7400 --bootstrap
+--bootstrap belongs to the first start of a new cluster and to no other.")]
     Master(MasterArguments),
     /// Serve chunks
     #[command(after_help = "\
@@ -152,7 +156,17 @@ pub struct ClientArguments {
 
 /// `master`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct MasterArguments {
+    /// Ask the masters that run something
+    #[command(subcommand)]
+    pub ask: Option<MasterCommand>,
+    /// Every master's number and address, this one's included; may be given several times
+    #[arg(long = "peer", value_name = "N@HOST:PORT", value_delimiter = ',')]
+    pub peers: Vec<String>,
+    /// Make a new cluster of these masters; only for the first start of each of them
+    #[arg(long, requires = "peers")]
+    pub bootstrap: bool,
     /// Where to listen [default: 127.0.0.1:7400]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
@@ -168,6 +182,33 @@ pub struct MasterArguments {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArguments,
+}
+
+/// What is asked of masters that run.
+#[derive(Debug, Subcommand)]
+pub enum MasterCommand {
+    /// Say how each master stands
+    List(StatusArguments),
+    /// Add a master that runs on an empty disk, once it has caught up
+    Add {
+        /// Its number and address
+        #[arg(value_name = "N@HOST:PORT")]
+        new: String,
+        /// The cluster.
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Remove a master, running or not
+    Remove {
+        /// Its number
+        #[arg(value_name = "N")]
+        number: u64,
+        /// The cluster.
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Have every master make a snapshot
+    Snapshot(ClientArguments),
 }
 
 /// `chunkserver`.
@@ -202,10 +243,13 @@ pub struct ClusterArguments {
     /// Where everything is kept
     #[arg(long, default_value = "leasehold-data")]
     pub dir: PathBuf,
+    /// How many masters: 1, 3 or 5
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_masters)]
+    pub masters: u16,
     /// How many chunkservers, each in a rack of its own
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub chunkservers: u16,
-    /// The master's port; the chunkservers take the ones after it
+    /// The first master's port; the other masters, then the chunkservers take the ones after it
     #[arg(long, value_name = "PORT", default_value_t = 7400)]
     pub base_port: u16,
     /// Where to listen
@@ -460,5 +504,12 @@ mod tests {
             let words = std::iter::once("leasehold").chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_err(), "{line:?}");
         }
+    }
+}
+
+fn parse_masters(text: &str) -> Result<u16, String> {
+    match text {
+        "1" | "3" | "5" => Ok(text.parse().expect("a digit is a number")),
+        _ => Err("1, 3 or 5: an even number survives no more losses than one less".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! `cluster`: one master and some chunkservers as processes of this machine, for development.
+//! `cluster`: masters and some chunkservers as processes of this machine, for development.
 
 use crate::arguments::{ClientArguments, ClusterArguments, ConfigArguments};
 use crate::failure::{Failure, Outcome};
@@ -22,7 +22,8 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// `leasehold cluster`.
 pub async fn cluster(arguments: &ClusterArguments) -> Outcome {
-    let last_port = arguments.base_port.checked_add(arguments.chunkservers);
+    let servers = arguments.chunkservers.checked_add(arguments.masters - 1);
+    let last_port = servers.and_then(|servers| arguments.base_port.checked_add(servers));
     if last_port.is_none() || arguments.base_port == 0 {
         return Err(Failure::Usage("--base-port: no room for the servers' ports".to_owned()));
     }
@@ -40,28 +41,53 @@ async fn run(
     servers: &mut Vec<Server>,
     signals: &mut Signals,
 ) -> Outcome {
-    let master = SocketAddr::new(arguments.host, arguments.base_port);
-    servers.push(Server::start(arguments, "master", master, &[])?);
+    let at = |n: u16| SocketAddr::new(arguments.host, arguments.base_port + n);
+    let masters: Vec<SocketAddr> = (0..arguments.masters).map(at).collect();
+    start_masters(arguments, &masters, servers)?;
+    let masters = masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
     for n in 1..=arguments.chunkservers {
-        let listen = SocketAddr::new(arguments.host, arguments.base_port + n);
-        let more = ["--master", &master.to_string(), "--rack", &n.to_string()].map(OsString::from);
+        let listen = at(arguments.masters - 1 + n);
+        let more = ["--master", &masters, "--rack", &n.to_string()].map(OsString::from);
         servers.push(Server::start(arguments, &format!("chunkserver-{n}"), listen, &more)?);
     }
     let signal = tokio::select! {
         biased;
         signal = signals.next() => signal,
         failure = first_to_end(servers) => return Err(failure),
-        failure = announce(arguments, master) => return Err(failure),
+        failure = announce(arguments, &masters) => return Err(failure),
     };
     crate::log::say(format_args!("leasehold: cluster: {signal}, stopping"));
     Ok(())
 }
 
+/// A single master has no peers. Several make a new cluster if none of them was here before: a
+/// master that lost its disk is not to vote as if it remembered.
+fn start_masters(
+    arguments: &ClusterArguments,
+    masters: &[SocketAddr],
+    servers: &mut Vec<Server>,
+) -> Result<(), Failure> {
+    if let [master] = masters {
+        servers.push(Server::start(arguments, "master", *master, &[])?);
+        return Ok(());
+    }
+    let numbered = || masters.iter().zip(1..);
+    let is_new = numbered().all(|(_, n)| !arguments.dir.join(format!("master-{n}")).exists());
+    let peers = numbered().map(|(address, n)| format!("{n}@{address}")).collect::<Vec<_>>();
+    for (address, n) in numbered() {
+        let mut more = vec!["--node".into(), n.to_string().into()];
+        more.extend(["--peer".into(), OsString::from(peers.join(","))]);
+        more.extend(is_new.then(|| "--bootstrap".into()));
+        servers.push(Server::start(arguments, &format!("master-{n}"), *address, &more)?);
+    }
+    Ok(())
+}
+
 /// Says how to use the cluster once it is complete, and then waits; ends only if it never is.
-async fn announce(arguments: &ClusterArguments, master: SocketAddr) -> Failure {
+async fn announce(arguments: &ClusterArguments, masters: &str) -> Failure {
     let complete = async {
         let client = connect(&ClientArguments {
-            master: vec![master.to_string()],
+            master: masters.split(',').map(str::to_owned).collect(),
             timeout: Some(START),
             config: ConfigArguments { config: None, sets: Vec::new() },
         })
@@ -78,7 +104,7 @@ async fn announce(arguments: &ClusterArguments, master: SocketAddr) -> Failure {
     let said = match timeout(START, complete).await {
         Err(_) => Err(Failure::Failed(format!("not complete after {} s", START.as_secs()))),
         Ok(Err(failure)) => Err(failure),
-        Ok(Ok(())) => print(welcome(arguments, master)),
+        Ok(Ok(())) => print(welcome(arguments, masters)),
     };
     match said {
         Err(failure) => failure,
@@ -86,11 +112,15 @@ async fn announce(arguments: &ClusterArguments, master: SocketAddr) -> Failure {
     }
 }
 
-fn welcome(arguments: &ClusterArguments, master: SocketAddr) -> String {
+fn welcome(arguments: &ClusterArguments, masters: &str) -> String {
+    let m = match arguments.masters {
+        1 => "1 master".to_owned(),
+        m => format!("{m} masters"),
+    };
     let (n, dir) = (arguments.chunkservers, arguments.dir.display());
     format!(
-        "1 master and {n} chunkservers serve {dir}; their logs are {dir}/*.log\n\n  \
-         export LEASEHOLD_MASTER={master}\n  leasehold put FILE /FILE\n  leasehold ls -l /\n\n\
+        "{m} and {n} chunkservers serve {dir}; their logs are {dir}/*.log\n\n  \
+         export LEASEHOLD_MASTER={masters}\n  leasehold put FILE /FILE\n  leasehold ls -l /\n\n\
          Ctrl-C stops them."
     )
 }

@@ -9,6 +9,7 @@ mod failure;
 mod fsck;
 mod listing;
 mod log;
+mod masters;
 mod namespace;
 mod output;
 mod path;

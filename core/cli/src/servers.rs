@@ -8,7 +8,7 @@ use crate::session::{DEFAULT_MASTER, masters, resolve};
 use crate::settings::Settings;
 use crate::signals::{Signals, stdin_closed};
 use leasehold_node::chunkserver::{self, ChunkserverOptions};
-use leasehold_node::master::{self, MasterOptions};
+use leasehold_node::master::{self, MasterOptions, PeersOptions};
 use leasehold_node::{Running, ServeError};
 use leasehold_proto::{NodeId, Rack, Session};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +16,9 @@ use std::path::PathBuf;
 
 /// `leasehold master`.
 pub async fn master(arguments: &MasterArguments) -> Outcome {
+    if let Some(ask) = &arguments.ask {
+        return crate::masters::ask(ask).await;
+    }
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
     let usual = DEFAULT_MASTER.parse().expect("the usual address is one");
     let options = MasterOptions {
@@ -24,10 +27,20 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
         node: NodeId(arguments.node.or(settings.node).unwrap_or(1)),
         constants: settings.constants()?,
         salt: entropy::draw()?,
+        peers: peers(arguments).await?,
     };
     let mut signals = Signals::listen()?;
     let running = master::start(options).await.map_err(failure)?;
     run(running, &mut signals, arguments.until_stdin_closes).await
+}
+
+async fn peers(arguments: &MasterArguments) -> Result<Option<PeersOptions>, Failure> {
+    if arguments.peers.is_empty() {
+        return Ok(None);
+    }
+    let masters = resolve(&arguments.peers).await?;
+    let (birth, seed) = (entropy::draw()?, entropy::draw()?);
+    Ok(Some(PeersOptions { masters, bootstrap: arguments.bootstrap, birth, seed }))
 }
 
 /// `leasehold chunkserver`.
@@ -80,6 +93,7 @@ fn failure(error: ServeError) -> Failure {
         | ServeError::Store { .. }
         | ServeError::Listen { .. }
         | ServeError::Thread(_)
+        | ServeError::LogEnded(_)
         | ServeError::Panicked => Failure::Failed(error.to_string()),
     }
 }

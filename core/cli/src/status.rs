@@ -2,6 +2,7 @@
 
 use crate::arguments::StatusArguments;
 use crate::failure::Outcome;
+use crate::masters;
 use crate::output::print;
 use crate::session::connect;
 use crate::units::human_size;
@@ -12,10 +13,19 @@ use serde_json::{Value, json};
 pub async fn status(arguments: &StatusArguments) -> Outcome {
     let client = connect(&arguments.client).await?;
     let status = client.status().await?;
+    // A master without peers has no log to ask about.
+    let masters = match arguments.client.master.len() {
+        0 | 1 => Vec::new(),
+        _ => masters::standings(&arguments.client).await?,
+    };
     if arguments.json {
-        print(serde_json::to_string_pretty(&as_json(&status)).expect("numbers and strings"))
-    } else {
+        let mut json = as_json(&status);
+        json["masters"] = masters.iter().map(masters::as_json).collect();
+        print(serde_json::to_string_pretty(&json).expect("numbers and strings"))
+    } else if masters.is_empty() {
         print(page(&status))
+    } else {
+        print(format!("{}\n\n{}", page(&status), masters::page(&masters).join("\n")))
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Waiting times fit for tests: everything else is as in production.
-const CONFIG: &str = "\
+pub const CONFIG: &str = "\
 lease_duration = '2s'
 lease_margin = '50ms'
 lease_renew_interval = '500ms'
@@ -102,7 +102,7 @@ impl Cluster {
 }
 
 impl Server {
-    fn new(dir: &Path, name: &str, data_dir: PathBuf, more: &[&str]) -> Server {
+    pub fn new(dir: &Path, name: &str, data_dir: PathBuf, more: &[&str]) -> Server {
         let role = name.split('-').next().unwrap();
         let config = dir.join("leasehold.toml");
         let mut arguments: Vec<String> = [role, "--config", config.to_str().unwrap()]
@@ -141,6 +141,11 @@ impl Server {
         let mut process = self.process.take().expect("it runs");
         signal(process.id(), Signal::TERM);
         wait(&mut process, Duration::from_secs(20)).expect("it stops in time").code()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, what: Signal) {
+        signal(self.process.as_ref().expect("it runs").id(), what);
     }
 
     #[track_caller]

@@ -14,4 +14,5 @@ mod files;
 mod full_disk;
 mod hostile;
 mod rot;
+mod masters;
 mod servers;
