@@ -66,7 +66,7 @@ impl Master {
             .attention
             .since
             .iter()
-            .map(|(chunk, since)| (self.good_members(*chunk), *since, *chunk))
+            .map(|(chunk, since)| (self.good_members(now, *chunk), *since, *chunk))
             .collect();
         due.sort_unstable();
         for (_, since, chunk) in due {
@@ -77,9 +77,15 @@ impl Master {
         }
     }
 
-    pub(super) fn standing(&self, chunk: ChunkHandle, member: &Member) -> Standing {
+    pub(super) fn standing(&self, now: Time, chunk: ChunkHandle, member: &Member) -> Standing {
         let Some(lead) = &self.lead else { return Standing::Bad };
-        let Some(server) = lead.servers.get(&member.node) else { return Standing::Bad };
+        let Some(server) = lead.servers.get(&member.node) else {
+            return if self.is_expected(now, member.node) {
+                Standing::Coming
+            } else {
+                Standing::Bad
+            };
+        };
         let (record, spec) = self.state.chunk(chunk).expect("asked of a chunk that exists");
         let interrupted = spec.sync == crate::replica::SyncPolicy::PageCache
             && server.incarnation != member.incarnation;
@@ -95,14 +101,23 @@ impl Master {
         }
     }
 
+    /// Has this leader begun so recently that a server may live and not have registered yet? To
+    /// count it as dead would leave good members out of configurations after every change of the
+    /// leader.
+    pub(super) fn is_expected(&self, now: Time, node: NodeId) -> bool {
+        let expects =
+            |lead: &super::Lead| now < lead.unheard_until && !lead.servers.contains_key(&node);
+        self.lead.as_ref().is_some_and(expects)
+    }
+
     pub(super) fn members(&self, chunk: ChunkHandle) -> &[Member] {
         let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
         config.map_or(&[], |config| &config.members)
     }
 
-    pub(super) fn good_members(&self, chunk: ChunkHandle) -> usize {
+    pub(super) fn good_members(&self, now: Time, chunk: ChunkHandle) -> usize {
         let members = self.members(chunk).iter();
-        members.filter(|member| self.standing(chunk, member) == Standing::Good).count()
+        members.filter(|member| self.standing(now, chunk, member) == Standing::Good).count()
     }
 
     /// Decides what a chunk needs. True if it needs no more attention.
@@ -126,9 +141,9 @@ impl Master {
             self.start_change(now, chunk, "a chunk without a configuration", out);
             return false;
         };
-        let good = self.good_members(chunk);
+        let good = self.good_members(now, chunk);
         let standings: Vec<(NodeId, Standing)> =
-            config.members.iter().map(|m| (m.node, self.standing(chunk, m))).collect();
+            config.members.iter().map(|m| (m.node, self.standing(now, chunk, m))).collect();
         let bad: Vec<NodeId> =
             standings.iter().filter(|(_, s)| *s == Standing::Bad).map(|(n, _)| *n).collect();
         if self.promised_above(chunk, config.version) {

@@ -304,13 +304,16 @@ impl Master {
         let patience = self.constants().repair_stalled_after;
         let Some(members) = self.choose_members(chunk) else { return };
         let wait_out = self.rules().wait_out_old_lease;
+        let expects_more =
+            self.members(chunk).iter().any(|member| self.is_expected(now, member.node));
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed.is_some() {
             return;
         }
         let viable_since = *change.viable_since.get_or_insert(now);
-        let all = change.targets.keys().all(|node| change.answers.contains_key(node));
+        let answered = change.targets.keys().all(|node| change.answers.contains_key(node));
+        let all = answered && !expects_more;
         let learning = change
             .learner
             .is_some_and(|(node, whole)| !whole && change.targets.contains_key(&node));

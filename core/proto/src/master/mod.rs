@@ -64,6 +64,8 @@ pub struct Master {
 struct Lead {
     epoch: Epoch,
     next_tick: Time,
+    /// Until then a server that was not heard yet need not be dead: it is about to register.
+    unheard_until: Time,
     granter: Granter,
     confirmations: Confirmations,
     servers: BTreeMap<NodeId, Server>,
@@ -87,6 +89,7 @@ impl Lead {
         Lead {
             epoch,
             next_tick: now + constants.retry_interval,
+            unheard_until: now + constants.server_dead_after,
             granter: Granter::begin(constants, now),
             confirmations: Confirmations::default(),
             servers: BTreeMap::new(),

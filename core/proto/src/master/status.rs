@@ -31,7 +31,7 @@ impl Master {
                 continue;
             }
             let (_, spec) = self.state.chunk(chunk).expect("listed by the state");
-            let good = self.good_members(chunk);
+            let good = self.good_members(now, chunk);
             status.chunks_under_target += u64::from(good < usize::from(spec.replicas));
             status.chunks_unavailable += u64::from(good == 0);
         }
@@ -80,7 +80,7 @@ impl Master {
         let replica = |node| {
             let state = holders.and_then(|holders| holders.get(&node));
             let member = members.iter().find(|member| member.node == node);
-            let bad = member.is_some_and(|m| self.standing(chunk, m) == Standing::Bad);
+            let bad = member.is_some_and(|m| self.standing(now, chunk, m) == Standing::Bad);
             ReplicaStatus {
                 node,
                 member: member.is_some(),
