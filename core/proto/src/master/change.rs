@@ -312,13 +312,12 @@ impl Master {
             return;
         }
         let viable_since = *change.viable_since.get_or_insert(now);
-        let answered = change.targets.keys().all(|node| change.answers.contains_key(node));
-        let all = answered && !expects_more;
+        let all = change.targets.keys().all(|node| change.answers.contains_key(node));
         let learning = change
             .learner
             .is_some_and(|(node, whole)| !whole && change.targets.contains_key(&node));
         let waited = now.since(viable_since);
-        if (!all && waited < grace) || (learning && waited < patience) {
+        if expects_more || (!all && waited < grace) || (learning && waited < patience) {
             return;
         }
         // In the very step that proposes: from here on nothing is granted for this chunk.
