@@ -463,6 +463,13 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
 }
 
+fn parse_masters(text: &str) -> Result<u16, String> {
+    match text {
+        "1" | "3" | "5" => Ok(text.parse().expect("a digit is a number")),
+        _ => Err("1, 3 or 5: an even number survives no more losses than one less".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,12 +511,5 @@ mod tests {
             let words = std::iter::once("leasehold").chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_err(), "{line:?}");
         }
-    }
-}
-
-fn parse_masters(text: &str) -> Result<u16, String> {
-    match text {
-        "1" | "3" | "5" => Ok(text.parse().expect("a digit is a number")),
-        _ => Err("1, 3 or 5: an even number survives no more losses than one less".to_owned()),
     }
 }
