@@ -141,6 +141,8 @@ impl Master {
                     // An answer of an earlier life counts no longer.
                     change.answers.remove(&node);
                     change.targets.insert(node, incarnation);
+                    // It is given its own time to answer.
+                    change.viable_since = None;
                 }
                 Some(_) => {}
                 None => {
