@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("leasehold-mutants", &[]),
-    ("leasehold-bench", &["leasehold-proto", "leasehold-node"]),
+    ("leasehold-bench", &["leasehold-proto", "leasehold-node", "leasehold-store"]),
 ];
 
 /// Crates from outside that break determinism or purity where they do not belong, and who may
@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const RESTRICTED: &[(&str, &[&str])] = &[
     // Real tokio has no simulation: only its twin, renamed to `tokio`, is used.
     ("tokio", &[]),
-    ("madsim-tokio", &["leasehold-node", "leasehold-cli", "leasehold-sim"]),
+    ("madsim-tokio", &["leasehold-node", "leasehold-cli", "leasehold-sim", "leasehold-bench"]),
     ("madsim", &["leasehold-sim"]),
     ("openraft", &["leasehold-node"]),
     ("stateright", &["leasehold-model"]),
