@@ -33,9 +33,7 @@ fn bounds(size: Size) -> Bounds {
 /// Small: a partition, with the old leader and the primary on one side. Medium: the other server
 /// is heard by both leaders. Large: whoever sends is heard, or not, as it happens.
 fn space(size: Size, rules: Rules) -> Space {
-    // The old leader goes on with the configuration that it has, and prolongs its lease.
-    let patient = "dead-after=20s";
-    let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED} {patient}");
+    let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED}");
     let cuts = match size {
         Size::Smallest | Size::Small => "cut n2 m2\ncut n1 m1\ncut n1 n2\n",
         Size::Medium => "cut n2 m2\ncut n1 n2\n",
