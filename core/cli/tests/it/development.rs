@@ -21,14 +21,17 @@ fn base_port() -> u16 {
     tries.find(free).expect("of twenty places one is free")
 }
 
-/// Starts it and returns when it says that it is complete.
+/// Starts it and returns when it has said that it is complete: all of it, since a cluster that
+/// cannot say what it wants to ends.
 fn cluster(dir: &Path, port: u16) -> Started {
     let mut command = leasehold();
     command.args(["cluster", "--base-port", &port.to_string(), "--dir"]).arg(dir);
     let mut started = start(&mut command, true);
-    let mut lines = BufReader::new(started.child.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
+    let lines = BufReader::new(started.child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    let first = lines.next().unwrap();
     assert!(first.contains("1 master and 3 chunkservers"), "{first}");
+    assert!(lines.any(|line| line == "Ctrl-C stops them."), "the welcome's last line");
     started
 }
 
