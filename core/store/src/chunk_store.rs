@@ -9,7 +9,7 @@ use crate::buffers::Buffers;
 use crate::chunk::Chunk;
 use crate::data_files::{self, DataFile, DataFiles};
 use crate::disk::Disk;
-use crate::error::{StoreError, Trouble};
+use crate::error::{Service, StoreError, Trouble};
 use crate::group::{After, Group};
 use crate::journal::Journal;
 use crate::options::StoreOptions;
@@ -38,7 +38,7 @@ pub struct ChunkStore<D: Disk> {
     pub(crate) journal: Journal<D>,
     group: Group,
     buffers: Buffers,
-    failed: bool,
+    service: Service,
 }
 
 impl<D: Disk> ChunkStore<D> {
@@ -48,8 +48,16 @@ impl<D: Disk> ChunkStore<D> {
         let (state, files, journal) = recover::recover(&disk, &options)?;
         let replicas = state.replicas.clone();
         let (group, buffers) = (Group::default(), Buffers::new(options.idle_buffer_bytes_max));
-        let mut store =
-            ChunkStore { disk, options, state, files, journal, group, buffers, failed: false };
+        let mut store = ChunkStore {
+            disk,
+            options,
+            state,
+            files,
+            journal,
+            group,
+            buffers,
+            service: Service::default(),
+        };
         checkpoint::catch_up(&mut store)?;
         Ok((store, replicas))
     }
@@ -86,10 +94,12 @@ impl<D: Disk> ChunkStore<D> {
                 refused.insert(chunk, fault);
             }
         }
-        let committed = self.in_service().and_then(|()| self.commit());
-        let fate = committed.map(|()| IoOutput::Done).map_err(IoFault::from);
-        if !self.failed {
-            self.failed = checkpoint::some(self) == Err(Trouble::Failed);
+        let in_service = self.service.check().map_err(IoFault::from);
+        let fate = in_service.and_then(|()| self.commit()).map(|()| IoOutput::Done);
+        if self.service.check().is_ok() {
+            let done = checkpoint::some(self);
+            // Without room it is tried again; a failure is what the next operation meets.
+            let _ = self.service.after(done);
         }
         results.into_iter().map(|(io, result)| (io, result.unwrap_or(fate.clone()))).collect()
     }
@@ -103,7 +113,7 @@ impl<D: Disk> ChunkStore<D> {
     /// True once a write or a sync failed: every operation is then refused.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.failed
+        self.service.check().is_err()
     }
 
     /// Reads every block of every replica: those that do not fit their checksum or could not be
@@ -123,10 +133,6 @@ impl<D: Disk> ChunkStore<D> {
         bad.flatten().collect()
     }
 
-    fn in_service(&self) -> Result<(), Trouble> {
-        if self.failed { Err(Trouble::Failed) } else { Ok(()) }
-    }
-
     fn blocks(&mut self, handle: ChunkHandle) -> Option<Blocks<'_, D>> {
         Some(Blocks {
             disk: &self.disk,
@@ -139,7 +145,7 @@ impl<D: Disk> ChunkStore<D> {
     }
 
     fn read(&mut self, handle: ChunkHandle, pieces: &[Extent]) -> IoResult {
-        self.in_service()?;
+        self.service.check()?;
         let Some(mut blocks) = self.blocks(handle) else {
             return Err(IoFault::Corrupt { blocks: pieces.to_vec() });
         };
@@ -161,7 +167,7 @@ impl<D: Disk> ChunkStore<D> {
 
     /// Stages one change: `commit` makes it durable.
     fn change(&mut self, op: IoOp) -> Result<(), IoFault> {
-        self.in_service()?;
+        self.service.check()?;
         let chunk = op.chunk().expect("a chunkserver's I/O concerns a chunk");
         if self.group.chunks.contains(&chunk) {
             self.commit()?;
@@ -203,7 +209,7 @@ impl<D: Disk> ChunkStore<D> {
         if self.state.is_birth(&op) {
             let data = DataFile { chunk, born: self.journal.next_lsn() };
             let made = self.files.create(&self.disk, data);
-            made.map_err(|error| self.failed_write(Trouble::of_write(&error)))?;
+            made.map_err(|error| self.service.fault(Trouble::of_write(&error)))?;
             self.group.names = true;
         }
         let lsn = self.journal.stage(&body, &[]);
@@ -275,7 +281,7 @@ impl<D: Disk> ChunkStore<D> {
         let change = Change::of(&op).expect("it changes the record");
         let body = ChunkRecord { change, sums: sums.clone(), redo: Vec::new() }.to_bytes();
         self.admit(body.len(), 0, false)?;
-        self.cut_file(chunk, length).map_err(|trouble| self.failed_write(trouble))?;
+        self.cut_file(chunk, length).map_err(|trouble| self.service.fault(trouble))?;
         let lsn = self.journal.stage(&body, &[]);
         self.state.apply(lsn, &op, &sums);
         self.group.data.insert(data);
@@ -315,7 +321,7 @@ impl<D: Disk> ChunkStore<D> {
         self.commit()?;
         match self.journal.rotate(&self.disk, body, payload) {
             Err(Trouble::Full) if urgent && self.journal.fits(body, payload, true) => Ok(()),
-            rotated => rotated.map_err(|trouble| self.failed_write(trouble)),
+            rotated => rotated.map_err(|trouble| self.service.fault(trouble)),
         }
     }
 
@@ -330,7 +336,7 @@ impl<D: Disk> ChunkStore<D> {
             Trouble::Full => self.forget_unwritten(chunk),
             Trouble::Failed => Err(trouble),
         };
-        Err(self.failed_write(rolled_back.err().unwrap_or(trouble)))
+        Err(self.service.fault(rolled_back.err().unwrap_or(trouble)))
     }
 
     /// What a write without room left beyond the durable length is cut away. A learner's blocks
@@ -379,21 +385,15 @@ impl<D: Disk> ChunkStore<D> {
         }
         let file = self.files.file(&self.disk, state.data);
         let reserved = file.and_then(|file| self.disk.reserve(file, end));
-        reserved.map_err(|error| self.failed_write(Trouble::of_write(&error)))
-    }
-
-    fn failed_write(&mut self, trouble: Trouble) -> IoFault {
-        self.failed |= trouble == Trouble::Failed;
-        trouble.into()
+        reserved.map_err(|error| self.service.fault(Trouble::of_write(&error)))
     }
 
     /// Makes everything staged durable, as its policy says.
-    fn commit(&mut self) -> Result<(), Trouble> {
+    fn commit(&mut self) -> Result<(), IoFault> {
         let group = std::mem::take(&mut self.group);
-        let committed = self.commit_group(group);
         // Whatever it was: what was staged is neither there nor not there.
-        self.failed |= committed.is_err();
-        committed.map_err(|_| Trouble::Failed)
+        let committed = self.commit_group(group).map_err(|_| Trouble::Failed);
+        self.service.after(committed)
     }
 
     fn commit_group(&mut self, group: Group) -> Result<(), Trouble> {

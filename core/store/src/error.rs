@@ -82,6 +82,30 @@ impl Trouble {
     }
 }
 
+/// A disk's service: after one failure nothing more is asked of it.
+#[derive(Debug, Default)]
+pub(crate) struct Service {
+    failed: bool,
+}
+
+impl Service {
+    /// Refuses unless the disk is in service.
+    pub fn check(&self) -> Result<(), Trouble> {
+        if self.failed { Err(Trouble::Failed) } else { Ok(()) }
+    }
+
+    /// How work ended, for whoever asked for it; a failure ends the service.
+    pub fn after<T>(&mut self, done: Result<T, Trouble>) -> Result<T, IoFault> {
+        done.map_err(|trouble| self.fault(trouble))
+    }
+
+    /// What `trouble` is to whoever asked for the work; a failure ends the service.
+    pub fn fault(&mut self, trouble: Trouble) -> IoFault {
+        self.failed |= trouble == Trouble::Failed;
+        trouble.into()
+    }
+}
+
 impl From<Trouble> for IoFault {
     fn from(trouble: Trouble) -> IoFault {
         match trouble {

@@ -153,6 +153,19 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
+    /// Makes sure that records of so many bytes fit: in a new generation if need be, which has room
+    /// for `first` beside them, or in the last part of this one if the disk is full. True if a
+    /// generation was begun.
+    pub fn make_room(&mut self, disk: &D, bytes: usize, first: usize) -> Result<bool, Trouble> {
+        if self.fits(bytes, 0, false) {
+            return Ok(false);
+        }
+        match self.rotate(disk, bytes + first, 0) {
+            Err(Trouble::Full) if self.fits(bytes, 0, true) => Ok(false),
+            rotated => rotated.map(|()| true),
+        }
+    }
+
     /// True if the oldest generation has no record at or above `needed_lsn`.
     pub fn oldest_is_covered(&self, needed_lsn: u64) -> bool {
         self.generations.values().nth(1).is_some_and(|&first| first <= needed_lsn)

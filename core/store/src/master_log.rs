@@ -4,7 +4,7 @@
 //! that rotted costs time at the next start and nothing else.
 
 use crate::disk::Disk;
-use crate::error::{StoreError, Trouble};
+use crate::error::{Service, StoreError, Trouble};
 use crate::frame::Record;
 use crate::journal::{self, Journal, Replay, Shape};
 use crate::options::MasterLogOptions;
@@ -25,7 +25,7 @@ pub struct MasterLog<D: Disk> {
     journal: Journal<D>,
     /// Indices of the checkpoints on the disk, oldest first.
     checkpoints: Vec<LogIndex>,
-    failed: bool,
+    service: Service,
 }
 
 impl<D: Disk> MasterLog<D> {
@@ -49,7 +49,7 @@ impl<D: Disk> MasterLog<D> {
         }
         let mut state = state.unwrap_or_else(|| MasterState::new(options.sessions_max));
         state.change_table = options.change_table;
-        Ok((MasterLog { disk, journal, checkpoints, failed: false }, state, entries))
+        Ok((MasterLog { disk, journal, checkpoints, service: Service::default() }, state, entries))
     }
 
     /// Appends entries, durable together when this returns; gives the index of the first.
@@ -57,7 +57,9 @@ impl<D: Disk> MasterLog<D> {
     /// After `NoSpace` nothing was changed; after `DiskFailed` the log is out of service, and
     /// whether the entries are durable shows when it is opened anew.
     pub fn append(&mut self, entries: &[LogEntry]) -> Result<LogIndex, IoFault> {
-        self.guarded(|log| log.try_append(entries))
+        self.service.check()?;
+        let done = self.try_append(entries);
+        self.service.after(done)
     }
 
     /// The index that the next entry gets.
@@ -77,19 +79,9 @@ impl<D: Disk> MasterLog<D> {
     /// needs. After `NoSpace` everything is as it was.
     pub fn checkpoint(&mut self, state: &MasterState) -> Result<(), IoFault> {
         assert!(state.applied < self.next_index(), "a checkpoint is of what the log holds");
-        self.guarded(|log| log.try_checkpoint(state))
-    }
-
-    fn guarded<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
-    ) -> Result<T, IoFault> {
-        if self.failed {
-            return Err(IoFault::DiskFailed);
-        }
-        let done = work(self);
-        self.failed = matches!(done, Err(Trouble::Failed));
-        Ok(done?)
+        self.service.check()?;
+        let done = self.try_checkpoint(state);
+        self.service.after(done)
     }
 
     fn try_append(&mut self, entries: &[LogEntry]) -> Result<LogIndex, Trouble> {
@@ -97,12 +89,7 @@ impl<D: Disk> MasterLog<D> {
         let bodies: Vec<Vec<u8>> = entries.iter().map(encode).collect();
         // Room for all of them first, so that none is written if the disk is full.
         let bytes = bodies.iter().map(|body| crate::frame::record_bytes(body.len(), 0)).sum();
-        if !self.journal.fits(bytes, 0, false) {
-            match self.journal.rotate(&self.disk, bytes, 0) {
-                Err(Trouble::Full) if self.journal.fits(bytes, 0, true) => {}
-                rotated => rotated?,
-            }
-        }
+        self.journal.make_room(&self.disk, bytes, 0)?;
         for body in &bodies {
             self.journal.stage(body, &[]);
         }

@@ -16,7 +16,7 @@ pub use record::{Mark, RaftChange};
 pub use snapshots::Snapshot;
 
 use crate::disk::Disk;
-use crate::error::{StoreError, Trouble};
+use crate::error::{Service, StoreError, Trouble};
 use crate::frame::record_bytes;
 use crate::journal::{self, Journal, Shape};
 use crate::options::RaftLogOptions;
@@ -66,7 +66,7 @@ pub struct RaftLog<D: Disk> {
     /// The record of the newest `Base`.
     base: u64,
     written: Written,
-    failed: bool,
+    service: Service,
 }
 
 impl<D: Disk> RaftLog<D> {
@@ -105,7 +105,7 @@ impl<D: Disk> RaftLog<D> {
             places,
             base: 0,
             written: Written::default(),
-            failed: false,
+            service: Service::default(),
         };
         log.begin_generation();
         log.flush().map_err(unopened)?;
@@ -118,7 +118,9 @@ impl<D: Disk> RaftLog<D> {
     /// After `NoSpace` nothing was changed; after `DiskFailed` the log is out of service, and
     /// what became of the changes shows when it is opened anew.
     pub fn write(&mut self, changes: &[RaftChange]) -> Result<(), IoFault> {
-        self.guarded(|log| log.try_write(changes))
+        self.service.check()?;
+        let done = self.try_write(changes);
+        self.service.after(done)
     }
 
     /// Makes a snapshot durable; the oldest goes if there are more than two.
@@ -126,7 +128,9 @@ impl<D: Disk> RaftLog<D> {
     /// # Errors
     /// As those of [`RaftLog::write`].
     pub fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), IoFault> {
-        self.guarded(|log| log.snapshots.save(&log.disk, snapshot))
+        self.service.check()?;
+        let done = self.snapshots.save(&self.disk, snapshot);
+        self.service.after(done)
     }
 
     /// The newest snapshot that reads well.
@@ -156,28 +160,14 @@ impl<D: Disk> RaftLog<D> {
         self.journal.generations()
     }
 
-    fn guarded<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
-    ) -> Result<T, IoFault> {
-        if self.failed {
-            return Err(IoFault::DiskFailed);
-        }
-        let done = work(self);
-        self.failed = matches!(done, Err(Trouble::Failed));
-        Ok(done?)
-    }
-
     fn try_write(&mut self, changes: &[RaftChange]) -> Result<(), Trouble> {
         let records: Vec<Record> = changes.iter().map(Record::of).collect();
         let sizes = records.iter().map(|record| record_bytes(record.body.len(), record.payload()));
         // Room for all of them first, so that none is written if the disk is full.
         let bytes = sizes.sum();
-        if !self.journal.fits(bytes, 0, false) {
-            match self.rotate(bytes) {
-                Err(Trouble::Full) if self.journal.fits(bytes, 0, true) => {}
-                rotated => rotated?,
-            }
+        let base = self.base_record().room();
+        if self.journal.make_room(&self.disk, bytes, base)? {
+            self.begin_generation();
         }
         for (change, record) in changes.iter().zip(&records) {
             let payload: &[&[u8]] = if let Some(bytes) = record.bytes { &[bytes] } else { &[] };
@@ -213,13 +203,6 @@ impl<D: Disk> RaftLog<D> {
         self.journal.write(&self.disk)?;
         self.written.syncs += 1;
         self.journal.sync(&self.disk)
-    }
-
-    fn rotate(&mut self, bytes: usize) -> Result<(), Trouble> {
-        let room = bytes + self.base_record().room();
-        self.journal.rotate(&self.disk, room, 0)?;
-        self.begin_generation();
-        Ok(())
     }
 
     /// Repeats in a new generation what the ones before it say beside entries.
