@@ -37,7 +37,6 @@ shrink *ARGS:
 
 # Does every negative scenario violate what it names? A row each in reports/out/negatives.csv.
 negatives *ARGS:
-    @mkdir -p reports/out
     @cargo sim --release -- negatives --csv reports/out/negatives.csv "$@"
 
 # Shrink one failing seed of every negative scenario; the figures go to reports/out/shrink.csv.

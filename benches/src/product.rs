@@ -116,8 +116,8 @@ impl Product {
     }
 }
 
-/// The product's binary: the one given, or `leasehold` beside this program. Under `cargo run` it is built first: an old one would be measured
-/// silently.
+/// The product's binary: the one given, or `leasehold` beside this program. Under `cargo run` it
+/// is built first: an old one would be measured silently.
 pub fn binary(given: Option<&Path>, this: &Path) -> Result<PathBuf> {
     if let Some(product) = given {
         return Ok(product.to_owned());

@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 /// default, client commands only what is wrong.
 pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     let default = match arguments.command {
-        Command::Master(_) | Command::Chunkserver(_) => "info",
+        // The consensus library tells every step of its own; its warnings are worth a look.
+        Command::Master(_) | Command::Chunkserver(_) => "info,openraft=warn",
         _ => "error",
     };
     let wanted = arguments.log.as_deref().filter(|text| !text.is_empty()).unwrap_or(default);

@@ -21,24 +21,29 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     }
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
     let usual = DEFAULT_MASTER.parse().expect("the usual address is one");
+    let node = NodeId(arguments.node.or(settings.node).unwrap_or(1));
     let options = MasterOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(usual),
         data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
-        node: NodeId(arguments.node.or(settings.node).unwrap_or(1)),
+        node,
         constants: settings.constants()?,
         salt: entropy::draw()?,
-        peers: peers(arguments).await?,
+        peers: peers(arguments, node).await?,
     };
     let mut signals = Signals::listen()?;
     let running = master::start(options).await.map_err(failure)?;
     run(running, &mut signals, arguments.until_stdin_closes).await
 }
 
-async fn peers(arguments: &MasterArguments) -> Result<Option<PeersOptions>, Failure> {
+async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<PeersOptions>, Failure> {
     if arguments.peers.is_empty() {
         return Ok(None);
     }
     let masters = resolve(&arguments.peers).await?;
+    if arguments.bootstrap && !masters.iter().any(|(master, _)| *master == node) {
+        let why = format!("--bootstrap: this master ({node}) has to be among its --peer");
+        return Err(Failure::Usage(why));
+    }
     let (birth, seed) = (entropy::draw()?, entropy::draw()?);
     Ok(Some(PeersOptions { masters, bootstrap: arguments.bootstrap, birth, seed }))
 }

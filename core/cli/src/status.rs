@@ -4,7 +4,8 @@ use crate::arguments::StatusArguments;
 use crate::failure::Outcome;
 use crate::masters;
 use crate::output::print;
-use crate::session::connect;
+use crate::session::{connect, masters as masters_of};
+use crate::settings::Settings;
 use crate::units::human_size;
 use leasehold_node::client::{ClusterStatus, ServerStatus};
 use serde_json::{Value, json};
@@ -14,7 +15,9 @@ pub async fn status(arguments: &StatusArguments) -> Outcome {
     let client = connect(&arguments.client).await?;
     let status = client.status().await?;
     // A master without peers has no log to ask about.
-    let masters = match arguments.client.master.len() {
+    let config = &arguments.client.config;
+    let settings = Settings::read(config.config.as_deref(), &config.sets)?;
+    let masters = match masters_of(&arguments.client.master, &settings).len() {
         0 | 1 => Vec::new(),
         _ => masters::standings(&arguments.client).await?,
     };

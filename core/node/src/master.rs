@@ -49,7 +49,7 @@ pub struct PeersOptions {
     /// These masters make a new cluster: said to each of them once, and never after. Without it,
     /// a master on an empty disk waits until it is added.
     pub bootstrap: bool,
-    /// Names this master's disk if it is empty: drawn at random.
+    /// Names this master's disk if it is empty and does not bootstrap: drawn at random.
     pub birth: u64,
     /// Seeds the draws of this life.
     pub seed: u64,
@@ -159,7 +159,7 @@ impl PeersOptions {
             bootstrap: self.bootstrap.then_some(first),
             timing: Timing::default(),
             snapshot_entries: CHECKPOINT_ENTRIES,
-            sessions_max: options.constants.remembered_clients_max,
+            constants: options.constants.clone(),
             seed: self.seed,
         }
     }

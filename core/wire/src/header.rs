@@ -102,7 +102,7 @@ impl Header {
     /// The header of a body and a payload.
     ///
     /// # Errors
-    /// `TooLarge` if one of them is beyond its limit, `UnexpectedPayload` beside a frame that is
+    /// `TooLarge` if one of them is beyond its limit, `UnexpectedPayload` beside a frame
     /// that has no place for one.
     pub(crate) fn new(
         kind: Kind,

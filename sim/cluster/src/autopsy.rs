@@ -57,7 +57,7 @@ fn replicated_state(cluster: &Cluster, constants: &Constants) -> Result<MasterSt
         let log_bytes = cluster.around.journal_bytes;
         let options = RaftLogOptions { log_bytes, ..RaftLogOptions::default() };
         let (_, recovered) = RaftLog::open(cluster.disk(host).clone(), &options)?;
-        replayed.push(offline::replay(&recovered, constants.remembered_clients_max)?);
+        replayed.push(offline::replay(&recovered, constants)?);
     }
     let longest = replayed.into_iter().max_by_key(|replayed| replayed.last);
     Ok(longest.expect("a cluster has masters").state)

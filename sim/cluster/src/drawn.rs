@@ -63,10 +63,6 @@ pub struct Drawn {
     pub drift_ppm: u32,
     /// Faults to come, in order.
     pub plan: Vec<Episode>,
-    /// How long each part of the run lasts.
-    pub part_ms: u64,
-    /// Faults may destroy every copy: the scenario is to break something.
-    pub reckless: bool,
 }
 
 impl Drawn {
@@ -90,8 +86,6 @@ impl Drawn {
             constants,
             drift_ppm,
             plan,
-            part_ms: scenario.acts.faults_ms,
-            reckless: scenario.faults.reckless,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::summary::Summary;
 use crate::tally::Tally;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
+use leasehold_checker::invariants::i10_convergence;
 use leasehold_node::client::{ClientError, ClusterStatus};
 use leasehold_proto::NodeId;
 use leasehold_trace::{Recorder, Recording};
@@ -29,10 +30,6 @@ const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 5 * MS;
 /// How often it asks whether everything has converged.
 const ASK_NS: u64 = 500 * MS;
-/// I10's sentence.
-const CONVERGENCE: &str = "when faults end, within the bound that the constants give every chunk is \
-                           at its target, every lease can be had and every client operation ends";
-
 /// What a run is asked to leave behind beside its summary.
 #[derive(Default)]
 pub struct Asked {
@@ -141,7 +138,7 @@ impl Run {
             workload: scenario.workload.clone(),
             files: drawn.files,
         };
-        let nemesis = Nemesis::new(&drawn);
+        let nemesis = Nemesis::new(&scenario, &drawn);
         Run {
             scenario,
             drawn,
@@ -343,7 +340,8 @@ impl Run {
     /// Kept until the disks were looked at: what is lost is worse than what is late.
     fn did_not_converge(&mut self, why: &str) {
         let detail = format!("{why}; the bound is {}", self.bound());
-        self.unrest = Some(Wrong { invariant: "I10", sentence: CONVERGENCE, detail });
+        let i10 = i10_convergence::INVARIANT;
+        self.unrest = Some(Wrong { invariant: i10.id, sentence: i10.sentence, detail });
     }
 
     fn now(&self) -> u64 {

@@ -71,7 +71,7 @@ impl Summary {
     /// Partitions of every kind.
     #[must_use]
     pub fn partitions(&self) -> u64 {
-        self.sum(&["partition", "one_way", "isolate", "partial", "flapping"])
+        self.sum(&["partition", "one_way", "isolate", "partial", "flapping", "master_cut"])
     }
 
     /// Configurations that followed another.

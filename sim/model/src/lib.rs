@@ -1,8 +1,8 @@
-//! stateright over World: every run within bounds, of the machines that ship.
+//! Every run of World within bounds, of the machines that ship.
 //!
 //! A model ([`models`]) begins where a script ends and explores everything that may happen from
-//! there (`offers`), within [`Bounds`]. What makes that finite, often without any bound on time,
-//! is how states are told apart: [`canon`] sees through clocks and counters, `digest` says what of
+//! there (`offers`), within [`Bounds`]. What makes that finite is
+//! how states are told apart: [`canon`] sees through clocks and counters, `digest` says what of
 //! a cluster makes a state. A run to a violation is told as a script ([`story`]) that replays in
 //! World. Suggested order: `bounds`, `offers`, `reductions`, `canon`, `digest`, `space`, `search`,
 //! `heal`, `story`, `models`.

@@ -1,4 +1,5 @@
-//! World as a stateright model: where runs begin, what can happen next, what it leads to.
+//! Every run from some places, within bounds: where runs begin, what can happen next, what it
+//! leads to.
 
 use crate::bounds::Bounds;
 use crate::digest::{Identity, Sight};

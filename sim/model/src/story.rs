@@ -1,6 +1,6 @@
 //! A run of a model told as a script: commands that replay it in World, step by step.
 //!
-//! In a model a message stays in flight for ever; in World each copy arrives once. A message that
+//! Where repeats are not counted a message of a model stays in flight for ever; in World each copy arrives once. A message that
 //! the run delivers again is duplicated before it is delivered, and one that it does not deliver
 //! stays where it is.
 

@@ -43,15 +43,14 @@ pub struct Limit {
 }
 
 /// Runs a command, gives it `input`, and shows each line that it says to `each`, which may have
-/// had enough. The CPU seconds are those of the process and of the children that it waited for.
+/// had enough.
 #[allow(clippy::disallowed_types)]
 pub fn run(
     command: &mut Command,
     input: String,
     limit: Limit,
     mut each: impl FnMut(Said) -> ControlFlow<()>,
-) -> Result<(End, f64)> {
-    let before = children_cpu_s()?;
+) -> Result<End> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -63,7 +62,7 @@ pub fn run(
     let (sender, lines) = mpsc::channel();
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let mut stdin = child.stdin.take().context("its input")?;
-    let end = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let errors = sender.clone();
         scope.spawn(move || out.into_iter().for_each(|out| pass_on(out, Said::Out, &sender)));
         scope.spawn(move || err.into_iter().for_each(|err| pass_on(err, Said::Err, &errors)));
@@ -81,9 +80,8 @@ pub fn run(
             }
         };
         end_group(&mut child);
-        end
-    })?;
-    Ok((end, children_cpu_s()? - before))
+        Ok(end?)
+    })
 }
 
 fn pass_on(pipe: impl Read, kind: fn(String) -> Said, to: &mpsc::Sender<Said>) {
@@ -143,7 +141,7 @@ mod tests {
             ControlFlow::Continue(())
         };
         let script = "read a; echo got $a; echo wrong >&2; exit 3";
-        let (end, _) = run(&mut shell(script), "word\n".to_owned(), LIMIT, listen).unwrap();
+        let end = run(&mut shell(script), "word\n".to_owned(), LIMIT, listen).unwrap();
         assert!(matches!(end, End::Exited(status) if status.code() == Some(3)));
         said.sort_by_key(|line| matches!(line, Said::Err(_)));
         assert_eq!(said, [Said::Out("got word".to_owned()), Said::Err("wrong".to_owned())]);
@@ -153,7 +151,7 @@ mod tests {
     fn who_said_enough_is_ended_with_what_it_started() {
         let enough = |_| ControlFlow::Break(());
         let script = "echo enough; sleep 1000 & wait";
-        let (end, _) = run(&mut shell(script), String::new(), LIMIT, enough).unwrap();
+        let end = run(&mut shell(script), String::new(), LIMIT, enough).unwrap();
         assert_eq!(end, End::Stopped);
     }
 
@@ -161,11 +159,13 @@ mod tests {
     fn what_takes_too_long_is_ended_and_what_it_used_is_known() {
         let limit = Limit { cpu_s: 1, wall_s: 60 };
         let script = "while :; do :; done";
-        let (end, cpu_s) = run(&mut shell(script), String::new(), limit, go_on).unwrap();
+        let before = children_cpu_s().unwrap();
+        let end = run(&mut shell(script), String::new(), limit, go_on).unwrap();
         assert_eq!(end, End::OutOfTime);
+        let cpu_s = children_cpu_s().unwrap() - before;
         assert!(cpu_s >= 0.9, "{cpu_s}");
         let idle = Limit { cpu_s: 60, wall_s: 1 };
-        let (end, _) = run(&mut shell("sleep 1000"), String::new(), idle, go_on).unwrap();
+        let end = run(&mut shell("sleep 1000"), String::new(), idle, go_on).unwrap();
         assert_eq!(end, End::OutOfTime);
     }
 }

@@ -42,3 +42,4 @@ pub use page::Story;
 pub use record::{Kind, Record};
 pub use recorder::{Fault, Life, Moment, Recorder};
 pub use recording::{Node, Recording, Title, Violation};
+pub use words::message_name;

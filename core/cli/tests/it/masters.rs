@@ -136,12 +136,27 @@ fn a_leader_that_stood_still_follows_and_deposes_nobody() {
     assert_eq!(listed.text(), "after\nwhile\n");
 }
 
+#[test]
+fn a_new_cluster_is_made_by_its_own_masters() {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (listen, peers) = ("127.0.0.1:0", "1@127.0.0.1:1,2@127.0.0.1:2,3@127.0.0.1:3");
+    let mut command = leasehold();
+    command.args(["master", "--node", "4", "--listen", listen, "--peer", peers, "--bootstrap"]);
+    run(command.arg("--data-dir").arg(dir.path())).fails(2, "this master (n4)");
+}
+
 /// A wiped master forgot its votes: it is nobody until it is removed and added, and then has all.
 #[test]
 fn a_wiped_master_is_removed_and_added() {
     let mut cluster = Masters::start();
     cluster.run(&["mkdir", "/kept"]).well();
     cluster.run(&["master", "snapshot"]).well();
+    // Named by a file, or by the command line: the same masters.
+    let file = cluster.dir.path().join("masters.toml");
+    fs::write(&file, format!("masters = {:?}\n{CONFIG}", cluster.addresses)).unwrap();
+    let ended = run(leasehold().args(["status", "--json", "--config"]).arg(&file)).well();
+    let status: Value = serde_json::from_str(ended.text()).unwrap();
+    assert_eq!(status["masters"].as_array().map(Vec::len), Some(3), "{status}");
     let lost = (cluster.leader(None) + 1) % 3;
     cluster.masters[lost].kill();
     fs::remove_dir_all(&cluster.masters[lost].data_dir).unwrap();
@@ -156,11 +171,13 @@ fn a_wiped_master_is_removed_and_added() {
     cluster.run(&["master", "add", &named]).fails(1, "remove it first");
     cluster.run(&["master", "remove", &number]).well();
     cluster.run(&["master", "add", &named]).well();
-    until("it has caught up", || {
+    let list = cluster.list();
+    assert_eq!(list[lost]["role"], "follower", "it votes when it has caught up: {list}");
+    until("it has applied all", || {
         let list = cluster.list();
         let leads = (0..3).find(|at| list[*at]["role"] == "leader");
         let of = |at: usize| list[at]["applied"].clone();
-        list[lost]["role"] == "follower" && leads.is_some_and(|leader| of(leader) == of(lost))
+        leads.is_some_and(|leader| of(leader) == of(lost))
     });
     // It counts again: the cluster goes on without one of the others.
     let other = (0..3).find(|at| *at != lost && *at != cluster.leader(None)).unwrap();

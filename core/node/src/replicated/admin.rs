@@ -118,13 +118,9 @@ impl Admin {
 
     async fn leader(&self) -> Result<NodeId, AdminError> {
         let standings = self.standings().await;
-        let leaders = standings.iter().flatten().filter_map(|standing| standing.leader);
-        leaders
-            .max_by_key(|leader| {
-                let says = |standing: &&Standing| standing.leader == Some(*leader);
-                standings.iter().flatten().filter(says).map(|standing| standing.term).max()
-            })
-            .ok_or(AdminError::NoLeader)
+        let answered = standings.iter().flatten();
+        let told = answered.filter_map(|standing| Some((standing.term, standing.leader?)));
+        told.max_by_key(|(term, _)| *term).map(|(_, leader)| leader).ok_or(AdminError::NoLeader)
     }
 
     /// Ends its connections.

@@ -19,6 +19,7 @@ use leasehold_proto::{
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::Recovered;
 use leasehold_wire::Packet;
+use openraft::error::{InitializeError, RaftError};
 use openraft::rt::AsyncRuntime;
 use openraft::{Raft, ReadPolicy};
 use std::future::Future;
@@ -60,9 +61,9 @@ impl ReplicatedLog {
         inbox: mpsc::Sender<Input>,
     ) -> Result<(Self, MasterState), StoreError> {
         let store = LogStore::new(disk.clone(), recovered, purgeable)?;
-        let (snapshot, max) = (recovered.snapshot.as_ref(), options.sessions_max);
+        let (snapshot, constants) = (recovered.snapshot.as_ref(), &options.constants);
         let (machine, state) =
-            StateMachine::new(snapshot, max, disk, store.clone(), inbox.clone())?;
+            StateMachine::new(snapshot, constants, disk, store.clone(), inbox.clone())?;
         let birth = recovered.birth;
         Ok((ReplicatedLog { options, birth, store, machine, inbox }, state))
     }
@@ -97,7 +98,7 @@ impl ReplicatedLog {
             .await
             .map_err(ended)?;
         let serving = Runtime::spawn(Server::new(raft.clone(), link, birth).serve(packets));
-        begin_cluster(&raft, &options).await?;
+        let begun = begin_cluster(&raft, &options).await;
         let told = Told::default();
         let device = Device { raft: raft.clone(), told: told.clone(), inbox: inbox.clone() };
         let patience = options.timing.election_max * 2;
@@ -105,17 +106,19 @@ impl ReplicatedLog {
         let timing = options.timing;
         let watched = raft.clone();
         let watcher = Watcher { raft: watched, inbox, timing, told, leader: None, pending: None };
-        let why = tokio::select! {
-            biased;
-            why = watcher.watch() => why,
-            () = stop => {
-                raft.shutdown().await.map_err(ended)?;
-                None
-            }
+        let ran = match begun {
+            Ok(()) => tokio::select! {
+                biased;
+                why = watcher.watch() => why.map_or(Ok(()), |why| Err(LogEnded(why))),
+                () = stop => Ok(()),
+            },
+            failed => failed,
         };
+        // However it ended: as long as the library runs it has work for the disk's thread.
+        let shut = raft.shutdown().await.map_err(ended);
         // Its way out may hold the way in: it would wait for itself.
         serving.abort();
-        why.map_or(Ok(()), |why| Err(LogEnded(why)))
+        ran.and(shut)
     }
 }
 
@@ -129,8 +132,8 @@ async fn begin_cluster(raft: &LogHandle, options: &ReplicatedOptions) -> Result<
         first.iter().map(|(node, peer)| (node.0, peer.clone())).collect();
     match raft.initialize(members).await {
         // Another of them was faster, and this one follows it already.
-        Ok(()) | Err(openraft::error::RaftError::APIError(_)) => Ok(()),
-        Err(fatal) => Err(ended(fatal)),
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(ended(error)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::log_store::decode;
 use super::state_machine::Held;
 use super::types::{Entry, LogId};
-use leasehold_proto::MasterState;
+use leasehold_proto::{Constants, MasterState};
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::Recovered;
 use openraft::entry::RaftEntry;
@@ -22,11 +22,8 @@ pub struct Replayed {
 ///
 /// # Errors
 /// `Corrupt` if a snapshot or an entry is not the consensus library's.
-pub fn replay(recovered: &Recovered, sessions_max: u32) -> Result<Replayed, StoreError> {
-    let mut held = match &recovered.snapshot {
-        Some(snapshot) => Held::of(snapshot)?,
-        None => Held::new(sessions_max),
-    };
+pub fn replay(recovered: &Recovered, constants: &Constants) -> Result<Replayed, StoreError> {
+    let mut held = Held::begin(recovered.snapshot.as_ref(), constants)?;
     for bytes in recovered.entries.values() {
         let entry: Entry = decode(bytes, "an entry")?;
         if Some(entry.log_id()) > held.last {

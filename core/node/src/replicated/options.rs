@@ -1,9 +1,12 @@
 //! What a replicated log is told at start.
 
 use super::types::Peer;
-use leasehold_proto::NodeId;
+use leasehold_proto::{Constants, NodeId};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// A new master that lacks no more than so many entries has caught up, and may vote.
+const CAUGHT_UP_ENTRIES: u64 = 100;
 
 /// Options of a [`super::ReplicatedLog`].
 #[derive(Clone, Debug)]
@@ -18,8 +21,8 @@ pub struct ReplicatedOptions {
     pub timing: Timing,
     /// Entries after which a snapshot is due.
     pub snapshot_entries: u64,
-    /// Bound of the sessions in a new state.
-    pub sessions_max: u32,
+    /// The protocol's constants: what a new state is made by.
+    pub constants: Constants,
     /// Seeds every draw of this life.
     pub seed: u64,
 }
@@ -58,7 +61,7 @@ impl ReplicatedOptions {
             install_snapshot_timeout: ms(Duration::from_secs(600)),
             snapshot_policy: openraft::SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
             max_in_snapshot_log_to_keep: self.snapshot_entries,
-            replication_lag_threshold: u64::MAX,
+            replication_lag_threshold: CAUGHT_UP_ENTRIES,
             ..openraft::Config::default()
         }
     }

@@ -3,7 +3,7 @@
 use super::device::LogHandle;
 use super::link::Link;
 use super::message::{Answer, Ask, Asked, MembershipChange, Piece};
-use super::runtime::Runtime;
+use super::runtime::{Runtime, Tasks};
 use super::status::Standing;
 use super::types::{Peer, Snapshot, SnapshotMeta, Types, Vote};
 use leasehold_proto::NodeId;
@@ -22,6 +22,9 @@ const ASKED_MAX: usize = 256;
 const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// A new master's disk is to be known within this time.
 const FIRST_WORD: Duration = Duration::from_secs(3);
+
+/// A change is given up after this long: just before whoever asked stops listening.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(110);
 
 /// What answers.
 pub(super) struct Server {
@@ -100,7 +103,11 @@ impl Server {
 
     async fn on_piece(&self, piece: Piece) -> Option<Answer> {
         let (vote, meta) = (piece.vote, piece.meta.clone());
-        match self.gather(piece) {
+        let gathered = {
+            let arriving = self.arriving.lock();
+            gather(&mut arriving.expect("nothing panics while it holds a snapshot"), piece)
+        };
+        match gathered {
             Gathered::Wants => Some(Answer::Go),
             Gathered::Astray => Some(Answer::Failed("a piece of another snapshot".to_owned())),
             Gathered::Whole(bytes) => {
@@ -111,39 +118,18 @@ impl Server {
         }
     }
 
-    fn gather(&self, piece: Piece) -> Gathered {
-        let Piece { vote, meta, total, offset, bytes } = piece;
-        let mut arriving = self.arriving.lock().expect("nothing panics while it holds a snapshot");
-        if offset == 0 {
-            *arriving = Some(Arriving { vote, meta: meta.clone(), bytes: Vec::new() });
-        }
-        let end = offset + bytes.0.len() as u64;
-        let Some(found) =
-            arriving.as_mut().filter(|found| found.vote == vote && found.meta == meta)
-        else {
-            return Gathered::Astray;
-        };
-        if found.bytes.len() as u64 != offset || end > total || total > SNAPSHOT_BYTES_MAX {
-            // A copy of a piece that is here already is no harm.
-            return if end <= found.bytes.len() as u64 {
-                Gathered::Wants
-            } else {
-                Gathered::Astray
-            };
-        }
-        found.bytes.extend_from_slice(&bytes.0);
-        if end < total {
-            return Gathered::Wants;
-        }
-        Gathered::Whole(arriving.take().expect("looked at above").bytes)
-    }
-
     async fn on_change(&self, change: MembershipChange) -> Answer {
-        let changed = match change {
-            MembershipChange::Add { node, peer } => self.add(node, peer).await,
-            MembershipChange::Remove { node } => self.remove(node).await,
+        let changing = async {
+            match change {
+                MembershipChange::Add { node, peer } => self.add(node, peer).await,
+                MembershipChange::Remove { node } => self.remove(node).await,
+            }
         };
-        changed.map_or_else(|answer| answer, |()| Answer::Done)
+        match Tasks::timeout(CHANGE_PATIENCE, changing).await {
+            Ok(Ok(())) => Answer::Done,
+            Ok(Err(answer)) => answer,
+            Err(_) => Answer::Failed("it takes too long; part of it may be done".to_owned()),
+        }
     }
 
     async fn add(&self, node: NodeId, peer: Peer) -> Result<(), Answer> {
@@ -190,11 +176,58 @@ enum Gathered {
     Astray,
 }
 
+/// Puts a piece behind those before it.
+fn gather(arriving: &mut Option<Arriving>, piece: Piece) -> Gathered {
+    let Piece { vote, meta, total, offset, bytes } = piece;
+    let Some(end) = offset.checked_add(bytes.0.len() as u64) else {
+        return Gathered::Astray;
+    };
+    if offset == 0 {
+        *arriving = Some(Arriving { vote, meta: meta.clone(), bytes: Vec::new() });
+    }
+    let Some(found) = arriving.as_mut().filter(|found| found.vote == vote && found.meta == meta)
+    else {
+        return Gathered::Astray;
+    };
+    if found.bytes.len() as u64 != offset || end > total || total > SNAPSHOT_BYTES_MAX {
+        // A copy of a later piece that is here already is no harm.
+        return if end <= found.bytes.len() as u64 { Gathered::Wants } else { Gathered::Astray };
+    }
+    found.bytes.extend_from_slice(&bytes.0);
+    if end < total {
+        return Gathered::Wants;
+    }
+    Gathered::Whole(arriving.take().expect("looked at above").bytes)
+}
+
 fn refused(error: RaftError<Types, ClientWriteError<Types>>) -> Answer {
     match &error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
             Answer::NotLeader(forward.leader_id.map(NodeId))
         }
         RaftError::APIError(_) | RaftError::Fatal(_) => Answer::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Blob;
+    use super::*;
+
+    fn piece(total: u64, offset: u64, bytes: &[u8]) -> Piece {
+        let (vote, meta) = (Vote::new(1, 1), SnapshotMeta::default());
+        Piece { vote, meta, total, offset, bytes: Blob(bytes.to_vec().into()) }
+    }
+
+    #[test]
+    fn pieces_make_a_snapshot_and_a_place_beyond_all_numbers_is_no_place() {
+        let mut arriving = None;
+        assert!(matches!(gather(&mut arriving, piece(5, 0, b"abc")), Gathered::Wants));
+        for offset in [4, u64::MAX] {
+            assert!(matches!(gather(&mut arriving, piece(5, offset, b"xy")), Gathered::Astray));
+        }
+        assert!(matches!(gather(&mut arriving, piece(5, 1, b"bc")), Gathered::Wants), "a copy");
+        let whole = gather(&mut arriving, piece(5, 3, b"de"));
+        assert!(matches!(whole, Gathered::Whole(bytes) if bytes == b"abcde"));
     }
 }

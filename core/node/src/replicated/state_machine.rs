@@ -6,7 +6,7 @@ use super::log_store::LogStore;
 use super::types::{Entry, LogId, Membership, Snapshot, SnapshotMeta, Types, encode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use leasehold_proto::{Input, LogEntry, MasterState};
+use leasehold_proto::{Constants, Input, LogEntry, MasterState};
 use leasehold_store::{StoreError, raft_log};
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -42,15 +42,12 @@ impl StateMachine {
     /// `Corrupt` if the snapshot's bytes are not a state of ours.
     pub fn new(
         snapshot: Option<&raft_log::Snapshot>,
-        sessions_max: u32,
+        constants: &Constants,
         disk: LogDisk,
         log: LogStore,
         inbox: mpsc::Sender<Input>,
     ) -> Result<(Self, MasterState), StoreError> {
-        let held = match snapshot {
-            Some(snapshot) => Held::of(snapshot)?,
-            None => Held::new(sessions_max),
-        };
+        let held = Held::begin(snapshot, constants)?;
         let state = held.state.clone();
         Ok((StateMachine { held: Arc::new(Mutex::new(held)), disk, log, inbox }, state))
     }
@@ -65,12 +62,24 @@ impl StateMachine {
 }
 
 impl Held {
-    pub fn new(sessions_max: u32) -> Self {
-        let state = MasterState::new(sessions_max);
-        Held { state, last: None, membership: Membership::default() }
+    /// What replay begins with.
+    pub fn begin(
+        snapshot: Option<&raft_log::Snapshot>,
+        constants: &Constants,
+    ) -> Result<Self, StoreError> {
+        let mut held = match snapshot {
+            Some(snapshot) => Held::of(snapshot)?,
+            None => Held {
+                state: MasterState::new(constants.remembered_clients_max),
+                last: None,
+                membership: Membership::default(),
+            },
+        };
+        held.state.change_table = constants.rules.change_table;
+        Ok(held)
     }
 
-    pub fn of(snapshot: &raft_log::Snapshot) -> Result<Self, StoreError> {
+    fn of(snapshot: &raft_log::Snapshot) -> Result<Self, StoreError> {
         let corrupt = |why| {
             let name = format!("snapshot/{:016x}.snap", snapshot.index);
             StoreError::Corrupt { name, offset: 32, why }
@@ -147,7 +156,8 @@ impl RaftStateMachine<Types> for StateMachine {
         bytes: Bytes,
     ) -> Result<(), io::Error> {
         let snapshot = stored(meta, &bytes);
-        let held = Held::of(&snapshot).map_err(io::Error::other)?;
+        let mut held = Held::of(&snapshot).map_err(io::Error::other)?;
+        held.state.change_table = self.lock().state.change_table;
         self.log.covered(self.disk.save(snapshot).await?);
         let state = Box::new(held.state.clone());
         *self.lock() = held;

@@ -9,7 +9,9 @@ use std::sync::Mutex;
 /// needed is asked for again.
 const LEARNED_MAX: usize = 65_536;
 
-/// The masters, as configured, and everybody else, as learned.
+/// The masters, as configured, and everybody, as learned. What was learned comes first: a master's
+/// machine may be another one by now. Where nobody is found is forgotten, and a master is looked for
+/// as configured again.
 #[derive(Debug)]
 pub(super) struct Directory {
     masters: BTreeMap<NodeId, SocketAddr>,
@@ -26,7 +28,8 @@ impl Directory {
     }
 
     pub fn address(&self, node: NodeId) -> Option<SocketAddr> {
-        self.masters.get(&node).copied().or_else(|| self.learned().get(&node).copied())
+        let learned = self.learned().get(&node).copied();
+        learned.or_else(|| self.masters.get(&node).copied())
     }
 
     /// Takes in an address. An unspecified one (`0.0.0.0`) means "where I spoke from".
@@ -41,12 +44,29 @@ impl Directory {
         learned.insert(node, address);
     }
 
-    /// Drops an address at which the node was not found; a master's stays.
+    /// Drops an address at which the node was not found; a configured one stays.
     pub fn forget(&self, node: NodeId) {
         self.learned().remove(&node);
     }
 
     fn learned(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, SocketAddr>> {
         self.learned.lock().expect("nothing panics while it holds the table")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The machine of master 3 was replaced, and it kept its number.
+    #[test]
+    fn a_master_is_where_it_was_last_heard_of_and_else_where_it_was_configured() {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let directory = Directory::new(&[(NodeId(3), at(1))]);
+        assert_eq!(directory.address(NodeId(3)), Some(at(1)));
+        directory.learn(NodeId(3), at(2), None);
+        assert_eq!(directory.address(NodeId(3)), Some(at(2)));
+        directory.forget(NodeId(3));
+        assert_eq!(directory.address(NodeId(3)), Some(at(1)));
     }
 }

@@ -2,7 +2,7 @@
 //! the last good one.
 
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Copy {
@@ -14,9 +14,10 @@ struct Copy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
     held: BTreeMap<(ChunkHandle, NodeId), Copy>,
-    /// Changes that the leader has begun. Whom it asks was decided then: a member that it did not
-    /// hear may be left out however well it does by now.
-    changing: BTreeSet<ChunkHandle>,
+    /// Changes that the leader has begun, with the version that each is to have at least. Whom it
+    /// asks was decided then: a member that it did not hear may be left out however well it does
+    /// by now.
+    changing: BTreeMap<ChunkHandle, ChunkVersion>,
 }
 
 impl Copies {
@@ -38,10 +39,14 @@ impl Copies {
                 self.held.remove(&(*chunk, node));
             }
             Event::LeaderBegan { .. } => self.changing.clear(),
-            Event::ChangeBegan { chunk, .. } => drop(self.changing.insert(*chunk)),
-            Event::Configured { chunk, .. } | Event::Freed { chunk, .. } => {
-                self.changing.remove(chunk);
+            Event::ChangeBegan { chunk, version, .. } => {
+                self.changing.insert(*chunk, *version);
             }
+            // Each master tells of an entry when it applies it: a late one ends no later change.
+            Event::Configured { chunk, version, .. } => {
+                self.changing.retain(|changing, began| changing != chunk || *began > *version);
+            }
+            Event::Freed { chunk, .. } => drop(self.changing.remove(chunk)),
             _ => {}
         }
     }
@@ -63,7 +68,7 @@ impl Copies {
     pub fn is_settled(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
         let all = (chunk, NodeId(0))..=(chunk, NodeId(u64::MAX));
         let promised = || self.held.range(all).all(|(_, copy)| copy.promised <= version);
-        !self.changing.contains(&chunk) && promised()
+        !self.changing.contains_key(&chunk) && promised()
     }
 }
 
@@ -111,5 +116,15 @@ mod tests {
         let configured = Event::Configured { chunk: CHUNK, base, version, members: Vec::new() };
         copies.observe(NODE, &configured);
         assert!(copies.is_settled(CHUNK, version));
+    }
+
+    #[test]
+    fn a_master_that_applies_late_ends_no_later_change() {
+        let mut copies = Copies::default();
+        let (base, version, next) = (ChunkVersion(1), ChunkVersion(2), ChunkVersion(3));
+        copies.observe(NODE, &Event::ChangeBegan { chunk: CHUNK, version: next, why: "a test" });
+        let configured = Event::Configured { chunk: CHUNK, base, version, members: Vec::new() };
+        copies.observe(NodeId(4), &configured);
+        assert!(!copies.is_settled(CHUNK, version));
     }
 }

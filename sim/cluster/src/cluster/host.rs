@@ -252,7 +252,7 @@ impl Life {
             bootstrap: (wipes == 0).then_some(first),
             timing: Timing::default(),
             snapshot_entries: around.checkpoint_entries,
-            sessions_max: around.constants.remembered_clients_max,
+            constants: around.constants.clone(),
             seed: around.draw("log", self.host, self.number),
         };
         let (sender, inbox) = mpsc::channel(INBOX_MAX);

@@ -35,26 +35,10 @@ pub fn disk_path(operation: &str, name: &str) -> String {
     format!("disk {operation} {of}")
 }
 
-macro_rules! paths {
-    ($($message:ident)*) => {
-        /// The code path of a message on a link: what it says.
-        #[must_use]
-        pub fn link_path(message: &Message) -> &'static str {
-            match message {
-                $(Message::$message { .. } => concat!("link ", stringify!($message)),)*
-            }
-        }
-    };
-}
-
-paths! {
-    AskMaster TellClient Register Registered RegisterRefused Heartbeat
-    RegisterAgain Report ReportTaken DeleteReplica QuarantineReplica AskLease
-    GrantLease Prepare Prepared PrepareRefused Configured MemberFailed
-    AskReconcile NeedReconcile Reconcile Reconciled BecomeLearner AskCopy
-    TellCopy CopyVoid LearnerCaughtUp LearnerReady LearnerFailed Mutate
-    Mutated Push AskProgress Progress PushRefused Read
-    TellRead
+/// The code path of a message on a link: what it says.
+#[must_use]
+pub fn link_path(message: &Message) -> String {
+    format!("link {}", leasehold_trace::message_name(message))
 }
 
 #[cfg(test)]

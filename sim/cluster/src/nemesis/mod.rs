@@ -8,7 +8,7 @@ mod network;
 use crate::cluster::{Cluster, Loss};
 use crate::drawn::{Drawn, Episode};
 use crate::net::Weather;
-use crate::scenario::Kind;
+use crate::scenario::{Kind, Scenario};
 use budget::Budget;
 use effect::Effect;
 use std::collections::{BTreeMap, VecDeque};
@@ -62,7 +62,7 @@ pub struct Nemesis {
 impl Nemesis {
     /// A nemesis that has not begun.
     #[must_use]
-    pub fn new(drawn: &Drawn) -> Self {
+    pub fn new(scenario: &Scenario, drawn: &Drawn) -> Self {
         Nemesis {
             plan: drawn.plan.iter().copied().collect(),
             waiting: Vec::new(),
@@ -71,8 +71,8 @@ impl Nemesis {
             fair: drawn.weather.clone(),
             zero_ns: 0,
             until_ms: 0,
-            part_ms: drawn.part_ms,
-            reckless: drawn.reckless,
+            part_ms: scenario.acts.faults_ms,
+            reckless: scenario.faults.reckless,
             servers_max: drawn.chunkservers as usize + begin::ADDED_MAX,
             counts: BTreeMap::new(),
             withheld: BTreeMap::new(),
@@ -95,7 +95,8 @@ impl Nemesis {
             self.ended.push((on.effect, now + AFTERMATH_NS));
         }
         while let Some(next) = self.plan.front().copied() {
-            if self.zero_ns + next.begins_ms * MS > now {
+            // What belongs to the next part waits for it; after the last one nothing begins.
+            if next.begins_ms >= self.until_ms || self.zero_ns + next.begins_ms * MS > now {
                 break;
             }
             self.plan.pop_front();

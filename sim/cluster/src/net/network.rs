@@ -154,7 +154,7 @@ impl Network {
     /// Puts a message on its way.
     pub fn send(&self, envelope: Envelope) {
         let (from, to, path) = (envelope.from, envelope.to, link_path(&envelope.message));
-        self.carry_frame(from, to, path, Frame::Envelope(envelope));
+        self.carry_frame(from, to, &path, Frame::Envelope(envelope));
     }
 
     /// Puts a packet about the masters' log on its way.
@@ -162,7 +162,7 @@ impl Network {
         self.carry_frame(packet.from, packet.to, LOG_PATH, Frame::Packet(packet));
     }
 
-    fn carry_frame(&self, from: NodeId, to: NodeId, path: &'static str, frame: Frame) {
+    fn carry_frame(&self, from: NodeId, to: NodeId, path: &str, frame: Frame) {
         let mut state = self.lock();
         state.counts.sent += 1;
         // Records number the messages of machines, and know no packets.

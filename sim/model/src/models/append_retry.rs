@@ -11,7 +11,6 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "append-retry",
     about: "I3 I4 I8",
-    from: Size::Small,
     negatives: &[
         Negative::small("operation_table", "I8", "append_twice"),
         Negative::healed("acknowledge_after_all", "I4", "acknowledged_by_one"),

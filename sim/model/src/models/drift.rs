@@ -15,7 +15,6 @@ use leasehold_proto::Rules;
 pub const MODEL: Named = Named {
     name: "drift",
     about: "I1 I2",
-    from: Size::Small,
     negatives: &[Negative::small("granter_allows_for_drift", "I1", "drift_not_allowed_for")],
     space,
 };

@@ -11,7 +11,6 @@ use leasehold_proto::Rules;
 pub const MODEL: Named = Named {
     name: "garbage",
     about: "I4 I7",
-    from: Size::Small,
     negatives: &[Negative::small("delete_names_version", "I7", "late_delete")],
     space,
 };

@@ -11,7 +11,6 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "learner",
     about: "I3 I4 I5",
-    from: Size::Small,
     negatives: &[
         Negative::healed("repair", "I10", "never_at_its_target"),
         Negative::healed("learner_is_complete", "I10", "learner_never_whole"),

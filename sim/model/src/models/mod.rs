@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How large a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Size {
-    /// For checking the reductions: finite without any.
+    /// For checking the reductions, as far as a bounded number of steps.
     Smallest,
     /// All models together within a minute.
     Small,
@@ -48,8 +48,6 @@ pub struct Named {
     pub name: &'static str,
     /// The invariants that it is about. The judge looks at all of them in every model.
     pub about: &'static str,
-    /// Smaller sizes leave this model out: what there is of it does not fit their time.
-    pub from: Size,
     /// What it finds without a rule.
     pub negatives: &'static [Negative],
     /// The model of that size, with these rules in force.

@@ -1,9 +1,11 @@
 //! A rule of the protocol that a model cannot do without: leave it out, and a run is found.
 
 use super::{Named, Size};
+use crate::search::Explored;
 use crate::space::Space;
+use crate::story;
 use leasehold_proto::Rules;
-use leasehold_world::script::rule;
+use leasehold_world::script::{Golden, rule};
 
 /// One rule left out of one model, and what comes of it. A green search that could not have been
 /// red counts for nothing.
@@ -48,9 +50,28 @@ impl Negative {
         (model.space)(self.size, rules)
     }
 
+    /// The run that a search found, told as a script, if it is what this negative promises: World
+    /// sees the same violation in it.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn told(&self, model: &Named, explored: &Explored) -> Result<Golden, String> {
+        let who = format!("{} without {}", model.name, self.without);
+        let run = explored.found.as_ref().ok_or_else(|| format!("{who}: nothing is violated"))?;
+        if run.violation.invariant != self.violates {
+            return Err(format!("{who}: {} instead of {}", run.violation, self.violates));
+        }
+        let golden = story::script(&self.space(model), run, &self.title(model))
+            .map_err(|error| format!("{who}: World cannot do what the model did: {error}"))?;
+        let seen = golden.violations.first().map_or("", String::as_str);
+        match seen.starts_with(&format!("violation: {} ", self.violates)) {
+            true => Ok(golden),
+            false => Err(format!("{who}: World sees `{seen}`")),
+        }
+    }
+
     /// What its script says of itself.
-    #[must_use]
-    pub fn title(&self, model: &Named) -> String {
+    fn title(&self, model: &Named) -> String {
         let (name, size, without) = (model.name, self.size, self.without);
         format!("A shortest run of the model `{name}`, {size}, without {without}.")
     }

@@ -12,7 +12,6 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "reconfiguration",
     about: "I2 I3 I4 I5",
-    from: Size::Small,
     negatives: &[
         Negative::small("promise_is_durable", "I2", "promise_forgotten"),
         Negative::small("reconcile_both_sides", "I5", "reconciled_by_halves"),

@@ -10,7 +10,6 @@ use leasehold_proto::Rules;
 pub const MODEL: Named = Named {
     name: "renewals",
     about: "I1 I2",
-    from: Size::Small,
     negatives: &[
         Negative::small("wait_out_old_lease", "I1", "renewed_by_the_deposed"),
         Negative::small("lease_counts_from_question", "I1", "renewal_that_came_late"),

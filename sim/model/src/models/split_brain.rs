@@ -12,7 +12,6 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "split-brain",
     about: "I1 I3 I6",
-    from: Size::Small,
     negatives: &[
         Negative::small("acknowledge_after_all", "I3", "acknowledged_by_one_side"),
         Negative::small("read_waits_for_overlap", "I6", "read_of_one_side"),

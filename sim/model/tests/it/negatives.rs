@@ -2,7 +2,7 @@
 //! scenarios/scripts/found. `UPDATE=1 cargo test -p leasehold-model` rewrites those.
 
 use leasehold_model::models::{ALL, Named, Negative};
-use leasehold_model::{Effort, search, story};
+use leasehold_model::{Effort, search};
 use leasehold_world::script::difference;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,19 +14,9 @@ fn found(script: &str) -> PathBuf {
 
 /// A shortest run is found, World sees the same violation in it, and it is the one on file.
 fn is_red(model: &Named, negative: &Negative) -> Result<(), String> {
-    let who = format!("{} without {}", model.name, negative.without);
     let space = negative.space(model);
     let explored = search(&space, Effort { threads: 2, heal: negative.heals, ..Effort::default() });
-    let run = explored.found.ok_or_else(|| format!("{who}: nothing is violated"))?;
-    if run.violation.invariant != negative.violates {
-        return Err(format!("{who}: {}", run.violation));
-    }
-    let golden = story::script(&space, &run, &negative.title(model))
-        .map_err(|error| format!("{who}: World cannot do what the model did: {error}"))?;
-    let seen = golden.violations.first().map_or("", String::as_str);
-    if !seen.starts_with(&format!("violation: {} ", negative.violates)) {
-        return Err(format!("{who}: World sees `{seen}`"));
-    }
+    let golden = negative.told(model, &explored)?;
     let path = found(negative.script);
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(&path, &golden.text).expect("the folder is in the checkout");

@@ -20,20 +20,6 @@ pub const CORE: [&str; 9] = [
     "leasehold-node",
 ];
 
-/// The same, only built.
-pub const BUILD_CORE: [&str; 10] = [
-    "test",
-    "--no-run",
-    "-p",
-    "leasehold-proto",
-    "-p",
-    "leasehold-wire",
-    "-p",
-    "leasehold-store",
-    "-p",
-    "leasehold-node",
-];
-
 /// Runs the tests; the first that fails kills.
 pub fn judge(bench: &Bench<'_>, command: &[&str]) -> Result<Verdict> {
     let mut command = Layer::Tests.cargo(bench, command);

@@ -112,6 +112,7 @@ impl Layer {
 
     /// Builds what it needs.
     pub fn build(self, bench: &Bench<'_>) -> Result<()> {
+        let tests = [&crates::CORE[..], &["--no-run"]].concat();
         let arguments: &[&str] = match self {
             Layer::Scripts | Layer::Walk => {
                 &["build", "-p", "leasehold-world", "--bin", "script", "--bin", "walk"]
@@ -119,7 +120,7 @@ impl Layer {
             Layer::Model => &["build", "-p", "leasehold-model", "--bin", "model"],
             Layer::Crash => &["test", "-p", "leasehold-store", "--test", "it", "--no-run"],
             Layer::Sim => &["build", "-p", "leasehold-sim", "--bin", "sim"],
-            Layer::Tests => &crates::BUILD_CORE,
+            Layer::Tests => &tests,
         };
         let output = self.cargo(bench, arguments).output().context("cargo")?;
         if !output.status.success() {
@@ -206,7 +207,7 @@ fn listen(
     mut each: impl FnMut(&Said) -> Option<Verdict>,
 ) -> Result<(End, Option<Verdict>)> {
     let mut verdict = None;
-    let (end, _) = child::run(command.current_dir(bench.tree), input, limit(bench), |said| {
+    let end = child::run(command.current_dir(bench.tree), input, limit(bench), |said| {
         verdict = each(&said);
         if verdict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
@@ -243,6 +244,12 @@ impl Panic {
 fn named(sentence: &str) -> String {
     let first = sentence.split([' ', ':']).next().unwrap_or_default();
     first.to_owned()
+}
+
+/// `I1 lease exclusivity: ...`, or that of an assertion, alone on a line.
+fn is_violation(line: &str) -> bool {
+    let number = line.strip_prefix('I').and_then(|rest| rest.split(' ').next());
+    number.is_some_and(|number| number.parse::<u8>().is_ok()) || line.starts_with("assertion ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The small models, each searched to its end.
 
-use super::{Bench, Layer, Panic, Verdict, listen, named};
+use super::{Bench, Layer, Panic, Verdict, is_violation, listen, named};
 use crate::child::{End, Said};
 use anyhow::Result;
 use std::process::Command;
@@ -32,12 +32,6 @@ pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
 fn is_row(line: &str) -> bool {
     let numbers = line.split_whitespace().skip(2).filter(|word| word.parse::<u64>().is_ok());
     numbers.count() >= 3
-}
-
-/// `I1 lease exclusivity: ...`, or that of an assertion, alone on a line.
-fn is_violation(line: &str) -> bool {
-    let number = line.strip_prefix('I').and_then(|rest| rest.split(' ').next());
-    number.is_some_and(|number| number.parse::<u8>().is_ok()) || line.starts_with("assertion ")
 }
 
 #[cfg(test)]

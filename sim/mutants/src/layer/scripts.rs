@@ -35,7 +35,7 @@ fn one(bench: &Bench<'_>, path: &Path) -> Result<Option<(u8, String, String)>> {
     let (mut violation, mut panic, mut last) = (None, Panic::default(), String::new());
     let mut command = Command::new(Layer::Scripts.program(bench, "script"));
     let command = command.current_dir(bench.tree).arg(path);
-    let (end, _) = child::run(command, String::new(), limit(bench), |said| {
+    let end = child::run(command, String::new(), limit(bench), |said| {
         panic.hear(&said);
         let (Said::Out(line) | Said::Err(line)) = said;
         let told = line.trim().strip_prefix("violation: ").map(str::to_owned);

@@ -1,6 +1,6 @@
 //! Random walks through World.
 
-use super::{Bench, Layer, Verdict, listen, named};
+use super::{Bench, Layer, Verdict, is_violation, listen, named};
 use crate::child::{End, Said};
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -27,6 +27,9 @@ pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
 /// `seed 12: I3 no divergence ...`
 fn violated(line: &str, first: u64) -> Option<Verdict> {
     let (seed, what) = line.strip_prefix("seed ")?.split_once(": ")?;
+    if !is_violation(what) {
+        return None;
+    }
     let seed: u64 = seed.parse().ok()?;
     Some(Verdict::killed(named(what), format!("seed {seed}: {what}"), seed - first + 1))
 }
@@ -40,5 +43,6 @@ mod tests {
         let verdict = violated("seed 12: I3 no divergence: bytes are gone", 10).unwrap();
         assert_eq!((verdict.by.as_str(), verdict.tried), ("I3", 3));
         assert_eq!(violated("12 walks, 4 steps, 0 violations", 10), None);
+        assert_eq!(violated("seed 10: 3 chunkservers, 2 clients", 10), None);
     }
 }

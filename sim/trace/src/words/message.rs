@@ -291,7 +291,9 @@ fn versions(record: &mut Record, chunks: &[(ChunkHandle, ChunkVersion)]) -> Stri
     }
 }
 
-fn name(message: &Message) -> &'static str {
+/// The name of a message's kind.
+#[must_use]
+pub fn name(message: &Message) -> &'static str {
     match message {
         Message::AskMaster { .. } => "AskMaster",
         Message::TellClient { .. } => "TellClient",

@@ -9,6 +9,7 @@ mod io;
 mod message;
 
 pub use event::sentence;
+pub use message::name as message_name;
 
 use crate::naming::Naming;
 use crate::record::{Kind, Record};

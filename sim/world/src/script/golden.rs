@@ -38,7 +38,7 @@ impl Golden {
         Ok((golden, runner.take_chronicle()))
     }
 
-    fn with(runner: &mut Runner, script: &str) -> Result<Golden, ScriptError> {
+    pub(super) fn with(runner: &mut Runner, script: &str) -> Result<Golden, ScriptError> {
         let mut golden = Golden { text: String::new(), commands: 0, violations: Vec::new() };
         for (place, line) in script.lines().enumerate() {
             if line.starts_with(INDENT) {

@@ -111,67 +111,35 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
     Ok(())
 }
 
-/// The names of all rules, in the order of [`Rules`].
-const RULES: [&str; 21] = [
-    "wait_out_old_lease",
-    "granter_allows_for_drift",
-    "lease_counts_from_question",
-    "prepare_ends_lease",
-    "promise_is_durable",
-    "drain_before_prepared",
-    "fence_by_promise",
-    "acknowledge_after_all",
-    "durable_before_ack",
-    "restart_needs_new_version",
-    "source_is_current",
-    "learner_is_complete",
-    "reconcile_both_sides",
-    "operation_table",
-    "refuse_forgotten",
-    "change_table",
-    "read_rechecks_lease",
-    "read_waits_for_overlap",
-    "verify_checksums",
-    "delete_names_version",
-    "repair",
-];
+/// Both directions from one list: a rule that is missing from it does not compile.
+macro_rules! rules {
+    ($($name:ident)+) => {
+        /// The rules that are not in force, by name.
+        #[must_use]
+        pub fn rules_left_out(rules: Rules) -> Vec<&'static str> {
+            let Rules { $($name),+ } = rules;
+            let all = [$((stringify!($name), $name)),+];
+            all.into_iter().filter(|(_, on)| !on).map(|(name, _)| name).collect()
+        }
 
-/// The rules that are not in force, by name.
-#[must_use]
-pub fn rules_left_out(mut rules: Rules) -> Vec<&'static str> {
-    let out = |name: &&str| !*rule(&mut rules, name).expect("every name in the list is a rule's");
-    RULES.into_iter().filter(out).collect()
+        /// The switch of a rule.
+        ///
+        /// # Errors
+        /// If there is no rule of that name.
+        pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String> {
+            $(if name == stringify!($name) {
+                return Ok(&mut rules.$name);
+            })+
+            Err(format!("there is no rule `{name}`"))
+        }
+    };
 }
 
-/// The switch of a rule.
-///
-/// # Errors
-/// If there is no rule of that name.
-pub fn rule<'a>(rules: &'a mut Rules, name: &str) -> Result<&'a mut bool, String> {
-    Ok(match name {
-        "wait_out_old_lease" => &mut rules.wait_out_old_lease,
-        "granter_allows_for_drift" => &mut rules.granter_allows_for_drift,
-        "lease_counts_from_question" => &mut rules.lease_counts_from_question,
-        "prepare_ends_lease" => &mut rules.prepare_ends_lease,
-        "promise_is_durable" => &mut rules.promise_is_durable,
-        "drain_before_prepared" => &mut rules.drain_before_prepared,
-        "fence_by_promise" => &mut rules.fence_by_promise,
-        "acknowledge_after_all" => &mut rules.acknowledge_after_all,
-        "durable_before_ack" => &mut rules.durable_before_ack,
-        "restart_needs_new_version" => &mut rules.restart_needs_new_version,
-        "source_is_current" => &mut rules.source_is_current,
-        "learner_is_complete" => &mut rules.learner_is_complete,
-        "reconcile_both_sides" => &mut rules.reconcile_both_sides,
-        "operation_table" => &mut rules.operation_table,
-        "refuse_forgotten" => &mut rules.refuse_forgotten,
-        "change_table" => &mut rules.change_table,
-        "confirm_leadership" => &mut rules.confirm_leadership,
-        "new_leader_waits" => &mut rules.new_leader_waits,
-        "read_rechecks_lease" => &mut rules.read_rechecks_lease,
-        "read_waits_for_overlap" => &mut rules.read_waits_for_overlap,
-        "verify_checksums" => &mut rules.verify_checksums,
-        "delete_names_version" => &mut rules.delete_names_version,
-        "repair" => &mut rules.repair,
-        _ => return Err(format!("there is no rule `{name}`")),
-    })
+rules! {
+    wait_out_old_lease granter_allows_for_drift lease_counts_from_question prepare_ends_lease
+    promise_is_durable drain_before_prepared fence_by_promise acknowledge_after_all
+    durable_before_ack restart_needs_new_version source_is_current learner_is_complete
+    reconcile_both_sides operation_table refuse_forgotten change_table confirm_leadership
+    new_leader_waits read_rechecks_lease read_waits_for_overlap verify_checksums
+    delete_names_version repair
 }

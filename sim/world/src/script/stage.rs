@@ -1,5 +1,6 @@
 //! A script as the place where something else begins: a search, a walk.
 
+use super::golden::Golden;
 use super::run::Runner;
 use super::words::{ScriptError, Wrong};
 use crate::world::World;
@@ -25,17 +26,10 @@ impl Stage {
     /// If a line is no command, cannot be done there, or there is no `cluster`.
     pub fn set(script: &str) -> Result<Stage, ScriptError> {
         let mut runner = Runner::new();
-        let mut last = 0;
-        for (place, line) in script.lines().enumerate() {
-            last = place + 1;
-            let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
-                runner.command(line).map_err(|what| ScriptError { line: last, what })?;
-            }
-        }
-        let begun = runner.began().is_some();
+        Golden::with(&mut runner, script)?;
+        let (line, begun) = (script.lines().count(), runner.began().is_some());
         let stage = Stage { runner };
-        begun.then_some(stage).ok_or(ScriptError { line: last, what: "no `cluster`".into() })
+        begun.then_some(stage).ok_or(ScriptError { line, what: "no `cluster`".into() })
     }
 
     /// The world as the script left it.

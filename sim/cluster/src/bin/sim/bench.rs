@@ -1,8 +1,8 @@
 //! `sim bench`: how fast simulated time passes.
 
 use crate::args::BenchArgs;
-use crate::report::measured;
-use anyhow::{Context, Result};
+use crate::report::{measured, table};
+use anyhow::Result;
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Scenario, Span};
 use leasehold_sim::seed::Seed;
@@ -60,13 +60,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
         );
     }
     if let Some(path) = &args.csv {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        }
-        let mut writer =
-            csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
-        rows.iter().try_for_each(|row| writer.serialize(row))?;
-        writer.flush()?;
+        table(path, &rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }

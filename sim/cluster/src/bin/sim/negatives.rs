@@ -1,9 +1,10 @@
 //! `sim negatives`: does every negative scenario violate what it names?
 
 use crate::args::NegativesArgs;
-use crate::report::measured;
+use crate::report::{measured, table};
+use crate::shrink::NEGATIVE;
 use crate::sweep::folder_of_scenarios;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -12,10 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
-
-const FOLDER: &str = "scenarios/negative";
-/// I1 to I11.
-const INVARIANTS: u32 = 11;
 
 /// What became of one scenario, as a row of CSV.
 #[derive(Clone, Serialize)]
@@ -33,7 +30,7 @@ struct Shown {
 
 /// Runs every negative scenario until a seed shows what it names.
 pub fn negatives(args: &NegativesArgs) -> Result<ExitCode> {
-    let scenarios = folder_of_scenarios(Path::new(FOLDER))?;
+    let scenarios = folder_of_scenarios(Path::new(NEGATIVE))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.unwrap_or(cores).max(1);
     let (next, shown) = (Mutex::new(scenarios.iter()), Mutex::new(Vec::new()));
@@ -52,10 +49,7 @@ pub fn negatives(args: &NegativesArgs) -> Result<ExitCode> {
     let mut shown = shown.into_inner().expect("no thread panics");
     shown.sort_by(|one: &Shown, other| one.scenario.cmp(&other.scenario));
     if let Some(path) = &args.csv {
-        let mut writer =
-            csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
-        shown.iter().try_for_each(|row| writer.serialize(row))?;
-        writer.flush()?;
+        table(path, &shown)?;
     }
     let silent = shown.iter().filter(|row| row.seed.is_none()).count();
     println!("\n{} of {} show what they name", shown.len() - silent, shown.len());
@@ -107,8 +101,8 @@ fn print(row: &Shown) {
 }
 
 /// Invariants that no scenario names.
-fn unnamed(shown: &[Shown]) -> Vec<String> {
+fn unnamed(shown: &[Shown]) -> Vec<&'static str> {
     let named: BTreeSet<&str> = shown.iter().map(|row| row.names.as_str()).collect();
-    let all = (1..=INVARIANTS).map(|number| format!("I{number}"));
-    all.filter(|id| !named.contains(id.as_str())).collect()
+    let all = leasehold_checker::invariants().map(|invariant| invariant.id);
+    all.into_iter().filter(|id| !named.contains(id)).collect()
 }

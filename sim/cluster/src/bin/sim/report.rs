@@ -1,11 +1,14 @@
 //! What a person is told about a run.
 
 use crate::say::say;
+use anyhow::{Context, Result};
 use leasehold_sim::log::Line;
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// Of an event that is printed.
 const SHOWN_CHARS: usize = 220;
@@ -43,6 +46,16 @@ pub fn verdict(scenario: &Scenario, outcome: &Outcome) -> Verdict {
         (Expect::Violation(id), Some(found)) if found.wrong.invariant == id => Verdict::Good,
         (Expect::Violation(_), Some(_)) => Verdict::Violated,
     }
+}
+
+/// Writes rows as CSV, over what was there.
+pub fn table<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
+    rows.iter().try_for_each(|row| writer.serialize(row))?;
+    Ok(writer.flush()?)
 }
 
 /// A bar for a run's progress, if somebody watches.

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 /// Where failures stay that were made small.
 const FOUND: &str = "scenarios/found";
-const NEGATIVE: &str = "scenarios/negative";
+/// Scenarios that leave a rule out.
+pub const NEGATIVE: &str = "scenarios/negative";
 
 /// What one search cost and gave, as a row of CSV.
 #[derive(Serialize)]

@@ -23,7 +23,7 @@ struct Arguments {
     /// How large.
     #[arg(long, value_enum, default_value = "small")]
     size: SizeName,
-    /// Only these models, whatever the size; without it, those that fit the size.
+    /// Only these models; without it, all of them.
     #[arg(long)]
     model: Vec<String>,
     /// Leave a rule of the protocol out, and print the shortest run to a violation as a script.
@@ -154,11 +154,13 @@ fn search_negative(
     row.without = negative.without.into();
     row.bounds = format!("without {}: {}", negative.without, row.bounds);
     tell(&row, arguments)?;
-    let Some(found) = &row.explored.found else {
-        println!("nothing is violated without {}", negative.without);
-        return Ok(false);
+    let golden = match negative.told(model, &row.explored) {
+        Ok(golden) => golden,
+        Err(why) => {
+            println!("{why}");
+            return Ok(false);
+        }
     };
-    let golden = story::script(&space, found, &negative.title(model)).context("telling the run")?;
     let path = PathBuf::from(FOUND).join(format!("{}.txt", negative.script));
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(&path, &golden.text).with_context(|| path.display().to_string())?;
@@ -204,9 +206,7 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Named>> {
         model.copied().with_context(|| format!("no model `{name}`; there are {}", names.join(", ")))
     };
     if arguments.model.is_empty() {
-        let size = size(arguments.size);
-        let fits = |model: &&Named| arguments.negatives || model.from <= size.max(Size::Small);
-        return Ok(ALL.iter().filter(fits).copied().collect());
+        return Ok(ALL.to_vec());
     }
     arguments.model.iter().map(named).collect()
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 const KEPT_MAX: usize = 10;
 /// A failing run is made once to see it, and once to record it.
 const RUNS_OF_ONE: u32 = 2;
-/// What a search for a smaller run may take.
-const SHRINK_S: &str = "60";
+/// What a search for a smaller run may take, beside the runs that are under way at its end.
+const SHRINK_S: u64 = 60;
 /// How often it is looked whether a process has ended.
 const POLL: Duration = Duration::from_millis(20);
 /// Where, beside the table.
@@ -47,21 +47,23 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
     let replay = format!("just sim --seed {seed} --scenario {}\n", path.display());
     fs::write(folder.join("replay.txt"), &replay)?;
     fs::write(folder.join("why.txt"), format!("{}: {}\n", failure.outcome, failure.why))?;
-    let run = |verb: &str, extra: &[&str], name: &str| -> Result<()> {
+    let limit = sweep.limit * RUNS_OF_ONE;
+    let run = |verb: &str, extra: &[&str], name: &str, limit: Duration| -> Result<()> {
         let mut options = fs::OpenOptions::new();
         let out = options.write(true).create(true).truncate(true).open(folder.join(name))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args([verb, "--seed", &seed, "--scenario"]).arg(&path).args(extra);
         command.stdout(out.try_clone()?).stderr(out).stdin(Stdio::null());
-        for_as_long(&mut command, sweep.limit * RUNS_OF_ONE)
+        for_as_long(&mut command, limit)
     };
     // These fail, as the run did before: that is what they are run for.
     let trace = folder.join("trace").display().to_string();
-    run("run", &["--trace", &trace], "failure.txt")?;
-    run("run", &["--json"], "summary.json")?;
+    run("run", &["--trace", &trace], "failure.txt", limit)?;
+    run("run", &["--json"], "summary.json", limit)?;
     if sweep.shrink && failure.outcome == Outcome::Violated {
         let small = folder.join("small.toml").display().to_string();
-        run("shrink", &["--seconds", SHRINK_S, "--out", &small], "shrink.txt")?;
+        let (seconds, limit) = (SHRINK_S.to_string(), limit + Duration::from_secs(SHRINK_S));
+        run("shrink", &["--seconds", &seconds, "--out", &small], "shrink.txt", limit)?;
     }
     Ok(())
 }
