@@ -15,6 +15,7 @@ pub mod mem;
 pub mod options;
 
 mod sealed;
+mod series;
 
 pub mod identity;
 

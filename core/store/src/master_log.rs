@@ -8,13 +8,13 @@ use crate::error::{Service, StoreError, Trouble};
 use crate::frame::Record;
 use crate::journal::{self, Journal, Replay, Shape};
 use crate::options::MasterLogOptions;
-use crate::sealed::{self, join};
+use crate::sealed;
+use crate::series::{self, Covers, Found, Series};
 use leasehold_proto::{IoFault, LogEntry, LogIndex, MasterState};
 
 pub(crate) const LOG_FOLDER: &str = "log";
-const CHECKPOINT_FOLDER: &str = "checkpoint";
-const SUFFIX: &str = ".ckpt";
-const CHECKPOINTS_KEPT: usize = 2;
+const CHECKPOINTS: series::Shape =
+    series::Shape { folder: "checkpoint", suffix: ".ckpt", kind: sealed::CHECKPOINT };
 
 /// What an opened log gives: itself, the newest valid checkpoint's state, the entries after it.
 pub type Opened<D> = (MasterLog<D>, MasterState, Vec<(LogIndex, LogEntry)>);
@@ -23,8 +23,7 @@ pub type Opened<D> = (MasterLog<D>, MasterState, Vec<(LogIndex, LogEntry)>);
 pub struct MasterLog<D: Disk> {
     disk: D,
     journal: Journal<D>,
-    /// Indices of the checkpoints on the disk, oldest first.
-    checkpoints: Vec<LogIndex>,
+    checkpoints: Series,
     service: Service,
 }
 
@@ -33,9 +32,7 @@ impl<D: Disk> MasterLog<D> {
     pub fn open(disk: D, options: MasterLogOptions) -> Result<Opened<D>, StoreError> {
         let replicated = "the disk holds the log of a master with peers";
         journal::refuse_beside(&disk, crate::raft_log::LOG_FOLDER, LOG_FOLDER, replicated)?;
-        disk.create_dir(CHECKPOINT_FOLDER)?;
-        disk.sync_dir(CHECKPOINT_FOLDER)?;
-        let checkpoints = list_checkpoints(&disk)?;
+        let checkpoints = Series::open(&disk, &CHECKPOINTS)?;
         let state = newest_valid(&disk, &checkpoints)?;
         let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
         let mut after = After { base, first: None, entries: Vec::new() };
@@ -71,8 +68,8 @@ impl<D: Disk> MasterLog<D> {
     /// Indices of the checkpoints on the disk, oldest first, and the log's generations: for
     /// whoever decides when to write another one.
     #[must_use]
-    pub fn kept(&self) -> (&[LogIndex], usize) {
-        (&self.checkpoints, self.journal.generations())
+    pub fn kept(&self) -> (&[u64], usize) {
+        (self.checkpoints.indices(), self.journal.generations())
     }
 
     /// Makes a checkpoint of `state` durable, then drops the log that neither kept checkpoint
@@ -99,15 +96,10 @@ impl<D: Disk> MasterLog<D> {
     }
 
     fn try_checkpoint(&mut self, state: &MasterState) -> Result<(), Trouble> {
-        if self.checkpoints.last() == Some(&state.applied) {
+        if self.checkpoints.indices().last() == Some(&state.applied.0) {
             return Ok(());
         }
-        let body = postcard::to_allocvec(state).expect("plain data encodes");
-        sealed::replace(&self.disk, &name_of(state.applied), sealed::CHECKPOINT, &body)
-            .map_err(|error| Trouble::of_write(&error))?;
-        self.sync_checkpoints()?;
-        self.checkpoints.push(state.applied);
-        self.checkpoints.sort_unstable();
+        self.checkpoints.save(&self.disk, state)?;
         // The log goes on in a new file, so that the old ones can go. Without room it stays.
         match self.journal.rotate(&self.disk, 0, 0) {
             Err(Trouble::Full) | Ok(()) => {}
@@ -117,23 +109,18 @@ impl<D: Disk> MasterLog<D> {
     }
 
     fn drop_old(&mut self) -> Result<(), Trouble> {
-        if self.checkpoints.len() < CHECKPOINTS_KEPT {
-            return Ok(());
-        }
-        let dropped = self.checkpoints.len() - CHECKPOINTS_KEPT;
-        for index in self.checkpoints.drain(..dropped) {
-            self.disk.remove(&name_of(index)).map_err(|error| Trouble::of_write(&error))?;
-        }
-        self.sync_checkpoints()?;
-        let needed = self.checkpoints[0].0 + 1;
-        while self.journal.oldest_is_covered(needed) {
+        self.checkpoints.drop_old(&self.disk)?;
+        let Some(covered) = self.checkpoints.covered() else { return Ok(()) };
+        while self.journal.oldest_is_covered(covered + 1) {
             self.journal.drop_oldest(&self.disk)?;
         }
         Ok(())
     }
+}
 
-    fn sync_checkpoints(&self) -> Result<(), Trouble> {
-        self.disk.sync_dir(CHECKPOINT_FOLDER).map_err(|error| Trouble::of_sync(&error))
+impl Covers for MasterState {
+    fn last_entry(&self) -> u64 {
+        self.applied.0
     }
 }
 
@@ -168,51 +155,16 @@ fn decode(record: &Record<'_>) -> Result<LogEntry, StoreError> {
         .map_err(|_| StoreError::corrupt(LOG_FOLDER, 0, "an entry that does not decode"))
 }
 
-fn name_of(index: LogIndex) -> String {
-    join(CHECKPOINT_FOLDER, &format!("{:016x}{SUFFIX}", index.0))
-}
-
-fn list_checkpoints<D: Disk>(disk: &D) -> Result<Vec<LogIndex>, StoreError> {
-    let names = sealed::clean_folder(disk, CHECKPOINT_FOLDER)?;
-    let indices = names.iter().map(|name| {
-        let number = name.strip_suffix(SUFFIX).and_then(|n| u64::from_str_radix(n, 16).ok());
-        number.map(LogIndex).ok_or_else(|| {
-            let name = join(CHECKPOINT_FOLDER, name);
-            StoreError::corrupt(&name, 0, "not the name of a checkpoint")
-        })
-    });
-    indices.collect()
-}
-
-/// The newest checkpoint that reads well; none if there is none at all. One of another format
-/// version is not passed over: an older program must not go on from an older state.
+/// The newest checkpoint that reads well; none if there is none at all.
 fn newest_valid<D: Disk>(
     disk: &D,
-    checkpoints: &[LogIndex],
+    checkpoints: &Series,
 ) -> Result<Option<MasterState>, StoreError> {
-    let mut trouble = None;
-    for &index in checkpoints.iter().rev() {
-        match load(disk, index) {
-            Ok(state) => return Ok(Some(state)),
-            Err(corrupt @ StoreError::Corrupt { .. }) => trouble = trouble.or(Some(corrupt)),
-            Err(other) => return Err(other),
+    match checkpoints.newest(disk, |_| true)? {
+        Found { newest: None, trouble: Some(corrupt) } if checkpoints.covered().is_some() => {
+            Err(corrupt)
         }
+        // With a single checkpoint the log still begins at its first entry.
+        Found { newest, .. } => Ok(newest),
     }
-    // With a single checkpoint the log still begins at its first entry.
-    match trouble {
-        Some(corrupt) if checkpoints.len() >= CHECKPOINTS_KEPT => Err(corrupt),
-        Some(_) | None => Ok(None),
-    }
-}
-
-fn load<D: Disk>(disk: &D, index: LogIndex) -> Result<MasterState, StoreError> {
-    let name = name_of(index);
-    let body = sealed::load(disk, &name, sealed::CHECKPOINT)?
-        .ok_or_else(|| StoreError::corrupt(&name, 0, "listed but not there"))?;
-    let state: MasterState = postcard::from_bytes(&body)
-        .map_err(|_| StoreError::corrupt(&name, 32, "does not decode"))?;
-    if state.applied != index {
-        return Err(StoreError::corrupt(&name, 32, "another index than its name says"));
-    }
-    Ok(state)
 }

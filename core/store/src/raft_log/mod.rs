@@ -20,10 +20,11 @@ use crate::error::{Service, StoreError, Trouble};
 use crate::frame::record_bytes;
 use crate::journal::{self, Journal, Shape};
 use crate::options::RaftLogOptions;
+use crate::series::Series;
 use leasehold_proto::IoFault;
 use record::Record;
 use replay::Replayed;
-use snapshots::Snapshots;
+use snapshots::{SNAPSHOTS, choose, newest};
 use std::collections::BTreeMap;
 
 pub(crate) const LOG_FOLDER: &str = "raft";
@@ -57,7 +58,7 @@ pub struct Written {
 pub struct RaftLog<D: Disk> {
     disk: D,
     journal: Journal<D>,
-    snapshots: Snapshots,
+    snapshots: Series,
     birth: u64,
     vote: Option<Vec<u8>>,
     purged: Option<Mark>,
@@ -79,12 +80,12 @@ impl<D: Disk> RaftLog<D> {
     pub fn open(disk: D, options: &RaftLogOptions) -> Result<(Self, Recovered), StoreError> {
         let lone = "the disk holds the log of a master without peers";
         journal::refuse_beside(&disk, crate::master_log::LOG_FOLDER, LOG_FOLDER, lone)?;
-        let (snapshots, found) = Snapshots::open(&disk)?;
+        let snapshots = Series::open(&disk, &SNAPSHOTS)?;
         let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
         let mut replayed = Replayed::default();
         let journal = Journal::open(&disk, shape, &mut replayed)?;
         let Replayed { birth, vote, purged, entries, places, .. } = replayed;
-        let snapshot = snapshots.choose(found, purged.as_ref(), &entries)?;
+        let snapshot = choose(&disk, &snapshots, purged.as_ref(), &entries)?;
         let birth = match birth {
             Some(birth) => birth,
             None if snapshot.is_none() => options.birth,
@@ -129,7 +130,8 @@ impl<D: Disk> RaftLog<D> {
     /// As those of [`RaftLog::write`].
     pub fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), IoFault> {
         self.service.check()?;
-        let done = self.snapshots.save(&self.disk, snapshot);
+        let saved = self.snapshots.save(&self.disk, snapshot);
+        let done = saved.and_then(|()| self.snapshots.drop_old(&self.disk));
         self.service.after(done)
     }
 
@@ -138,14 +140,14 @@ impl<D: Disk> RaftLog<D> {
     /// # Errors
     /// Those of the disk, and `Corrupt` if there are snapshots and none of them reads well.
     pub fn load_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        self.snapshots.newest(&self.disk)
+        newest(&self.disk, &self.snapshots)
     }
 
     /// How far the log may be purged: as far as the older of two snapshots reaches. None while
     /// there is only one: then the log stands in for it if it rots.
     #[must_use]
     pub fn purgeable(&self) -> Option<u64> {
-        self.snapshots.covered_twice()
+        self.snapshots.covered()
     }
 
     /// How much was written so far.
