@@ -38,6 +38,8 @@ pub(super) struct Change {
     /// Since when a configuration could be proposed, if it had to be.
     viable_since: Option<Time>,
     proposed: Option<IoId>,
+    /// What was proposed did not take effect, as far as is known.
+    unresolved: bool,
     /// The chunk is to be freed, not configured.
     free: bool,
 }
@@ -79,6 +81,7 @@ impl Master {
             learner: None,
             viable_since: None,
             proposed: None,
+            unresolved: false,
             free: false,
         };
         lead.changes.insert(chunk, change);
@@ -249,7 +252,7 @@ impl Master {
         change.version = version.max(change.version.next());
         change.answers.clear();
         change.viable_since = None;
-        change.proposed = None;
+        (change.proposed, change.unresolved) = (None, false);
         if let Some((_, whole)) = &mut change.learner {
             *whole = false;
         }
@@ -431,8 +434,15 @@ impl Master {
         if let Some(change) = change {
             let holders = lead.holders.entry(chunk).or_default();
             for member in &config.members {
-                if let Some(state) = change.answers.get(&member.node) {
-                    holders.insert(member.node, state.clone());
+                let Some(state) = change.answers.get(&member.node) else { continue };
+                let held = holders.entry(member.node).or_insert_with(|| state.clone());
+                // A member may have reported since it answered, and that is what counts: a promise
+                // to somebody else above this version, or rot. A copy is another replica than the
+                // one of which was reported before.
+                if held.promised <= state.promised {
+                    let copied = change.learner.is_some_and(|(node, _)| node == member.node);
+                    let corrupt = state.corrupt || (held.corrupt && !copied);
+                    *held = ReplicaState { corrupt, ..state.clone() };
                 }
             }
         }
@@ -458,18 +468,18 @@ impl Master {
         lead.activations.entry(chunk).or_insert(Activation { told_at: now });
     }
 
-    /// The proposal's fate is known, and it did not take effect, or unknown: begin again, above.
-    pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId, out: &mut Effects) {
+    /// The proposal's fate is known, and it did not take effect, or unknown: the change begins again
+    /// above at the next round. Not at once, since a log that refuses may go on doing so: every
+    /// member would promise one version after the other as fast as its disk can.
+    pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId) {
         let exists = self.state.chunks.contains_key(&chunk);
         let Some(lead) = &mut self.lead else { return };
-        let Some(change) = lead.changes.get(&chunk) else { return };
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed != Some(io) {
             return;
         }
-        if exists {
-            let above = change.version.max(self.state.chunks[&chunk].version()).next();
-            self.raise(chunk, above, out);
-        } else {
+        change.unresolved = true;
+        if !exists {
             lead.changes.remove(&chunk);
         }
     }
@@ -479,6 +489,11 @@ impl Master {
         let lead = self.lead.as_ref().expect("only a leader ticks");
         for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
             let change = self.change(chunk).expect("listed above");
+            if change.unresolved {
+                let above = change.version.max(self.state.chunks[&chunk].version()).next();
+                self.raise(chunk, above, out);
+                continue;
+            }
             if change.proposed.is_some() {
                 continue;
             }

@@ -149,7 +149,7 @@ impl Master {
             // A committed configuration has ended its change by now; one that was refused when
             // applied, or whose fate is unknown, begins again above every promise.
             (Proposal::Configure(chunk) | Proposal::Free(chunk), _) => {
-                self.on_change_unresolved(chunk, io, out);
+                self.on_change_unresolved(chunk, io);
             }
             (Proposal::Change(op), ProposeOutcome::Rejected) => {
                 let answer = Err(Refusal::NotLeader { leader: None });

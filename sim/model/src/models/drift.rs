@@ -26,8 +26,8 @@ const CLUSTER: &str = "masters=1 chunkservers=2 clients=1 replicas=2 lease=8s rh
 
 fn bounds(size: Size) -> Bounds {
     let ticks = match size {
-        Size::Smallest | Size::Small => 4,
-        Size::Medium => 5,
+        Size::Smallest | Size::Small => 3,
+        Size::Medium => 4,
         Size::Large => 7,
     };
     let bounds = Bounds { ticks: Some(ticks), version_max: 2, ..Bounds::default() };

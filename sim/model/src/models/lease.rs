@@ -11,10 +11,7 @@ use leasehold_proto::Rules;
 pub const MODEL: Named = Named {
     name: "lease",
     about: "I1 I2",
-    negatives: &[
-        Negative::small("wait_out_old_lease", "I1", "lease_not_waited_out"),
-        Negative::small("prepare_ends_lease", "I1", "prepared_and_still_primary"),
-    ],
+    negatives: &[Negative::small("wait_out_old_lease", "I1", "lease_not_waited_out")],
     space,
 };
 
