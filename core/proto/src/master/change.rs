@@ -44,6 +44,14 @@ pub(super) struct Change {
     free: bool,
 }
 
+/// What the answers allow.
+struct Choice {
+    /// In pipeline order.
+    members: Vec<Member>,
+    /// None of them holds the chunk up.
+    clean: bool,
+}
+
 /// A committed configuration whose primary has not asked for its lease yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Activation {
@@ -307,10 +315,10 @@ impl Master {
     fn evaluate(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
         let grace = self.constants().prepare_grace;
         let patience = self.constants().repair_stalled_after;
-        let Some(members) = self.choose_members(chunk) else { return };
+        let Some(Choice { members, clean }) = self.choose_members(chunk) else { return };
         let wait_out = self.rules().wait_out_old_lease;
-        let expects_more =
-            self.members(chunk).iter().any(|member| self.is_expected(now, member.node));
+        let old: Vec<NodeId> = self.members(chunk).iter().map(|member| member.node).collect();
+        let expects_more = old.iter().any(|node| self.is_expected(now, *node));
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed.is_some() {
@@ -322,7 +330,12 @@ impl Master {
             .learner
             .is_some_and(|(node, whole)| !whole && change.targets.contains_key(&node));
         let waited = now.since(viable_since);
-        if expects_more || (!all && waited < grace) || (learning && waited < patience) {
+        // Members that hold the chunk up, alone, would be all that is left of it: any other is worth
+        // waiting for, be it slow or down.
+        let silent = |node| !change.answers.contains_key(node) && !change.excluded.contains(node);
+        let hoping = !clean && old.iter().any(silent);
+        let rushed = !all && waited < grace;
+        if expects_more || rushed || (hoping || learning) && waited < patience {
             return;
         }
         // In the very step that proposes: from here on nothing is granted for this chunk.
@@ -343,7 +356,7 @@ impl Master {
     }
 
     /// The primary and the members that the answers allow, in pipeline order.
-    fn choose_members(&self, chunk: ChunkHandle) -> Option<Vec<Member>> {
+    fn choose_members(&self, chunk: ChunkHandle) -> Option<Choice> {
         let (record, spec) = self.state.chunk(chunk)?;
         let change = self.lead.as_ref()?.changes.get(&chunk)?;
         let sources = self.sources(chunk, change);
@@ -352,8 +365,9 @@ impl Master {
             .filter(|m| !change.answers[&m.node].corrupt && !change.excluded.contains(&m.node))
             .copied()
             .collect();
+        let is_clean = !clean.is_empty();
         // Rather a member that holds the chunk up than none.
-        let mut members = if clean.is_empty() { sources } else { clean };
+        let mut members = if is_clean { clean } else { sources };
         if members.is_empty() {
             return None;
         }
@@ -371,7 +385,7 @@ impl Master {
         }
         let racks = |node| self.state.servers.get(&node).map(|server| server.rack);
         placement::trim(&mut members, usize::from(spec.replicas), racks);
-        Some(members)
+        Some(Choice { members, clean: is_clean })
     }
 
     /// Who may be the source of the next configuration: a member of the last committed one that
