@@ -4,7 +4,7 @@
 use crate::ground;
 use crate::policy::Policy;
 use crate::process::{Process, Usage};
-use crate::product::{self, Product};
+use crate::product::{Places, Product};
 use crate::report::{Place, Report};
 use anyhow::{Context, Result, ensure};
 use leasehold_proto::Constants;
@@ -23,15 +23,8 @@ const READS: u32 = 3;
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The product's binary [default: `leasehold` beside this program, built if cargo runs us]
-    #[arg(long)]
-    leasehold: Option<PathBuf>,
-    /// Where every file of both sides is put; made if need be, emptied of our files afterwards
-    #[arg(long, default_value = "target/bench")]
-    dir: PathBuf,
-    /// Where the CSV files go
-    #[arg(long, default_value = "reports/out")]
-    out: PathBuf,
+    #[command(flatten)]
+    places: Places,
     /// Size of the file, in MiB
     #[arg(long, default_value_t = 1024)]
     mib: u64,
@@ -57,7 +50,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    report.write_csv(&options.out)?;
+    report.write_csv(&options.places.out)?;
     bench.conditions();
     print!("{}", report.table());
     fs::remove_file(&bench.source)?;
@@ -77,13 +70,8 @@ struct Bench {
 impl Bench {
     fn prepare(options: &Options) -> Result<Bench> {
         let this = std::env::current_exe()?;
-        let product = if options.bare_only {
-            None
-        } else {
-            Some(product::binary(options.leasehold.as_deref(), &this)?)
-        };
-        fs::create_dir_all(&options.dir).with_context(|| options.dir.display().to_string())?;
-        let dir = options.dir.canonicalize()?;
+        let product = if options.bare_only { None } else { Some(options.places.binary(&this)?) };
+        let dir = options.places.made()?;
         let source = dir.join("source.dat");
         let bytes = options.mib << 20;
         write_random(&source, bytes)?;

@@ -5,7 +5,7 @@
 //! account, and what it prints is what a machine of this size can do with client and master on it.
 
 use crate::process::{Process, Usage};
-use crate::product::{self, Product};
+use crate::product::{Places, Product};
 use crate::report::{median, write_rows};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -15,7 +15,6 @@ use leasehold_proto::NodeId;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,15 +26,8 @@ const FILES_PER_DIRECTORY: u64 = 1_000;
 /// Arguments of `metadata`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The product's binary [default: `leasehold` beside this program, built if cargo runs us]
-    #[arg(long)]
-    leasehold: Option<PathBuf>,
-    /// Where the master keeps its log; made if need be, emptied of our files afterwards
-    #[arg(long, default_value = "target/bench")]
-    dir: PathBuf,
-    /// Where the CSV file goes
-    #[arg(long, default_value = "reports/out")]
-    out: PathBuf,
+    #[command(flatten)]
+    places: Places,
     /// Files that are created, then asked for
     #[arg(long, default_value_t = 200_000)]
     files: u64,
@@ -98,9 +90,8 @@ struct Row {
 /// Runs the loads and prints what they saw.
 pub fn run(options: &Options) -> Result<()> {
     let this = std::env::current_exe()?;
-    let binary = product::binary(options.leasehold.as_deref(), &this)?;
-    fs::create_dir_all(&options.dir).with_context(|| options.dir.display().to_string())?;
-    let dir = options.dir.canonicalize()?.join("metadata");
+    let binary = options.places.binary(&this)?;
+    let dir = options.places.made()?.join("metadata");
     let mut rows = Vec::new();
     for repetition in 1..=options.repetitions {
         let mut product = Product::start(&binary, &dir, 1)?;
@@ -112,8 +103,7 @@ pub fn run(options: &Options) -> Result<()> {
         product.stop()?;
         fs::remove_dir_all(&dir)?;
     }
-    fs::create_dir_all(&options.out).with_context(|| options.out.display().to_string())?;
-    write_rows(&options.out.join("metadata.csv"), &rows)?;
+    write_rows(&options.places.out.join("metadata.csv"), &rows)?;
     summary(options, &rows);
     Ok(())
 }

@@ -116,21 +116,43 @@ impl Product {
     }
 }
 
-/// The product's binary: the one given, or `leasehold` beside this program. Under `cargo run` it
-/// is built first: an old one would be measured silently.
-pub fn binary(given: Option<&Path>, this: &Path) -> Result<PathBuf> {
-    if let Some(product) = given {
-        return Ok(product.to_owned());
+/// What every benchmark is told.
+#[derive(Debug, clap::Args)]
+pub struct Places {
+    /// The product's binary [default: `leasehold` beside this program, built if cargo runs us]
+    #[arg(long)]
+    leasehold: Option<PathBuf>,
+    /// Where every file goes; made if need be, emptied of our files afterwards
+    #[arg(long, default_value = "target/bench")]
+    dir: PathBuf,
+    /// Where the CSV files go
+    #[arg(long, default_value = "reports/out")]
+    pub out: PathBuf,
+}
+
+impl Places {
+    /// The product's binary: the one given, or `leasehold` beside this program. Under `cargo run`
+    /// it is built first: an old one would be measured silently.
+    pub fn binary(&self, this: &Path) -> Result<PathBuf> {
+        if let Some(product) = &self.leasehold {
+            return Ok(product.clone());
+        }
+        if let Some(cargo) = std::env::var_os("CARGO") {
+            let mut build = Command::new(cargo);
+            build.args(["build", "--quiet", "--package", "leasehold-cli"]);
+            build.args((!cfg!(debug_assertions)).then_some("--release"));
+            ensure!(build.status()?.success(), "the product does not build");
+        }
+        let product = this.with_file_name("leasehold");
+        ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
+        Ok(product)
     }
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "leasehold-cli"]);
-        build.args((!cfg!(debug_assertions)).then_some("--release"));
-        ensure!(build.status()?.success(), "the product does not build");
+
+    /// The folder of every file, there and by its full name.
+    pub fn made(&self) -> Result<PathBuf> {
+        std::fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
+        Ok(self.dir.canonicalize()?)
     }
-    let product = this.with_file_name("leasehold");
-    ensure!(product.exists(), "{}: build it first, or give --leasehold", product.display());
-    Ok(product)
 }
 
 /// A loopback address that was free a moment ago; nothing else on a measuring machine should be

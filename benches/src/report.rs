@@ -98,7 +98,6 @@ impl Report {
 
     /// Writes `throughput.csv` and `processes.csv` into `dir`.
     pub fn write_csv(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         write_rows(&dir.join("throughput.csv"), &self.transfers)?;
         write_rows(&dir.join("processes.csv"), &self.accounts)
     }
@@ -183,6 +182,9 @@ impl Report {
 
 /// Rows as a CSV file.
 pub fn write_rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
     rows.iter().try_for_each(|row| writer.serialize(row))?;
     writer.flush()?;

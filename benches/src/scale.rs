@@ -5,7 +5,7 @@
 //! a chunk costs on top. Where each replica is, a master learns from reports; nobody reports here.
 
 use crate::process::Process;
-use crate::product::{self, Product};
+use crate::product::{Places, Product};
 use crate::report::write_rows;
 use anyhow::{Context, Result, ensure};
 use leasehold_node::os_disk::OsDisk;
@@ -29,15 +29,8 @@ const SERVERS: u64 = 100;
 /// Arguments of `scale`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The product's binary [default: `leasehold` beside this program, built if cargo runs us]
-    #[arg(long)]
-    leasehold: Option<PathBuf>,
-    /// Where the master's files go; made if need be, emptied of our files afterwards
-    #[arg(long, default_value = "target/bench")]
-    dir: PathBuf,
-    /// Where the CSV file goes
-    #[arg(long, default_value = "reports/out")]
-    out: PathBuf,
+    #[command(flatten)]
+    places: Places,
     /// Files of the largest size
     #[arg(long, default_value_t = 5_000_000)]
     files: u64,
@@ -71,10 +64,9 @@ struct Row {
 
 /// Measures the three sizes and prints what a file and a chunk cost.
 pub fn run(options: &Options) -> Result<()> {
-    let binary = product::binary(options.leasehold.as_deref(), &std::env::current_exe()?)?;
+    let binary = options.places.binary(&std::env::current_exe()?)?;
     ensure!(options.files > 0 && options.chunks > 0, "--files and --chunks must be above zero");
-    fs::create_dir_all(&options.dir).with_context(|| options.dir.display().to_string())?;
-    let dir = options.dir.canonicalize()?.join("scale");
+    let dir = options.places.made()?.join("scale");
     let mut rows: Vec<Row> = Vec::new();
     println!("    files    chunks  checkpoint  start s   RSS MiB  peak MiB");
     for (files, chunks) in [(0, 0), (options.files, 0), (options.files, options.chunks)] {
@@ -97,8 +89,7 @@ pub fn run(options: &Options) -> Result<()> {
         cost(named, empty, options.files),
         cost(full, named, options.chunks),
     );
-    fs::create_dir_all(&options.out).with_context(|| options.out.display().to_string())?;
-    write_rows(&options.out.join("scale.csv"), &rows)
+    write_rows(&options.places.out.join("scale.csv"), &rows)
 }
 
 fn measure(binary: &Path, dir: &Path, files: u64, chunks: u64) -> Result<Row> {

@@ -26,7 +26,8 @@ pub struct Constants {
     pub server_dead_after: Duration,
     /// A question to a peer is repeated after this long.
     pub retry_interval: Duration,
-    /// How long the master waits for the remaining answers to a Prepare once it could proceed.
+    /// How long the master waits for the remaining answers to a Prepare once it could proceed; with
+    /// none but bad replicas, as long as `repair_stalled_after`.
     pub prepare_grace: Duration,
     /// The primary reports a member that was silent for this long with work outstanding.
     pub member_silent_after: Duration,
@@ -40,7 +41,8 @@ pub struct Constants {
     pub backoff_max: Duration,
     /// A missing replica is replaced after this long, at once if only one good one is left.
     pub repair_delay: Duration,
-    /// A copy that made no progress for this long is given up.
+    /// A copy that made no progress for this long is given up; so is the hope for a better replica
+    /// than a bad one.
     pub repair_stalled_after: Duration,
     /// Copies under way in the whole cluster at the most.
     pub repairs_max: u32,

@@ -2,6 +2,7 @@
 //! several ways; then everything that was reported durable is there, and what was in flight is
 //! there whole or not at all.
 
+use crate::mishaps::Trial;
 use crate::workload::{Model, Workload, options, read_all};
 use leasehold_proto::{ChunkHandle, IoId, IoOp, IoOutput, ReplicaRecord, Replicas, SyncPolicy};
 use leasehold_store::mem::Mishap;
@@ -114,36 +115,20 @@ fn judge(disk: &MemDisk, stopped: &Stopped, torn: u64) -> Result<(), String> {
 }
 
 /// Every operation of a workload as the place of a mishap. Gives how many there were.
-fn enumerate(
-    seed: u64,
-    sync: SyncPolicy,
-    mishap: Mishap,
-    torn: &[u64],
-    prepare: impl Fn(&MemDisk),
-) -> Result<u64, String> {
-    for at in 0.. {
-        let disk = MemDisk::new();
-        prepare(&disk);
-        disk.arm(at, mishap);
-        let stopped = run(&disk, seed, sync);
-        let struck = disk.struck();
-        for &torn in torn {
-            judge(&disk.fork(), &stopped, torn).map_err(|why| {
-                format!("workload {seed}, {mishap:?} at operation {at}, torn by {torn}: {why}")
-            })?;
-        }
-        if !struck {
-            return Ok(at);
-        }
-    }
-    unreachable!("a workload ends")
+fn enumerate(seed: u64, sync: SyncPolicy, trial: &Trial<'_>) -> Result<u64, String> {
+    let found = trial.everywhere(|disk| run(disk, seed, sync), judge);
+    found.map_err(|why| format!("workload {seed}, {why}"))
+}
+
+fn trial(mishap: Mishap, torn: &[u64]) -> Trial<'_> {
+    Trial { mishap, torn, prepare: |_| () }
 }
 
 #[test]
 fn power_loss_at_every_operation() {
     let mut points = 0;
     for seed in 0..12 {
-        points += enumerate(seed, SyncPolicy::Durable, Mishap::PowerLoss, &[0, 1, 2, 3], |_| ())
+        points += enumerate(seed, SyncPolicy::Durable, &trial(Mishap::PowerLoss, &[0, 1, 2, 3]))
             .unwrap_or_else(|why| panic!("{why}"));
     }
     assert!(points > 1_000, "only {points} operations were places of a power failure");
@@ -152,7 +137,7 @@ fn power_loss_at_every_operation() {
 #[test]
 fn failure_at_every_operation() {
     for seed in 20..26 {
-        enumerate(seed, SyncPolicy::Durable, Mishap::Fails, &[0, 1, 2], |_| ())
+        enumerate(seed, SyncPolicy::Durable, &trial(Mishap::Fails, &[0, 1, 2]))
             .unwrap_or_else(|why| panic!("{why}"));
     }
 }
@@ -161,7 +146,7 @@ fn failure_at_every_operation() {
 #[test]
 fn a_killed_process_loses_nothing_of_the_page_cache() {
     for seed in 30..36 {
-        enumerate(seed, SyncPolicy::PageCache, Mishap::PowerLoss, &[1], |_| ())
+        enumerate(seed, SyncPolicy::PageCache, &trial(Mishap::PowerLoss, &[1]))
             .unwrap_or_else(|why| panic!("{why}"));
     }
 }
@@ -169,9 +154,8 @@ fn a_killed_process_loses_nothing_of_the_page_cache() {
 /// The checker can fail: a disk that only says that it synced is found out.
 #[test]
 fn a_lying_disk_is_found_out() {
-    let found = enumerate(0, SyncPolicy::Durable, Mishap::PowerLoss, &[0], |disk| {
-        disk.lie_about_syncs();
-    });
+    let lying = Trial { prepare: MemDisk::lie_about_syncs, ..trial(Mishap::PowerLoss, &[0]) };
+    let found = enumerate(0, SyncPolicy::Durable, &lying);
     assert!(found.is_err(), "nothing was missed although nothing was synced");
 }
 
@@ -202,7 +186,8 @@ fn a_promise_outlives_power_loss_under_page_cache() {
 #[ignore = "four hundred workloads take minutes: `just test-long`"]
 fn power_loss_in_many_workloads() {
     for seed in 1_000..1_400 {
-        enumerate(seed, SyncPolicy::Durable, Mishap::PowerLoss, &[0, 1, 2, 3, seed, !seed], |_| ())
+        let torn = [0, 1, 2, 3, seed, !seed];
+        enumerate(seed, SyncPolicy::Durable, &trial(Mishap::PowerLoss, &torn))
             .unwrap_or_else(|why| panic!("{why}"));
     }
 }

@@ -7,6 +7,7 @@ mod crash;
 mod full_disk;
 mod goldens;
 mod master_log;
+mod mishaps;
 mod model;
 mod raft_log;
 mod workload;

@@ -1,5 +1,6 @@
 //! The master's log under power failures, rot and a full disk.
 
+use crate::mishaps::Trial;
 use leasehold_proto::{Command, Epoch, IoFault, IoId, LogEntry, LogIndex, MasterState, NodeId};
 use leasehold_store::mem::Mishap;
 use leasehold_store::{Disk, MasterLog, MasterLogOptions, MemDisk, StoreError};
@@ -51,7 +52,7 @@ fn run(disk: &MemDisk) -> (u64, u64) {
     (state.applied.0, 0)
 }
 
-fn judge(disk: &MemDisk, reported: u64, in_flight: u64, torn: u64) -> Result<(), String> {
+fn judge(disk: &MemDisk, &(reported, in_flight): &(u64, u64), torn: u64) -> Result<(), String> {
     disk.power_cycle(torn);
     let (_, first) = reopen(disk).map_err(|error| format!("open: {error}"))?;
     let found = first.applied.0;
@@ -63,21 +64,8 @@ fn judge(disk: &MemDisk, reported: u64, in_flight: u64, torn: u64) -> Result<(),
     if first != again { Err("a later open finds something else".to_owned()) } else { Ok(()) }
 }
 
-fn enumerate(mishap: Mishap, prepare: impl Fn(&MemDisk)) -> Result<u64, String> {
-    for at in 0.. {
-        let disk = MemDisk::new();
-        prepare(&disk);
-        disk.arm(at, mishap);
-        let (reported, in_flight) = run(&disk);
-        for torn in 0..6 {
-            judge(&disk.fork(), reported, in_flight, torn)
-                .map_err(|why| format!("{mishap:?} at operation {at}, torn by {torn}: {why}"))?;
-        }
-        if !disk.struck() {
-            return Ok(at);
-        }
-    }
-    unreachable!("a run ends")
+fn enumerate(mishap: Mishap, prepare: fn(&MemDisk)) -> Result<u64, String> {
+    Trial { mishap, torn: &[0, 1, 2, 3, 4, 5], prepare }.everywhere(run, judge)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A replicated master's log under power failures, rot and a full disk.
 
+use crate::mishaps::Trial;
 use leasehold_proto::IoFault;
 use leasehold_store::mem::Mishap;
 use leasehold_store::raft_log::{Mark, RaftChange, Recovered, Snapshot};
@@ -119,21 +120,8 @@ fn judge(disk: &MemDisk, ran: &Ran, torn: u64) -> Result<(), String> {
     }
 }
 
-fn enumerate(mishap: Mishap, prepare: impl Fn(&MemDisk)) -> Result<u64, String> {
-    for at in 0.. {
-        let disk = MemDisk::new();
-        prepare(&disk);
-        disk.arm(at, mishap);
-        let ran = run(&disk);
-        for torn in 0..6 {
-            judge(&disk.fork(), &ran, torn)
-                .map_err(|why| format!("{mishap:?} at operation {at}, torn by {torn}: {why}"))?;
-        }
-        if !disk.struck() {
-            return Ok(at);
-        }
-    }
-    unreachable!("a run ends")
+fn enumerate(mishap: Mishap, prepare: fn(&MemDisk)) -> Result<u64, String> {
+    Trial { mishap, torn: &[0, 1, 2, 3, 4, 5], prepare }.everywhere(run, judge)
 }
 
 #[test]
