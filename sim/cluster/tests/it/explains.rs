@@ -1,7 +1,7 @@
 //! What `sim run` tells of a failure.
 
+use crate::Folder;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const SCENARIO: &str = "scenarios/negative/lease_not_waited_out.toml";
@@ -11,26 +11,6 @@ fn sim(more: &[&str]) -> Command {
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     command.args(["run", "--scenario", SCENARIO]).args(more);
     command
-}
-
-/// A folder of this test alone, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("leasehold-{name}-{}", std::process::id()));
-        Folder(folder)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).expect("a file of the trace")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]

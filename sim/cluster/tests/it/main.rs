@@ -2,6 +2,7 @@
 #![cfg(madsim)]
 
 mod explains;
+mod history;
 mod replay;
 mod sweep;
 
@@ -9,6 +10,27 @@ use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
 use leasehold_trace::Kind;
+use std::path::PathBuf;
+
+/// A folder of this test alone, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("leasehold-{name}-{}", std::process::id()));
+        Folder(folder)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).expect("a file of the trace")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
 
 fn standard(seed: u64) -> Outcome {
     run(&Scenario::standard(), Seed(seed), Asked::default())

@@ -102,7 +102,10 @@ fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
     }
     let small = fs::read_to_string(kept.join("small.toml")).unwrap();
     assert!(small.contains("shrunk"), "{small}");
-    assert!(fs::read_to_string(kept.join("failure.txt")).unwrap().contains("I3"));
+    // The kept run is the one that failed: it violates the same sentence.
+    let violated = told["failures"][0]["why"].as_str().unwrap().split(',').next().unwrap();
+    let failure = fs::read_to_string(kept.join("failure.txt")).unwrap();
+    assert!(failure.starts_with(&format!("VIOLATED {violated}:")), "{violated}: {failure}");
     fs::remove_dir_all(&folder).unwrap();
 }
 
