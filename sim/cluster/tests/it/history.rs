@@ -10,7 +10,7 @@ const SCENARIO: &str = "scenarios/fast/smallest.toml";
 /// `key` of a line such as `{:process 3, :type :ok, ...}`.
 fn value<'a>(line: &'a str, key: &str) -> &'a str {
     let from = line.find(&format!(":{key} ")).expect("every line has it") + key.len() + 2;
-    line[from..].split([',', '}']).next().unwrap()
+    line[from..].split([',', '}']).next().expect("a split has a first part")
 }
 
 /// Both files hold every operation, as Jepsen wants it: in order of time, each process with one thing
