@@ -2,10 +2,10 @@
 //! consensus library openraft.
 //!
 //! The master machine proposes entries and asks for confirmations of its leadership
-//! ([`device`]); on every master it is given each committed entry in order ([`state_machine`]),
-//! and told whether it leads ([`leadership`]). Entries, votes and snapshots stand on a disk of ours
-//! ([`disk`], [`log_store`]); what masters say to each other ([`message`]) goes over a carrier of
-//! packets ([`link`], [`peers`], `server`): framed TCP in real runs, the simulated network
+//! ([`device`]); on every master it is given each committed entry in order (`state_machine`),
+//! and told whether it leads (`leadership`). Entries, votes and snapshots stand on a disk of ours
+//! ([`disk`], `log_store`); what masters say to each other ([`message`]) goes over a carrier of
+//! packets ([`link`], `peers`, `server`): framed TCP in real runs, the simulated network
 //! otherwise. The library runs on [`runtime`], deterministically.
 //!
 //! Three rules are ours and not the library's. A master machine is told that it leads only once
