@@ -17,6 +17,9 @@ use tokio::time::{sleep, timeout};
 /// The cluster is given this long to be complete.
 const START: Duration = Duration::from_secs(60);
 
+/// A server that ended by itself is started again after this long.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// A server is given this long to stop.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -52,9 +55,17 @@ async fn run(
     }
     let signal = tokio::select! {
         biased;
-        signal = signals.next() => signal,
+        signal = signals.next() => Some(signal),
         failure = first_to_end(servers) => return Err(failure),
-        failure = announce(arguments, &masters) => return Err(failure),
+        announced = announce(arguments, &masters) => announced.map(|()| None)?,
+    };
+    let signal = match signal {
+        Some(signal) => signal,
+        None => tokio::select! {
+            biased;
+            signal = signals.next() => signal,
+            failure = keep_up(servers) => return Err(failure),
+        },
     };
     crate::log::say(format_args!("leasehold: cluster: {signal}, stopping"));
     Ok(())
@@ -83,8 +94,8 @@ fn start_masters(
     Ok(())
 }
 
-/// Says how to use the cluster once it is complete, and then waits; ends only if it never is.
-async fn announce(arguments: &ClusterArguments, masters: &str) -> Failure {
+/// Says how to use the cluster once it is complete.
+async fn announce(arguments: &ClusterArguments, masters: &str) -> Outcome {
     let complete = async {
         let client = connect(&ClientArguments {
             master: masters.split(',').map(str::to_owned).collect(),
@@ -101,14 +112,10 @@ async fn announce(arguments: &ClusterArguments, masters: &str) -> Failure {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let said = match timeout(START, complete).await {
+    match timeout(START, complete).await {
         Err(_) => Err(Failure::Failed(format!("not complete after {} s", START.as_secs()))),
         Ok(Err(failure)) => Err(failure),
         Ok(Ok(())) => print(welcome(arguments, masters)),
-    };
-    match said {
-        Err(failure) => failure,
-        Ok(()) => std::future::pending().await,
     }
 }
 
@@ -128,6 +135,7 @@ fn welcome(arguments: &ClusterArguments, masters: &str) -> String {
 /// A server as a process.
 struct Server {
     name: String,
+    command: Command,
     process: Child,
 }
 
@@ -152,7 +160,7 @@ impl Server {
             // Ctrl-C reaches a terminal's whole group; we stop the servers, in our order.
             .process_group(0);
         let process = command.spawn().map_err(fail)?;
-        Ok(Server { name: name.to_owned(), process })
+        Ok(Server { name: name.to_owned(), command, process })
     }
 }
 
@@ -166,20 +174,40 @@ fn log(path: &Path) -> std::io::Result<Stdio> {
     Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
 }
 
-/// Waits until a server ends by itself, which none should.
+/// Waits until a server ends by itself: while the cluster comes up, none should.
 async fn first_to_end(servers: &mut [Server]) -> Failure {
+    let (server, status) = next_end(servers).await;
+    Failure::Failed(format!("{} ended by itself ({status}); its log says why", server.name))
+}
+
+/// Starts servers again that end: whoever kills one wants to see the others go on, and it come
+/// back. Ends if one cannot be started.
+async fn keep_up(servers: &mut [Server]) -> Failure {
     loop {
-        for server in servers.iter_mut() {
-            if let Ok(Some(status)) = server.process.try_wait() {
-                return ended(&server.name, status);
-            }
+        let (server, status) = next_end(servers).await;
+        let (name, after) = (&server.name, AGAIN.as_secs());
+        crate::log::say(format_args!(
+            "leasehold: cluster: {name} ended ({status}); it is started again in {after} s"
+        ));
+        sleep(AGAIN).await;
+        match server.command.spawn() {
+            Ok(process) => server.process = process,
+            Err(error) => return Failure::about(name, error),
         }
-        sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn ended(name: &str, status: ExitStatus) -> Failure {
-    Failure::Failed(format!("{name} ended by itself ({status}); its log says why"))
+async fn next_end(servers: &mut [Server]) -> (&mut Server, ExitStatus) {
+    loop {
+        let ended = |server: &mut Server| server.process.try_wait().ok().flatten();
+        let found = servers.iter_mut().position(|server| ended(server).is_some());
+        if let Some(at) = found
+            && let Some(status) = ended(&mut servers[at])
+        {
+            return (&mut servers[at], status);
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Closes every server's stdin, chunkservers first, and waits; kills what does not stop.

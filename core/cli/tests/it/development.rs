@@ -3,7 +3,7 @@
 use crate::cluster::signal;
 use crate::command::{Started, leasehold, run, run_with, start, until};
 use rustix::process::Signal;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -59,6 +59,41 @@ fn it_stops_cleanly_and_serves_the_same_files_again() {
     assert_eq!(run(&mut client(port, &["cat", "/file"])).well().text(), "kept\n");
     signal(started.child.id(), Signal::INT);
     started.end().well();
+}
+
+/// The process of a server of this cluster.
+fn process_of(cluster: &Started, server: &str) -> Option<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.find(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let (state, parent) = (fields.next(), fields.next());
+        let words = std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let child = parent == Some(&cluster.child.id().to_string()) && state != Some("Z");
+        child && words.split('\0').any(|word| word.ends_with(server))
+    })
+}
+
+/// As the README says: who kills one sees the others go on, and it come back.
+#[test]
+fn a_killed_server_is_started_again() {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let port = base_port();
+    let started = cluster(dir.path(), port);
+    let mut put = start(&mut client(port, &["put", "--chunk-size", "64KiB", "-", "/file"]), false);
+    let bytes = vec![7; 400_000];
+    put.stdin().write_all(&bytes[..200_000]).unwrap();
+    let killed = process_of(&started, "chunkserver-2").unwrap();
+    signal(killed, Signal::KILL);
+    put.stdin().write_all(&bytes[200_000..]).unwrap();
+    put.end().well();
+    until("it is back", || process_of(&started, "chunkserver-2").is_some_and(|id| id != killed));
+    run(&mut client(port, &["fsck", "--wait", "90s"])).well();
+    assert!(run(&mut client(port, &["cat", "/file"])).well().stdout == bytes);
+    signal(started.child.id(), Signal::TERM);
+    let said = started.end().well().stderr;
+    assert!(said.contains("chunkserver-2 ended (signal: 9"), "{said}");
 }
 
 #[test]

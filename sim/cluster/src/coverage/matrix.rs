@@ -2,6 +2,7 @@
 
 use leasehold_proto::Message;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Counters by fault and by the operation that met it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub struct Matrix(BTreeMap<(&'static str, String), u64>);
 
 impl Matrix {
     /// A fault met an operation.
-    pub fn note(&mut self, fault: &'static str, path: &str) {
-        *self.0.entry((fault, path.to_owned())).or_default() += 1;
+    pub fn note(&mut self, fault: &'static str, path: impl fmt::Display) {
+        *self.0.entry((fault, path.to_string())).or_default() += 1;
     }
 
     /// Adds what another counted.
@@ -35,10 +36,22 @@ pub fn disk_path(operation: &str, name: &str) -> String {
     format!("disk {operation} {of}")
 }
 
-/// The code path of a message on a link: what it says.
-#[must_use]
-pub fn link_path(message: &Message) -> String {
-    format!("link {}", leasehold_trace::message_name(message))
+/// The code path of a frame on a link: what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkPath(pub &'static str);
+
+impl LinkPath {
+    /// That of a message: its kind.
+    #[must_use]
+    pub fn of(message: &Message) -> LinkPath {
+        LinkPath(leasehold_trace::message_name(message))
+    }
+}
+
+impl fmt::Display for LinkPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "link {}", self.0)
+    }
 }
 
 #[cfg(test)]
@@ -48,8 +61,8 @@ mod tests {
     #[test]
     fn cells_are_counted_and_added() {
         let mut one = Matrix::default();
-        one.note("torn", &disk_path("write", "journal/0007.log"));
-        one.note("torn", &disk_path("write", "journal/0008.log"));
+        one.note("torn", disk_path("write", "journal/0007.log"));
+        one.note("torn", disk_path("write", "journal/0008.log"));
         let mut sum = one.clone();
         sum.add(&one);
         assert_eq!(sum.summary(), [("torn @ disk write journal".to_owned(), 4)].into());

@@ -15,7 +15,7 @@ mod requests;
 mod tests;
 
 pub use mark::Mark;
-pub use matrix::{Matrix, disk_path, link_path};
+pub use matrix::{LinkPath, Matrix, disk_path};
 
 use leasehold_proto::{Effect, Input, NodeId, Time};
 use leases::Leases;

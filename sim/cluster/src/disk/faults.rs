@@ -140,7 +140,7 @@ impl SimDisk {
         for name in order {
             let Some(inode) = state.names.find(name) else { continue };
             if let Some(other) = state.harm_one(harm, inode, files, stream) {
-                state.matrix.note(harm.name(), &disk_path("write_at", name));
+                state.matrix.note(harm.name(), disk_path("write_at", name));
                 return other.into_iter().chain([name.clone()]).collect();
             }
         }

@@ -196,7 +196,7 @@ impl SimDisk {
         }
         state.counts.operations += 1;
         if state.faults.slow_factor > 1 {
-            state.matrix.note("slow disk", &disk_path(operation, name));
+            state.matrix.note("slow disk", disk_path(operation, name));
         }
         let transfer = bytes.saturating_mul(1_000_000_000) / state.latency.bytes_per_second;
         state.busy_ns += (state.latency.call_ns + transfer) * state.faults.slow_factor;
@@ -208,7 +208,7 @@ impl SimDisk {
             }
             Some(_) => {
                 state.powered = false;
-                state.matrix.note("power fails within", &disk_path(operation, name));
+                state.matrix.note("power fails within", disk_path(operation, name));
                 Err(power_failed(name))
             }
         }
@@ -229,10 +229,10 @@ impl State {
     fn note_unsynced(&mut self) {
         let State { names, inodes, matrix, .. } = self;
         for (name, _) in names.all().filter(|(_, inode)| inodes[*inode].is_unsynced()) {
-            matrix.note("power fails before sync of", &disk_path("write_at", name));
+            matrix.note("power fails before sync of", disk_path("write_at", name));
         }
         for name in names.unsynced() {
-            matrix.note("power fails before sync of", &disk_path("name", name));
+            matrix.note("power fails before sync of", disk_path("name", name));
         }
     }
 
@@ -260,7 +260,7 @@ impl State {
         if growth > 0
             && self.used_bytes() + growth + self.faults.foreign_bytes > self.capacity_bytes
         {
-            self.matrix.note("no space", &disk_path("write_at", name));
+            self.matrix.note("no space", disk_path("write_at", name));
             return Err(DiskError::NoSpace { name: name.to_owned() });
         }
         Ok(())
@@ -292,7 +292,7 @@ impl Disk for SimDisk {
     fn read_at(&self, file: &SimFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
         let mut state = self.begin("read_at", &file.name, buf.len() as u64)?;
         if !state.inodes[file.inode].is_readable(offset, buf.len()) {
-            state.matrix.note("latent error", &disk_path("read_at", &file.name));
+            state.matrix.note("latent error", disk_path("read_at", &file.name));
             return Err(failed(&file.name, "input/output error"));
         }
         let bytes = state.inodes[file.inode].bytes();
@@ -344,7 +344,7 @@ impl Disk for SimDisk {
         let mut state = self.begin("sync_data", &file.name, 0)?;
         if state.this_sync_fails() {
             state.inodes[file.inode].sync_fails();
-            state.matrix.note("fsync fails", &disk_path("sync_data", &file.name));
+            state.matrix.note("fsync fails", disk_path("sync_data", &file.name));
             return Err(failed(&file.name, "fsync: input/output error"));
         }
         state.inodes[file.inode].sync();
@@ -384,7 +384,7 @@ impl Disk for SimDisk {
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
         let mut state = self.begin("sync_dir", folder, 0)?;
         if state.this_sync_fails() {
-            state.matrix.note("fsync fails", &disk_path("sync_dir", folder));
+            state.matrix.note("fsync fails", disk_path("sync_dir", folder));
             return Err(failed(folder, "fsync: input/output error"));
         }
         state.names.sync(folder);

@@ -3,7 +3,7 @@
 use super::counts::NetCounts;
 use super::lanes::Lanes;
 use super::link::{Cuts, Fate, LinkDraws, Weather};
-use crate::coverage::{Matrix, link_path};
+use crate::coverage::{LinkPath, Matrix};
 use crate::seed::Seed;
 use crate::timeline::Timeline;
 use bytes::Bytes;
@@ -23,7 +23,7 @@ pub type Tap = Box<dyn Fn(Passage) + Send>;
 const LATE_NS: u64 = 10_000_000;
 
 /// What the coverage of faults calls the way between masters.
-const LOG_PATH: &str = "masters' log";
+const LOG_PATH: LinkPath = LinkPath("masters' log");
 
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
@@ -153,8 +153,9 @@ impl Network {
 
     /// Puts a message on its way.
     pub fn send(&self, envelope: Envelope) {
-        let (from, to, path) = (envelope.from, envelope.to, link_path(&envelope.message));
-        self.carry_frame(from, to, &path, Frame::Envelope(envelope));
+        let (from, to) = (envelope.from, envelope.to);
+        let path = LinkPath::of(&envelope.message);
+        self.carry_frame(from, to, path, Frame::Envelope(envelope));
     }
 
     /// Puts a packet about the masters' log on its way.
@@ -162,7 +163,7 @@ impl Network {
         self.carry_frame(packet.from, packet.to, LOG_PATH, Frame::Packet(packet));
     }
 
-    fn carry_frame(&self, from: NodeId, to: NodeId, path: &str, frame: Frame) {
+    fn carry_frame(&self, from: NodeId, to: NodeId, path: LinkPath, frame: Frame) {
         let mut state = self.lock();
         state.counts.sent += 1;
         // Records number the messages of machines, and know no packets.
