@@ -1,7 +1,7 @@
 //! The command line, and the help that teaches it.
 
 use crate::units::{parse_duration, parse_size};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -226,7 +226,7 @@ pub struct ChunkserverArguments {
     /// Failure domain: two replicas of a chunk avoid sharing one [default: 0]
     #[arg(long, value_name = "N")]
     pub rack: Option<u32>,
-    /// Bytes to offer [default: what is free on the disk]
+    /// Bytes to offer [default: what it holds already, and what is free on the disk]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub capacity: Option<u64>,
     /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
@@ -247,7 +247,7 @@ pub struct ClusterArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_masters)]
     pub masters: u16,
     /// How many chunkservers, each in a rack of its own
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
     pub chunkservers: u16,
     /// The first master's port; the other masters, then the chunkservers take the ones after it
     #[arg(long, value_name = "PORT", default_value_t = 7400)]
@@ -263,7 +263,7 @@ pub struct ClusterArguments {
 /// When a mutation counts as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sync {
-    /// Acknowledged after fsync on every replica
+    /// Acknowledged after fsync on every replica that the chunk has
     Durable,
     /// Acknowledged when every replica's operating system has it
     PageCache,
@@ -336,7 +336,7 @@ pub struct AppendArguments {
     /// Local file, `-` for stdin
     #[arg(default_value = "-")]
     pub from: PathBuf,
-    /// Each line is a record, with its line feed
+    /// Each line is a record, with its line feed; without it, all of the input is one
     #[arg(long)]
     pub lines: bool,
     /// Make the file if it is not there

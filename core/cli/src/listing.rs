@@ -82,7 +82,7 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
         let lines = if arguments.long {
             long(entries, arguments.human_readable)
         } else {
-            entries.iter().map(|entry| entry.name.clone()).collect()
+            entries.iter().map(|entry| shown(&entry.name)).collect()
         };
         print(text + &lines.join("\n"))?;
     }
@@ -123,6 +123,15 @@ async fn entry(
     Ok(entry)
 }
 
+/// A name as it may stand on a terminal: control characters are escaped. `--json` has it as it is.
+fn shown(name: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(escaped).collect()
+}
+
 fn long(entries: &[Entry], human: bool) -> Vec<String> {
     let size = |entry: &Entry| match (entry.kind, human) {
         ("directory", _) => "-".to_owned(),
@@ -136,7 +145,7 @@ fn long(entries: &[Entry], human: bool) -> Vec<String> {
             let kind = if entry.kind == "directory" { 'd' } else { '-' };
             let replicas = entry.replicas.map_or("-".to_owned(), |n| n.to_string());
             let (sync, size) = (entry.sync.unwrap_or("-"), size(entry));
-            let (when, name) = (date(entry.mtime_ms), &entry.name);
+            let (when, name) = (date(entry.mtime_ms), shown(&entry.name));
             format!("{kind} {replicas:>3} {sync:<10} {size:>width$} {when} {name}")
         })
         .collect()
@@ -217,6 +226,11 @@ mod tests {
             ]
         );
         assert_eq!(long(&entries[2..], true), ["-   3 durable    120.6 KiB 1970-01-01 00:00:00 b"]);
+    }
+
+    #[test]
+    fn a_name_commands_no_terminal() {
+        assert_eq!(shown("x\u{1b}[31mred\nz é"), "x\\u{1b}[31mred\\nz é");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `master list|add|remove|snapshot`: the masters as a group.
 
-use crate::arguments::{ClientArguments, MasterCommand};
+use crate::arguments::{ClientArguments, MasterCommand, StatusArguments};
 use crate::entropy;
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
-use crate::session::{masters, resolve};
+use crate::session::{connect, masters, resolve};
 use crate::settings::Settings;
 use leasehold_node::replicated::admin::{Admin, AdminError};
 use leasehold_node::replicated::link::Silent;
@@ -25,6 +25,9 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
     match command {
         MasterCommand::List(arguments) => {
             let standings = standings(&arguments.client).await?;
+            if let [Err(Silent(node))] = standings[..] {
+                return alone(node, arguments).await;
+            }
             if arguments.json {
                 let list = Value::Array(standings.iter().map(as_json).collect());
                 return print(serde_json::to_string_pretty(&list).expect("numbers and strings"));
@@ -48,6 +51,16 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
             Ok(made?)
         }
     }
+}
+
+/// A master without peers has no log to ask about; it may serve all the same.
+async fn alone(node: NodeId, arguments: &StatusArguments) -> Outcome {
+    connect(&arguments.client).await?.status().await?;
+    if arguments.json {
+        let list = json!([{ "master": node.0, "answers": true, "role": "alone" }]);
+        return print(serde_json::to_string_pretty(&list).expect("numbers and strings"));
+    }
+    print(format!("{node} serves alone: it has no peers, and its log is on its own disk only"))
 }
 
 async fn change(client: &ClientArguments, change: MembershipChange) -> Outcome {

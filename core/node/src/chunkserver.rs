@@ -33,7 +33,7 @@ pub struct ChunkserverOptions {
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// Its failure domain.
     pub rack: Rack,
-    /// Bytes that it offers; none: what its file system has.
+    /// Bytes that it offers; none: what it holds already, and what its file system has free.
     pub capacity_bytes: Option<u64>,
     /// The cluster's constants.
     pub constants: Constants,
@@ -55,13 +55,12 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         path: options.data_dir.display().to_string(),
         error,
     };
-    let capacity_bytes = match options.capacity_bytes {
-        Some(bytes) => bytes,
-        None => disk.capacity_bytes()?,
-    };
+    let free_bytes = disk.free_bytes()?;
     let identity = Identity::load_or_create(&*disk, || options.uuid).map_err(store_error)?;
     let store = StoreOptions::of(&options.constants);
-    let (executor, replicas) = ChunkExecutor::open(disk, store).map_err(store_error)?;
+    let (mut executor, replicas) = ChunkExecutor::open(disk, store).map_err(store_error)?;
+    let holds = executor.store().used_bytes();
+    let capacity_bytes = options.capacity_bytes.unwrap_or(holds + free_bytes);
     let (listener, address) = bind(options.listen).await?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (disk, disk_end) =

@@ -71,14 +71,14 @@ impl OsDisk {
         Ok(OsDisk { root, _lock: lock })
     }
 
-    /// Bytes that the file system has room for, in use or not.
+    /// Bytes that the file system has room for beside what is there.
     ///
     /// # Errors
     /// If the operating system does not say.
-    pub fn capacity_bytes(&self) -> Result<u64, DataDirError> {
+    pub fn free_bytes(&self) -> Result<u64, DataDirError> {
         let fail = |errno: Errno| DataDirError::Io { path: self.root.clone(), error: errno.into() };
         let stat = statvfs(&self.root).map_err(fail)?;
-        Ok(stat.f_blocks * stat.f_frsize)
+        Ok(stat.f_bavail * stat.f_frsize)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -67,7 +67,7 @@ fn record_bytes_max(client: &Client, file: &File) -> usize {
     usize::try_from(longest).expect("a mutation fits memory")
 }
 
-/// Cuts a stream into records: lines, or pieces as long as a record may be.
+/// Cuts a stream into records: lines, or all of it.
 #[derive(Debug)]
 struct Records {
     lines: bool,
@@ -86,15 +86,14 @@ impl Records {
 
     /// The next record that is complete.
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let end = if self.lines {
-            self.gathered.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
-        } else {
-            (self.gathered.len() >= self.bytes_max).then_some(self.bytes_max)
-        };
+        let feed = || self.gathered.iter().position(|byte| *byte == b'\n');
+        let end = if self.lines { feed().map(|at| at + 1) } else { None };
         let longest = end.unwrap_or(self.gathered.len());
         if longest > self.bytes_max {
-            let max = self.bytes_max;
-            return Err(Failure::Failed(format!("a line is longer than a record, {max} bytes")));
+            let (max, what) = (self.bytes_max, if self.lines { "a line" } else { "the input" });
+            let hint = if self.lines { "" } else { "; --lines appends each line as one" };
+            let why = format!("{what} is longer than a record may be, {max} bytes{hint}");
+            return Err(Failure::Failed(why));
         }
         Ok(end.map(|end| self.gathered.split_to(end).freeze()))
     }
@@ -128,8 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn without_lines_records_are_as_long_as_they_may_be() {
-        assert_eq!(cut(false, 4, &["abcdefghij"]).unwrap(), ["abcd", "efgh", "ij"]);
+    fn without_lines_all_of_it_is_one_record_or_none() {
+        assert_eq!(cut(false, 4, &["a\nb", "c"]).unwrap(), ["a\nbc"]);
+        assert!(cut(false, 4, &["abc", "de"]).is_err());
         assert!(cut(false, 4, &[]).unwrap().is_empty());
     }
 

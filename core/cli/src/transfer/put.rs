@@ -29,7 +29,8 @@ pub async fn put(arguments: &PutArguments) -> Outcome {
         refuse_existing(&client, &target).await?;
     }
     let partial = target.parent().join(&partial_name(target.name())?);
-    let file = client.create(partial.as_str(), arguments.spec.into()).await?;
+    let created = client.create(partial.as_str(), arguments.spec.into()).await;
+    let file = created.map_err(|error| about_target(&target, error))?;
     let mut transfer = Transfer { acknowledged: 0, length: source.length };
     let stored = tokio::select! {
         biased;
@@ -45,7 +46,10 @@ pub async fn put(arguments: &PutArguments) -> Outcome {
         return Err(clean_up(&client, &partial, &target, &transfer, failure).await);
     }
     match client.rename(partial.as_str(), target.as_str()).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            warn_of_few(&client, &file, &target).await;
+            Ok(())
+        }
         Err(error) if error.maybe_took_effect() => Err(Failure::Failed(format!(
             "{error}: all bytes are stored, as {target} or still as {partial}"
         ))),
@@ -83,6 +87,20 @@ async fn refuse_existing(client: &Client, target: &ClusterPath) -> Outcome {
         None => Ok(()),
         Some(info) if is_directory(&info) => Err(Failure::about(target, Refusal::IsADirectory)),
         Some(_) => Err(Failure::about(target, "File exists; --force replaces it")),
+    }
+}
+
+/// What was acknowledged is on every replica that there is; whoever asked for more of them than
+/// there are servers wants to know.
+async fn warn_of_few(client: &Client, file: &File, target: &ClusterPath) {
+    let Ok(status) = client.status().await else { return };
+    let alive = status.servers.iter().filter(|server| server.alive).count();
+    let wanted = usize::from(file.spec().replicas);
+    if alive < wanted {
+        crate::log::say(format_args!(
+            "leasehold: put: {target}: {wanted} replicas are wanted and {alive} chunkservers \
+             alive: the rest follow when more join"
+        ));
     }
 }
 

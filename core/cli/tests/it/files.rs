@@ -88,6 +88,21 @@ fn files_of_every_awkward_length() {
 }
 
 #[test]
+fn what_is_refused_is_said_in_the_words_of_who_asked() {
+    let cluster = Cluster::start(3);
+    let long = vec![b'x'; 300 << 10];
+    cluster.run(&["mkdir", "/d"]).well();
+    let append = ["append", "--create", "--chunk-size", "1MiB", "/d/log"];
+    cluster.run_with(&append, &long).fails(1, "the input is longer than a record may be");
+    assert_eq!(cluster.run(&["cat", "/d/log"]).well().stdout, b"", "no part of it was appended");
+    cluster.run_with(&["put", "-", "/nowhere/file"], b"x").fails(1, "/nowhere/file: No such file");
+    let ended = cluster.run_with(&["put", "--replicas", "9", "-", "/d/nine"], b"x").well();
+    assert!(ended.stderr.contains("9 replicas are wanted"), "{}", ended.stderr);
+    let listed = cluster.run(&["master", "list"]).well();
+    assert!(listed.text().contains("serves alone"), "{}", listed.text());
+}
+
+#[test]
 fn appended_records_stand_in_order_over_chunks() {
     let cluster = Cluster::start(3);
     let lines: String =
