@@ -3,6 +3,7 @@
 use crate::args::BenchArgs;
 use crate::report::{measured, table};
 use anyhow::Result;
+use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Scenario, Span};
 use leasehold_sim::seed::Seed;
@@ -10,8 +11,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// Chunkservers beside the master in a cluster of ten nodes.
-const SERVERS: u64 = 9;
+/// Servers in a cluster of ten nodes: its masters, and chunkservers for the rest.
+const NODES: u64 = 10;
 /// Cores that seeds an hour are stated for.
 const CORES: f64 = 2.0;
 
@@ -36,7 +37,8 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
     let swarm = Scenario::swarm();
     let ten_nodes = |seed| {
         let mut scenario = swarm.of(seed).into_owned();
-        scenario.shape.chunkservers = Span::of(SERVERS);
+        let masters = Drawn::draw(&scenario, seed).masters;
+        scenario.shape.chunkservers = Span::of(NODES - masters);
         scenario
     };
     let rows = [
