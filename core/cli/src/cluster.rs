@@ -176,15 +176,16 @@ fn log(path: &Path) -> std::io::Result<Stdio> {
 
 /// Waits until a server ends by itself: while the cluster comes up, none should.
 async fn first_to_end(servers: &mut [Server]) -> Failure {
-    let (server, status) = next_end(servers).await;
-    Failure::Failed(format!("{} ended by itself ({status}); its log says why", server.name))
+    let (at, status) = next_end(servers).await;
+    Failure::Failed(format!("{} ended by itself ({status}); its log says why", servers[at].name))
 }
 
 /// Starts servers again that end: whoever kills one wants to see the others go on, and it come
 /// back. Ends if one cannot be started.
 async fn keep_up(servers: &mut [Server]) -> Failure {
     loop {
-        let (server, status) = next_end(servers).await;
+        let (at, status) = next_end(servers).await;
+        let server = &mut servers[at];
         let (name, after) = (&server.name, AGAIN.as_secs());
         crate::log::say(format_args!(
             "leasehold: cluster: {name} ended ({status}); it is started again in {after} s"
@@ -197,14 +198,13 @@ async fn keep_up(servers: &mut [Server]) -> Failure {
     }
 }
 
-async fn next_end(servers: &mut [Server]) -> (&mut Server, ExitStatus) {
+/// Which server ends next, and how.
+async fn next_end(servers: &mut [Server]) -> (usize, ExitStatus) {
     loop {
-        let ended = |server: &mut Server| server.process.try_wait().ok().flatten();
-        let found = servers.iter_mut().position(|server| ended(server).is_some());
-        if let Some(at) = found
-            && let Some(status) = ended(&mut servers[at])
-        {
-            return (&mut servers[at], status);
+        let mut each = servers.iter_mut().enumerate();
+        let ended = each.find_map(|(at, server)| Some((at, server.process.try_wait().ok()??)));
+        if let Some(ended) = ended {
+            return ended;
         }
         sleep(Duration::from_millis(100)).await;
     }

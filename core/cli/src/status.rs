@@ -18,7 +18,7 @@ pub async fn status(arguments: &StatusArguments) -> Outcome {
     let config = &arguments.client.config;
     let settings = Settings::read(config.config.as_deref(), &config.sets)?;
     let masters = match masters_of(&arguments.client.master, &settings).len() {
-        0 | 1 => Vec::new(),
+        1 => Vec::new(),
         _ => masters::standings(&arguments.client).await?,
     };
     if arguments.json {

@@ -10,7 +10,9 @@ use crate::replicated::{
 use crate::running::{Beside, INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::{DiskThread, start_log};
 use crate::transport::{TcpSender, Transport, TransportOptions};
-use leasehold_proto::{Constants, Effects, Master, MasterConfig, NodeId, StateMachine};
+use leasehold_proto::{
+    Constants, Effects, Master, MasterConfig, MasterState, NodeId, StateMachine,
+};
 use leasehold_store::{MasterLogOptions, RaftLog, RaftLogOptions};
 use leasehold_wire::{Packet, Role};
 use std::future::Future;
@@ -78,14 +80,11 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let (disk, disk_end) =
         DiskThread::start("log", executor, sender.clone()).map_err(ServeError::Thread)?;
     let transport = Transport::new(transport_options(&options, address), sender);
-    let config =
-        MasterConfig { node: options.node, salt: options.salt, constants: options.constants };
-    let clock = BootClock::start();
-    let mut recovered = Effects::new();
-    let machine = Master::recover(&config, checkpoint, clock.now(), &mut recovered);
-    tracing::info!(node = %config.node, %address, replayed = inputs.len() - 1, "master starts");
+    let node = options.node;
+    let (machine, clock, recovered) = recover(options, checkpoint);
+    tracing::info!(%node, %address, replayed = inputs.len() - 1, "master starts");
     Ok(start_loop(Parts {
-        node: config.node,
+        node,
         address,
         machine,
         clock,
@@ -128,14 +127,11 @@ async fn start_with_peers(
     let (stop, stopped) = oneshot::channel();
     let told = async move { drop(stopped.await) };
     let ended = tokio::spawn(replicated.run(carrier, questions, asked, told));
-    let config =
-        MasterConfig { node: options.node, salt: options.salt, constants: options.constants };
-    let clock = BootClock::start();
-    let mut recovered = Effects::new();
-    let machine = Master::recover(&config, checkpoint, clock.now(), &mut recovered);
-    tracing::info!(node = %config.node, %address, "master with peers starts");
+    let node = options.node;
+    let (machine, clock, recovered) = recover(options, checkpoint);
+    tracing::info!(%node, %address, "master with peers starts");
     Ok(start_loop(Parts {
-        node: config.node,
+        node,
         address,
         machine,
         clock,
@@ -148,6 +144,16 @@ async fn start_with_peers(
         disk_end,
         beside: Some(Beside { ended, stop }),
     }))
+}
+
+/// The machine as its disk left it, and the clock that it goes by.
+fn recover(options: MasterOptions, checkpoint: MasterState) -> (Master, BootClock, Effects) {
+    let MasterOptions { node, salt, constants, .. } = options;
+    let config = MasterConfig { node, salt, constants };
+    let clock = BootClock::start();
+    let mut recovered = Effects::new();
+    let machine = Master::recover(&config, checkpoint, clock.now(), &mut recovered);
+    (machine, clock, recovered)
 }
 
 impl PeersOptions {

@@ -156,11 +156,16 @@ impl<D: Disk> Journal<D> {
     /// Makes sure that records of so many bytes fit: in a new generation if need be, which has room
     /// for `first` beside them, or in the last part of this one if the disk is full. True if a
     /// generation was begun.
-    pub fn make_room(&mut self, disk: &D, bytes: usize, first: usize) -> Result<bool, Trouble> {
+    pub fn make_room(
+        &mut self,
+        disk: &D,
+        bytes: usize,
+        first: impl FnOnce() -> usize,
+    ) -> Result<bool, Trouble> {
         if self.fits(bytes, 0, false) {
             return Ok(false);
         }
-        match self.rotate(disk, bytes + first, 0) {
+        match self.rotate(disk, bytes + first(), 0) {
             Err(Trouble::Full) if self.fits(bytes, 0, true) => Ok(false),
             rotated => rotated.map(|()| true),
         }

@@ -86,7 +86,7 @@ impl<D: Disk> MasterLog<D> {
         let bodies: Vec<Vec<u8>> = entries.iter().map(encode).collect();
         // Room for all of them first, so that none is written if the disk is full.
         let bytes = bodies.iter().map(|body| crate::frame::record_bytes(body.len(), 0)).sum();
-        self.journal.make_room(&self.disk, bytes, 0)?;
+        self.journal.make_room(&self.disk, bytes, || 0)?;
         for body in &bodies {
             self.journal.stage(body, &[]);
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// States that are kept.
-pub(crate) const KEPT: usize = 2;
+const KEPT: usize = 2;
 
 /// Where a series is, and what its files are.
 #[derive(Debug)]

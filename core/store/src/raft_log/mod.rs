@@ -167,7 +167,8 @@ impl<D: Disk> RaftLog<D> {
         let sizes = records.iter().map(|record| record_bytes(record.body.len(), record.payload()));
         // Room for all of them first, so that none is written if the disk is full.
         let bytes = sizes.sum();
-        let base = self.base_record().room();
+        let (vote, purged) = (self.vote.as_deref(), self.purged.as_ref());
+        let base = || Record::base(self.birth, vote, purged).room();
         if self.journal.make_room(&self.disk, bytes, base)? {
             self.begin_generation();
         }
