@@ -211,9 +211,10 @@ impl Chunkserver {
         }
     }
 
-    /// Sets the alarms of the chunks that the step looked at.
+    /// Sets the alarms of the chunks that the step looked at, and sees that all is well with them.
     fn set_alarms(&mut self, now: Time) {
         for chunk in core::mem::take(&mut self.touched) {
+            self.assert_chunk(chunk);
             let alarm = self.live.get(&chunk).and_then(|live| match &live.role {
                 Role::Primary(primary) => self.primary_deadline(chunk, primary, live, now),
                 Role::Learner(learner) => learner.deadline(self.constants()),
@@ -226,6 +227,33 @@ impl Chunkserver {
             let gone = !self.replicas.live.contains_key(&chunk);
             if gone && self.live.get(&chunk).is_some_and(Live::is_idle) {
                 self.live.remove(&chunk);
+            }
+        }
+    }
+
+    fn assert_chunk(&self, chunk: ChunkHandle) {
+        let Some(live) = self.live.get(&chunk) else { return };
+        let Some(record) = self.record(chunk) else {
+            let primary = matches!(live.role, Role::Primary(_));
+            assert!(!primary, "no primary without a replica");
+            return;
+        };
+        assert!(record.applied_version <= record.promised, "applied only what was promised");
+        assert!(
+            record.image.committed <= record.image.sequence,
+            "committed is never above applied"
+        );
+        live.assert_invariants(record);
+    }
+
+    /// Of all chunks: a server holds many, and a step concerns few.
+    fn assert_all(&self) {
+        self.live.keys().for_each(|chunk| self.assert_chunk(*chunk));
+        for pending in self.pending.values() {
+            if !matches!(pending.op, IoOp::Read { .. }) {
+                let chunk = pending.op.chunk().expect("a chunkserver's I/O concerns a chunk");
+                let at_quarantine = !self.live.contains_key(&chunk);
+                assert!(at_quarantine || self.live[&chunk].writing, "a write holds its chunk");
             }
         }
     }
@@ -300,25 +328,8 @@ impl StateMachine for Chunkserver {
 
     fn assert_invariants(&self) {
         assert!(self.touched.is_empty(), "every step sets the alarms of what it touched");
-        for (chunk, live) in &self.live {
-            let Some(record) = self.record(*chunk) else {
-                let primary = matches!(live.role, Role::Primary(_));
-                assert!(!primary, "no primary without a replica");
-                continue;
-            };
-            assert!(record.applied_version <= record.promised, "applied only what was promised");
-            assert!(
-                record.image.committed <= record.image.sequence,
-                "committed is never above applied"
-            );
-            live.assert_invariants(record);
-        }
-        for pending in self.pending.values() {
-            if !matches!(pending.op, IoOp::Read { .. }) {
-                let chunk = pending.op.chunk().expect("a chunkserver's I/O concerns a chunk");
-                let at_quarantine = !self.live.contains_key(&chunk);
-                assert!(at_quarantine || self.live[&chunk].writing, "a write holds its chunk");
-            }
+        if cfg!(debug_assertions) {
+            self.assert_all();
         }
     }
 }
