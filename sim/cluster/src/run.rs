@@ -8,11 +8,13 @@ use crate::drawn::Drawn;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
 use crate::nemesis::Nemesis;
+use crate::net::Parcel;
 use crate::replay::Tape;
 use crate::scenario::{Kind, Scenario, Stop};
 use crate::seed::Seed;
 use crate::summary::Summary;
 use crate::tally::Tally;
+use crate::timeline::Timer;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
@@ -117,6 +119,7 @@ struct Run {
     scenario: Scenario,
     drawn: Drawn,
     cluster: Cluster,
+    ticks: Timer<Parcel>,
     shared: Shared,
     auditor: Option<Session>,
     nemesis: Nemesis,
@@ -139,10 +142,12 @@ impl Run {
             files: drawn.files,
         };
         let nemesis = Nemesis::new(&scenario, &drawn);
+        let ticks = shared.timeline.timer();
         Run {
             scenario,
             drawn,
             cluster,
+            ticks,
             shared,
             auditor: None,
             nemesis,
@@ -201,7 +206,7 @@ impl Run {
             Stop::Process => Loss::Process,
         });
         let down_ms = restart.down_ms.draw(&mut self.drawn.seed.fork("down", part));
-        self.cluster.around.timeline.timer().after(down_ms * MS).await;
+        self.ticks.after(down_ms * MS).await;
         self.drawn.constants = restart.constants(&self.scenario.constants());
         self.cluster.around.constants = self.drawn.constants.clone();
         self.cluster.start_all();
@@ -321,7 +326,7 @@ impl Run {
     }
 
     async fn tick(&mut self) {
-        self.cluster.around.timeline.timer().after(TICK_NS).await;
+        self.ticks.after(TICK_NS).await;
         if let Some((node, why)) = self.cluster.settle_ends() {
             self.shared.watch.judge(Err(unopened(&format!("{node}: {why}"))));
         }

@@ -84,12 +84,14 @@ impl Server {
             }
             Ask::Vote(request) => self.raft.vote(request).await.ok().map(Answer::Voted),
             Ask::PreVote(request) => self.raft.pre_vote(request).await.ok().map(Answer::Voted),
-            Ask::Piece(piece) => self.on_piece(piece).await,
+            // Boxed: what is seldom asked is not to make every question's task large.
+            Ask::Piece(piece) => Box::pin(self.on_piece(piece)).await,
             Ask::TakeOver(request) => {
-                self.raft.handle_transfer_leader(request).await.ok().map(Answer::TakesOver)
+                let taking = Box::pin(self.raft.handle_transfer_leader(request));
+                taking.await.ok().map(Answer::TakesOver)
             }
             Ask::Standing => Some(Answer::Standing(self.standing())),
-            Ask::Change(change) => Some(self.on_change(change).await),
+            Ask::Change(change) => Some(Box::pin(self.on_change(change)).await),
             Ask::Snapshot => match self.raft.trigger().snapshot().await {
                 Ok(()) => Some(Answer::Done),
                 Err(error) => Some(Answer::Failed(error.to_string())),

@@ -15,10 +15,11 @@ enum Pending {
     Length(u64),
 }
 
-/// A write, and what was there before.
+/// A write of so many bytes, and what was there before: zeros where the file did not reach.
 #[derive(Clone, Debug)]
 struct Written {
     offset: u64,
+    bytes: usize,
     before: Vec<u8>,
 }
 
@@ -110,7 +111,8 @@ impl Inode {
         if !self.pending.is_empty() {
             return None;
         }
-        let Written { offset, before } = self.written.pop_back()?;
+        let Written { offset, bytes, mut before } = self.written.pop_back()?;
+        before.resize(bytes, 0);
         let end = (index(offset) + before.len()).min(self.seen.len());
         let data = self.seen.get(index(offset)..end).filter(|data| *data != &before[..data.len()]);
         let data = data?.to_vec();
@@ -146,11 +148,9 @@ impl Inode {
     }
 
     fn remember(&mut self, offset: u64, bytes: usize) {
-        let mut before = vec![0; bytes];
         let start = index(offset).min(self.seen.len());
-        let there = &self.seen[start..(start + bytes).min(self.seen.len())];
-        before[..there.len()].copy_from_slice(there);
-        self.written.push_back(Written { offset, before });
+        let before = self.seen[start..(start + bytes).min(self.seen.len())].to_vec();
+        self.written.push_back(Written { offset, bytes, before });
         if self.written.len() > REMEMBERED_MAX {
             self.written.pop_front();
         }
