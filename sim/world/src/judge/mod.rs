@@ -300,6 +300,9 @@ impl Judge {
             image.ops.iter().map(|(op, done)| (op, done.sequence)).collect();
         let last = image.sequence;
         let past = self.past(chunk);
+        if past.is_dead(version) {
+            return Ok(());
+        }
         for (sequence, op) in &past.acknowledged {
             if *sequence > last || table.get(op).is_some_and(|at| at != sequence) {
                 let (who, op) = (name(cluster, node), op_name(cluster, *op));
@@ -314,7 +317,7 @@ impl Judge {
             let what = format!("strong reads: {chunk} {} was read and is gone", past.shown);
             return Err(violation("I6", what));
         }
-        past.adopted(last);
+        past.adopted(version, last);
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Past {
     pub shown: Sequence,
     /// The configuration that took effect last.
     pub version: ChunkVersion,
+    /// The latest configuration whose primary took office.
+    led: ChunkVersion,
 }
 
 impl Past {
@@ -98,8 +100,15 @@ impl Past {
         Ok(())
     }
 
+    /// Does the primary of this configuration take a dead office? A message that was on its way for
+    /// long may tell it of one that another has followed, whose members have promised more.
+    pub fn is_dead(&self, version: ChunkVersion) -> bool {
+        version < self.led
+    }
+
     /// A new primary begins with everything up to `sequence`: the rest never was.
-    pub fn adopted(&mut self, sequence: Sequence) {
+    pub fn adopted(&mut self, version: ChunkVersion, sequence: Sequence) {
+        self.led = version;
         self.order.split_off(&sequence.next());
     }
 
