@@ -1,5 +1,5 @@
-//! `walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR] [--csv FILE]`: random
-//! walks; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
+//! `walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] [--without RULE] [--out DIR] [--csv FILE]`:
+//! random walks, or those about leases; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
 //! actions are in DIR), 2 a wrong argument.
 
 use leasehold_proto::Rules;
@@ -26,6 +26,7 @@ struct Arguments {
     seed: u64,
     seeds: u64,
     steps: u64,
+    estranged: bool,
     rules: Rules,
     out: String,
     csv: Option<String>,
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(what) => {
             eprintln!(
-                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--without RULE] [--out DIR] [--csv FILE]"
+                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] \
+                 [--without RULE] [--out DIR] [--csv FILE]"
             );
             return ExitCode::from(2);
         }
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
     let began = std::time::Instant::now();
     let (mut steps, mut failed) = (0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        let drawn = Drawn::new(seed, arguments.rules);
+        let draw = if arguments.estranged { Drawn::estranged } else { Drawn::new };
+        let drawn = draw(seed, arguments.rules);
         if arguments.seeds == 1 {
             println!("seed {seed}: {drawn}");
         }
@@ -94,12 +97,17 @@ fn arguments() -> Result<Arguments, String> {
         seed: 1,
         seeds: 1,
         steps: 3_000,
+        estranged: false,
         rules: Rules::default(),
         out: "reports/out".into(),
         csv: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--estranged" {
+            arguments.estranged = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse().map_err(|_| format!("{word} {value}: not a number"));
         match word.as_str() {
@@ -123,7 +131,8 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     if violation.invariant == "assertion" {
         PLACE.with(|place| println!("  at {}", place.borrow()));
     }
-    println!("  replay: walk --seed {seed} --steps {}", arguments.steps);
+    let family = if walk.drawn.estranged { " --estranged" } else { "" };
+    println!("  replay: walk --seed {seed} --steps {}{family}", arguments.steps);
     if !shrinks {
         return;
     }
@@ -140,7 +149,8 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
             let _ = writeln!(text, "{:>12} {line}", moment.true_ns / 1_000_000);
         }
     }
-    let path = format!("{}/walk-{seed}.txt", arguments.out);
+    let family = if walk.drawn.estranged { "-estranged" } else { "" };
+    let path = format!("{}/walk-{seed}{family}.txt", arguments.out);
     let written =
         std::fs::create_dir_all(&arguments.out).and_then(|()| std::fs::write(&path, text));
     match written {

@@ -36,6 +36,10 @@ pub struct Drawn {
     pub masters: bool,
     /// One chunkserver's disk is destroyed.
     pub destroys: bool,
+    /// Primaries and masters lose sight of each other (`estranged.rs`).
+    pub estranged: bool,
+    /// By how much a clock may be off, in parts of a million.
+    pub rate_ppm_max: u32,
     /// Of ten thousand steps, how many are a fault.
     pub fault_rate: u64,
 }
@@ -80,6 +84,8 @@ impl Drawn {
             constants,
         };
         let fault_rate = [5, 50, 500][usize::try_from(dice.within(0..=2)).unwrap_or(0)];
+        // Two clocks differ by at most rho if each is within half of it.
+        let rate_ppm_max = shape.constants.clock_drift_ppm_max / 2;
         Drawn {
             seed,
             shape,
@@ -94,10 +100,44 @@ impl Drawn {
             rot,
             masters,
             destroys,
+            estranged: false,
+            rate_ppm_max,
             fault_rate,
         }
     }
+
+    /// What `seed` draws for a walk about leases: few faults, and primaries that lose sight of their
+    /// masters for as long as a lease lasts.
+    #[must_use]
+    pub fn estranged(seed: u64, rules: Rules) -> Self {
+        let mut dice = Dice::new(seed, "estranged");
+        let mut drawn = Drawn::new(seed, rules);
+        let masters = dice.within(1..=3);
+        let lease = Duration::from_secs(dice.within(3..=6));
+        let constants = &mut drawn.shape.constants;
+        (constants.lease_duration, constants.lease_renew_interval) = (lease, lease / 4);
+        constants.server_dead_after = lease / 3;
+        if dice.chance(3_000) {
+            // Within rho either side's allowance is enough for both. As far as this the two of them
+            // together bear, and neither does alone.
+            constants.clock_drift_ppm_max = BOLD_PPM;
+            drawn.rate_ppm_max = 2 * BOLD_PPM - BOLD_PPM / 100;
+            drawn.rates = true;
+        }
+        (drawn.shape.masters, drawn.shape.spares) = (masters, 0);
+        drawn.shape.chunkservers = dice.within(3..=4);
+        drawn.shape.racks = 1;
+        drawn.crashes &= dice.chance(3_000);
+        let gone = (false, false, false, false);
+        (drawn.cuts, drawn.full, drawn.rot, drawn.destroys) = gone;
+        (drawn.masters, drawn.estranged) = (masters > 1, true);
+        drawn.fault_rate = if dice.chance(5_000) { 5 } else { 50 };
+        drawn
+    }
 }
+
+/// A rho at which what the allowances are for is long enough to be hit.
+const BOLD_PPM: u32 = 125_000;
 
 /// Few in every second walk, so that tables turn over; not where messages are doubled, the one case
 /// in which that may cost exactly-once (`OpTable`).
@@ -139,6 +179,7 @@ impl fmt::Display for Drawn {
             (self.rot, "rot"),
             (self.masters, "masters"),
             (self.destroys, "a destroyed disk"),
+            (self.estranged, "estrangements"),
         ];
         for (_, name) in named.iter().filter(|(there, _)| *there) {
             write!(f, " {name}")?;

@@ -86,8 +86,7 @@ impl Faults {
             0 if self.drawn.cuts => Some(Action::Cut(one, two)),
             1 if self.drawn.cuts => Some(Action::Heal),
             2 if self.drawn.rates => {
-                // Two clocks differ by at most rho if each is within half of it.
-                let half = i64::from(self.drawn.shape.constants.clock_drift_ppm_max) / 2;
+                let half = i64::from(self.drawn.rate_ppm_max);
                 let rate = dice.within(0..=u64::try_from(2 * half).unwrap_or(0));
                 Some(Action::Rate(one, i64::try_from(rate).unwrap_or(0) - half))
             }

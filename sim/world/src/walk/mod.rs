@@ -4,6 +4,7 @@
 mod drawn;
 mod dice;
 mod faults;
+mod estranged;
 mod workload;
 mod replay;
 
@@ -15,6 +16,7 @@ use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
 use crate::judge::Violation;
 use crate::world::World;
 use dice::Dice;
+use estranged::Estranged;
 use faults::Faults;
 use workload::Workload;
 
@@ -64,6 +66,7 @@ struct Walker {
     world: World,
     dice: Dice,
     faults: Faults,
+    estranged: Estranged,
     workload: Workload,
     actions: Vec<Action>,
     enabled: Vec<Action>,
@@ -75,21 +78,27 @@ impl Walker {
         world.take_trace();
         let dice = Dice::new(drawn.seed, "walk");
         let faults = Faults::new(&drawn);
+        let estranged = Estranged::new(&drawn);
         let workload = Workload::new(&drawn);
-        Walker { drawn, world, dice, faults, workload, actions: Vec::new(), enabled: Vec::new() }
+        let (actions, enabled) = (Vec::new(), Vec::new());
+        Walker { drawn, world, dice, faults, estranged, workload, actions, enabled }
     }
 
     fn step(&mut self) {
         let cluster = self.world.cluster();
         let request = self.workload.next(cluster, &mut self.dice);
         let own = || self.faults.of_its_own(cluster, &mut self.dice);
-        if let Some(action) = request.or_else(own) {
+        let episode = || self.estranged.next(cluster);
+        if let Some(action) = request.or_else(own).or_else(episode) {
             return self.apply(action);
         }
         self.enabled.clear();
-        self.world.cluster().enabled(&mut self.enabled);
-        let weights =
-            self.enabled.iter().map(|action| self.faults.weight(self.world.cluster(), action));
+        cluster.enabled(&mut self.enabled);
+        let weight = |action: &Action| {
+            let slower = self.estranged.slower(cluster, action)?;
+            Some(self.faults.weight(cluster, action) / slower)
+        };
+        let weights = self.enabled.iter().map(|action| weight(action).unwrap_or(0));
         if let Some(place) = self.dice.weighted(weights) {
             let action = self.enabled[place].clone();
             self.apply(action);

@@ -42,6 +42,22 @@ fn the_same_seed_walks_the_same_way() {
     assert!(one.world.cluster() == two.world.cluster());
 }
 
+/// Walks about leases are as clean, and see what the others do not: a clock that is slow, a leader
+/// that was deposed and not told.
+#[test]
+fn walks_about_leases_find_what_leases_are_for() {
+    let clean = (1..=20).map(|seed| walk(Drawn::estranged(seed, Rules::default()), STEPS));
+    let failures: Vec<_> = clean.filter_map(|walk| walk.violation().cloned()).collect();
+    assert!(failures.is_empty(), "{failures:?}");
+    for (name, first, without) in [
+        ("drift", 22, Rules { granter_allows_for_drift: false, ..Rules::default() }),
+        ("confirmation", 89, Rules { confirm_leadership: false, ..Rules::default() }),
+    ] {
+        let found = walk(Drawn::estranged(first, without), 3_000);
+        assert_eq!(found.violation().map(|violation| violation.invariant), Some("I1"), "{name}");
+    }
+}
+
 /// A rule left out is found by dice alone, and the recorded actions end the same way when they
 /// are replayed and when they are shortened.
 #[test]
