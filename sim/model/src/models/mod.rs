@@ -3,6 +3,7 @@
 pub mod lease;
 pub mod drift;
 pub mod renewals;
+pub mod deposed;
 pub mod split_brain;
 pub mod reconfiguration;
 pub mod append_retry;
@@ -54,16 +55,17 @@ pub struct Named {
     pub space: fn(Size, Rules) -> Space,
 }
 
-/// Every model.
+/// Every model, those with few states first.
 pub const ALL: &[Named] = &[
-    lease::MODEL,
-    drift::MODEL,
-    renewals::MODEL,
-    split_brain::MODEL,
-    reconfiguration::MODEL,
     append_retry::MODEL,
     learner::MODEL,
+    reconfiguration::MODEL,
     garbage::MODEL,
+    split_brain::MODEL,
+    drift::MODEL,
+    deposed::MODEL,
+    lease::MODEL,
+    renewals::MODEL,
 ];
 
 /// Durations of one to three ticks where time matters, hours for what is not to run out. A tick

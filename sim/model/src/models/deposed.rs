@@ -1,0 +1,35 @@
+//! A leader that stood still while another was made (I1, I2): it goes on as it did, its round of
+//! confirmation began while it led, and the primary, which hears nobody else, has asked it again
+//! since. Its successor is about to make another primary.
+
+use super::{Named, Negative, Size, TIMED, begin};
+use crate::bounds::Bounds;
+use crate::space::Space;
+use leasehold_proto::Rules;
+
+/// This model. The old leader and the primary are one side of a partition.
+pub const MODEL: Named = Named {
+    name: "deposed",
+    about: "I1 I2",
+    negatives: &[Negative::small("confirm_leadership", "I1", "renewed_unconfirmed")],
+    space,
+};
+
+fn bounds(size: Size) -> Bounds {
+    let ticks = match size {
+        Size::Smallest | Size::Small => 1,
+        Size::Medium => 2,
+        Size::Large => 3,
+    };
+    let (prompt_disks, prompt_log, no_repair) = (true, true, true);
+    let bounds = Bounds { ticks: Some(ticks), version_max: 2, ..Bounds::default() };
+    Bounds { prompt_disks, prompt_log, no_repair, ..bounds }
+}
+
+fn space(size: Size, rules: Rules) -> Space {
+    let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED}");
+    let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m2\n\
+                hold io m1 ConfirmLeadership\nrun 1s\npause m1\nlead m2\nhold n2->m1\nrun 2s\nresume m1\n\
+                cut n1 m1\ncut n1 n2\n";
+    begin(&cluster, rules, rest, &[], bounds(size))
+}
