@@ -31,7 +31,7 @@ pub enum Layer {
     Walk,
     /// World by exhaustion, the small models.
     Model,
-    /// The store's crash tests.
+    /// The store's tests of crashes and of damage.
     Crash,
     /// The full stack under simulation.
     Sim,

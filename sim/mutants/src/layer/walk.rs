@@ -1,19 +1,31 @@
 //! Random walks through World.
 
-use super::{Bench, Layer, Verdict, is_violation, listen, named};
+use super::{Bench, Layer, Outcome, Verdict, is_violation, listen, named};
 use crate::child::{End, Said};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Walks until something is violated.
+/// Walks until something is violated: with every fault that there is, then about leases.
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
+    let mut tried = 0;
+    for family in [&[][..], &["--estranged"]] {
+        let verdict = one(bench, family)?;
+        tried += verdict.tried;
+        if verdict.outcome != Outcome::Survived {
+            return Ok(Verdict { tried, ..verdict });
+        }
+    }
+    Ok(Verdict::survived(tried))
+}
+
+fn one(bench: &Bench<'_>, family: &[&str]) -> Result<Verdict> {
     let effort = bench.effort;
     let (first, walks) = (effort.first_seed, effort.walks);
     let mut command = Command::new(Layer::Walk.program(bench, "walk"));
     command.args(["--seed", &first.to_string(), "--seeds", &walks.to_string()]);
-    command.arg("--out").arg(bench.target.join("walks"));
+    command.args(family).arg("--out").arg(bench.target.join("walks"));
     let (end, verdict) = listen(bench, &mut command, String::new(), |said| match said {
-        Said::Out(line) => violated(line, first),
+        Said::Out(line) => violated(line, first, family),
         Said::Err(_) => None,
     })?;
     match (verdict, end) {
@@ -25,13 +37,14 @@ pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
 }
 
 /// `seed 12: I3 no divergence ...`
-fn violated(line: &str, first: u64) -> Option<Verdict> {
+fn violated(line: &str, first: u64, family: &[&str]) -> Option<Verdict> {
     let (seed, what) = line.strip_prefix("seed ")?.split_once(": ")?;
     if !is_violation(what) {
         return None;
     }
     let seed: u64 = seed.parse().ok()?;
-    Some(Verdict::killed(named(what), format!("seed {seed}: {what}"), seed - first + 1))
+    let run = [&["seed", &seed.to_string()], family].concat().join(" ");
+    Some(Verdict::killed(named(what), format!("{run}: {what}"), seed - first + 1))
 }
 
 #[cfg(test)]
@@ -40,9 +53,11 @@ mod tests {
 
     #[test]
     fn a_violation_is_read_with_its_seed() {
-        let verdict = violated("seed 12: I3 no divergence: bytes are gone", 10).unwrap();
+        let line = "seed 12: I3 no divergence: bytes are gone";
+        let verdict = violated(line, 10, &["--estranged"]).unwrap();
         assert_eq!((verdict.by.as_str(), verdict.tried), ("I3", 3));
-        assert_eq!(violated("12 walks, 4 steps, 0 violations", 10), None);
-        assert_eq!(violated("seed 10: 3 chunkservers, 2 clients", 10), None);
+        assert_eq!(verdict.says, "seed 12 --estranged: I3 no divergence: bytes are gone");
+        assert_eq!(violated("12 walks, 4 steps, 0 violations", 10, &[]), None);
+        assert_eq!(violated("seed 10: 3 chunkservers, 2 clients", 10, &[]), None);
     }
 }
