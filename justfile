@@ -89,6 +89,10 @@ kill9 *ARGS:
     @cargo build --release -q -p leasehold-cli
     @benches/kill9.sh "$@"
 
+# Put 2 GiB and make 1,000 files a second on three masters, while leaders are killed and stopped.
+leaders *ARGS:
+    @cargo run --release -q -p leasehold-bench -- leaders "$@"
+
 # Measure the two candidates for CRC-32C.
 bench-crc:
     @cargo bench -q -p leasehold-wire --bench crc

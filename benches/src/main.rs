@@ -8,6 +8,7 @@
 
 mod compare;
 mod ground;
+mod leaders;
 mod metadata;
 mod policy;
 mod process;
@@ -36,6 +37,8 @@ enum Command {
     Compare(compare::Options),
     /// Creates and stats a second against one master
     Metadata(metadata::Options),
+    /// A large put and a thousand creates a second while leaders are killed and stopped
+    Leaders(leaders::Options),
     /// Memory per file and chunk, and the time to start, of a master with a large namespace
     Scale(scale::Options),
     /// Writes a large namespace (started by `scale`)
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => compare::run(&arguments.compare),
         Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::Leaders(options)) => leaders::run(&options),
         Some(Command::Metadata(options)) => metadata::run(&options),
         Some(Command::MetadataLoad(options)) => metadata::client(&options),
         Some(Command::Scale(options)) => scale::run(&options),

@@ -103,9 +103,14 @@ impl Process {
         Ok((elapsed, Usage { user_s, system_s, peak_rss_bytes }))
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(pid_of(self.child.id()), signal)?)
+    }
+
     /// Asks it to stop and waits, for 10 s at the most.
     pub fn stop(&mut self) -> Result<()> {
-        kill_process(pid_of(self.child.id()), Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let asked = Instant::now();
         while self.child.try_wait()?.is_none() {
             if asked.elapsed() > Duration::from_secs(10) {
@@ -116,9 +121,11 @@ impl Process {
         Ok(())
     }
 
-    /// True if it has ended by itself.
-    pub fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+    /// True if it has ended by itself. It is not reaped: `finish` may still ask what it used.
+    pub fn has_ended(&self) -> Result<bool> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let ended = waitid(WaitId::Pid(pid_of(self.child.id())), look).context("waitid")?;
+        Ok(ended.is_some())
     }
 }
 

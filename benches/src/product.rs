@@ -54,11 +54,11 @@ impl Product {
         Ok(())
     }
 
-    fn wait_until_heard(&mut self, chunkservers: usize) -> Result<()> {
+    fn wait_until_heard(&self, chunkservers: usize) -> Result<()> {
         let asked = Instant::now();
         let wanted = format!("\"servers_alive\": {chunkservers}");
         while asked.elapsed() < Duration::from_secs(120) {
-            for server in &mut self.servers {
+            for server in &self.servers {
                 ensure!(!server.has_ended()?, "{} ended at its start", server.name);
             }
             let output = self.command("status").args(["--json", "--timeout", "2s"]).output()?;
@@ -157,6 +157,6 @@ impl Places {
 
 /// A loopback address that was free a moment ago; nothing else on a measuring machine should be
 /// taking ports in between.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
