@@ -94,11 +94,12 @@ A record is at most 1 MiB and at most a quarter of the file's chunk size.")]
     Mv(MvArguments),
     /// Remove files; they stay in the trash for a while
     Rm(RmArguments),
-    /// Check every chunk: its replicas, versions and checksums
+    /// Check every chunk: its replicas, versions and checksums; or a stopped master's directory
     #[command(after_help = "\
 Prints HEALTHY and exits with 0, or lists what is wrong and exits with 1.
-Example, after a server came back:
-  leasehold fsck --wait 60s")]
+Examples:
+  leasehold fsck --wait 60s                           # after a server came back
+  leasehold fsck --metadata /var/lib/leasehold/master # would a master start on this?")]
     Fsck(FsckArguments),
     /// The cluster at a glance
     Status(StatusArguments),
@@ -442,6 +443,9 @@ pub struct FsckArguments {
     /// Believe the servers' reports: read no replica
     #[arg(long)]
     pub no_read: bool,
+    /// Check a stopped master's data directory instead, without a server; nothing in it is changed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["wait", "no_read"])]
+    pub metadata: Option<PathBuf>,
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,
@@ -487,6 +491,7 @@ mod tests {
             ("ls -lh /", "ls"),
             ("mv /a /b /c", "mv"),
             ("fsck --wait 60", "fsck"),
+            ("fsck --metadata /d --json", "fsck"),
             ("constants", "constants"),
         ] {
             let words = std::iter::once("leasehold").chain(line.split(' '));
@@ -506,6 +511,7 @@ mod tests {
             "put --replicas 0 a /b",
             "put --chunk-size big a /b",
             "ls --timeout 5",
+            "fsck --metadata /d --wait 60",
             "master --listen nowhere",
         ] {
             let words = std::iter::once("leasehold").chain(line.split(' '));

@@ -13,6 +13,8 @@ pub mod replicated;
 #[cfg(not(madsim))]
 pub mod os_disk;
 #[cfg(not(madsim))]
+pub mod read_disk;
+#[cfg(not(madsim))]
 pub mod storage;
 #[cfg(not(madsim))]
 pub mod transport;
@@ -23,6 +25,8 @@ mod running;
 pub mod master;
 #[cfg(not(madsim))]
 pub mod chunkserver;
+#[cfg(not(madsim))]
+pub mod offline;
 
 #[cfg(not(madsim))]
 pub use running::{Running, ServeError};

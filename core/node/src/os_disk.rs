@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Holds the directory for one process; never listed.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// A data directory, locked for this process for as long as the value lives.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub enum DataDirError {
 /// An open file with its name, for messages.
 #[derive(Debug)]
 pub struct OsFile {
-    file: File,
-    name: String,
+    pub(crate) file: File,
+    pub(crate) name: String,
 }
 
 impl OsDisk {
@@ -102,7 +102,7 @@ fn make_durably(path: &Path) -> io::Result<()> {
     }
 }
 
-fn holder_of(lock: &mut File) -> String {
+pub(crate) fn holder_of(lock: &mut File) -> String {
     let mut text = String::new();
     match lock.take(32).read_to_string(&mut text) {
         Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
@@ -115,7 +115,7 @@ fn write_holder(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-fn disk_error(name: &str, error: &io::Error) -> DiskError {
+pub(crate) fn disk_error(name: &str, error: &io::Error) -> DiskError {
     let name = name.to_owned();
     match error.kind() {
         io::ErrorKind::NotFound => DiskError::NotFound { name },
@@ -125,8 +125,33 @@ fn disk_error(name: &str, error: &io::Error) -> DiskError {
     }
 }
 
-fn named<T>(name: &str, result: io::Result<T>) -> Result<T, DiskError> {
+pub(crate) fn named<T>(name: &str, result: io::Result<T>) -> Result<T, DiskError> {
     result.map_err(|error| disk_error(name, &error))
+}
+
+pub(crate) fn read_at(file: &OsFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match file.file.read_at(&mut buf[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(disk_error(&file.name, &error)),
+        }
+    }
+    Ok(filled)
+}
+
+pub(crate) fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> {
+    let mut names = Vec::new();
+    for entry in named(folder, fs::read_dir(root.join(folder)))? {
+        let name = named(folder, entry)?.file_name();
+        // What is not UTF-8 was not made here, and nobody can ask for it by name.
+        names.extend(name.into_string().ok());
+    }
+    names.retain(|name| !(folder.is_empty() && name == LOCK));
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl Disk for OsDisk {
@@ -140,16 +165,7 @@ impl Disk for OsDisk {
     }
 
     fn read_at(&self, file: &OsFile, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        let mut filled = 0;
-        while filled < buf.len() {
-            match file.file.read_at(&mut buf[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(disk_error(&file.name, &error)),
-            }
-        }
-        Ok(filled)
+        read_at(file, offset, buf)
     }
 
     fn write_at(&self, file: &OsFile, offset: u64, data: &[u8]) -> Result<(), DiskError> {
@@ -195,15 +211,7 @@ impl Disk for OsDisk {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
-        let mut names = Vec::new();
-        for entry in named(folder, fs::read_dir(self.path(folder)))? {
-            let name = named(folder, entry)?.file_name();
-            // What is not UTF-8 was not made here, and nobody can ask for it by name.
-            names.extend(name.into_string().ok());
-        }
-        names.retain(|name| !(folder.is_empty() && name == LOCK));
-        names.sort_unstable();
-        Ok(names)
+        list(&self.root, folder)
     }
 
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {

@@ -60,6 +60,8 @@ impl GenerationHeader {
 pub(crate) struct Record<'a> {
     /// Counted over all generations, without a gap.
     pub lsn: u64,
+    /// Where it stands.
+    pub at: u64,
     /// The encoded change.
     pub body: &'a [u8],
     /// Bulk bytes beside it.
@@ -105,6 +107,17 @@ fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a record is far below 4 GiB: mutations are at most 16 MiB")
 }
 
+/// What one generation holds.
+#[derive(Debug)]
+pub(crate) struct Scanned<'a> {
+    /// Its good records, up to the first bad one.
+    pub records: Vec<Record<'a>>,
+    /// Where they end.
+    pub end: u64,
+    /// Why the generation is refused: they end before what was durable.
+    pub refused: Option<StoreError>,
+}
+
 /// The records of one generation, and where they end.
 ///
 /// `end` is where the next generation says that this one ends; without it, this is the newest,
@@ -114,7 +127,7 @@ pub(crate) fn scan<'a>(
     bytes: &'a [u8],
     header: &GenerationHeader,
     end: Option<u64>,
-) -> Result<(Vec<Record<'a>>, u64), StoreError> {
+) -> Scanned<'a> {
     let mut records = Vec::new();
     let mut at = FIRST_RECORD as usize;
     let mut lsn = header.first_lsn;
@@ -123,12 +136,22 @@ pub(crate) fn scan<'a>(
         records.push(record);
         (at, lsn) = (next, lsn + 1);
     }
-    match end {
-        Some(end) if end == at as u64 => {}
-        Some(_) => return Err(StoreError::corrupt(name, at as u64, "record checksum")),
-        None => refuse_if_durable(name, bytes, at, header.generation)?,
-    }
-    Ok((records, at as u64))
+    let refused = match end {
+        Some(end) if end == at as u64 => None,
+        Some(_) => Some(StoreError::corrupt(name, at as u64, "record checksum")),
+        None => refuse_if_durable(name, bytes, at, header.generation).err(),
+    };
+    Scanned { records, end: at as u64, refused }
+}
+
+/// True if a record was begun where the good ones end, and is not whole: what a crash in the middle
+/// of a write leaves. A write of which no sector arrived leaves nothing to see.
+pub(crate) fn is_torn(bytes: &[u8], end: u64, generation: u64) -> bool {
+    let end = end as usize;
+    let begun = bytes
+        .get(end..end + RECORD_HEADER_BYTES)
+        .is_some_and(|header| u32_at(header, 0) == RECORD_MAGIC && u64_at(header, 8) == generation);
+    begun || headers_from(bytes, end, generation).next().is_some()
 }
 
 fn record_at(bytes: &[u8], at: usize, generation: u64, lsn: u64) -> Option<(Record<'_>, usize)> {
@@ -144,7 +167,7 @@ fn record_at(bytes: &[u8], at: usize, generation: u64, lsn: u64) -> Option<(Reco
         return None;
     }
     let (body, payload) = content.split_at(body);
-    let record = Record { lsn, body, payload };
+    let record = Record { lsn, at: at as u64, body, payload };
     Some((record, at + record_bytes(body.len(), payload.len())))
 }
 
@@ -156,6 +179,11 @@ fn valid_header(bytes: &[u8], at: usize, generation: u64) -> Option<&[u8]> {
     valid.then_some(header)
 }
 
+/// Every record header of this generation from here on, wherever it stands.
+fn headers_from(bytes: &[u8], at: usize, generation: u64) -> impl Iterator<Item = &[u8]> {
+    (at..bytes.len()).step_by(ALIGNMENT).filter_map(move |at| valid_header(bytes, at, generation))
+}
+
 /// The record at `at` is bad. It is the tail unless a later one knew it to be durable. Framing is
 /// lost, so every place where a record could stand is looked at.
 fn refuse_if_durable(
@@ -164,9 +192,8 @@ fn refuse_if_durable(
     at: usize,
     generation: u64,
 ) -> Result<(), StoreError> {
-    let later = (at..bytes.len()).step_by(ALIGNMENT);
-    let known = later.filter_map(|at| valid_header(bytes, at, generation));
-    if known.map(|header| u64_at(header, 24)).any(|durable| durable > at as u64) {
+    let mut known = headers_from(bytes, at, generation).map(|header| u64_at(header, 24));
+    if known.any(|durable| durable > at as u64) {
         let why = "a bad record below what was durable: corruption, not a torn tail";
         return Err(StoreError::corrupt(name, at as u64, why));
     }

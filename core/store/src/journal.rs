@@ -57,10 +57,9 @@ impl<D: Disk> Journal<D> {
     pub fn open(disk: &D, shape: Shape, reader: &mut impl Replay) -> Result<Self, StoreError> {
         disk.create_dir(shape.folder)?;
         disk.sync_dir("")?;
-        let found = read_headers(disk, &shape)?;
-        read_records(disk, shape.folder, &found, |record| reader.survey(record))?;
-        let (next_lsn, end) =
-            read_records(disk, shape.folder, &found, |record| reader.replay(record))?;
+        // A process that was killed leaves records that no sync has covered.
+        let settle = |file: &D::File| disk.sync_data(file);
+        let Found { headers: found, next_lsn, end } = replay(disk, &shape, reader, settle)?;
         let generation = found.last().map_or(1, |last| last.generation + 1);
         let header = shape.header(generation, next_lsn, end);
         let (file, capacity) = match begin(disk, shape.folder, &header, shape.bytes) {
@@ -210,30 +209,88 @@ pub(crate) fn refuse_beside<D: Disk>(
     folder: &str,
     why: &'static str,
 ) -> Result<(), StoreError> {
-    match disk.list(other) {
-        Ok(names) if names.iter().any(|name| name.ends_with(".log")) => {
-            Err(StoreError::Missing { name: folder.to_owned(), why })
-        }
-        Ok(_) | Err(DiskError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+    match sealed::listed(disk, other)?.iter().any(|name| name.ends_with(".log")) {
+        true => Err(StoreError::Missing { name: folder.to_owned(), why }),
+        false => Ok(()),
     }
+}
+
+/// A log that was read.
+struct Found {
+    /// Of its generations, oldest first.
+    headers: Vec<GenerationHeader>,
+    next_lsn: u64,
+    /// Where the newest generation ends.
+    end: u64,
+}
+
+/// Shows a log's records to the reader, as [`Journal::open`] does, and changes nothing on the disk.
+/// Gives the number of the next record.
+pub(crate) fn read<D: Disk>(
+    disk: &D,
+    shape: &Shape,
+    reader: &mut impl Replay,
+) -> Result<u64, StoreError> {
+    replay(disk, shape, reader, |_| Ok(())).map(|found| found.next_lsn)
+}
+
+fn replay<D: Disk>(
+    disk: &D,
+    shape: &Shape,
+    reader: &mut impl Replay,
+    settle: impl Fn(&D::File) -> Result<(), DiskError>,
+) -> Result<Found, StoreError> {
+    let headers = read_headers(disk, shape)?;
+    let folder = shape.folder;
+    read_records(disk, folder, &headers, &settle, |record| reader.survey(record))?;
+    let (next_lsn, end) =
+        read_records(disk, folder, &headers, &settle, |record| reader.replay(record))?;
+    Ok(Found { headers, next_lsn, end })
+}
+
+/// The files of a log's generations by number, oldest first; none in a folder that is not there.
+fn names<D: Disk>(disk: &D, folder: &str) -> Result<Vec<(u64, String)>, StoreError> {
+    let mut found = Vec::new();
+    for file_name in sealed::listed(disk, folder)? {
+        let name = sealed::join(folder, &file_name);
+        let Some(number) = number_of(&name, &file_name) else { continue };
+        found.push((number?, name));
+    }
+    Ok(found)
+}
+
+/// The number of the generation in a file; none if it is not named as one.
+pub(crate) fn number_of(name: &str, file_name: &str) -> Option<Result<u64, StoreError>> {
+    let number = u64::from_str_radix(file_name.strip_suffix(".log")?, 16);
+    Some(number.map_err(|_| StoreError::corrupt(name, 0, "not the name of a generation")))
+}
+
+/// Whether a file of this name is room for a next generation.
+pub(crate) fn is_room(file_name: &str) -> bool {
+    file_name == SPARE || file_name == RESERVE
+}
+
+/// What stands at the start of a generation's file.
+pub(crate) fn read_header<D: Disk>(
+    disk: &D,
+    name: &str,
+    number: u64,
+) -> Result<GenerationHeader, StoreError> {
+    let file = disk.open(name, Open::Existing)?;
+    let mut bytes = vec![0; FIRST_RECORD as usize];
+    let read = disk.read_at(&file, 0, &mut bytes)?;
+    let header = GenerationHeader::parse(name, &bytes[..read])?;
+    if header.generation != number {
+        return Err(StoreError::corrupt(name, 16, "another generation than its name says"));
+    }
+    Ok(header)
 }
 
 fn read_headers<D: Disk>(disk: &D, shape: &Shape) -> Result<Vec<GenerationHeader>, StoreError> {
     let folder = shape.folder;
     let mut found: Vec<GenerationHeader> = Vec::new();
-    for file_name in disk.list(folder)? {
-        let Some(number) = file_name.strip_suffix(".log") else { continue };
-        let name = sealed::join(folder, &file_name);
-        let number = u64::from_str_radix(number, 16)
-            .map_err(|_| StoreError::corrupt(&name, 0, "not the name of a generation"))?;
-        let file = disk.open(&name, Open::Existing)?;
-        let mut bytes = vec![0; FIRST_RECORD as usize];
-        let read = disk.read_at(&file, 0, &mut bytes)?;
-        let header = GenerationHeader::parse(&name, &bytes[..read])?;
-        if header.generation != number {
-            return Err(StoreError::corrupt(&name, 16, "another generation than its name says"));
-        }
+    for (number, name) in names(disk, folder)? {
+        let header = read_header(disk, &name, number)?;
         if header.block_bytes != shape.block_bytes {
             let (found, expected) = (header.block_bytes, shape.block_bytes);
             return Err(StoreError::BlockBytes { name, found, expected });
@@ -247,11 +304,13 @@ fn read_headers<D: Disk>(disk: &D, shape: &Shape) -> Result<Vec<GenerationHeader
     Ok(found)
 }
 
-/// Hands out every record; gives the number of the next one, and where the newest generation ends.
+/// Hands out every record, those of the newest generation once its file is settled; gives the
+/// number of the next one, and where the newest generation ends.
 fn read_records<D: Disk>(
     disk: &D,
     folder: &str,
     found: &[GenerationHeader],
+    settle: impl Fn(&D::File) -> Result<(), DiskError>,
     mut each: impl FnMut(&Record<'_>) -> Result<(), StoreError>,
 ) -> Result<(u64, u64), StoreError> {
     let (mut next_lsn, mut end) = (1, 0);
@@ -260,15 +319,17 @@ fn read_records<D: Disk>(
         let next = found.get(at + 1);
         let file = disk.open(&name, Open::Existing)?;
         let bytes = sealed::read_whole(disk, &file)?;
-        let (records, ended) =
-            frame::scan(&name, &bytes, header, next.map(|next| next.previous_end))?;
+        let scanned = frame::scan(&name, &bytes, header, next.map(|next| next.previous_end));
+        if let Some(refused) = scanned.refused {
+            return Err(refused);
+        }
+        let (records, ended) = (scanned.records, scanned.end);
         next_lsn = header.first_lsn + records.len() as u64;
         if next.is_some_and(|next| next.first_lsn != next_lsn) {
             return Err(StoreError::corrupt(&name, ended, "records are missing at the end"));
         }
-        // A process that was killed leaves records that no sync has covered.
         if next.is_none() {
-            disk.sync_data(&file)?;
+            settle(&file)?;
         }
         end = ended;
         records.iter().try_for_each(&mut each)?;

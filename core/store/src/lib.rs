@@ -5,8 +5,8 @@
 //! every byte of every file.
 //!
 //! Suggested reading order is the order of the modules: the disk and its faults, files written
-//! whole, files appended to, what one chunk is, what a change of it does, the chunk store, and the
-//! master's log.
+//! whole, files appended to, what one chunk is, what a change of it does, the chunk store, the
+//! master's log, and a look at its files from outside.
 
 pub mod buffers;
 pub mod disk;
@@ -41,12 +41,14 @@ mod recover;
 pub mod master_log;
 pub mod raft_log;
 
+pub mod inspect;
+
 pub use buffers::Buffers;
 pub use chunk_store::ChunkStore;
 pub use disk::{Disk, DiskError, Open};
 pub use error::StoreError;
 pub use identity::Identity;
-pub use master_log::MasterLog;
+pub use master_log::{MasterLog, Written};
 pub use mem::MemDisk;
 pub use options::{MasterLogOptions, RaftLogOptions, StoreOptions};
 pub use raft_log::RaftLog;

@@ -11,42 +11,63 @@ use crate::options::MasterLogOptions;
 use crate::sealed;
 use crate::series::{self, Covers, Found, Series};
 use leasehold_proto::{IoFault, LogEntry, LogIndex, MasterState};
+use serde::{Deserialize, Serialize};
 
 pub(crate) const LOG_FOLDER: &str = "log";
-const CHECKPOINTS: series::Shape =
+pub(crate) const CHECKPOINTS: series::Shape =
     series::Shape { folder: "checkpoint", suffix: ".ckpt", kind: sealed::CHECKPOINT };
+
+/// The newest valid checkpoint's state, and the entries after it.
+pub type Replayed = (MasterState, Vec<(LogIndex, LogEntry)>);
 
 /// What an opened log gives: itself, the newest valid checkpoint's state, the entries after it.
 pub type Opened<D> = (MasterLog<D>, MasterState, Vec<(LogIndex, LogEntry)>);
+
+/// How much was written since a log was opened: what a group commit saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Entries appended.
+    pub entries: u64,
+    /// Syncs that made them, and all else, durable.
+    pub syncs: u64,
+}
 
 /// A master's operation log with its checkpoints. An entry's index is its record's number.
 pub struct MasterLog<D: Disk> {
     disk: D,
     journal: Journal<D>,
     checkpoints: Series,
+    written: Written,
     service: Service,
 }
 
 impl<D: Disk> MasterLog<D> {
     /// Opens the log. Every entry that it gives is durable.
     pub fn open(disk: D, options: MasterLogOptions) -> Result<Opened<D>, StoreError> {
-        let replicated = "the disk holds the log of a master with peers";
-        journal::refuse_beside(&disk, crate::raft_log::LOG_FOLDER, LOG_FOLDER, replicated)?;
+        refuse_replicated(&disk)?;
         let checkpoints = Series::open(&disk, &CHECKPOINTS)?;
-        let state = newest_valid(&disk, &checkpoints)?;
-        let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
-        let mut after = After { base, first: None, entries: Vec::new() };
-        let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
-        let journal = Journal::open(&disk, shape, &mut after)?;
-        let After { first, entries, .. } = after;
-        let first = first.unwrap_or(journal.next_lsn());
-        if first > base.0 + 1 || journal.next_lsn() <= base.0 {
-            let why = "the entries between the checkpoint and the log are not there";
-            return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
-        }
-        let mut state = state.unwrap_or_else(|| MasterState::new(options.sessions_max));
-        state.change_table = options.change_table;
-        Ok((MasterLog { disk, journal, checkpoints, service: Service::default() }, state, entries))
+        let mut after = After::begin(&disk, &checkpoints)?;
+        let journal = Journal::open(&disk, shape(&options), &mut after)?;
+        let (state, entries) = after.end(journal.next_lsn(), &options)?;
+        let (written, service) = (Written::default(), Service::default());
+        Ok((MasterLog { disk, journal, checkpoints, written, service }, state, entries))
+    }
+
+    /// What [`MasterLog::open`] would give, or why it would refuse; the disk stays as it is.
+    ///
+    /// # Errors
+    /// As those of `open`.
+    pub fn read(disk: &D, options: &MasterLogOptions) -> Result<Replayed, StoreError> {
+        refuse_replicated(disk)?;
+        let mut after = After::begin(disk, &Series::find(disk, &CHECKPOINTS)?)?;
+        let next_lsn = journal::read(disk, &shape(options), &mut after)?;
+        after.end(next_lsn, options)
+    }
+
+    /// How much was written so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.written
     }
 
     /// Appends entries, durable together when this returns; gives the index of the first.
@@ -92,6 +113,8 @@ impl<D: Disk> MasterLog<D> {
         }
         self.journal.write(&self.disk)?;
         self.journal.sync(&self.disk)?;
+        self.written.entries += entries.len() as u64;
+        self.written.syncs += 1;
         Ok(first)
     }
 
@@ -124,12 +147,41 @@ impl Covers for MasterState {
     }
 }
 
-/// The entries after a checkpoint.
+/// A checkpoint, and the entries after it.
 struct After {
+    state: Option<MasterState>,
     base: LogIndex,
     /// The first entry that the log still holds.
     first: Option<u64>,
     entries: Vec<(LogIndex, LogEntry)>,
+}
+
+impl After {
+    fn begin<D: Disk>(disk: &D, checkpoints: &Series) -> Result<Self, StoreError> {
+        let state = newest_valid(disk, checkpoints)?;
+        let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
+        Ok(After { state, base, first: None, entries: Vec::new() })
+    }
+
+    fn end(self, next_lsn: u64, options: &MasterLogOptions) -> Result<Replayed, StoreError> {
+        let first = self.first.unwrap_or(next_lsn);
+        if first > self.base.0 + 1 || next_lsn <= self.base.0 {
+            let why = "the entries between the checkpoint and the log are not there";
+            return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
+        }
+        let mut state = self.state.unwrap_or_else(|| MasterState::new(options.sessions_max));
+        state.change_table = options.change_table;
+        Ok((state, self.entries))
+    }
+}
+
+fn shape(options: &MasterLogOptions) -> Shape {
+    Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 }
+}
+
+fn refuse_replicated<D: Disk>(disk: &D) -> Result<(), StoreError> {
+    let replicated = "the disk holds the log of a master with peers";
+    journal::refuse_beside(disk, crate::raft_log::LOG_FOLDER, LOG_FOLDER, replicated)
 }
 
 impl Replay for After {
@@ -150,7 +202,7 @@ pub(crate) fn encode(entry: &LogEntry) -> Vec<u8> {
     postcard::to_allocvec(entry).expect("plain data encodes")
 }
 
-fn decode(record: &Record<'_>) -> Result<LogEntry, StoreError> {
+pub(crate) fn decode(record: &Record<'_>) -> Result<LogEntry, StoreError> {
     postcard::from_bytes(record.body)
         .map_err(|_| StoreError::corrupt(LOG_FOLDER, 0, "an entry that does not decode"))
 }

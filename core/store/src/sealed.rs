@@ -11,7 +11,7 @@ pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Magic, kind, version: what every file begins with, whatever its version.
 pub(crate) const PREAMBLE_BYTES: usize = 16;
 const HEADER_BYTES: usize = 32;
-const TEMPORARY: &str = ".tmp";
+pub(crate) const TEMPORARY: &str = ".tmp";
 
 /// What a file is, as four letters in its preamble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,14 @@ pub(crate) fn clean_folder<D: Disk>(disk: &D, folder: &str) -> Result<Vec<String
         }
     }
     Ok(kept)
+}
+
+/// The names in a folder, sorted; none if there is no such folder.
+pub(crate) fn listed<D: Disk>(disk: &D, folder: &str) -> Result<Vec<String>, DiskError> {
+    match disk.list(folder) {
+        Err(DiskError::NotFound { .. }) => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 /// `folder/file`, or the file alone at the top.

@@ -43,7 +43,18 @@ impl Series {
     pub fn open<D: Disk>(disk: &D, shape: &'static Shape) -> Result<Self, StoreError> {
         disk.create_dir(shape.folder)?;
         disk.sync_dir("")?;
-        let names = sealed::clean_folder(disk, shape.folder)?;
+        Series::of(&sealed::clean_folder(disk, shape.folder)?, shape)
+    }
+
+    /// The same without a change of the disk: unfinished files stay, and are passed over.
+    pub fn find<D: Disk>(disk: &D, shape: &'static Shape) -> Result<Self, StoreError> {
+        let mut names = sealed::listed(disk, shape.folder)?;
+        names.retain(|name| !name.ends_with(sealed::TEMPORARY));
+        Series::of(&names, shape)
+    }
+
+    /// The states of these names.
+    pub fn of(names: &[String], shape: &'static Shape) -> Result<Self, StoreError> {
         let index = |name: &String| {
             let number = name.strip_suffix(shape.suffix);
             let index = number.and_then(|number| u64::from_str_radix(number, 16).ok());
@@ -118,7 +129,8 @@ impl Series {
         join(self.shape.folder, &format!("{index:016x}{}", self.shape.suffix))
     }
 
-    fn load<D: Disk, T: Covers>(&self, disk: &D, index: u64) -> Result<T, StoreError> {
+    /// One state.
+    pub fn load<D: Disk, T: Covers>(&self, disk: &D, index: u64) -> Result<T, StoreError> {
         let name = self.name_of(index);
         let body = sealed::load(disk, &name, self.shape.kind)?
             .ok_or_else(|| StoreError::corrupt(&name, 0, "listed but not there"))?;

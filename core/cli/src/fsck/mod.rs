@@ -1,5 +1,6 @@
-//! `fsck`: every chunk's replicas, versions and checksums.
+//! `fsck`: every chunk's replicas, versions and checksums; or a master's directory, offline.
 
+mod metadata;
 mod problem;
 mod report;
 mod verify;
@@ -23,6 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// `leasehold fsck`.
 pub async fn fsck(arguments: &FsckArguments) -> Outcome {
+    if let Some(dir) = &arguments.metadata {
+        return metadata::check(dir, arguments);
+    }
     let client = connect(&arguments.client).await?;
     let deadline = Instant::now() + arguments.wait.unwrap_or_default();
     let mut report = loop {

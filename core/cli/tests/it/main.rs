@@ -15,4 +15,5 @@ mod full_disk;
 mod hostile;
 mod rot;
 mod masters;
+mod offline;
 mod servers;

@@ -12,15 +12,15 @@ use tempfile::TempDir;
 
 const MIB: usize = 1 << 20;
 
-struct Masters {
+pub struct Masters {
     dir: TempDir,
     addresses: Vec<String>,
-    masters: Vec<Server>,
+    pub masters: Vec<Server>,
     _chunkservers: Vec<Server>,
 }
 
 impl Masters {
-    fn start() -> Masters {
+    pub fn start() -> Masters {
         let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::write(dir.path().join("leasehold.toml"), CONFIG).unwrap();
         let addresses: Vec<String> = (0..3).map(|_| format!("127.0.0.1:{}", free_port())).collect();
@@ -57,18 +57,18 @@ impl Masters {
         Server::new(self.dir.path(), &name, self.dir.path().join(&name), &more)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = leasehold();
         command.args(words).args(["--master", &self.addresses.join(","), "--config"]);
         command.arg(self.dir.path().join("leasehold.toml"));
         command
     }
 
-    fn run(&self, words: &[&str]) -> Ended {
+    pub fn run(&self, words: &[&str]) -> Ended {
         run(&mut self.command(words))
     }
 
-    fn list(&self) -> Value {
+    pub fn list(&self) -> Value {
         let ended = self.run(&["master", "list", "--json"]).well();
         serde_json::from_str(ended.text()).unwrap()
     }

@@ -8,12 +8,14 @@
 //! Two snapshots are kept, and the log reaches back to the older one, so that a newest snapshot
 //! that rotted costs time at the next start and nothing else.
 
-mod record;
+pub(crate) mod record;
 mod replay;
-mod snapshots;
+pub(crate) mod snapshots;
 
 pub use record::{Mark, RaftChange};
 pub use snapshots::Snapshot;
+
+pub use crate::master_log::Written;
 
 use crate::disk::Disk;
 use crate::error::{Service, StoreError, Trouble};
@@ -24,7 +26,7 @@ use crate::series::Series;
 use leasehold_proto::IoFault;
 use record::Record;
 use replay::Replayed;
-use snapshots::{SNAPSHOTS, choose, newest};
+use snapshots::{SNAPSHOTS, newest};
 use std::collections::BTreeMap;
 
 pub(crate) const LOG_FOLDER: &str = "raft";
@@ -43,15 +45,6 @@ pub struct Recovered {
     pub entries: BTreeMap<u64, Vec<u8>>,
     /// The newest snapshot that reads well; the entries go on from it.
     pub snapshot: Option<Snapshot>,
-}
-
-/// How much was written since the log was opened: what a group commit saves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Entries appended.
-    pub entries: u64,
-    /// Syncs that made them, and all else, durable.
-    pub syncs: u64,
 }
 
 /// A replicated master's log on its disk.
@@ -78,31 +71,18 @@ impl<D: Disk> RaftLog<D> {
     /// cut off only if it is provably the torn tail of the last write. `Missing` if the entries
     /// after the snapshot are not there, or if the disk holds a lone master's log.
     pub fn open(disk: D, options: &RaftLogOptions) -> Result<(Self, Recovered), StoreError> {
-        let lone = "the disk holds the log of a master without peers";
-        journal::refuse_beside(&disk, crate::master_log::LOG_FOLDER, LOG_FOLDER, lone)?;
+        refuse_lone(&disk)?;
         let snapshots = Series::open(&disk, &SNAPSHOTS)?;
-        let shape = Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 };
         let mut replayed = Replayed::default();
-        let journal = Journal::open(&disk, shape, &mut replayed)?;
-        let Replayed { birth, vote, purged, entries, places, .. } = replayed;
-        let snapshot = choose(&disk, &snapshots, purged.as_ref(), &entries)?;
-        let birth = match birth {
-            Some(birth) => birth,
-            None if snapshot.is_none() => options.birth,
-            None => {
-                let why = "there is a snapshot";
-                return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
-            }
-        };
-        let recovered =
-            Recovered { birth, vote: vote.clone(), purged: purged.clone(), entries, snapshot };
+        let journal = Journal::open(&disk, shape(options), &mut replayed)?;
+        let (recovered, places) = replayed.end(&disk, &snapshots, options)?;
         let mut log = RaftLog {
             disk,
             journal,
             snapshots,
-            birth,
-            vote,
-            purged,
+            birth: recovered.birth,
+            vote: recovered.vote.clone(),
+            purged: recovered.purged.clone(),
             places,
             base: 0,
             written: Written::default(),
@@ -111,6 +91,18 @@ impl<D: Disk> RaftLog<D> {
         log.begin_generation();
         log.flush().map_err(unopened)?;
         Ok((log, recovered))
+    }
+
+    /// What [`RaftLog::open`] would give, or why it would refuse; the disk stays as it is.
+    ///
+    /// # Errors
+    /// As those of `open`.
+    pub fn read(disk: &D, options: &RaftLogOptions) -> Result<Recovered, StoreError> {
+        refuse_lone(disk)?;
+        let snapshots = Series::find(disk, &SNAPSHOTS)?;
+        let mut replayed = Replayed::default();
+        journal::read(disk, &shape(options), &mut replayed)?;
+        replayed.end(disk, &snapshots, options).map(|(recovered, _)| recovered)
     }
 
     /// Carries out changes in their order, durable together when this returns.
@@ -225,6 +217,15 @@ impl<D: Disk> RaftLog<D> {
         }
         Ok(())
     }
+}
+
+fn shape(options: &RaftLogOptions) -> Shape {
+    Shape { folder: LOG_FOLDER, bytes: options.log_bytes, block_bytes: 0 }
+}
+
+fn refuse_lone<D: Disk>(disk: &D) -> Result<(), StoreError> {
+    let lone = "the disk holds the log of a master without peers";
+    journal::refuse_beside(disk, crate::master_log::LOG_FOLDER, LOG_FOLDER, lone)
 }
 
 fn unopened(trouble: Trouble) -> StoreError {

@@ -36,7 +36,7 @@ pub enum RaftChange {
 
 /// The body of a record: `FORMAT.md` names these by their variant's number.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Base { birth: u64, vote: Option<Vec<u8>>, purged: Option<Mark> },
     Append { index: u64 },
     CutFrom { index: u64 },
@@ -82,7 +82,7 @@ fn encode(body: &Body) -> Vec<u8> {
     postcard::to_allocvec(body).expect("plain data encodes")
 }
 
-pub(super) fn decode(record: &frame::Record<'_>) -> Result<Body, StoreError> {
+pub(crate) fn decode(record: &frame::Record<'_>) -> Result<Body, StoreError> {
     postcard::from_bytes(record.body)
         .map_err(|_| StoreError::corrupt(super::LOG_FOLDER, 0, "a record that does not decode"))
 }

@@ -1,10 +1,14 @@
 //! What the records of a replicated log amount to.
 
-use super::LOG_FOLDER;
 use super::record::{Body, Mark, decode};
+use super::snapshots::choose;
+use super::{LOG_FOLDER, Recovered};
+use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::frame::Record;
 use crate::journal::Replay;
+use crate::options::RaftLogOptions;
+use crate::series::Series;
 use std::collections::BTreeMap;
 
 /// Takes records in their order. Dropped generations are those whose entries were purged, so the
@@ -40,6 +44,26 @@ impl Replay for Replayed {
 }
 
 impl Replayed {
+    /// After the last record: what the log amounts to, and where its entries stand.
+    pub fn end<D: Disk>(
+        self,
+        disk: &D,
+        snapshots: &Series,
+        options: &RaftLogOptions,
+    ) -> Result<(Recovered, BTreeMap<u64, u64>), StoreError> {
+        let Replayed { birth, vote, purged, entries, places } = self;
+        let snapshot = choose(disk, snapshots, purged.as_ref(), &entries)?;
+        let birth = match birth {
+            Some(birth) => birth,
+            None if snapshot.is_none() => options.birth,
+            None => {
+                let why = "there is a snapshot";
+                return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
+            }
+        };
+        Ok((Recovered { birth, vote, purged, entries, snapshot }, places))
+    }
+
     fn base(
         &mut self,
         birth: u64,

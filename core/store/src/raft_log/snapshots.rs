@@ -8,7 +8,7 @@ use crate::series::{Covers, Found, Series, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub(super) const SNAPSHOTS: Shape =
+pub(crate) const SNAPSHOTS: Shape =
     Shape { folder: "snapshot", suffix: ".snap", kind: sealed::SNAPSHOT };
 
 /// The state after an entry, as its owner encodes it.
