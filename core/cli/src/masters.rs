@@ -1,6 +1,6 @@
 //! `master list|add|remove|snapshot`: the masters as a group.
 
-use crate::arguments::{ClientArguments, MasterCommand, StatusArguments};
+use crate::arguments::{ClientArguments, MasterCommand};
 use crate::entropy;
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use leasehold_node::replicated::admin::{Admin, AdminError};
 use leasehold_node::replicated::link::Silent;
 use leasehold_node::replicated::message::MembershipChange;
-use leasehold_node::replicated::status::Role;
+use leasehold_node::replicated::status::{Role, Written};
 use leasehold_node::replicated::{Peer, Standing};
 use leasehold_proto::NodeId;
 use serde_json::{Value, json};
@@ -25,12 +25,18 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
     match command {
         MasterCommand::List(arguments) => {
             let standings = standings(&arguments.client).await?;
-            if let [Err(Silent(node))] = standings[..] {
-                return alone(node, arguments).await;
+            if let [Err(Silent(_))] = standings[..] {
+                // Whoever asks for its service is told what is wrong with it.
+                connect(&arguments.client).await?;
             }
             if arguments.json {
                 let list = Value::Array(standings.iter().map(as_json).collect());
                 return print(serde_json::to_string_pretty(&list).expect("numbers and strings"));
+            }
+            if let [Ok(standing)] = &standings[..]
+                && standing.role == Role::Alone
+            {
+                return print(alone(standing));
             }
             print(page(&standings).join("\n"))
         }
@@ -53,14 +59,17 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
     }
 }
 
-/// A master without peers has no log to ask about; it may serve all the same.
-async fn alone(node: NodeId, arguments: &StatusArguments) -> Outcome {
-    connect(&arguments.client).await?.status().await?;
-    if arguments.json {
-        let list = json!([{ "master": node.0, "answers": true, "role": "alone" }]);
-        return print(serde_json::to_string_pretty(&list).expect("numbers and strings"));
-    }
-    print(format!("{node} serves alone: it has no peers, and its log is on its own disk only"))
+/// A master without peers.
+fn alone(standing: &Standing) -> String {
+    format!(
+        "{} serves alone: it has no peers, and its log is on its own disk only\n\
+         entry {}, newest checkpoint at {}; {} entries in {} syncs since it was started",
+        standing.node,
+        number(standing.applied),
+        number(standing.snapshot),
+        standing.written.entries,
+        standing.written.syncs,
+    )
 }
 
 async fn change(client: &ClientArguments, change: MembershipChange) -> Outcome {
@@ -88,27 +97,36 @@ pub async fn standings(client: &ClientArguments) -> Result<Vec<Result<Standing, 
 pub fn page(standings: &[Result<Standing, Silent>]) -> Vec<String> {
     let last = standings.iter().flatten().filter_map(|standing| standing.applied).max();
     let mut lines = vec![format!(
-        "{:<7}  {:<9}  {:>6}  {:>8}  {:>8}  {:>9}",
-        "master", "role", "term", "applied", "lag", "snapshot"
+        "{:<7}  {:<9}  {:>6}  {:>8}  {:>8}  {:>9}  {:>12}",
+        "master", "role", "term", "applied", "lag", "snapshot", "entries/sync"
     )];
     lines.extend(standings.iter().map(|standing| line(standing, last)));
     lines
 }
 
 fn line(standing: &Result<Standing, Silent>, last: Option<u64>) -> String {
-    let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
     match standing {
         Err(Silent(node)) => format!("{:<7}  does not answer", node.to_string()),
         Ok(standing) => format!(
-            "{:<7}  {:<9}  {:>6}  {:>8}  {:>8}  {:>9}",
+            "{:<7}  {:<9}  {:>6}  {:>8}  {:>8}  {:>9}  {:>12}",
             standing.node.to_string(),
             role(standing.role),
             standing.term,
             number(standing.applied),
             number(last.map(|last| last - standing.applied.unwrap_or(0))),
-            number(standing.snapshot)
+            number(standing.snapshot),
+            entries_per_sync(standing.written).map_or("-".to_owned(), |n| format!("{n:.1}")),
         ),
     }
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
+}
+
+/// What the group commit saves; none before the first sync.
+fn entries_per_sync(written: Written) -> Option<f64> {
+    (written.syncs > 0).then(|| written.entries as f64 / written.syncs as f64)
 }
 
 fn role(role: Role) -> &'static str {
@@ -117,6 +135,7 @@ fn role(role: Role) -> &'static str {
         Role::Candidate => "candidate",
         Role::Follower => "follower",
         Role::Learner => "learner",
+        Role::Alone => "alone",
     }
 }
 
@@ -133,6 +152,11 @@ pub fn as_json(standing: &Result<Standing, Silent>) -> Value {
             "last": standing.last,
             "applied": standing.applied,
             "snapshot": standing.snapshot,
+            "written": {
+                "entries": standing.written.entries,
+                "syncs": standing.written.syncs,
+                "entries_per_sync": entries_per_sync(standing.written),
+            },
             "members": standing.members.iter().map(|(node, member)| json!({
                 "master": node.0,
                 "address": member.peer.address,
@@ -156,6 +180,7 @@ mod tests {
             last: Some(applied),
             applied: Some(applied),
             snapshot: None,
+            written: Written { entries: 30, syncs: 20 },
             members: Default::default(),
         }
     }
@@ -168,10 +193,17 @@ mod tests {
             Err(Silent(NodeId(3))),
         ];
         let page = page(&standings);
-        assert_eq!(page[1], "n1       leader          3       120         0          -");
-        assert_eq!(page[2], "n2       follower        3       100        20          -");
+        assert_eq!(
+            page[1],
+            "n1       leader          3       120         0          -           1.5"
+        );
+        assert_eq!(
+            page[2],
+            "n2       follower        3       100        20          -           1.5"
+        );
         assert_eq!(page[3], "n3       does not answer");
         assert_eq!(as_json(&standings[0])["role"], "leader");
+        assert_eq!(as_json(&standings[0])["written"]["entries_per_sync"], 1.5);
         assert_eq!(as_json(&standings[2])["answers"], false);
     }
 }

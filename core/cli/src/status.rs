@@ -4,8 +4,7 @@ use crate::arguments::StatusArguments;
 use crate::failure::Outcome;
 use crate::masters;
 use crate::output::print;
-use crate::session::{connect, masters as masters_of};
-use crate::settings::Settings;
+use crate::session::connect;
 use crate::units::human_size;
 use leasehold_node::client::{ClusterStatus, ServerStatus};
 use serde_json::{Value, json};
@@ -14,19 +13,11 @@ use serde_json::{Value, json};
 pub async fn status(arguments: &StatusArguments) -> Outcome {
     let client = connect(&arguments.client).await?;
     let status = client.status().await?;
-    // A master without peers has no log to ask about.
-    let config = &arguments.client.config;
-    let settings = Settings::read(config.config.as_deref(), &config.sets)?;
-    let masters = match masters_of(&arguments.client.master, &settings).len() {
-        1 => Vec::new(),
-        _ => masters::standings(&arguments.client).await?,
-    };
+    let masters = masters::standings(&arguments.client).await?;
     if arguments.json {
         let mut json = as_json(&status);
         json["masters"] = masters.iter().map(masters::as_json).collect();
         print(serde_json::to_string_pretty(&json).expect("numbers and strings"))
-    } else if masters.is_empty() {
-        print(page(&status))
     } else {
         print(format!("{}\n\n{}", page(&status), masters::page(&masters).join("\n")))
     }

@@ -1,11 +1,14 @@
 //! What turns a machine's I/O into its `IoDone`s, without a thread: real runs call it from a
 //! disk's own thread, simulated runs call it inline and add the latency themselves.
 
+use crate::gauge::Gauge;
 use leasehold_proto::{
     Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterState,
     ProposeOutcome, Replicas,
 };
-use leasehold_store::{ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions};
+use leasehold_store::{
+    ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions, Written,
+};
 
 /// Carries out I/O. Each operation of a batch ends as one `IoDone`.
 pub trait Executor {
@@ -55,6 +58,18 @@ pub struct MasterExecutor<D: Disk> {
     /// Entries after the newest checkpoint.
     uncovered: u64,
     checkpoint_entries: u64,
+    progress: Gauge<Progress>,
+}
+
+/// How far a lone master's log has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What its disk was given in this life.
+    pub written: Written,
+    /// The last entry.
+    pub last: LogIndex,
+    /// The last entry in the newest checkpoint.
+    pub checkpoint: Option<u64>,
 }
 
 /// What a master starts from.
@@ -86,8 +101,22 @@ impl<D: Disk> MasterExecutor<D> {
             inputs.push(Input::Committed { index, entry });
         }
         inputs.push(Input::Leadership(Leadership::Leader));
-        let executor = MasterExecutor { log, replayed, uncovered, checkpoint_entries };
+        let progress = Gauge::default();
+        let executor = MasterExecutor { log, replayed, uncovered, checkpoint_entries, progress };
+        executor.show();
         Ok((executor, MasterStart { checkpoint, inputs }))
+    }
+
+    /// Shows from here on how far the log has come.
+    #[must_use]
+    pub fn progress(&self) -> Gauge<Progress> {
+        self.progress.clone()
+    }
+
+    fn show(&self) {
+        let (written, last) = (self.log.written(), self.replayed.applied);
+        let checkpoint = self.log.kept().0.last().copied();
+        self.progress.set(Progress { written, last, checkpoint });
     }
 
     /// Appends what was proposed as one group, durable at one sync.
@@ -134,6 +163,7 @@ impl<D: Disk> Executor for MasterExecutor<D> {
             }
         }
         self.append(proposed, &mut out);
+        self.show();
         out
     }
 
@@ -147,6 +177,7 @@ impl<D: Disk> Executor for MasterExecutor<D> {
         if let Err(fault) = self.log.checkpoint(&self.replayed) {
             tracing::warn!(%fault, "no checkpoint was made");
         }
+        self.show();
     }
 }
 
@@ -206,6 +237,9 @@ mod tests {
             expected.push(done(entry.proposal, Ok(outcome)));
         }
         assert_eq!(inputs, expected);
+        let written = Written { entries: 3, syncs: 1 };
+        let progress = Progress { written, last: LogIndex(3), checkpoint: None };
+        assert_eq!(executor.progress().read(), progress, "three entries shared a sync");
 
         drop(executor);
         disk.power_cycle(7);
@@ -232,6 +266,8 @@ mod tests {
         let (executor, start) = open(&disk, 10);
         assert_eq!(start.checkpoint.applied, LogIndex(20));
         assert_eq!(start.inputs.len(), 5 + 1);
+        let progress = executor.progress().read();
+        assert_eq!((progress.last, progress.checkpoint), (LogIndex(25), Some(20)));
         assert_eq!(executor.replayed, state, "checkpoint and log give the state that was");
     }
 

@@ -8,6 +8,7 @@
 pub mod driver;
 pub mod clock;
 pub mod executor;
+pub mod gauge;
 pub mod observe;
 pub mod replicated;
 #[cfg(not(madsim))]
@@ -21,6 +22,8 @@ pub mod transport;
 pub mod client;
 #[cfg(not(madsim))]
 mod running;
+#[cfg(not(madsim))]
+mod alone;
 #[cfg(not(madsim))]
 pub mod master;
 #[cfg(not(madsim))]

@@ -1,11 +1,12 @@
 //! A master on a real machine.
 
+use crate::alone;
 use crate::clock::BootClock;
 use crate::driver::Clock;
 use crate::executor::{MasterExecutor, MasterStart};
 use crate::os_disk::OsDisk;
 use crate::replicated::{
-    Carrier, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
+    Carrier, Link, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
 use crate::running::{Beside, INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::{DiskThread, start_log};
@@ -77,10 +78,18 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let (listener, address) = bind(options.listen).await?;
     let MasterStart { checkpoint, inputs } = first;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let progress = executor.progress();
     let (disk, disk_end) =
         DiskThread::start("log", executor, sender.clone()).map_err(ServeError::Thread)?;
-    let transport = Transport::new(transport_options(&options, address), sender);
     let node = options.node;
+    let (packets, questions) = mpsc::channel(alone::PACKETS_MAX);
+    let mut transport = transport_options(&options, address);
+    transport.payload_bytes_max = Some(alone::PACKETS_BYTES_MAX);
+    let transport = Transport::with_packets(transport, sender, Some(packets));
+    let link = Link::new(node, TcpCarrier(transport.sender()), 0);
+    let (stop, stopped) = oneshot::channel();
+    let answering = alone::serve(node, link, questions, progress, stopped);
+    let ended = tokio::spawn(answering);
     let (machine, clock, recovered) = recover(options, checkpoint);
     tracing::info!(%node, %address, replayed = inputs.len() - 1, "master starts");
     Ok(start_loop(Parts {
@@ -95,7 +104,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
         listener,
         disk,
         disk_end,
-        beside: None,
+        beside: Some(Beside { ended, stop }),
     }))
 }
 
@@ -113,10 +122,11 @@ async fn start_with_peers(
     let (disk, work) = LogDisk::new();
     let replicated = peers.replicated(&options);
     let purgeable = log.purgeable();
+    let worker = LogWorker::new(log, &disk);
     let (replicated, checkpoint) =
         ReplicatedLog::new(replicated, &recovered, purgeable, disk, sender.clone())
             .map_err(fail)?;
-    let disk_end = start_log(LogWorker::new(log), work).map_err(ServeError::Thread)?;
+    let disk_end = start_log(worker, work).map_err(ServeError::Thread)?;
     let (packets, questions) = mpsc::channel(INBOX_MAX);
     let mut transport = transport_options(&options, address);
     transport.masters = peers.masters;

@@ -100,6 +100,11 @@ fn what_is_refused_is_said_in_the_words_of_who_asked() {
     assert!(ended.stderr.contains("9 replicas are wanted"), "{}", ended.stderr);
     let listed = cluster.run(&["master", "list"]).well();
     assert!(listed.text().contains("serves alone"), "{}", listed.text());
+    let status = cluster.run(&["status", "--json"]).well();
+    let status: serde_json::Value = serde_json::from_str(status.text()).unwrap();
+    let written = &status["masters"][0]["written"];
+    assert!(written["syncs"].as_u64() > Some(0), "{status}");
+    assert!(written["entries"].as_u64() >= written["syncs"].as_u64(), "{status}");
 }
 
 #[test]

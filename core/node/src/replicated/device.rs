@@ -39,6 +39,7 @@ pub struct ReplicatedLog {
     birth: u64,
     store: LogStore,
     machine: StateMachine,
+    disk: LogDisk,
     inbox: mpsc::Sender<Input>,
 }
 
@@ -63,9 +64,9 @@ impl ReplicatedLog {
         let store = LogStore::new(disk.clone(), recovered, purgeable)?;
         let (snapshot, constants) = (recovered.snapshot.as_ref(), &options.constants);
         let (machine, state) =
-            StateMachine::new(snapshot, constants, disk, store.clone(), inbox.clone())?;
+            StateMachine::new(snapshot, constants, disk.clone(), store.clone(), inbox.clone())?;
         let birth = recovered.birth;
-        Ok((ReplicatedLog { options, birth, store, machine, inbox }, state))
+        Ok((ReplicatedLog { options, birth, store, machine, disk, inbox }, state))
     }
 
     /// Takes part in the masters' cluster until `stop`, or until the node is gone.
@@ -90,14 +91,14 @@ impl ReplicatedLog {
         asked: mpsc::UnboundedReceiver<Asked>,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), LogEnded> {
-        let ReplicatedLog { options, birth, store, machine, inbox } = self;
+        let ReplicatedLog { options, birth, store, machine, disk, inbox } = self;
         let link = Link::new(options.node, carrier, options.seed);
         let config = options.library().validate().map_err(ended)?;
         let peers = Peers::new(link.clone());
         let raft = Raft::new(options.node.0, Arc::new(config), peers, store, machine)
             .await
             .map_err(ended)?;
-        let serving = Runtime::spawn(Server::new(raft.clone(), link, birth).serve(packets));
+        let serving = Runtime::spawn(Server::new(raft.clone(), link, birth, disk).serve(packets));
         let begun = begin_cluster(&raft, &options).await;
         let told = Told::default();
         let device = Device { raft: raft.clone(), told: told.clone(), inbox: inbox.clone() };

@@ -1,9 +1,10 @@
 //! A master's disk under consensus: what is asked for while it is busy is done together.
 
 use super::types::Types;
+use crate::gauge::Gauge;
 use leasehold_proto::IoFault;
-use leasehold_store::raft_log::{RaftChange, Snapshot, Written};
-use leasehold_store::{Disk, RaftLog, StoreError};
+use leasehold_store::raft_log::{RaftChange, Snapshot};
+use leasehold_store::{Disk, RaftLog, StoreError, Written};
 use openraft::storage::IOFlushed;
 use std::io;
 use tokio::sync::{mpsc, oneshot};
@@ -50,6 +51,7 @@ impl Done {
 #[derive(Clone)]
 pub struct LogDisk {
     queue: mpsc::UnboundedSender<Work>,
+    written: Gauge<Written>,
 }
 
 impl LogDisk {
@@ -59,7 +61,13 @@ impl LogDisk {
     #[must_use]
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Work>) {
         let (queue, work) = mpsc::unbounded_channel();
-        (LogDisk { queue }, work)
+        (LogDisk { queue, written: Gauge::default() }, work)
+    }
+
+    /// How much was written so far.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.written.read()
     }
 
     pub(super) fn append(&self, changes: Vec<RaftChange>, flushed: IOFlushed<Types>) {
@@ -93,13 +101,14 @@ fn gone(_: oneshot::error::RecvError) -> io::Error {
 /// Carries out work, without a thread or a task of its own.
 pub struct LogWorker<D: Disk> {
     log: RaftLog<D>,
+    written: Gauge<Written>,
 }
 
 impl<D: Disk> LogWorker<D> {
-    /// A worker on an opened log.
+    /// A worker on an opened log, for those who ask `disk`.
     #[must_use]
-    pub fn new(log: RaftLog<D>) -> Self {
-        LogWorker { log }
+    pub fn new(log: RaftLog<D>, disk: &LogDisk) -> Self {
+        LogWorker { log, written: disk.written.clone() }
     }
 
     /// Carries out a batch in its order. Writes that follow each other share a sync.
@@ -125,13 +134,8 @@ impl<D: Disk> LogWorker<D> {
             }
         }
         self.write(&mut changes, &mut waiting, &mut done);
+        self.written.set(self.log.written());
         done
-    }
-
-    /// How much was written so far.
-    #[must_use]
-    pub fn written(&self) -> Written {
-        self.log.written()
     }
 
     fn write(

@@ -1,6 +1,7 @@
 //! Answers what other masters, and people, ask of this one's log.
 
 use super::device::LogHandle;
+use super::disk::LogDisk;
 use super::link::Link;
 use super::message::{Answer, Ask, Asked, MembershipChange, Piece};
 use super::runtime::{Runtime, Tasks};
@@ -31,6 +32,7 @@ pub(super) struct Server {
     raft: LogHandle,
     link: Link,
     birth: u64,
+    disk: LogDisk,
     arriving: Mutex<Option<Arriving>>,
 }
 
@@ -42,8 +44,8 @@ struct Arriving {
 }
 
 impl Server {
-    pub fn new(raft: LogHandle, link: Link, birth: u64) -> Arc<Self> {
-        Arc::new(Server { raft, link, birth, arriving: Mutex::default() })
+    pub fn new(raft: LogHandle, link: Link, birth: u64, disk: LogDisk) -> Arc<Self> {
+        Arc::new(Server { raft, link, birth, disk, arriving: Mutex::default() })
     }
 
     /// Answers until nobody can ask any more.
@@ -100,7 +102,7 @@ impl Server {
     }
 
     fn standing(&self) -> Standing {
-        Standing::of(&self.raft.metrics().borrow_watched(), self.birth)
+        Standing::of(&self.raft.metrics().borrow_watched(), self.birth, self.disk.written())
     }
 
     async fn on_piece(&self, piece: Piece) -> Option<Answer> {

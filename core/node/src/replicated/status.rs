@@ -6,6 +6,8 @@ use openraft::{RaftMetrics, ServerState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use leasehold_store::Written;
+
 /// How a master's part of the log stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -25,6 +27,8 @@ pub struct Standing {
     pub applied: Option<u64>,
     /// The last entry in its newest snapshot.
     pub snapshot: Option<u64>,
+    /// What its disk was given in this life: entries a sync are what a group commit saves.
+    pub written: Written,
     /// The masters, as it knows them.
     pub members: BTreeMap<NodeId, Member>,
 }
@@ -40,6 +44,8 @@ pub enum Role {
     Follower,
     /// It follows, and has no vote.
     Learner,
+    /// It has no peers.
+    Alone,
 }
 
 /// A member of the masters' cluster.
@@ -52,7 +58,7 @@ pub struct Member {
 }
 
 impl Standing {
-    pub(super) fn of(metrics: &RaftMetrics<Types>, birth: u64) -> Self {
+    pub(super) fn of(metrics: &RaftMetrics<Types>, birth: u64, written: Written) -> Self {
         let membership = metrics.membership_config.membership();
         let members = membership.nodes().map(|(node, peer)| {
             let votes = membership.voter_ids().any(|voter| voter == *node);
@@ -72,6 +78,7 @@ impl Standing {
             last: metrics.last_log_index,
             applied: metrics.last_applied.map(|id| id.index),
             snapshot: metrics.snapshot.map(|id| id.index),
+            written,
             members: members.collect(),
         }
     }

@@ -258,6 +258,7 @@ impl Life {
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (disk, work) = LogDisk::new();
         let purgeable = log.purgeable();
+        let worker = LogWorker::new(log, &disk);
         let read = ReplicatedLog::new(options, &recovered, purgeable, disk, sender.clone());
         let (replicated, checkpoint) = self.opened(read)?;
         let salt = around.draw("salt", self.host, 0);
@@ -276,7 +277,7 @@ impl Life {
         let carrier = PacketCarrier(Arc::clone(&around.network));
         tokio::select! {
             biased;
-            ended = storage::serve_log(self.disk, LogWorker::new(log), work, timer) => Ok(ended),
+            ended = storage::serve_log(self.disk, worker, work, timer) => Ok(ended),
             ended = replicated.run(carrier, questions, asked, std::future::pending()) => match ended {
                 Ok(()) => Ok(Ended::NodeGone),
                 Err(ended) => Err(End::DoesNotOpen(ended.to_string())),
