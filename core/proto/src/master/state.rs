@@ -4,6 +4,7 @@ use crate::ids::{
     ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, Session,
 };
 use crate::log::{Command, LogEntry, Member};
+use crate::members::Members;
 use crate::metadata::{FileSpec, MetadataAnswer};
 use crate::paged::PagedMap;
 use crate::refusal::Refusal;
@@ -18,7 +19,7 @@ pub struct Configuration {
     /// Its version.
     pub version: ChunkVersion,
     /// In pipeline order, the primary first.
-    pub members: Vec<Member>,
+    pub members: Members,
 }
 
 /// A chunk as the log knows it.
@@ -214,7 +215,7 @@ impl MasterState {
                 self.apply_change(*op, *acked_below, change)
             }
             Command::Configure { chunk, base, version, members } => {
-                let config = Configuration { version: *version, members: members.clone() };
+                let config = Configuration { version: *version, members: members[..].into() };
                 self.configure(*chunk, *base, config)
             }
             Command::Free { chunk, base } => self.free(*chunk, *base),
@@ -276,7 +277,7 @@ impl MasterState {
         if chunks.is_empty() {
             self.forget_trashed(file);
         }
-        let members = record.config.map(|config| config.members).unwrap_or_default();
+        let members = record.config.map_or_else(Vec::new, |config| config.members.to_vec());
         Applied::Freed { chunk, members }
     }
 

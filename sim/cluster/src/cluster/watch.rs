@@ -276,7 +276,7 @@ impl State {
         let known = |chunk| self.configurations.get(chunk).map_or(ChunkVersion(0), |known| known.0);
         let configured = checkpoint.chunks.iter().filter_map(|(chunk, record)| {
             let config = record.config.as_ref().filter(|config| config.version > known(chunk))?;
-            let (version, members) = (config.version, config.members.clone());
+            let (version, members) = (config.version, config.members.to_vec());
             Some(Event::Configured { chunk: *chunk, base: known(chunk), version, members })
         });
         let gone = self.configurations.iter().filter(|(c, _)| !checkpoint.chunks.contains_key(c));
