@@ -108,7 +108,7 @@ impl Bench {
         self.relay(place("relay"), policy, report)?;
         let Some(binary) = &self.product else { return self.sender(place("sender"), report) };
         let dir = self.dir.join("cluster");
-        let mut product = Product::start(binary, &dir, 3)?;
+        let mut product = Product::start(binary, &dir, 1, 3)?;
         self.product_step(place("put"), &product, report, |product| {
             self.on_level_ground(&["cluster"], || product.put(&self.source, "/file", policy))
         })?;

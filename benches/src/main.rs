@@ -35,7 +35,7 @@ struct Arguments {
 enum Command {
     /// Put and get beside a bare relay and a bare file sender, with medians (the default)
     Compare(compare::Options),
-    /// Creates and stats a second against one master
+    /// Creates and stats a second against one master and three, beside the bare consensus library
     Metadata(metadata::Options),
     /// A large put and a thousand creates a second while leaders are killed and stopped
     Leaders(leaders::Options),
@@ -46,7 +46,10 @@ enum Command {
     ScaleMake(scale::MakeOptions),
     /// One metadata load (started by `metadata`)
     #[command(hide = true)]
-    MetadataLoad(metadata::LoadOptions),
+    MetadataLoad(metadata::load::LoadOptions),
+    /// One member of the bare consensus library (started by `metadata`)
+    #[command(hide = true)]
+    MetadataBare(metadata::bare::MemberOptions),
     /// One hop of the bare relay (started by `compare`)
     #[command(hide = true)]
     RelayHop(relay::HopOptions),
@@ -68,7 +71,8 @@ fn main() -> ExitCode {
         Some(Command::Compare(options)) => compare::run(&options),
         Some(Command::Leaders(options)) => leaders::run(&options),
         Some(Command::Metadata(options)) => metadata::run(&options),
-        Some(Command::MetadataLoad(options)) => metadata::client(&options),
+        Some(Command::MetadataLoad(options)) => metadata::load::client(&options),
+        Some(Command::MetadataBare(options)) => metadata::bare::member(&options),
         Some(Command::Scale(options)) => scale::run(&options),
         Some(Command::ScaleMake(options)) => scale::make(&options),
         Some(Command::RelayHop(options)) => relay::hop(&options),

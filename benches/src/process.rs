@@ -21,6 +21,15 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What two used together, and the higher peak.
+    pub fn and(self, other: Usage) -> Usage {
+        Usage {
+            user_s: self.user_s + other.user_s,
+            system_s: self.system_s + other.system_s,
+            peak_rss_bytes: self.peak_rss_bytes.max(other.peak_rss_bytes),
+        }
+    }
+
     /// What was used since `earlier`; the peak stays what it is.
     pub fn since(self, earlier: Usage) -> Usage {
         Usage {

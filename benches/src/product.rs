@@ -1,9 +1,11 @@
-//! The product under measurement: one master and three chunkservers as processes on loopback,
-//! under one directory, and its client commands.
+//! The product under measurement: masters and chunkservers as processes on loopback, under one
+//! directory, and its client commands.
 
 use crate::policy::Policy;
 use crate::process::{Process, Usage};
 use anyhow::{Context, Result, bail, ensure};
+use leasehold_store::Written;
+use serde_json::Value;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -15,24 +17,52 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Product {
     binary: PathBuf,
-    master: SocketAddr,
-    /// The servers, the master first.
+    masters: Vec<SocketAddr>,
+    /// The servers, the masters first.
     pub servers: Vec<Process>,
 }
 
 impl Product {
     /// Starts a fresh cluster under `dir` and waits until all its chunkservers are heard.
-    pub fn start(binary: &Path, dir: &Path, chunkservers: usize) -> Result<Product> {
-        let master = free_address()?;
-        let mut product = Product { binary: binary.to_owned(), master, servers: Vec::new() };
-        product.serve("master", "master", master, &dir.join("master"), &[])?;
+    pub fn start(
+        binary: &Path,
+        dir: &Path,
+        masters: usize,
+        chunkservers: usize,
+    ) -> Result<Product> {
+        let masters = (0..masters).map(|_| free_address()).collect::<Result<Vec<_>>>()?;
+        let mut product = Product { binary: binary.to_owned(), masters, servers: Vec::new() };
+        product.serve_masters(dir)?;
         for n in 1..=chunkservers {
             let (name, data) = (format!("chunkserver-{n}"), dir.join(format!("chunkserver-{n}")));
-            let masters = ["--master".to_owned(), master.to_string()];
+            let masters = ["--master".to_owned(), product.addresses()];
             product.serve(&name, "chunkserver", free_address()?, &data, &masters)?;
         }
         product.wait_until_heard(chunkservers)?;
         Ok(product)
+    }
+
+    /// A single master has no peers.
+    fn serve_masters(&mut self, dir: &Path) -> Result<()> {
+        if let [master] = self.masters[..] {
+            return self.serve("master", "master", master, &dir.join("master"), &[]);
+        }
+        let masters = self.masters.clone();
+        let peers: Vec<String> =
+            masters.iter().zip(1..).map(|(address, n)| format!("{n}@{address}")).collect();
+        for (address, n) in masters.into_iter().zip(1..) {
+            let name = format!("master-{n}");
+            let more = ["--node", &n.to_string(), "--peer", &peers.join(","), "--bootstrap"];
+            let more = more.map(str::to_owned);
+            self.serve(&name, "master", address, &dir.join(&name), &more)?;
+        }
+        Ok(())
+    }
+
+    /// The masters, as a client is told of them.
+    fn addresses(&self) -> String {
+        let masters: Vec<String> = self.masters.iter().map(ToString::to_string).collect();
+        masters.join(",")
     }
 
     fn serve(
@@ -72,13 +102,25 @@ impl Product {
 
     fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args([verb, "--master", &self.master.to_string()]);
+        command.args([verb, "--master", &self.addresses()]);
         command
     }
 
-    /// Where the master listens.
-    pub fn master(&self) -> SocketAddr {
-        self.master
+    /// Where the masters listen.
+    pub fn masters(&self) -> &[SocketAddr] {
+        &self.masters
+    }
+
+    /// What the disk of the master that leads was given so far.
+    pub fn written(&self) -> Result<Written> {
+        let output = self.command("status").arg("--json").output()?;
+        ensure!(output.status.success(), "status failed: {}", output.status);
+        let status: Value = serde_json::from_slice(&output.stdout)?;
+        let leads = |master: &&Value| master["role"] == "leader" || master["role"] == "alone";
+        let masters = status["masters"].as_array().context("status names no masters")?;
+        let leader = masters.iter().find(leads).context("no master leads")?;
+        let number = |key: &str| leader["written"][key].as_u64().context("a count is missing");
+        Ok(Written { entries: number("entries")?, syncs: number("syncs")? })
     }
 
     /// Stores `file` as `path`.

@@ -104,7 +104,7 @@ fn measure(binary: &Path, dir: &Path, files: u64, chunks: u64) -> Result<Row> {
         checkpoint_bytes = checkpoint_bytes.max(entry?.metadata()?.len());
     }
     let started = Instant::now();
-    let mut product = Product::start(binary, dir, 0)?;
+    let mut product = Product::start(binary, dir, 1, 0)?;
     let start_s = started.elapsed().as_secs_f64();
     let master = product.servers.first().context("a cluster has a master")?;
     let (rss_bytes, peak_rss_bytes) = (master.rss_bytes()?, master.usage()?.peak_rss_bytes);

@@ -30,7 +30,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("leasehold-mutants", &[]),
-    ("leasehold-bench", &["leasehold-proto", "leasehold-node", "leasehold-store"]),
+    (
+        "leasehold-bench",
+        &["leasehold-proto", "leasehold-wire", "leasehold-node", "leasehold-store"],
+    ),
 ];
 
 /// Crates from outside that break determinism or purity where they do not belong, and who may
