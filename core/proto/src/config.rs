@@ -263,6 +263,10 @@ pub struct Rules {
     pub refuse_forgotten: bool,
     /// A change of the namespace that a client repeats is answered from memory.
     pub change_table: bool,
+    /// A snapshot of a replicated log holds what the master remembers of its clients' changes.
+    pub snapshot_keeps_changes: bool,
+    /// A vote for a leader of the masters is durable before it is told of.
+    pub vote_is_durable: bool,
     /// A strong read checks version and lease again after its I/O.
     pub read_rechecks_lease: bool,
     /// A strong read waits for overlapping mutations that are not committed yet.
@@ -296,6 +300,8 @@ impl Default for Rules {
             operation_table: true,
             refuse_forgotten: true,
             change_table: true,
+            snapshot_keeps_changes: true,
+            vote_is_durable: true,
             read_rechecks_lease: true,
             read_waits_for_overlap: true,
             verify_checksums: true,

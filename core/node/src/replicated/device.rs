@@ -61,7 +61,8 @@ impl ReplicatedLog {
         disk: LogDisk,
         inbox: mpsc::Sender<Input>,
     ) -> Result<(Self, MasterState), StoreError> {
-        let store = LogStore::new(disk.clone(), recovered, purgeable)?;
+        let rules = options.constants.rules;
+        let store = LogStore::new(disk.clone(), recovered, purgeable, rules)?;
         let (snapshot, constants) = (recovered.snapshot.as_ref(), &options.constants);
         let (machine, state) =
             StateMachine::new(snapshot, constants, disk.clone(), store.clone(), inbox.clone())?;

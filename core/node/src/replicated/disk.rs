@@ -6,6 +6,7 @@ use leasehold_proto::IoFault;
 use leasehold_store::raft_log::{RaftChange, Snapshot};
 use leasehold_store::{Disk, RaftLog, StoreError, Written};
 use openraft::storage::IOFlushed;
+use std::future::Future;
 use std::io;
 use tokio::sync::{mpsc, oneshot};
 
@@ -75,10 +76,14 @@ impl LogDisk {
         let _ = self.queue.send(Work::Write(changes, Tell::Library(flushed)));
     }
 
-    pub(super) async fn write(&self, change: RaftChange) -> io::Result<()> {
+    /// Begins a write at once; what is given back waits until it is durable.
+    pub(super) fn write(
+        &self,
+        change: RaftChange,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<> {
         let (told, answer) = oneshot::channel();
         let _ = self.queue.send(Work::Write(vec![change], Tell::Task(told)));
-        answer.await.map_err(gone)?.map_err(io::Error::other)
+        async move { answer.await.map_err(gone)?.map_err(io::Error::other) }
     }
 
     pub(super) async fn save(&self, snapshot: Snapshot) -> io::Result<Option<u64>> {

@@ -2,6 +2,7 @@
 
 use super::disk::LogDisk;
 use super::types::{Entry, LogId, Types, Vote, encode};
+use leasehold_proto::Rules;
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::{Mark, RaftChange, Recovered};
 use openraft::entry::RaftEntry;
@@ -21,6 +22,7 @@ const READ_BYTES_MAX: usize = 1 << 20;
 pub struct LogStore {
     disk: LogDisk,
     kept: Arc<Mutex<Kept>>,
+    vote_is_durable: bool,
 }
 
 #[derive(Default)]
@@ -41,6 +43,7 @@ impl LogStore {
         disk: LogDisk,
         recovered: &Recovered,
         purgeable: Option<u64>,
+        rules: Rules,
     ) -> Result<Self, StoreError> {
         let mut kept = Kept { purgeable, ..Kept::default() };
         kept.vote = recovered.vote.as_deref().map(|vote| decode(vote, "a vote")).transpose()?;
@@ -50,7 +53,8 @@ impl LogStore {
         for (index, bytes) in &recovered.entries {
             kept.entries.insert(*index, (decode(bytes, "an entry")?, bytes.len()));
         }
-        Ok(LogStore { disk, kept: Arc::new(Mutex::new(kept)) })
+        let kept = Arc::new(Mutex::new(kept));
+        Ok(LogStore { disk, kept, vote_is_durable: rules.vote_is_durable })
     }
 
     /// From here on two snapshots cover the log up to this entry.
@@ -117,7 +121,11 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &VoteOf<Types>) -> Result<(), io::Error> {
-        self.disk.write(RaftChange::Vote(encode(vote))).await?;
+        let durable = self.disk.write(RaftChange::Vote(encode(vote)));
+        // Raft §5.2: a vote forbids those below it. One that a crash takes away forbids nothing.
+        if self.vote_is_durable {
+            durable.await?;
+        }
         self.lock().vote = Some(*vote);
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(super) struct Held {
     pub state: MasterState,
     pub last: Option<LogId>,
     membership: Membership,
+    keeps_changes: bool,
 }
 
 impl StateMachine {
@@ -73,9 +74,11 @@ impl Held {
                 state: MasterState::new(constants.remembered_clients_max),
                 last: None,
                 membership: Membership::default(),
+                keeps_changes: true,
             },
         };
         held.state.change_table = constants.rules.change_table;
+        held.keeps_changes = constants.rules.snapshot_keeps_changes;
         Ok(held)
     }
 
@@ -88,7 +91,18 @@ impl Held {
             .map_err(|_| corrupt("its name does not decode"))?;
         let state = postcard::from_bytes(&snapshot.state)
             .map_err(|_| corrupt("its state does not decode"))?;
-        Ok(Held { state, last: meta.last_log_id, membership: meta.last_membership })
+        let (last, membership) = (meta.last_log_id, meta.last_membership);
+        Ok(Held { state, last, membership, keeps_changes: true })
+    }
+
+    /// The state as a snapshot has it. What is remembered of clients is a part of it: whoever
+    /// begins with the snapshot is asked again for what was answered before.
+    fn image(&self) -> MasterState {
+        let mut image = self.state.clone();
+        if !self.keeps_changes {
+            image.sessions.clear();
+        }
+        image
     }
 
     /// Applies an entry; what the machine is to be told of it.
@@ -157,7 +171,11 @@ impl RaftStateMachine<Types> for StateMachine {
     ) -> Result<(), io::Error> {
         let snapshot = stored(meta, &bytes);
         let mut held = Held::of(&snapshot).map_err(io::Error::other)?;
-        held.state.change_table = self.lock().state.change_table;
+        {
+            let before = self.lock();
+            held.state.change_table = before.state.change_table;
+            held.keeps_changes = before.keeps_changes;
+        }
         self.log.covered(self.disk.save(snapshot).await?);
         let state = Box::new(held.state.clone());
         *self.lock() = held;
@@ -184,7 +202,7 @@ impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let (meta, state) = {
             let held = self.held.lock().expect("nothing panics while it holds the state");
-            (held.meta(), held.state.clone())
+            (held.meta(), held.image())
         };
         let bytes = Bytes::from(encode(&state));
         self.log.covered(self.disk.save(stored(&meta, &bytes)).await?);

@@ -91,6 +91,8 @@ patch! {
         operation_table: bool,
         refuse_forgotten: bool,
         change_table: bool,
+        snapshot_keeps_changes: bool,
+        vote_is_durable: bool,
         confirm_leadership: bool,
         new_leader_waits: bool,
         read_rechecks_lease: bool,

@@ -139,7 +139,7 @@ rules! {
     wait_out_old_lease granter_allows_for_drift lease_counts_from_question prepare_ends_lease
     promise_is_durable drain_before_prepared fence_by_promise acknowledge_after_all
     durable_before_ack restart_needs_new_version source_is_current learner_is_complete
-    reconcile_both_sides operation_table refuse_forgotten change_table confirm_leadership
-    new_leader_waits read_rechecks_lease read_waits_for_overlap verify_checksums
-    delete_names_version repair
+    reconcile_both_sides operation_table refuse_forgotten change_table snapshot_keeps_changes
+    vote_is_durable confirm_leadership new_leader_waits read_rechecks_lease read_waits_for_overlap
+    verify_checksums delete_names_version repair
 }
