@@ -119,6 +119,7 @@ async fn take_part(options: &MemberOptions) -> Result<()> {
         snapshot_entries: SNAPSHOT_ENTRIES,
         constants: Constants::default(),
         seed: options.node,
+        drift_ppm: 0,
     };
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (disk, work) = LogDisk::new();

@@ -177,6 +177,7 @@ impl PeersOptions {
             snapshot_entries: CHECKPOINT_ENTRIES,
             constants: options.constants.clone(),
             seed: self.seed,
+            drift_ppm: 0,
         }
     }
 }

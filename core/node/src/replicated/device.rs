@@ -7,7 +7,7 @@ use super::link::{Carrier, Link};
 use super::log_store::LogStore;
 use super::options::ReplicatedOptions;
 use super::peers::Peers;
-use super::runtime::{Runtime, Tasks, scope};
+use super::runtime::{Pace, Runtime, Tasks, scope};
 use super::server::Server;
 use super::state_machine::StateMachine;
 use super::types::{Proposal, Types};
@@ -81,8 +81,8 @@ impl ReplicatedLog {
         asked: mpsc::UnboundedReceiver<Asked>,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), LogEnded> {
-        let seed = self.options.seed;
-        scope(seed, self.serve(carrier, packets, asked, stop)).await
+        let (seed, pace) = (self.options.seed, Pace::of(self.options.drift_ppm));
+        scope(seed, pace, self.serve(carrier, packets, asked, stop)).await
     }
 
     async fn serve(

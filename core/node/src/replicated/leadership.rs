@@ -5,7 +5,7 @@ use super::options::Timing;
 use super::runtime::Tasks;
 use super::types::Types;
 use leasehold_proto::{Input, Leadership, NodeId};
-use openraft::rt::{AsyncRuntime, Select2, WatchReceiver};
+use openraft::rt::{AsyncRuntime, Instant, Select2, WatchReceiver};
 use openraft::{RaftMetrics, ServerState};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;

@@ -25,6 +25,9 @@ pub struct ReplicatedOptions {
     pub constants: Constants,
     /// Seeds every draw of this life.
     pub seed: u64,
+    /// How much faster than the machine's this master's clock runs, in millionths: zero, except in
+    /// a simulation.
+    pub drift_ppm: i64,
 }
 
 /// The pace of elections. Safety does not depend on it.

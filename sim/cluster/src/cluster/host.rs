@@ -65,15 +65,20 @@ pub enum End {
 impl Surroundings {
     /// Begins a clock: its rate belongs to the machine, what it shows to the life.
     pub fn clock(&self, node: NodeId, host: usize, life: u64) -> SimClock {
-        let bound = i64::from(self.drift_ppm);
-        let drift = self.seed.fork("drift", host as u64).within(0..=2 * bound.unsigned_abs());
         let rate = Rate {
             began_ns: self.timeline.now(),
             offset_ns: self.draw("clock", host, life) % 1_000_000_000_000,
-            drift_ppm: drift as i64 - bound,
+            drift_ppm: self.drift_ppm(host),
         };
         self.watch.started(node, rate);
         SimClock::new(&self.timeline, rate)
+    }
+
+    /// How much faster than true time a machine's clock runs, in millionths.
+    fn drift_ppm(&self, host: usize) -> i64 {
+        let bound = i64::from(self.drift_ppm);
+        let drift = self.seed.fork("drift", host as u64).within(0..=2 * bound.unsigned_abs());
+        drift as i64 - bound
     }
 
     /// Begins the task that drives a machine; its inbox.
@@ -254,6 +259,7 @@ impl Life {
             snapshot_entries: around.checkpoint_entries,
             constants: around.constants.clone(),
             seed: around.draw("log", self.host, self.number),
+            drift_ppm: around.drift_ppm(self.host),
         };
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (disk, work) = LogDisk::new();

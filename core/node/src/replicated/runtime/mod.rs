@@ -3,29 +3,30 @@
 //!
 //! Deterministic by construction: channels wake in the order in which they were asked, no select
 //! draws, and random numbers come from a seed that the node is given ([`scope`]), forked with every
-//! task that the library spawns.
-
-#![allow(clippy::disallowed_types, reason = "the library reads its clock through this")]
+//! task that the library spawns. So is the [`Pace`] of its clock.
 
 mod channel;
+mod pace;
 mod watch;
 
 pub use channel::{Channels, Lock, Oneshots};
+pub use pace::{Moment, Pace};
 pub use watch::Watches;
 
 use openraft::rt::deterministic_rng::DeterministicRng;
-use openraft::rt::{AsyncRuntime, OptionalSend};
+use openraft::rt::{AsyncRuntime, Instant, OptionalSend};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The runtime, with the seeded random numbers on top.
 pub type Runtime = DeterministicRng<Tasks>;
 
-/// Runs a future with a seed of its own: what it spawns on [`Runtime`] draws from forks of it.
-pub fn scope<F: Future>(seed: u64, future: F) -> impl Future<Output = F::Output> {
-    Runtime::scope(seed, future)
+/// Runs a future with a seed and a clock of its own: what it spawns on [`Runtime`] draws from forks
+/// of the seed, and goes by the same clock.
+pub fn scope<F: Future>(seed: u64, pace: Pace, future: F) -> impl Future<Output = F::Output> {
+    Runtime::scope(seed, pace.scope(future))
 }
 
 /// Tasks and time.
@@ -79,7 +80,7 @@ impl AsyncRuntime for Tasks {
     type JoinError = tokio::task::JoinError;
     type JoinHandle<T: OptionalSend + 'static> = Joining<T>;
     type Sleep = Sleep;
-    type Instant = Instant;
+    type Instant = Moment;
     type TimeoutError = Late;
     type Timeout<R, T: Future<Output = R> + OptionalSend> = Timed<T>;
     type ThreadLocalRng = <DeterministicRng<Tasks> as AsyncRuntime>::ThreadLocalRng;
@@ -93,15 +94,18 @@ impl AsyncRuntime for Tasks {
         T: Future + OptionalSend + 'static,
         T::Output: OptionalSend + 'static,
     {
-        Joining(tokio::spawn(future))
+        Joining(match Pace::here() {
+            Some(pace) => tokio::spawn(pace.scope(future)),
+            None => tokio::spawn(future),
+        })
     }
 
     fn sleep(duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
+        Box::pin(tokio::time::sleep(pace::waited(duration)))
     }
 
-    fn sleep_until(deadline: Instant) -> Sleep {
-        Self::sleep(deadline.saturating_duration_since(Instant::now()))
+    fn sleep_until(deadline: Moment) -> Sleep {
+        Self::sleep(deadline.saturating_duration_since(Moment::now()))
     }
 
     fn timeout<R, F: Future<Output = R> + OptionalSend>(duration: Duration, future: F) -> Timed<F> {
@@ -109,7 +113,7 @@ impl AsyncRuntime for Tasks {
     }
 
     fn timeout_at<R, F: Future<Output = R> + OptionalSend>(
-        deadline: Instant,
+        deadline: Moment,
         future: F,
     ) -> Timed<F> {
         Timed { over: Self::sleep_until(deadline), future: Box::pin(future) }
