@@ -218,7 +218,7 @@ impl Run {
         let mut workers = Vec::new();
         for index in 0..self.drawn.clients {
             let session = self.cluster.session().await;
-            let number = part * 1_000 + index;
+            let number = part * workload::CLIENTS_OF_A_PART + index;
             let worker = Worker::begin(self.shared.clone(), &session, number, &self.drawn).await?;
             workers.push(session.machine.spawn(worker.work()));
         }
@@ -297,6 +297,10 @@ impl Run {
                 status.repairs,
                 status.safe_mode
             ));
+        }
+        let away = self.cluster.masters_away();
+        if !away.is_empty() {
+            return Some(format!("masters that lost their disks are not back: {away:?}"));
         }
         let chunks = match client.chunks().await {
             Ok(chunks) => chunks,

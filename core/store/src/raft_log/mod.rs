@@ -229,10 +229,9 @@ fn refuse_lone<D: Disk>(disk: &D) -> Result<(), StoreError> {
 }
 
 fn unopened(trouble: Trouble) -> StoreError {
-    let what = match trouble {
-        Trouble::Full => "no room to begin a generation of the log",
-        Trouble::Failed => "the log's first record cannot be written",
-    };
-    let name = LOG_FOLDER.to_owned();
-    StoreError::Disk(crate::DiskError::Failed { name, what: what.to_owned() })
+    let (name, what) = (LOG_FOLDER.to_owned(), "the log's first record cannot be written");
+    StoreError::Disk(match trouble {
+        Trouble::Full => crate::DiskError::NoSpace { name },
+        Trouble::Failed => crate::DiskError::Failed { name, what: what.to_owned() },
+    })
 }

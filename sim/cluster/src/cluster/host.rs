@@ -56,7 +56,9 @@ pub struct Surroundings {
 pub enum End {
     /// The disk's power failed within an operation.
     PowerFailed,
-    /// Somebody else has filled the disk, and the store has no room to begin in.
+    /// A sync failed, and the process does not go on without it.
+    DiskFailed,
+    /// Somebody else has filled the disk, and the store has no room to go on in.
     NoRoom,
     /// The store refused what the disk holds.
     DoesNotOpen(String),
@@ -281,20 +283,25 @@ impl Life {
         let (packets, questions) = mpsc::channel(INBOX_MAX);
         around.network.attach_packets(node, packets);
         let carrier = PacketCarrier(Arc::clone(&around.network));
-        tokio::select! {
+        let disk = self.disk.clone();
+        let ended = tokio::select! {
             biased;
-            ended = storage::serve_log(self.disk, worker, work, timer) => Ok(ended),
-            ended = replicated.run(carrier, questions, asked, std::future::pending()) => match ended {
-                Ok(()) => Ok(Ended::NodeGone),
-                Err(ended) => Err(End::DoesNotOpen(ended.to_string())),
-            },
-        }
+            ended = storage::serve_log(disk, worker, work, timer) => return Ok(ended),
+            ended = replicated.run(carrier, questions, asked, std::future::pending()) => ended,
+        };
+        ended.map(|()| Ended::NodeGone).map_err(|why| match () {
+            () if !self.disk.powered() => End::PowerFailed,
+            () if self.disk.sync_failed() => End::DiskFailed,
+            () if self.disk.is_filled() => End::NoRoom,
+            () => End::DoesNotOpen(why.to_string()),
+        })
     }
 
     /// What a store gave, or why this life ends before it began.
     fn opened<T>(&self, result: Result<T, StoreError>) -> Result<T, End> {
         result.map_err(|error| match error {
             _ if !self.disk.powered() => End::PowerFailed,
+            _ if self.disk.sync_failed() => End::DiskFailed,
             StoreError::Disk(DiskError::NoSpace { .. }) if self.disk.is_filled() => End::NoRoom,
             error => End::DoesNotOpen(error.to_string()),
         })

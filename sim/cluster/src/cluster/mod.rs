@@ -2,6 +2,7 @@
 
 mod copies;
 mod host;
+mod operator;
 mod session;
 mod storage;
 mod watch;
@@ -21,6 +22,7 @@ use host::Life;
 use leasehold_proto::{NodeId, Rack};
 use madsim::runtime::Handle;
 use madsim::task::NodeId as Machine;
+use operator::Operator;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -65,6 +67,8 @@ pub struct Cluster {
     /// The client sessions, with their machines.
     sessions: Vec<(NodeId, Machine)>,
     sessions_begun: u64,
+    /// Begins with the first master that loses its disk.
+    operator: Option<Operator>,
     ends: mpsc::UnboundedReceiver<(usize, End)>,
 }
 
@@ -107,6 +111,7 @@ impl Cluster {
             disks: scenario.disks.clone(),
             sessions: Vec::new(),
             sessions_begun: 0,
+            operator: None,
             ends,
         };
         for _ in 0..drawn.masters + drawn.chunkservers {
@@ -145,6 +150,12 @@ impl Cluster {
     #[must_use]
     pub fn masters(&self) -> usize {
         self.around.masters.len()
+    }
+
+    /// Whether a master is on a host.
+    #[must_use]
+    pub fn is_master(&self, host: usize) -> bool {
+        host < self.masters()
     }
 
     /// How many hosts there are, the masters' included.
@@ -212,7 +223,7 @@ impl Cluster {
         let life = Life { host: index, number: host.lives, disk: host.disk.clone() };
         let (around, node, rack, wipes) = (self.around.clone(), host.node, host.rack, host.wipes);
         let machine = self.madsim.get_node(host.machine).expect("hosts are never removed");
-        if index < self.masters() {
+        if self.is_master(index) {
             machine.spawn(life.master(around, node, wipes));
         } else {
             machine.spawn(life.chunkserver(around, node, rack));
@@ -236,12 +247,25 @@ impl Cluster {
         if loss == Loss::Disk {
             self.around.watch.disk_destroyed(host.node);
             host.wipes += 1;
-            if index >= self.around.masters.len() {
-                host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
+            if index < self.around.masters.len() {
+                let (node, birth) = (host.node, host.wipes);
+                return self.operator().replace(node, birth);
             }
+            host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
             let (node, rack) = (host.node, host.rack.0);
             self.around.network.lanes(|lanes| lanes.place(node, rack));
         }
+    }
+
+    fn operator(&mut self) -> &Operator {
+        let (madsim, around) = (&self.madsim, &self.around);
+        self.operator.get_or_insert_with(|| Operator::begin(madsim, around))
+    }
+
+    /// Masters that lost their disks and are not among the others again.
+    #[must_use]
+    pub fn masters_away(&self) -> Vec<NodeId> {
+        self.operator.as_ref().map(Operator::away).unwrap_or_default()
     }
 
     /// Has a process stand still, or go on.
@@ -254,8 +278,11 @@ impl Cluster {
     /// not open, and why.
     pub fn settle_ends(&mut self) -> Option<(NodeId, String)> {
         while let Ok((host, end)) = self.ends.try_recv() {
+            if self.is_master(host) && matches!(end, End::DiskFailed | End::NoRoom) {
+                self.around.watch.state().coverage.master_ended_by_its_disk();
+            }
             match end {
-                End::PowerFailed => self.stop(host, Loss::Power),
+                End::PowerFailed | End::DiskFailed => self.stop(host, Loss::Power),
                 End::NoRoom => {
                     self.stop(host, Loss::Process);
                     self.hosts[host].lacks_room = true;
@@ -294,6 +321,9 @@ impl Cluster {
         }
         for (_, machine) in self.sessions.drain(..) {
             self.madsim.kill(machine);
+        }
+        if let Some(operator) = self.operator.take() {
+            self.madsim.kill(operator.machine());
         }
         self.around.network.end();
         self.around.timeline.end();

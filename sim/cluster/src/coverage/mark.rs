@@ -157,6 +157,12 @@ marks! {
         "The master's life ended while a configuration was changing."
     EntriesNobodyWasToldOf "entries-nobody-was-told-of":
         "A master began with entries that were durable before anybody was told."
+    SnapshotInstalled "snapshot-installed":
+        "A master took a peer's snapshot in the place of entries that it never saw."
+    MasterEndedByItsDisk "master-ended-by-its-disk":
+        "A master among several ended itself: its disk failed a sync, or was full."
+    MasterReplaced "master-replaced":
+        "A master that had lost its disk was a member again, as another."
     LivingServerDeclaredDead "living-server-declared-dead":
         "A server was given up while it was alive."
     ServerRejoined "server-rejoined":

@@ -33,6 +33,7 @@ struct Configured {
 impl Masters {
     pub fn input(&mut self, node: NodeId, input: &Input, hits: &mut Hits) {
         self.up.insert(node);
+        hits.hit_if(matches!(input, Input::Installed { .. }), Mark::SnapshotInstalled);
         let Input::Deliver(envelope) = input else { return };
         match &envelope.message {
             Message::Report { replicas, .. } => {

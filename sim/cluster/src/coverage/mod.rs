@@ -83,6 +83,16 @@ impl Coverage {
         self.hits.hit(Mark::EntriesNobodyWasToldOf);
     }
 
+    /// A master ended itself for its disk's sake.
+    pub fn master_ended_by_its_disk(&mut self) {
+        self.hits.hit(Mark::MasterEndedByItsDisk);
+    }
+
+    /// A master that had lost its disk is a member again.
+    pub fn master_replaced(&mut self) {
+        self.hits.hit(Mark::MasterReplaced);
+    }
+
     /// By name, those that were reached only.
     #[must_use]
     pub fn summary(&self) -> BTreeMap<&'static str, u64> {

@@ -208,6 +208,20 @@ fn safe_mode_counts_only_with_something_to_report() {
 }
 
 #[test]
+fn a_master_that_takes_a_snapshot_and_one_that_ends_or_comes_back_are_seen() {
+    let mut coverage = Coverage::default();
+    let state = Box::new(leasehold_proto::MasterState::new(8));
+    coverage.input(MASTER, Time(0), &Input::Wake);
+    assert!(coverage.summary().is_empty());
+    coverage.input(MASTER, Time(0), &Input::Installed { state });
+    assert!(has(&coverage, Mark::SnapshotInstalled));
+    assert!(!has(&coverage, Mark::MasterEndedByItsDisk) && !has(&coverage, Mark::MasterReplaced));
+    coverage.master_ended_by_its_disk();
+    coverage.master_replaced();
+    assert!(has(&coverage, Mark::MasterEndedByItsDisk) && has(&coverage, Mark::MasterReplaced));
+}
+
+#[test]
 fn an_order_that_changes_nothing_was_refused() {
     let order = || {
         let reason = leasehold_proto::message::DeleteReason::Excluded(ChunkVersion(1));

@@ -26,6 +26,9 @@ pub(super) fn begin(
     budget: &Budget,
     servers_max: usize,
 ) -> Option<Effect> {
+    if episode.kind.needs_masters() && cluster.masters() == 1 {
+        return None;
+    }
     let mut stream = Seed(episode.draw).fork("fault", 0);
     let servers = cluster.masters() as u64..=cluster.hosts() as u64 - 1;
     let server = stream.within(servers) as usize;
@@ -33,7 +36,7 @@ pub(super) fn begin(
     let anyone = if stream.permille(250) { master } else { server };
     let effect = match episode.kind {
         Kind::Crash | Kind::Restart | Kind::Wipe => Effect::Down(vec![server]),
-        Kind::MasterCrash => Effect::Down(vec![master]),
+        Kind::MasterCrash | Kind::MasterWipe => Effect::Down(vec![master]),
         Kind::RackPower => Effect::Down(rack(cluster, server)),
         Kind::ClusterPower => Effect::Down((0..cluster.hosts()).collect()),
         Kind::RollingRestart => rolling(cluster, episode, &mut stream),
@@ -56,13 +59,19 @@ pub(super) fn begin(
             return harm(cluster, episode.kind, server, budget, &mut stream);
         }
         Kind::WallJump => Effect::Done(MASTER_HOST),
-        Kind::MasterCut => cut_master(cluster, master)?,
+        Kind::MasterCut => cut_master(cluster, master),
+        Kind::MasterFsyncFails => Effect::NoSync(master),
+        Kind::MasterDiskFull => Effect::Full(master),
     };
     if !budget.may_hinder(&effect.reach(cluster)) || !is_possible(cluster, &effect) {
         return None;
     }
     let loses_disk = matches!(episode.kind, Kind::Wipe | Kind::FsyncFails);
     if loses_disk && !budget.may_lose(server) {
+        return None;
+    }
+    // Whoever has lost its disk holds nothing that was committed, until it is back.
+    if episode.kind == Kind::MasterWipe && !cluster.masters_away().is_empty() {
         return None;
     }
     if episode.kind == Kind::AddServer {
@@ -98,7 +107,7 @@ fn act(cluster: &mut Cluster, kind: Kind, effect: &Effect, stream: &mut Stream) 
         Effect::Down(hosts) => {
             let loss = match kind {
                 Kind::Restart => Loss::Process,
-                Kind::Wipe => Loss::Disk,
+                Kind::Wipe | Kind::MasterWipe => Loss::Disk,
                 _ => Loss::Power,
             };
             hosts.iter().for_each(|host| cluster.stop(*host, loss));
@@ -153,12 +162,12 @@ fn cut(cluster: &Cluster, kind: Kind, one: NodeId, stream: &mut Stream) -> Effec
 }
 
 /// It may still think that it leads, and be asked by everybody who hears it.
-fn cut_master(cluster: &Cluster, master: usize) -> Option<Effect> {
+fn cut_master(cluster: &Cluster, master: usize) -> Effect {
     let masters = (MASTER_HOST..cluster.masters()).filter(|host| *host != master);
     let others: Vec<NodeId> = masters.map(|host| cluster.node(host)).collect();
     let one = vec![cluster.node(master)];
     let pairs = vec![(one.clone(), others.clone()), (others.clone(), one)];
-    (!others.is_empty()).then_some(Effect::Cut { pairs, flap: None })
+    Effect::Cut { pairs, flap: None }
 }
 
 /// Two groups, neither empty.

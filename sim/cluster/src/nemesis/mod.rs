@@ -201,6 +201,8 @@ impl Nemesis {
                 Effect::Down(hosts) => hosts.contains(&host),
                 Effect::Fuse(fused) => *fused == host,
                 Effect::Full(full) => *full == host && cluster.lacks_room(host),
+                // A master whose disk failed has ended itself.
+                Effect::NoSync(failed) => *failed == host && cluster.is_master(host),
                 _ => false,
             });
             if !cluster.is_up(host) && !held {

@@ -181,6 +181,23 @@ kinds! {
     WallJump wall_jump = 1;
     /// A master hears no other master, and is heard by none; everybody else hears it.
     MasterCut master_cut = 0;
+    /// A sync of a master among several fails, and what it was to make durable never is. The master
+    /// ends itself; whoever runs it starts it again later.
+    MasterFsyncFails master_fsync_fails = 0;
+    /// Somebody else fills the disk of a master among several, for a while.
+    MasterDiskFull master_disk_full = 0;
+    /// A master among several loses its disk; it is taken out of their number, and added again as
+    /// another. One at a time: a majority keeps its disks.
+    MasterWipe master_wipe = 0;
+}
+
+impl Kind {
+    /// Whether it is about a master among others: a lone one is spared.
+    #[must_use]
+    pub fn needs_masters(self) -> bool {
+        use Kind::{MasterCut, MasterDiskFull, MasterFsyncFails, MasterWipe};
+        matches!(self, MasterCut | MasterFsyncFails | MasterDiskFull | MasterWipe)
+    }
 }
 
 impl Faults {

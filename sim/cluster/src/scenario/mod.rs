@@ -45,6 +45,9 @@ pub struct Scenario {
     /// sections say is passed over.
     #[serde(default)]
     pub swarm: bool,
+    /// With `swarm`: so many masters, whatever the seed would draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm_masters: Option<u64>,
     /// What a run must have seen to count.
     #[serde(default)]
     pub demands: Demands,
@@ -221,6 +224,8 @@ pub struct Workload {
     pub relaxed_read: u32,
     /// ... of changes of the namespace.
     pub namespace: u32,
+    /// ... of looks into the directory of another client.
+    pub look: u32,
 }
 
 /// Where the next write or read of a client begins.
@@ -253,6 +258,7 @@ impl Default for Workload {
             read: 25,
             relaxed_read: 5,
             namespace: 5,
+            look: 0,
         }
     }
 }
@@ -432,6 +438,9 @@ impl Scenario {
         if shape.masters.min == 0 || shape.masters.max > 5 {
             return Err("[shape] masters must be from 1 to 5".to_owned());
         }
+        if self.swarm_masters.is_some_and(|masters| !self.swarm || !matches!(masters, 1 | 3 | 5)) {
+            return Err("swarm_masters must be 1, 3 or 5, and is for a swarm only".to_owned());
+        }
         let replicas = work.replicas.max;
         if shape.chunkservers.min < replicas {
             return Err(format!("[shape] chunkservers must be at least replicas ({replicas})"));
@@ -463,7 +472,9 @@ impl Scenario {
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
         }
-        if work.write + work.append + work.read + work.relaxed_read + work.namespace == 0 {
+        let all =
+            [work.write, work.append, work.read, work.relaxed_read, work.namespace, work.look];
+        if all.iter().all(|weight| *weight == 0) {
             return Err("[workload] clients must have something to do".to_owned());
         }
         Ok(())

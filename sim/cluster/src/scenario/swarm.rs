@@ -30,7 +30,7 @@ impl Scenario {
 
     fn drawn(&self, seed: Seed, attempt: u64) -> Scenario {
         let mut drawn = self.clone();
-        drawn.swarm = false;
+        (drawn.swarm, drawn.swarm_masters) = (false, None);
         let fork = |label: &str| seed.fork(&format!("swarm {label}"), attempt);
         drawn.draw_constants(&mut fork("constants"));
         drawn.shape = shape(&mut fork("shape"));
@@ -40,9 +40,11 @@ impl Scenario {
         drawn.draw_restart(&mut fork("restart"));
         let lease_ms = drawn.constants().lease_duration.as_millis() as u64;
         drawn.faults = faults(seed, attempt, lease_ms);
-        drawn.shape.masters = masters(&mut fork("masters"));
+        let any = masters(&mut fork("masters"));
+        drawn.shape.masters = self.swarm_masters.map_or(any, Span::of);
         if drawn.shape.masters.max == 1 {
-            drawn.faults.master_cut = 0;
+            let of_masters = Kind::ALL.iter().filter(|kind| kind.needs_masters());
+            of_masters.for_each(|kind| *drawn.faults.weight_mut(*kind) = 0);
         }
         drawn
     }
@@ -114,6 +116,7 @@ impl Scenario {
             read: read.max(5),
             relaxed_read,
             namespace,
+            look: 0,
             operations_max: None,
         };
     }
@@ -228,6 +231,29 @@ mod tests {
         assert_eq!(kinds.len(), Kind::ALL.len());
         assert_eq!(servers.len(), 9);
         assert_eq!(replicas, BTreeSet::from([1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn masters_that_are_given_change_nothing_else_but_their_faults() {
+        let any = Scenario::swarm();
+        let three = Scenario { swarm_masters: Some(3), ..any.clone() };
+        three.check().unwrap();
+        let counts = |of: &Scenario| {
+            let masters = (0..50).map(|seed| of.of(Seed(seed)).shape.masters.min);
+            masters.collect::<BTreeSet<u64>>()
+        };
+        assert_eq!(counts(&any), BTreeSet::from([1, 3, 5]));
+        assert_eq!(counts(&three), BTreeSet::from([3]));
+        for seed in 0..50 {
+            let (mut one, other) = (any.of(Seed(seed)).into_owned(), three.of(Seed(seed)));
+            one.shape.masters = Span::of(3);
+            for kind in Kind::ALL.iter().filter(|kind| kind.needs_masters()) {
+                *one.faults.weight_mut(*kind) = other.faults.weight(*kind);
+            }
+            assert_eq!(one, *other);
+        }
+        assert!(Scenario { swarm_masters: Some(2), ..any }.check().is_err());
+        assert!(Scenario { swarm_masters: Some(3), ..Scenario::standard() }.check().is_err());
     }
 
     #[test]

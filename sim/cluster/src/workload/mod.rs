@@ -22,6 +22,9 @@ use std::sync::{Arc, Mutex};
 /// Something whose making has an unknown outcome is made again so many times.
 const ATTEMPTS_MAX: u32 = 20;
 
+/// Clients are numbered from a multiple of this in each part of a run.
+pub const CLIENTS_OF_A_PART: u64 = 1_000;
+
 /// What all clients of a run share.
 #[derive(Clone)]
 pub struct Shared {
@@ -116,6 +119,8 @@ pub struct Worker {
     next_cell: BTreeMap<u64, u64>,
     number: u64,
     index: u64,
+    /// How many clients work beside each other, this one included.
+    clients: u64,
 }
 
 impl Worker {
@@ -142,6 +147,7 @@ impl Worker {
             next_cell: BTreeMap::new(),
             number: 0,
             index,
+            clients: drawn.clients,
         })
     }
 
@@ -159,12 +165,14 @@ impl Worker {
 
     async fn one(&mut self) {
         let work = &self.shared.workload;
-        let weights = [work.write, work.append, work.read, work.relaxed_read, work.namespace];
+        let weights =
+            [work.write, work.append, work.read, work.relaxed_read, work.namespace, work.look];
         match self.stream.weighted(&weights) {
             Some(0) => self.write().await,
             Some(1) => self.append().await,
             Some(2) => self.read(true).await,
             Some(3) => self.read(false).await,
+            Some(5) => self.look().await,
             _ => self.change_names().await,
         }
     }
@@ -256,6 +264,16 @@ impl Worker {
         let took = self.now() - began;
         self.shared.tally.lock().expect("counting does not panic").count(kind, ending, took);
         self.shared.watch.judge(judged);
+    }
+
+    /// What the other sees is judged with what the owner did, when the run is over.
+    async fn look(&mut self) {
+        let (began, others) = (self.now(), self.clients.max(2) - 1);
+        let part = self.index / CLIENTS_OF_A_PART * CLIENTS_OF_A_PART;
+        let away = self.stream.within(1..=others);
+        let other = part + (self.index - part + away) % self.clients;
+        let result = self.names.look(other).await;
+        self.count("look", &result, began);
     }
 
     fn pick(&mut self, cells: bool) -> Option<(u64, File)> {

@@ -85,6 +85,11 @@ impl Names {
         ("list", ending(&result), judged)
     }
 
+    /// Looks into the directory of another client.
+    pub async fn look(&self, other: u64) -> Result<(), ClientError> {
+        self.client.list(&folder_of(other)).await.map(drop)
+    }
+
     fn judge_list(&self, listed: BTreeSet<String>) -> Result<(), Wrong> {
         let missing: Vec<_> = self.present.difference(&listed).collect();
         let known: BTreeSet<_> = self.present.union(&self.uncertain).cloned().collect();
