@@ -39,6 +39,10 @@ shrink *ARGS:
 negatives *ARGS:
     @cargo sim --release -- negatives --csv reports/out/negatives.csv "$@"
 
+# How long are clients held up when the leader of three masters loses power? `just failover --seeds 0..1000`.
+failover *ARGS:
+    @cargo sim --release -- failover --csv reports/out/failover.csv --svg reports/out/failover.svg "$@"
+
 # Shrink one failing seed of every negative scenario; the figures go to reports/out/shrink.csv.
 shrink-all *ARGS:
     @cargo sim --release -- shrink --all-negative --csv reports/out/shrink.csv "$@"

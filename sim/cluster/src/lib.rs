@@ -39,6 +39,7 @@ pub mod trace;
 pub mod autopsy;
 #[cfg(madsim)]
 pub mod cluster;
+pub mod failover;
 #[cfg(madsim)]
 pub mod nemesis;
 #[cfg(madsim)]

@@ -31,6 +31,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run every negative scenario until a seed shows what it names; exit 1 if one does not
     Negatives(NegativesArgs),
+    /// Measure how long clients are held up when the leader of three masters loses power; exit 1 if
+    /// the 99th percentile is over 3 s
+    Failover(FailoverArgs),
     /// Measure how fast simulated time passes under swarm faults
     Bench(BenchArgs),
     /// Run what standard input asks for: a worker of a sweep
@@ -46,12 +49,15 @@ pub struct ScenarioArg {
     /// The seed draws everything: shape, constants, workload, faults
     #[arg(long, conflicts_with = "scenario")]
     pub swarm: bool,
+    /// ... but the number of masters: 1, 3 or 5
+    #[arg(long, value_name = "N", requires = "swarm")]
+    pub masters: Option<u64>,
 }
 
 impl ScenarioArg {
     pub fn load(&self) -> Result<Scenario> {
         if self.swarm {
-            return Ok(Scenario::swarm());
+            return swarm(self.masters);
         }
         let Some(path) = &self.scenario else { return Ok(Scenario::standard()) };
         let name = path.display().to_string();
@@ -62,9 +68,17 @@ impl ScenarioArg {
     /// How to say this scenario again.
     pub fn again(&self) -> String {
         let path = self.scenario.as_ref();
-        let swarm = if self.swarm { " --swarm" } else { "" };
-        path.map_or(swarm.to_owned(), |path| format!(" --scenario {}", path.display()))
+        let masters = self.masters.map_or(String::new(), |masters| format!(" --masters {masters}"));
+        let swarm = if self.swarm { format!(" --swarm{masters}") } else { String::new() };
+        path.map_or(swarm, |path| format!(" --scenario {}", path.display()))
     }
+}
+
+/// The scenario in which the seed draws everything, or everything but the number of masters.
+pub fn swarm(masters: Option<u64>) -> Result<Scenario> {
+    let swarm = Scenario { swarm_masters: masters, ..Scenario::swarm() };
+    swarm.check().map_err(anyhow::Error::msg).context("--masters")?;
+    Ok(swarm)
 }
 
 #[derive(ClapArgs)]
@@ -129,6 +143,9 @@ pub struct SweepArgs {
     /// Each seed draws everything: shape, constants, workload, faults
     #[arg(long)]
     pub swarm: bool,
+    /// ... but the number of masters: 1, 3 or 5
+    #[arg(long, value_name = "N", requires = "swarm")]
+    pub masters: Option<u64>,
     /// Go through these values, such as `constants.lease_duration_ms=2s,4s`; each one that is
     /// given multiplies the runs
     #[arg(long, value_name = "KEY=VALUE,...")]
@@ -189,6 +206,22 @@ pub struct NegativesArgs {
     /// Writes a row for each scenario into this CSV file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+pub struct FailoverArgs {
+    /// Which seeds, the second excluded
+    #[arg(long, value_name = "FROM..TO", value_parser = range, default_value = "0..100")]
+    pub seeds: Range<u64>,
+    /// Seeds at the same time; without it, one per core
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Writes a row for each seed into this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Writes how many seeds were through after which time into this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(ClapArgs)]

@@ -5,6 +5,8 @@ mod args;
 #[cfg(madsim)]
 mod bench;
 #[cfg(madsim)]
+mod failover;
+#[cfg(madsim)]
 mod history;
 #[cfg(madsim)]
 mod negatives;
@@ -44,6 +46,7 @@ fn main() -> std::process::ExitCode {
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Negatives(args) => negatives::negatives(&args),
+        Command::Failover(args) => failover::failover(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Work => work::work(),
     };

@@ -72,6 +72,9 @@ fn command(args: &TwiceArgs, program: &Path) -> Command {
     }
     if args.scenario.swarm {
         command.arg("--swarm");
+        if let Some(masters) = args.scenario.masters {
+            command.args(["--masters", &masters.to_string()]);
+        }
     }
     command
 }

@@ -164,7 +164,10 @@ impl Sweep {
 /// The scenarios of some files, and of all files in some folders; the one that leaves everything to
 /// the seed, if it is asked for.
 fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
-    let swarm = args.swarm.then(|| ("swarm".to_owned(), Scenario::swarm()));
+    let swarm = match args.swarm {
+        true => Some(("swarm".to_owned(), crate::args::swarm(args.masters)?)),
+        false => None,
+    };
     if args.scenario.is_empty() {
         let standard = || ("scenarios/fast/default.toml".to_owned(), Scenario::standard());
         return Ok(vec![swarm.unwrap_or_else(standard)]);
