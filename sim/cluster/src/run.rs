@@ -19,7 +19,7 @@ use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
 use leasehold_node::client::{ClientError, ClusterStatus};
-use leasehold_proto::NodeId;
+use leasehold_proto::{Member, NodeId};
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
 use std::collections::BTreeMap;
@@ -281,6 +281,17 @@ impl Run {
         self.scenario.acts.converge_ms.map_or_else(by_constants, Bound::chosen)
     }
 
+    /// A member that has not adopted its chunk's configuration yet. Clients are told of no chunk in
+    /// the trash, and those are to converge too.
+    fn unadopted(&self) -> Option<String> {
+        let state = self.shared.watch.state();
+        state.configurations.iter().find_map(|(chunk, (version, members))| {
+            let behind = |member: &&Member| state.copies.is_behind(*chunk, member.node, *version);
+            let member = members.iter().find(behind)?;
+            Some(format!("{} has not adopted {version} of {chunk}", member.node))
+        })
+    }
+
     /// What has not converged, as the cluster itself tells an honest client.
     async fn unfinished(&self) -> Option<String> {
         let client = &self.auditor.as_ref().expect("the auditor came first").client;
@@ -320,7 +331,9 @@ impl Run {
         let short = chunks
             .iter()
             .find(|chunk| chunk.version.0 > 0 && good(chunk) < usize::from(chunk.target));
-        short.map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
+        short
+            .map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
+            .or_else(|| self.unadopted())
     }
 
     /// Whether a node runs. A master that has not missed a node yet whose disk is gone still counts

@@ -62,6 +62,14 @@ impl Copies {
         self.held.get(&(chunk, node)).is_some_and(|copy| copy.applied == version)
     }
 
+    /// Whether a node's replica adopted an earlier version and not this one. Of a first configuration
+    /// nobody tells that it was adopted: there is nothing to reconcile.
+    #[must_use]
+    pub fn is_behind(&self, chunk: ChunkHandle, node: NodeId, version: ChunkVersion) -> bool {
+        let is_behind = |copy: &Copy| ChunkVersion(0) < copy.applied && copy.applied < version;
+        self.held.get(&(chunk, node)).is_some_and(is_behind)
+    }
+
     /// Whether no other configuration is under way: the leader has begun none, and nobody has
     /// promised more than this version.
     #[must_use]
@@ -99,6 +107,9 @@ mod tests {
             },
         );
         assert!(copies.is_current(CHUNK, NODE, version) && copies.is_settled(CHUNK, version));
+        assert!(!copies.is_behind(CHUNK, NODE, version));
+        assert!(copies.is_behind(CHUNK, NODE, ChunkVersion(3)));
+        assert!(!copies.is_behind(CHUNK, NodeId(4), version), "it holds none");
         copies.observe(NodeId(4), &promise(ChunkVersion(3)));
         assert!(copies.is_current(CHUNK, NODE, version) && !copies.is_settled(CHUNK, version));
         copies.destroyed(NodeId(4));
