@@ -91,7 +91,8 @@ impl Frame {
 
 /// Of the lower right corner, where all lines have passed.
 fn legend(out: &mut String, index: usize, of: usize, name: &str, colour: &str) {
-    let (x, y) = (WIDTH * 0.52, HEIGHT - BOTTOM - 20.0 * (of - index) as f64);
+    // Where no line is: nothing that waits for a leader ends within the first second.
+    let (x, y) = (LEFT + 32.0, HEIGHT - BOTTOM - 20.0 * (of - index) as f64);
     let _ = writeln!(
         out,
         r#"<path d="M{x:.1} {y:.1}h18" stroke="{colour}" stroke-width="2"/><text x="{:.1}" y="{:.1}">{name}</text>"#,
