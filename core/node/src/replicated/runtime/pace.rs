@@ -28,7 +28,7 @@ impl Pace {
         Pace { began: Instant::now(), drift_ppm }
     }
 
-    /// Runs a future at this pace. What it spawns takes it over by [`Pace::here`].
+    /// Runs a future at this pace. What it spawns takes it over.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         PACE.scope(self, future)
     }
