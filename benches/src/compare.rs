@@ -213,7 +213,7 @@ impl Bench {
 
 /// Random bytes, so that neither side can gain by compression or holes. The kernel's own
 /// generator, a buffer at a time.
-fn write_random(path: &Path, bytes: u64) -> Result<()> {
+pub fn write_random(path: &Path, bytes: u64) -> Result<()> {
     let mut file = File::create(path).with_context(|| path.display().to_string())?;
     let copied = std::io::copy(&mut File::open("/dev/urandom")?.take(bytes), &mut file)?;
     ensure!(copied == bytes, "/dev/urandom ended early");
@@ -221,7 +221,8 @@ fn write_random(path: &Path, bytes: u64) -> Result<()> {
     Ok(file.sync_all()?)
 }
 
-fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
+/// Do two files hold the same?
+pub fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
     let (mut a, mut b) = (File::open(a)?, File::open(b)?);
     if a.metadata()?.len() != b.metadata()?.len() {
         return Ok(false);

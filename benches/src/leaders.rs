@@ -5,8 +5,9 @@
 //! must hold is checked at its end: no error, nothing acknowledged that is not there, nothing there
 //! that was not asked for, the file's bytes.
 
+use crate::compare::{same_bytes, write_random};
 use crate::process::Process;
-use crate::product::{Places, free_address};
+use crate::product::{Places, Product, session};
 use crate::report::write_rows;
 use anyhow::{Context, Result, bail, ensure};
 use leasehold_node::client::{Client, ClientError, ClientOptions, FileSpec};
@@ -16,19 +17,16 @@ use leasehold_proto::NodeId;
 use rustix::process::Signal;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-const MASTERS: u64 = 3;
-const CHUNKSERVERS: u64 = 4;
+const MASTERS: usize = 3;
+const CHUNKSERVERS: usize = 4;
 const FILES_PER_DIRECTORY: u64 = 1_000;
 /// How often creates are begun: some at a time, as a timer's grain allows.
 const BEAT: Duration = Duration::from_millis(10);
@@ -78,22 +76,27 @@ pub fn run(options: &Options) -> Result<()> {
     }
     fs::create_dir_all(&dir)?;
     ensure!(options.creates >= 1, "--creates must be above zero");
+    let product = Product::start(&binary, &dir, MASTERS, CHUNKSERVERS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let rows = runtime.block_on(play(options, &binary, &dir))?;
+    let rows = runtime.block_on(play(options, product, &dir))?;
     write_rows(&options.places.out.join("leaders.csv"), &rows)?;
     fs::remove_dir_all(&dir)?;
     Ok(())
 }
 
-async fn play(options: &Options, binary: &Path, dir: &Path) -> Result<Vec<Row>> {
-    let mut cluster = Cluster::start(binary, dir)?;
-    let client = Client::connect(ClientOptions::new(session(), cluster.masters.clone())).await?;
-    cluster.wait_until_heard().await?;
+async fn play(options: &Options, product: Product, dir: &Path) -> Result<Vec<Row>> {
+    let masters = product.masters().iter().zip(1..).map(|(at, n)| (NodeId(n), *at));
+    let masters: Vec<_> = masters.collect();
+    // Two sessions, which are to have two names.
+    let NodeId(name) = session();
+    let mut cluster =
+        Cluster { product, admin: Admin::new(NodeId(name ^ 1 << 63), masters.clone()) };
+    let client = Client::connect(ClientOptions::new(NodeId(name), masters)).await?;
     let file = dir.join("file");
-    random_file(&file, options.mebibytes << 20)?;
+    write_random(&file, options.mebibytes << 20)?;
 
     let creating = Creating::begin(client.clone(), options.creates).await?;
-    let put = cluster.client("put", &[file.as_os_str(), "/file".as_ref()])?;
+    let put = Process::spawn("put", cluster.product.command("put").arg(&file).arg("/file"))?;
     let begun = Instant::now();
     let mut rows = Vec::new();
     for _ in 0..options.kills {
@@ -110,7 +113,7 @@ async fn play(options: &Options, binary: &Path, dir: &Path) -> Result<Vec<Row>> 
         );
         rows.push(row);
         sleep(DOWN).await;
-        cluster.start_master(leader, false)?;
+        cluster.product.restart_master(dir, index(leader) + 1)?;
     }
     let (elapsed, _) = tokio::task::spawn_blocking(move || put.finish()).await??;
     println!("put of {} MiB: no error, {:.1} s", options.mebibytes, elapsed.as_secs_f64());
@@ -134,92 +137,15 @@ async fn play(options: &Options, binary: &Path, dir: &Path) -> Result<Vec<Row>> 
     Ok(rows)
 }
 
-/// A cluster whose processes are killed, and started again on the same disks.
+/// A cluster, and who asks its masters how they stand.
 struct Cluster {
-    binary: PathBuf,
-    dir: PathBuf,
-    masters: Vec<(NodeId, SocketAddr)>,
-    /// By number from 1, then the chunkservers.
-    processes: Vec<Process>,
+    product: Product,
     admin: Admin,
 }
 
 impl Cluster {
-    fn start(binary: &Path, dir: &Path) -> Result<Self> {
-        let masters = (1..=MASTERS).map(|n| Ok((NodeId(n), free_address()?)));
-        let masters = masters.collect::<Result<Vec<_>>>()?;
-        let mut cluster = Cluster {
-            binary: binary.to_owned(),
-            dir: dir.to_owned(),
-            admin: Admin::new(session(), masters.clone()),
-            masters,
-            processes: Vec::new(),
-        };
-        for n in 1..=MASTERS {
-            cluster.start_master(n, true)?;
-        }
-        for n in 1..=CHUNKSERVERS {
-            let mut command = cluster.server("chunkserver", &format!("n{n}"), free_address()?)?;
-            command.args(["--rack", &n.to_string(), "--master", &cluster.all_masters()]);
-            cluster.processes.push(Process::spawn(format!("chunkserver {n}"), &mut command)?);
-        }
-        Ok(cluster)
-    }
-
-    /// Starts a master, the first time or again.
-    fn start_master(&mut self, number: u64, first: bool) -> Result<()> {
-        let at = index(number);
-        let mut command = self.server("master", &format!("m{number}"), self.masters[at].1)?;
-        let peers = self.masters.iter().map(|(node, address)| format!("{}@{address}", node.0));
-        let peers: Vec<_> = peers.collect();
-        command.args(["--node", &number.to_string(), "--peer", &peers.join(",")]);
-        command.args(first.then_some("--bootstrap"));
-        let process = Process::spawn(format!("master {number}"), &mut command)?;
-        if first {
-            self.processes.push(process);
-        } else {
-            self.processes[at] = process;
-        }
-        Ok(())
-    }
-
-    fn server(&self, role: &str, name: &str, listen: SocketAddr) -> Result<Command> {
-        let data = self.dir.join(name);
-        fs::create_dir_all(&data)?;
-        let mut command = Command::new(&self.binary);
-        command.args([role, "--listen", &listen.to_string(), "--log", "error", "--data-dir"]);
-        command.arg(data).stdout(Stdio::null());
-        Ok(command)
-    }
-
-    fn client(&self, verb: &str, arguments: &[&std::ffi::OsStr]) -> Result<Process> {
-        let mut command = Command::new(&self.binary);
-        command.args([verb, "--master", &self.all_masters()]).args(arguments);
-        Process::spawn(verb, &mut command)
-    }
-
-    fn all_masters(&self) -> String {
-        let all = self.masters.iter().map(|(node, address)| format!("{}@{address}", node.0));
-        all.collect::<Vec<_>>().join(",")
-    }
-
-    fn process(&mut self, master: u64) -> Result<&mut Process> {
-        self.processes.get_mut(index(master)).context("no such master")
-    }
-
-    async fn wait_until_heard(&self) -> Result<()> {
-        let wanted = format!("\"servers_alive\": {CHUNKSERVERS}");
-        let asked = Instant::now();
-        while asked.elapsed() < PATIENCE {
-            let mut command = Command::new(&self.binary);
-            command.args(["status", "--json", "--master", &self.all_masters()]);
-            let output = tokio::task::spawn_blocking(move || command.output()).await??;
-            if String::from_utf8_lossy(&output.stdout).contains(&wanted) {
-                return Ok(());
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-        bail!("the chunkservers were not heard within {PATIENCE:?}")
+    fn process(&self, master: u64) -> Result<&Process> {
+        self.product.servers.get(index(master)).context("no such master")
     }
 
     /// Who leads, by the word of the highest term.
@@ -256,14 +182,15 @@ impl Cluster {
     }
 
     fn check_file(&self, file: &Path, back: &Path) -> Result<()> {
-        self.client("get", &["/file".as_ref(), back.as_os_str()])?.finish()?;
+        self.product.get_into("/file", back)?;
         ensure!(same_bytes(file, back)?, "/file is not what was put");
         println!("get: the same bytes");
         Ok(())
     }
 
     fn check_health(&self) -> Result<()> {
-        self.client("fsck", &["--wait".as_ref(), "120".as_ref()])?.finish().map(drop)
+        let mut command = self.product.command("fsck");
+        Process::spawn("fsck", command.args(["--wait", "120"]))?.finish().map(drop)
     }
 }
 
@@ -426,32 +353,4 @@ fn path_of(number: u64) -> String {
 
 fn index(master: u64) -> usize {
     usize::try_from(master - 1).expect("few masters")
-}
-
-/// Names a session: the time and this process, which no other session shares.
-fn session() -> NodeId {
-    let now = leasehold_node::clock::wall_clock_ms();
-    std::thread::sleep(Duration::from_millis(2));
-    NodeId(now << 16 | u64::from(std::process::id() & 0xffff))
-}
-
-fn random_file(path: &Path, bytes: u64) -> Result<()> {
-    let mut from = File::open("/dev/urandom")?.take(bytes);
-    std::io::copy(&mut from, &mut File::create(path)?)?;
-    Ok(())
-}
-
-fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
-    let open = |path| File::open(path).map(|file| BufReader::with_capacity(1 << 20, file));
-    let (mut one, mut other) = (open(one)?, open(other)?);
-    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    loop {
-        let read = one.read(&mut left)?;
-        if read == 0 {
-            return Ok(other.read(&mut right)? == 0);
-        }
-        if other.read_exact(&mut right[..read]).is_err() || left[..read] != right[..read] {
-            return Ok(false);
-        }
-    }
 }

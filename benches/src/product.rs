@@ -4,6 +4,7 @@
 use crate::policy::Policy;
 use crate::process::{Process, Usage};
 use anyhow::{Context, Result, bail, ensure};
+use leasehold_proto::NodeId;
 use leasehold_store::Written;
 use serde_json::Value;
 use std::fs;
@@ -47,16 +48,29 @@ impl Product {
         if let [master] = self.masters[..] {
             return self.serve("master", "master", master, &dir.join("master"), &[]);
         }
-        let masters = self.masters.clone();
-        let peers: Vec<String> =
-            masters.iter().zip(1..).map(|(address, n)| format!("{n}@{address}")).collect();
-        for (address, n) in masters.into_iter().zip(1..) {
-            let name = format!("master-{n}");
-            let more = ["--node", &n.to_string(), "--peer", &peers.join(","), "--bootstrap"];
-            let more = more.map(str::to_owned);
-            self.serve(&name, "master", address, &dir.join(&name), &more)?;
+        for number in 1..=self.masters.len() {
+            let mut command = self.peer(dir, number)?;
+            command.arg("--bootstrap");
+            self.servers.push(Process::spawn(format!("master-{number}"), &mut command)?);
         }
         Ok(())
+    }
+
+    /// Starts one of several masters, counted from 1, again on its disk.
+    pub fn restart_master(&mut self, dir: &Path, number: usize) -> Result<()> {
+        let mut command = self.peer(dir, number)?;
+        self.servers[number - 1] = Process::spawn(format!("master-{number}"), &mut command)?;
+        Ok(())
+    }
+
+    /// One of several masters.
+    fn peer(&self, dir: &Path, number: usize) -> Result<Command> {
+        let peers: Vec<String> =
+            self.masters.iter().zip(1..).map(|(address, n)| format!("{n}@{address}")).collect();
+        let data = dir.join(format!("master-{number}"));
+        let mut command = self.server("master", self.masters[number - 1], &data)?;
+        command.args(["--node", &number.to_string(), "--peer", &peers.join(",")]);
+        Ok(command)
     }
 
     /// The masters, as a client is told of them.
@@ -73,15 +87,19 @@ impl Product {
         data: &Path,
         more: &[String],
     ) -> Result<()> {
+        let mut command = self.server(role, listen, data)?;
+        self.servers.push(Process::spawn(name, command.args(more))?);
+        Ok(())
+    }
+
+    fn server(&self, role: &str, listen: SocketAddr, data: &Path) -> Result<Command> {
         fs::create_dir_all(data)?;
         let mut command = Command::new(&self.binary);
         command
             .args([role, "--listen", &listen.to_string(), "--log", "warn", "--data-dir"])
             .arg(data)
-            .args(more)
             .stdout(Stdio::null());
-        self.servers.push(Process::spawn(name, &mut command)?);
-        Ok(())
+        Ok(command)
     }
 
     fn wait_until_heard(&self, chunkservers: usize) -> Result<()> {
@@ -100,7 +118,8 @@ impl Product {
         bail!("the cluster's servers were not heard within 120 s")
     }
 
-    fn command(&self, verb: &str) -> Command {
+    /// A command of a client.
+    pub fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.binary);
         command.args([verb, "--master", &self.addresses()]);
         command
@@ -195,6 +214,12 @@ impl Places {
         std::fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
         Ok(self.dir.canonicalize()?)
     }
+}
+
+/// Names a session: the time and this process, which no other session of a benchmark shares.
+pub fn session() -> NodeId {
+    let now_ms = leasehold_node::clock::wall_clock_ms();
+    NodeId(now_ms << 16 | u64::from(std::process::id() & 0xffff))
 }
 
 /// A loopback address that was free a moment ago; nothing else on a measuring machine should be

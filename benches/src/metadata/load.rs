@@ -2,6 +2,7 @@
 
 use super::{Verb, parse};
 use crate::process::{Process, Usage};
+use crate::product::session;
 use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
@@ -74,8 +75,7 @@ pub fn client(options: &LoadOptions) -> Result<()> {
 
 async fn drive(options: &LoadOptions) -> Result<Seen> {
     ensure!(options.files > 0 && options.in_flight > 0, "nothing to do");
-    let started_ms = leasehold_node::clock::wall_clock_ms();
-    let session = NodeId(started_ms << 16 | u64::from(std::process::id() & 0xffff));
+    let session = session();
     let masters = (1..).map(NodeId).zip(options.masters.iter().copied()).collect();
     let client = Client::connect(ClientOptions::new(session, masters)).await?;
     match options.verb {
