@@ -1,11 +1,14 @@
-//! A master without peers answers what people ask of a master's log.
+//! A master without peers: its leadership needs no confirmation of others, and it answers what people
+//! ask of a master's log.
 
+use crate::driver::Storage;
 use crate::executor::Progress;
 use crate::gauge::Gauge;
 use crate::replicated::message::{Answer, Ask, Asked};
 use crate::replicated::status::{Role, Standing};
 use crate::replicated::{Link, LogEnded};
-use leasehold_proto::NodeId;
+use crate::storage::DiskThread;
+use leasehold_proto::{Input, IoId, IoOp, IoOutput, NodeId};
 use leasehold_wire::Packet;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +18,31 @@ pub(crate) const PACKETS_BYTES_MAX: usize = 64 << 10;
 
 /// Questions that wait at the most; more are lost, as on a full socket.
 pub(crate) const PACKETS_MAX: usize = 64;
+
+/// Its log. Who always leads is told so at once, and not by the disk's thread: reads neither wait for
+/// a sync nor wake anybody.
+#[derive(Debug)]
+pub(crate) struct AloneStorage {
+    pub disk: DiskThread,
+    /// Where the disk's thread answers too.
+    pub inbox: mpsc::Sender<Input>,
+}
+
+impl Storage for AloneStorage {
+    fn submit(&mut self, batch: Vec<(IoId, IoOp)>) {
+        let confirmed = |io| Input::IoDone { io, result: Ok(IoOutput::Confirmed) };
+        // A full inbox is waited for by the thread; the loop that empties it cannot.
+        let rest: Vec<_> = batch
+            .into_iter()
+            .filter(|(io, op)| {
+                !(*op == IoOp::ConfirmLeadership && self.inbox.try_send(confirmed(*io)).is_ok())
+            })
+            .collect();
+        if !rest.is_empty() {
+            self.disk.submit(rest);
+        }
+    }
+}
 
 /// Answers until it is told to stop.
 pub(crate) async fn serve(

@@ -1,6 +1,6 @@
 //! A master on a real machine.
 
-use crate::alone;
+use crate::alone::{self, AloneStorage};
 use crate::clock::BootClock;
 use crate::driver::Clock;
 use crate::executor::{MasterExecutor, MasterStart};
@@ -85,6 +85,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let (packets, questions) = mpsc::channel(alone::PACKETS_MAX);
     let mut transport = transport_options(&options, address);
     transport.payload_bytes_max = Some(alone::PACKETS_BYTES_MAX);
+    let disk = AloneStorage { disk, inbox: sender.clone() };
     let transport = Transport::with_packets(transport, sender, Some(packets));
     let link = Link::new(node, TcpCarrier(transport.sender()), 0);
     let (stop, stopped) = oneshot::channel();

@@ -135,6 +135,9 @@ impl Peer {
                 Take::Wait => {}
             }
             changed.await;
+            // Whoever woke this, or is to run before it, may have more to send: one call of the
+            // system then carries it all.
+            tokio::task::yield_now().await;
         }
     }
 }
