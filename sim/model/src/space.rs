@@ -114,6 +114,21 @@ impl Space {
         self
     }
 
+    /// The same within other bounds. Whether messages may be repeated for ever, and whether replicas
+    /// are replaced, belongs to where runs begin and stays.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        let (repeats, no_repair) = (self.bounds.repeats, self.bounds.no_repair);
+        self.bounds = Bounds { no_repair, repeats: repeats.and(bounds.repeats), ..bounds };
+        let left = self.bounds.all();
+        for start in &mut self.starts {
+            start.state.left = left;
+            let sight = self.sight;
+            start.state = sight.identify(start.state.clone(), None);
+        }
+        self
+    }
+
     fn start(&self, script: &str, stage: &Stage, start: u8) -> Start {
         let world = stage.world();
         let mut cluster = world.cluster().clone();

@@ -4,9 +4,9 @@
 mod table;
 
 use anyhow::{Context, bail};
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use leasehold_model::models::{ALL, Named, Negative, Size};
-use leasehold_model::{Effort, Explored, Reductions, Space, search, story};
+use leasehold_model::{Bounds, Effort, Explored, Reductions, Space, search, story};
 use leasehold_proto::Rules;
 use leasehold_world::script::{difference, rule};
 use stateright::Model;
@@ -51,6 +51,8 @@ struct Arguments {
     /// Tell states apart by every number as it is, and leave no step out.
     #[arg(long)]
     unreduced: bool,
+    #[command(flatten)]
+    chosen: ChosenBounds,
     /// Print how many different things each part of a state was: a model that grows shows where.
     #[arg(long)]
     parts: bool,
@@ -63,6 +65,48 @@ struct Arguments {
     /// List the models.
     #[arg(long)]
     list: bool,
+}
+
+/// How often what may happen in one run; without one of these, as often as in a model of that size.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bounds")]
+struct ChosenBounds {
+    /// Steps of true time.
+    #[arg(long, value_name = "N")]
+    ticks: Option<u8>,
+    /// Changes of the masters' leader.
+    #[arg(long, value_name = "N")]
+    leads: Option<u8>,
+    /// Proposals of which nobody is told whether they committed.
+    #[arg(long, value_name = "N")]
+    unknowns: Option<u8>,
+    /// Crashes, each at any boundary of an I/O.
+    #[arg(long, value_name = "N")]
+    crashes: Option<u8>,
+    /// Disks that are full when something is written.
+    #[arg(long, value_name = "N")]
+    full_disks: Option<u8>,
+    /// Messages that arrive a second time; no matter in models where all of them may.
+    #[arg(long, value_name = "N")]
+    repeats: Option<u8>,
+    /// The highest version that a Prepare is made for.
+    #[arg(long, value_name = "V")]
+    versions: Option<u64>,
+}
+
+impl ChosenBounds {
+    fn of(&self, model: Bounds) -> Bounds {
+        Bounds {
+            ticks: self.ticks.or(model.ticks),
+            leads: self.leads.unwrap_or(model.leads),
+            unknowns: self.unknowns.unwrap_or(model.unknowns),
+            crashes: self.crashes.unwrap_or(model.crashes),
+            full_disks: self.full_disks.unwrap_or(model.full_disks),
+            repeats: self.repeats.or(model.repeats),
+            version_max: self.versions.unwrap_or(model.version_max),
+            ..model
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -230,6 +274,8 @@ fn size(name: SizeName) -> Size {
 
 fn space(model: &Named, size: Size, rules: Rules, arguments: &Arguments) -> Space {
     let space = (model.space)(size, rules);
+    let bounds = arguments.chosen.of(space.bounds.clone());
+    let space = space.within(bounds);
     if arguments.unreduced { space.reduced(Reductions::NONE) } else { space }
 }
 
