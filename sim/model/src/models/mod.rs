@@ -4,6 +4,8 @@ pub mod lease;
 pub mod drift;
 pub mod renewals;
 pub mod deposed;
+pub mod asked_again;
+pub mod dead_office;
 pub mod split_brain;
 pub mod reconfiguration;
 pub mod append_retry;
@@ -63,6 +65,8 @@ pub const ALL: &[Named] = &[
     garbage::MODEL,
     split_brain::MODEL,
     drift::MODEL,
+    asked_again::MODEL,
+    dead_office::MODEL,
     deposed::MODEL,
     lease::MODEL,
     renewals::MODEL,

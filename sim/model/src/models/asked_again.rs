@@ -1,0 +1,29 @@
+//! A primary that is heard again while it is being replaced (I1, I2): the proposal is on its way,
+//! the old lease is over, and the old primary asks for another. Nothing is granted for the chunk
+//! until the proposal's fate is known.
+
+use super::{Named, Size, TIMED, begin};
+use crate::bounds::Bounds;
+use crate::space::Space;
+use leasehold_proto::Rules;
+
+/// This model. No switch leaves its rule out; the mutant `grants_during_a_change` does, and is found.
+pub const MODEL: Named = Named { name: "asked-again", about: "I1 I2", negatives: &[], space };
+
+fn bounds(size: Size) -> Bounds {
+    let (ticks, version_max) = match size {
+        Size::Smallest | Size::Small => (1, 2),
+        Size::Medium => (2, 2),
+        Size::Large => (3, 3),
+    };
+    let (prompt_disks, no_repair) = (true, true);
+    let bounds = Bounds { ticks: Some(ticks), version_max, ..Bounds::default() };
+    Bounds { prompt_disks, no_repair, ..bounds }
+}
+
+fn space(size: Size, rules: Rules) -> Space {
+    let cluster = format!("masters=1 chunkservers=2 clients=1 replicas=2 {TIMED}");
+    let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m\nhold io m Propose\n\
+                run 7s\nhold n2->m AskLease\nmend n2 m\nrun 1s\n";
+    begin(&cluster, rules, rest, &[], bounds(size))
+}
