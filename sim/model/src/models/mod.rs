@@ -59,16 +59,16 @@ pub struct Named {
 
 /// Every model, those with few states first.
 pub const ALL: &[Named] = &[
+    asked_again::MODEL,
     append_retry::MODEL,
+    dead_office::MODEL,
     learner::MODEL,
+    deposed::MODEL,
     reconfiguration::MODEL,
     garbage::MODEL,
-    split_brain::MODEL,
     drift::MODEL,
-    asked_again::MODEL,
-    dead_office::MODEL,
-    deposed::MODEL,
     lease::MODEL,
+    split_brain::MODEL,
     renewals::MODEL,
 ];
 
