@@ -62,6 +62,9 @@ fn a_rotten_block_is_never_returned() {
     disk.flip(&data_file(&disk), BLOCK_BYTES + 5);
     let blocks = vec![Extent::new(BLOCK_BYTES, BLOCK_BYTES)];
     assert_eq!(one(&mut store, read(0, 1_100)), Err(IoFault::Corrupt { blocks: blocks.clone() }));
+    // Whole blocks are what a copy reads: whoever takes them has no older checksum.
+    let whole = one(&mut store, read(0, 2 * BLOCK_BYTES));
+    assert_eq!(whole, Err(IoFault::Corrupt { blocks: blocks.clone() }));
     assert!(matches!(one(&mut store, read(0, BLOCK_BYTES)), Ok(IoOutput::Read(_))));
     assert_eq!(store.verify(), [(CHUNK, blocks.clone())]);
     // Writing a part of it would hide the rot behind a fresh checksum.

@@ -4,9 +4,20 @@ use super::{Bench, Layer, Panic, Verdict, listen};
 use crate::child::{End, Said};
 use anyhow::Result;
 
-/// The store over a disk that fails in every way, at random, and over files that were damaged.
-pub const CRASHES: [&str; 8] =
-    ["test", "-p", "leasehold-store", "--test", "it", "--", "crash::", "bad_input::"];
+/// The store and the masters' logs over a disk that fails in every way, at random, and over files
+/// that were damaged.
+pub const CRASHES: [&str; 10] = [
+    "test",
+    "-p",
+    "leasehold-store",
+    "--test",
+    "it",
+    "--",
+    "crash::",
+    "bad_input::",
+    "master_log::",
+    "raft_log::",
+];
 
 /// The crates that ship, the command line aside.
 pub const CORE: [&str; 9] = [
