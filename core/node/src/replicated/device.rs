@@ -199,10 +199,13 @@ impl Device {
         if !self.told.leads() {
             return self.tell_all(ios, ProposeOutcome::Rejected).await;
         }
-        let Ok(mut results) = self.raft.client_write_many(entries.into_iter().map(Proposal)).await
+        let Ok(results) = self.raft.client_write_many(entries.into_iter().map(Proposal)).await
         else {
             return self.tell_all(ios, ProposeOutcome::Unknown).await;
         };
+        // The library's stream ends with the first proposal whose fate is not known, and panics if
+        // it is asked again; the others' is as little known.
+        let mut results = results.fuse();
         let device = self.clone();
         drop(Runtime::spawn(async move {
             for io in ios {

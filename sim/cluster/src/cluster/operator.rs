@@ -83,7 +83,10 @@ impl Operator {
     /// the masters are looked at again.
     async fn has_replaced(&self, master: NodeId, birth: u64) -> bool {
         let standings = self.standings().await;
-        let leads = |standing: &&Standing| standing.role == Role::Leader && standing.node != master;
+        // The one that was replaced may lead by now, on its new disk.
+        let leads = |standing: &&Standing| {
+            standing.role == Role::Leader && (standing.node != master || standing.birth == birth)
+        };
         let leader = standings.iter().filter(leads).max_by_key(|standing| standing.term);
         let Some(leader) = leader else { return false };
         let is_back = |standing: &Standing| {

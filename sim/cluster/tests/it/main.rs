@@ -44,6 +44,17 @@ fn a_standard_run_survives_its_faults_and_sees_enough() {
     assert!(outcome.summary.virtual_ns >= 60_000_000_000);
 }
 
+/// Swarm seeds that went wrong with three masters: a proposal was asked for after its log had ended
+/// (892), and a master that leads from its new disk was waited for (407).
+#[test]
+fn seeds_that_went_wrong_end_well() {
+    let swarm = Scenario { swarm_masters: Some(3), ..Scenario::swarm() };
+    for seed in [892, 407].map(Seed) {
+        let outcome = run(&swarm.of(seed), seed, Asked::default());
+        assert!(outcome.found.is_none(), "{seed:?}: {:?}", outcome.found);
+    }
+}
+
 #[test]
 fn a_seed_is_a_run() {
     let (one, again, other) = (standard(2), standard(2), standard(3));
