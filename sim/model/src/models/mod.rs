@@ -5,7 +5,6 @@ pub mod drift;
 pub mod renewals;
 pub mod deposed;
 pub mod asked_again;
-pub mod dead_office;
 pub mod split_brain;
 pub mod reconfiguration;
 pub mod append_retry;
@@ -61,7 +60,6 @@ pub struct Named {
 pub const ALL: &[Named] = &[
     asked_again::MODEL,
     append_retry::MODEL,
-    dead_office::MODEL,
     learner::MODEL,
     deposed::MODEL,
     reconfiguration::MODEL,
