@@ -107,11 +107,7 @@ impl Space {
     pub fn reduced(mut self, reductions: Reductions) -> Self {
         self.sight.reduced = reductions.relative;
         self.reductions = reductions;
-        for start in &mut self.starts {
-            let sight = self.sight;
-            start.state = sight.identify(start.state.clone(), None);
-        }
-        self
+        self.identified_anew()
     }
 
     /// The same within other bounds. Whether messages may be repeated for ever, and whether replicas
@@ -121,10 +117,13 @@ impl Space {
         let (repeats, no_repair) = (self.bounds.repeats, self.bounds.no_repair);
         self.bounds = Bounds { no_repair, repeats: repeats.and(bounds.repeats), ..bounds };
         let left = self.bounds.all();
+        self.starts.iter_mut().for_each(|start| start.state.left = left);
+        self.identified_anew()
+    }
+
+    fn identified_anew(mut self) -> Self {
         for start in &mut self.starts {
-            start.state.left = left;
-            let sight = self.sight;
-            start.state = sight.identify(start.state.clone(), None);
+            start.state = self.sight.identify(start.state.clone(), None);
         }
         self
     }

@@ -92,8 +92,8 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
     }
 }
 
-/// Runs after which a worker is replaced. A run of several masters leaves about a MiB behind, in
-/// tasks that the scheduler never drops: a sweep of days is not to be ended by that.
+/// Runs after which a worker is replaced. A run of several masters leaves about a MiB behind, and
+/// it is not known where: a sweep of days is not to be ended by that.
 const RUNS_MAX: u32 = 256;
 
 /// A worker's process, as its owner sees it. It ends when this is dropped.
