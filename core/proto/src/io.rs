@@ -4,6 +4,7 @@ use crate::ids::{ChunkHandle, ChunkVersion, LogIndex, Sequence};
 use crate::log::LogEntry;
 use crate::payload::{Extent, Payload};
 use crate::replica::{ChunkSpec, Mutation, ReplicaImage};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -59,7 +60,7 @@ pub enum IoOp {
         /// The new version.
         version: ChunkVersion,
         /// The primary's.
-        image: ReplicaImage,
+        image: Box<ReplicaImage>,
         /// Where the bytes go.
         pieces: Vec<Extent>,
         /// Their bytes, one piece after another.
@@ -90,7 +91,7 @@ pub enum IoOp {
         /// The source's applied version.
         version: ChunkVersion,
         /// The source's image.
-        image: ReplicaImage,
+        image: Box<ReplicaImage>,
     },
     /// Read `pieces`, verified against their checksums. Bytes never written read as zero.
     Read {

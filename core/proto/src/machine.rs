@@ -236,3 +236,15 @@ impl fmt::Display for OpError {
 }
 
 impl core::error::Error for OpError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every input and effect is moved some ten times on its way through a node.
+    #[test]
+    fn what_is_moved_often_is_small() {
+        assert!(size_of::<Input>() <= 136, "an input has {} bytes", size_of::<Input>());
+        assert!(size_of::<Effect>() <= 136, "an effect has {} bytes", size_of::<Effect>());
+    }
+}

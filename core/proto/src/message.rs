@@ -8,6 +8,7 @@ use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::{ChunkSpec, Mutation, MutationKind, ReplicaImage};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -75,10 +76,11 @@ pub struct CopyEnd {
     /// The source's applied version.
     pub version: ChunkVersion,
     /// The source's image.
-    pub image: ReplicaImage,
+    pub image: Box<ReplicaImage>,
 }
 
-/// Everything that crosses the network.
+/// Everything that crosses the network. Moved often, mostly as one of its small kinds: what makes
+/// others large is boxed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     // Client and master.
@@ -285,7 +287,7 @@ pub enum Message {
         /// The new version.
         version: ChunkVersion,
         /// The primary's image.
-        image: ReplicaImage,
+        image: Box<ReplicaImage>,
         /// Where the bytes go.
         pieces: Vec<Extent>,
         /// Their bytes, one piece after another.
@@ -439,7 +441,7 @@ pub enum Message {
         /// Who is to get it after the recipient.
         chain: Vec<NodeId>,
         /// What.
-        mutation: Mutation,
+        mutation: Box<Mutation>,
         /// The bytes.
         #[serde(skip)]
         payload: Payload,

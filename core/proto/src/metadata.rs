@@ -2,6 +2,7 @@
 
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, Incarnation, NodeId, Rack};
 use crate::replica::SyncPolicy;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -220,9 +221,10 @@ pub struct ClusterStatus {
     pub trashed: u64,
     /// Chunks.
     pub chunks: u64,
-    /// Chunks with fewer good replicas than their target.
+    /// Chunks with fewer good replicas than their target; in safe mode, those of which nobody has
+    /// reported yet.
     pub chunks_under_target: u64,
-    /// Chunks without a good replica that is heard.
+    /// Chunks without a good replica that is heard; in safe mode as `chunks_under_target`.
     pub chunks_unavailable: u64,
     /// Leases that stand, by the master's count.
     pub leases: u64,
@@ -262,5 +264,5 @@ pub enum MetadataAnswer {
         next: Option<ChunkHandle>,
     },
     /// Status.
-    Status(ClusterStatus),
+    Status(Box<ClusterStatus>),
 }

@@ -287,7 +287,7 @@ impl Replicas {
             IoOp::Reconcile { chunk, version, image, .. } => {
                 let record = self.record(*chunk);
                 record.applied_version = *version;
-                record.image = image.clone();
+                record.image.clone_from(image);
             }
             IoOp::StartLearner { chunk, promised, spec } => {
                 let record = ReplicaRecord {
@@ -303,7 +303,7 @@ impl Replicas {
                 let record = self.record(*chunk);
                 record.applied_version = *version;
                 record.learner = false;
-                record.image = image.clone();
+                record.image.clone_from(image);
             }
             IoOp::Delete { chunk } => {
                 self.live.remove(chunk);

@@ -31,7 +31,7 @@ pub(crate) enum Change {
     Reconcile {
         chunk: ChunkHandle,
         version: ChunkVersion,
-        image: ReplicaImage,
+        image: Box<ReplicaImage>,
     },
     StartLearner {
         chunk: ChunkHandle,
@@ -41,7 +41,7 @@ pub(crate) enum Change {
     Install {
         chunk: ChunkHandle,
         version: ChunkVersion,
-        image: ReplicaImage,
+        image: Box<ReplicaImage>,
     },
     Delete {
         chunk: ChunkHandle,

@@ -189,7 +189,7 @@ impl Client {
     /// Only those of a cluster that does not answer.
     pub async fn status(&self) -> Result<ClusterStatus, ClientError> {
         match self.metadata("status", Operation::Query(MetadataQuery::Status)).await? {
-            MetadataAnswer::Status(status) => Ok(status),
+            MetadataAnswer::Status(status) => Ok(*status),
             other => unreachable!("Status is answered with a status, not {other:?}"),
         }
     }

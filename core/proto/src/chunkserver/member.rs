@@ -46,7 +46,7 @@ impl Chunkserver {
             };
             self.send(to, onward, out);
         }
-        if !self.take_push(chunk, version, sequence, mutation, payload, out) {
+        if !self.take_push(chunk, version, sequence, *mutation, payload, out) {
             let refused = Message::PushRefused { chunk, version, refusal: Refusal::Corrupt };
             return self.send(primary, refused, out);
         }

@@ -15,6 +15,7 @@ use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::{Mutation, MutationKind, ReplicaRecord};
 use crate::time::{Deadline, Time};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -225,7 +226,7 @@ impl Chunkserver {
             committed: primary.committed,
             primary: node,
             chain,
-            mutation: inflight.mutation.clone(),
+            mutation: Box::new(inflight.mutation.clone()),
             payload: inflight.payload.clone(),
         };
         self.send(to, push, out);

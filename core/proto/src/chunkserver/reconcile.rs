@@ -20,6 +20,7 @@ use crate::ranges::Ranges;
 use crate::refusal::Refusal;
 use crate::replica::ReplicaImage;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// More than this does not fit one message; such a member is copied as a learner.
@@ -179,6 +180,7 @@ impl Chunkserver {
         }
         if let Some(peer) = primary.peers.get_mut(&member) {
             peer.sending = false;
+            let image = Box::new(image);
             let message = Message::Reconcile { chunk, version, image, pieces, payload };
             self.send(member, message, out);
         }

@@ -15,6 +15,7 @@ use crate::message::{CopyEnd, Message};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// One copy under way.
@@ -143,7 +144,8 @@ impl Chunkserver {
         copy.reading = false;
         let prepared = copy.prepared == Some(fence) && fence > primary.version && drained;
         let done = prepared && copy.left.is_empty();
-        let end = done.then_some(CopyEnd { version: record.applied_version, image: record.image });
+        let (version, image) = (record.applied_version, record.image);
+        let end = done.then(|| CopyEnd { version, image: Box::new(image) });
         let left_bytes = copy.left.bytes();
         let told = Message::TellCopy { chunk, incarnation, step, pieces, left_bytes, end, payload };
         self.send(learner, told, out);

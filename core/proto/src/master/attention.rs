@@ -2,6 +2,7 @@
 //! anew from what is known: reconciliation is a function of the state, not of how it came about.
 
 use super::Master;
+use super::holders::Holders;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::log::Member;
 use crate::machine::Effects;
@@ -23,6 +24,11 @@ impl Attention {
 
     pub fn remove(&mut self, chunk: ChunkHandle) {
         self.since.remove(&chunk);
+    }
+
+    /// Which they are.
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkHandle> {
+        self.since.keys().copied()
     }
 }
 
@@ -92,7 +98,7 @@ impl Master {
         if !server.usable() || interrupted {
             return Standing::Bad;
         }
-        match lead.holders.get(&chunk).and_then(|holders| holders.get(&member.node)) {
+        match lead.holders.get(&chunk).and_then(|holders| holders.get(member.node)) {
             Some(state) if state.corrupt || state.learner => Standing::Bad,
             Some(state) if state.applied_version == record.version() => Standing::Good,
             Some(_) => Standing::Coming,
@@ -176,8 +182,8 @@ impl Master {
     /// may have failed since).
     fn promised_above(&self, chunk: ChunkHandle, version: crate::ids::ChunkVersion) -> bool {
         let Some(lead) = &self.lead else { return false };
-        let mut holders = lead.holders.get(&chunk).into_iter().flatten();
-        holders.any(|(node, state)| state.promised > version && self.is_usable(*node))
+        let mut holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::iter);
+        holders.any(|(node, state)| state.promised > version && self.is_usable(node))
     }
 
     /// Members that are not reconciled to the committed version need its primary for that; one
@@ -206,9 +212,8 @@ impl Master {
             .holders
             .get(&chunk)
             .into_iter()
-            .flat_map(|holders| holders.keys())
-            .filter(|node| !members.iter().any(|member| member.node == **node))
-            .copied()
+            .flat_map(Holders::nodes)
+            .filter(|node| !members.iter().any(|member| member.node == *node))
             .collect();
         for node in &excess {
             if self.is_usable(*node) {

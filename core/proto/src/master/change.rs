@@ -12,6 +12,7 @@
 //! A change that has begun never ends at the old version: members that promised v' refuse the old
 //! primary. It goes on, above every promise that it meets, until a configuration is committed.
 
+use super::holders::Holders;
 use super::proposals::Proposal;
 use super::{Master, placement};
 use crate::event::Event;
@@ -127,7 +128,7 @@ impl Master {
 
     fn highest_promise(&self, chunk: ChunkHandle) -> ChunkVersion {
         let lead = self.lead.as_ref().expect("only a leader changes");
-        let promised = lead.holders.get(&chunk).into_iter().flat_map(|h| h.values());
+        let promised = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
         promised.map(|state| state.promised).max().unwrap_or_default()
     }
 
@@ -177,7 +178,7 @@ impl Master {
     /// Every member and every holder: whom an ablation of the rule for sources asks.
     fn anybody(&self, chunk: ChunkHandle) -> Vec<NodeId> {
         let lead = self.lead.as_ref().expect("only a leader changes");
-        let holders = lead.holders.get(&chunk).into_iter().flat_map(|h| h.keys().copied());
+        let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::nodes);
         self.members(chunk).iter().map(|member| member.node).chain(holders).collect()
     }
 
@@ -449,14 +450,14 @@ impl Master {
             let holders = lead.holders.entry(chunk).or_default();
             for member in &config.members {
                 let Some(state) = change.answers.get(&member.node) else { continue };
-                let held = holders.entry(member.node).or_insert_with(|| state.clone());
+                let held = holders.get(member.node).unwrap_or(state);
                 // A member may have reported since it answered, and that is what counts: a promise
                 // to somebody else above this version, or rot. A copy is another replica than the
                 // one of which was reported before.
                 if held.promised <= state.promised {
                     let copied = change.learner.is_some_and(|(node, _)| node == member.node);
                     let corrupt = state.corrupt || (held.corrupt && !copied);
-                    *held = ReplicaState { corrupt, ..state.clone() };
+                    holders.insert(member.node, ReplicaState { corrupt, ..state.clone() });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Clients: changes go into the log, questions wait for a confirmation of leadership.
 
 use super::Master;
+use super::holders::Holders;
 use super::leases::Confirmable;
 use super::proposals::Proposal;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
@@ -10,6 +11,7 @@ use crate::message::{MasterRequest, Message};
 use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
 use crate::refusal::Refusal;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A client that waits for a chunk to have a configuration, or a primary.
@@ -84,7 +86,7 @@ impl Master {
                 }
             }
             MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(now, from)),
-            MetadataQuery::Status => Ok(MetadataAnswer::Status(self.cluster_status(now))),
+            MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status(now)))),
         };
         self.send(op.client, Message::TellClient { op, answer }, out);
     }
@@ -104,9 +106,9 @@ impl Master {
             let holders = lead.holders.get(last);
             let current = holders
                 .into_iter()
-                .flatten()
-                .filter(|(_, state)| state.applied_version == record.version() && !state.learner);
-            let tail = current.map(|(_, state)| state.length).max().unwrap_or(0);
+                .flat_map(Holders::states)
+                .filter(|state| state.applied_version == record.version() && !state.learner);
+            let tail = current.map(|state| state.length).max().unwrap_or(0);
             info.length_reported = (chunks.len() as u64 - 1) * spec.chunk_bytes + tail;
         }
         info

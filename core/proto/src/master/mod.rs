@@ -6,7 +6,7 @@
 //! change or copy is under way.
 //!
 //! Suggested order: `state` (with `namespace`, `sessions`, `query`), then `proposals` (the log as
-//! a device), `clients`, `servers`, `reports`, `leases`, `change` (a configuration's way from
+//! a device), `clients`, `servers`, `holders`, `reports`, `leases`, `change` (a configuration's way from
 //! Prepare to its activation), `attention` (what a chunk needs next), `repair`, `placement`,
 //! `trash`, `status`.
 
@@ -17,6 +17,7 @@ mod query;
 mod proposals;
 mod clients;
 mod servers;
+mod holders;
 mod reports;
 mod leases;
 mod change;
@@ -32,12 +33,13 @@ use crate::config::{Constants, MasterConfig, Rules};
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
 use crate::lease::Granter;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
-use crate::message::{Envelope, Message, ReplicaState};
+use crate::message::{Envelope, Message};
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 use attention::Attention;
 use change::{Activation, Change};
 use clients::Parked;
+use holders::Holders;
 use leases::Confirmations;
 use proposals::Proposal;
 pub use query::Counts;
@@ -70,7 +72,7 @@ struct Lead {
     confirmations: Confirmations,
     servers: BTreeMap<NodeId, Server>,
     /// Who reported which replica.
-    holders: BTreeMap<ChunkHandle, BTreeMap<NodeId, ReplicaState>>,
+    holders: BTreeMap<ChunkHandle, Holders>,
     changes: BTreeMap<ChunkHandle, Change>,
     activations: BTreeMap<ChunkHandle, Activation>,
     attention: Attention,

@@ -3,6 +3,7 @@
 //! Chunks come in order of how few good replicas they have; token buckets bound how many copies
 //! run, per server and in all, and how many bytes a second are begun.
 
+use super::holders::Holders;
 use super::{Master, placement};
 use crate::config::Constants;
 use crate::event::Event;
@@ -94,7 +95,7 @@ impl Master {
             || lead.repairs.at(source) >= per_server
             || lead.repairs.at(to) >= per_server;
         let (record, _) = self.state.chunk(chunk).expect("looked after because it exists");
-        let holders = lead.holders.get(&chunk).into_iter().flat_map(|h| h.values());
+        let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
         let bytes = holders.map(|state| state.length).max().unwrap_or(0);
         // A chunk larger than the whole bucket goes when the bucket is full.
         let cost = bytes.min(constants.repair_bytes_per_second);

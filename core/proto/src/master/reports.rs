@@ -51,7 +51,7 @@ impl Master {
         let Some(server) = lead.servers.get_mut(&node) else { return };
         for chunk in core::mem::take(&mut server.holds) {
             if let Some(holders) = lead.holders.get_mut(&chunk) {
-                holders.remove(&node);
+                holders.remove(node);
                 if holders.is_empty() {
                     lead.holders.remove(&chunk);
                 }
@@ -73,7 +73,7 @@ impl Master {
                 server.holds.remove(&chunk);
             }
             if let Some(holders) = lead.holders.get_mut(&chunk) {
-                holders.remove(&from);
+                holders.remove(from);
             }
             if self.state.chunks.contains_key(&chunk) {
                 self.attend(now, chunk);
@@ -135,16 +135,18 @@ impl Master {
     /// log knows did.
     pub(super) fn end_safe_mode_if_enough(&mut self, now: Time, out: &mut Effects) {
         let permille = u64::from(self.constants().safe_mode_reported_permille);
-        let chunks = self.state.chunks.values().filter(|record| record.config.is_some()).count();
         let lead = self.lead.as_mut().expect("only a leader listens");
         let Some(reported) = &lead.safe_mode else { return };
-        let enough = reported.len() as u64 * 1_000 >= chunks as u64 * permille;
         let everybody = self
             .state
             .servers
             .keys()
             .all(|node| lead.servers.get(node).is_some_and(|server| server.reported > 0));
-        if enough || everybody {
+        let enough = || {
+            let configured = self.state.chunks.values().filter(|record| record.config.is_some());
+            reported.len() as u64 * 1_000 >= configured.count() as u64 * permille
+        };
+        if everybody || enough() {
             lead.safe_mode = None;
             out.observe(Event::SafeModeEnded);
             for chunk in self.state.chunks.keys().copied().collect::<Vec<_>>() {

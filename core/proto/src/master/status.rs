@@ -2,6 +2,7 @@
 
 use super::Master;
 use super::attention::Standing;
+use super::holders::Holders;
 use crate::ids::ChunkHandle;
 use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
 use crate::time::Time;
@@ -26,16 +27,29 @@ impl Master {
             alarm: lead.log_lost,
             ..ClusterStatus::default()
         };
-        for (&chunk, record) in &self.state.chunks {
-            if self.state.is_trashed(record.file) {
-                continue;
-            }
-            let (_, spec) = self.state.chunk(chunk).expect("listed by the state");
-            let good = self.good_members(now, chunk);
-            status.chunks_under_target += u64::from(good < usize::from(spec.replicas));
-            status.chunks_unavailable += u64::from(good == 0);
-        }
+        (status.chunks_under_target, status.chunks_unavailable) = self.chunks_lacking(now);
         status
+    }
+
+    /// How many chunks have too few good replicas, and how many have none. Whoever has too few waits
+    /// for attention, so the rest need not be visited; in safe mode nobody does yet, and those lack
+    /// replicas of which nobody reported.
+    fn chunks_lacking(&self, now: Time) -> (u64, u64) {
+        let lead = self.lead.as_ref().expect("only a leader answers");
+        if let Some(reported) = &lead.safe_mode {
+            let silent = self.state.chunks.len().saturating_sub(reported.len()) as u64;
+            return (silent, silent);
+        }
+        let (mut under_target, mut unavailable) = (0, 0);
+        for chunk in lead.attention.chunks() {
+            let Some((record, spec)) = self.state.chunk(chunk) else { continue };
+            if !self.state.is_trashed(record.file) {
+                let good = self.good_members(now, chunk);
+                under_target += u64::from(good < usize::from(spec.replicas));
+                unavailable += u64::from(good == 0);
+            }
+        }
+        (under_target, unavailable)
     }
 
     fn server_statuses(&self) -> Vec<ServerStatus> {
@@ -75,10 +89,10 @@ impl Master {
         let nodes: BTreeSet<_> = members
             .iter()
             .map(|member| member.node)
-            .chain(holders.into_iter().flat_map(|holders| holders.keys().copied()))
+            .chain(holders.into_iter().flat_map(Holders::nodes))
             .collect();
         let replica = |node| {
-            let state = holders.and_then(|holders| holders.get(&node));
+            let state = holders.and_then(|holders| holders.get(node));
             let member = members.iter().find(|member| member.node == node);
             let bad = member.is_some_and(|m| self.standing(now, chunk, m) == Standing::Bad);
             ReplicaStatus {

@@ -73,7 +73,7 @@ impl Master {
             server.holds.remove(&chunk);
         }
         let everybody: BTreeSet<NodeId> =
-            members.iter().map(|member| member.node).chain(holders.into_keys()).collect();
+            members.iter().map(|member| member.node).chain(holders.nodes()).collect();
         for node in everybody {
             let reason = DeleteReason::Freed(promised);
             self.send(node, Message::DeleteReplica { chunk, reason }, out);

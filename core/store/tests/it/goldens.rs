@@ -48,12 +48,12 @@ fn apply(first: u64, mutation: (Mutation, leasehold_proto::Payload)) -> IoOp {
 /// One operation of each kind that stands in the journal.
 fn operations() -> Vec<(&'static str, IoOp)> {
     let (chunk, version) = (CHUNK, ChunkVersion(2));
-    let image = ReplicaImage {
+    let image = Box::new(ReplicaImage {
         sequence: Sequence(2),
         committed: Sequence(2),
         length: 6,
         ..ReplicaImage::default()
-    };
+    });
     let (pieces, payload) = (vec![Extent::new(2, 4)], payload(b"WXYZ".to_vec()));
     vec![
         (

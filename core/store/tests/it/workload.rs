@@ -235,10 +235,11 @@ impl Workload {
         (pieces, self.bytes(length))
     }
 
-    fn image(&mut self, length: u64) -> ReplicaImage {
+    fn image(&mut self, length: u64) -> Box<ReplicaImage> {
         let sequence = Sequence(self.dice.below(50));
         let sealed = length == CHUNK_BYTES;
-        ReplicaImage { sequence, committed: sequence, length, sealed, ..ReplicaImage::default() }
+        let empty = ReplicaImage::default();
+        Box::new(ReplicaImage { sequence, committed: sequence, length, sealed, ..empty })
     }
 
     fn reconcile(&mut self, chunk: ChunkHandle, version: ChunkVersion, length: u64) -> IoOp {

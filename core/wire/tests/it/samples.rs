@@ -160,7 +160,7 @@ fn reconciliation() -> Vec<Message> {
         Message::Reconcile {
             chunk,
             version,
-            image: image(),
+            image: Box::new(image()),
             pieces: pieces(),
             payload: payload(b"reconciled bytes"),
         },
@@ -170,7 +170,7 @@ fn reconciliation() -> Vec<Message> {
 
 fn learners() -> Vec<Message> {
     let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
-    let end = Some(CopyEnd { version, image: image() });
+    let end = Some(CopyEnd { version, image: Box::new(image()) });
     vec![
         Message::BecomeLearner { chunk, epoch, version, incarnation, source: NODE, spec: SPEC },
         Message::AskCopy {
@@ -217,7 +217,7 @@ fn mutations() -> Vec<Message> {
             committed: COMMITTED,
             primary: NODE,
             chain: vec![NodeId(9)],
-            mutation: mutation(),
+            mutation: Box::new(mutation()),
             payload: payload(b"a record"),
         },
         Message::AskProgress { chunk, version, committed: COMMITTED },
@@ -275,7 +275,7 @@ pub fn answers() -> Vec<MetadataAnswer> {
             primary: Some(NODE),
         }),
         MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
-        MetadataAnswer::Status(cluster_status()),
+        MetadataAnswer::Status(Box::new(cluster_status())),
     ]
 }
 
