@@ -74,27 +74,32 @@ where
     B: Observer<M>,
 {
     /// Carries out what `recover` asked for.
-    pub fn begin(&mut self, recovered: Effects) {
+    pub fn begin(&mut self, mut recovered: Effects) {
         let now = self.clock.now();
-        self.carry_out(now, recovered);
+        self.carry_out(now, &mut recovered);
     }
 
     /// Carries out what `recover` asked for, then runs until every sender of the inbox is gone.
     pub async fn run(&mut self, recovered: Effects, inbox: &mut mpsc::Receiver<Input>) {
         self.begin(recovered);
+        // One buffer for the effects of every step.
+        let mut out = Effects::new();
         loop {
             let deadline = self.machine.next_deadline();
             let Some(input) = self.next_input(deadline, inbox).await else { return };
-            self.step(input);
+            self.step_into(input, &mut out);
         }
     }
 
     /// Takes one input and carries out its effects.
     pub fn step(&mut self, input: Input) {
+        self.step_into(input, &mut Effects::new());
+    }
+
+    fn step_into(&mut self, input: Input, out: &mut Effects) {
         let now = self.clock.now();
         self.observer.input(now, &input);
-        let mut out = Effects::new();
-        self.machine.step(now, input, &mut out);
+        self.machine.step(now, input, out);
         self.machine.assert_invariants();
         self.carry_out(now, out);
     }
@@ -115,7 +120,7 @@ where
         }
     }
 
-    fn carry_out(&mut self, now: Time, mut out: Effects) {
+    fn carry_out(&mut self, now: Time, out: &mut Effects) {
         let mut batch = Vec::new();
         for effect in out.drain() {
             self.observer.effect(now, &effect);
