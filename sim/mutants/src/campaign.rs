@@ -28,6 +28,8 @@ pub struct Limits {
     pub repeat: u64,
     /// Cores.
     pub jobs: usize,
+    /// CPU seconds of all layers for all mutants, builds included; none: as many as it takes.
+    pub total_s: Option<u64>,
     /// Nothing is tried that is not known.
     pub known: bool,
 }
@@ -43,6 +45,8 @@ pub struct Judged {
     pub caught_by: String,
     /// Why nothing notices, if that is known.
     pub explained: Option<String>,
+    /// It is about leases, a split brain or fencing: the model and dice are both to find it.
+    pub fencing: bool,
     /// What each layer said, in order.
     pub rows: Vec<Row>,
 }
@@ -71,6 +75,8 @@ pub struct Campaign {
     ledger: Ledger,
     layers: Vec<Layer>,
     limits: Limits,
+    /// CPU seconds that this campaign took so far.
+    spent_s: f64,
     bar: ProgressBar,
 }
 
@@ -85,7 +91,8 @@ impl Campaign {
         bar.set_style(style.expect("the template is one"));
         bar.enable_steady_tick(Duration::from_millis(200));
         let (target, digest) = (root.join("target/mutants"), tree.digest()?);
-        Ok(Campaign { tree, target, digest, ledger: Ledger::open(csv)?, layers, limits, bar })
+        let ledger = Ledger::open(csv)?;
+        Ok(Campaign { tree, target, digest, ledger, layers, limits, spent_s: 0.0, bar })
     }
 
     /// The tree without a patch, in every scenario that a mutant names: whoever blames it cannot
@@ -99,7 +106,7 @@ impl Campaign {
             rows.extend(self.ask(layer, None, &apt)?);
         }
         let (caught_by, explained) = (String::new(), None);
-        let judged = Judged { name, control: true, caught_by, explained, rows };
+        let judged = Judged { name, control: true, caught_by, explained, fencing: false, rows };
         let blamed = judged.rows.iter().find(|row| row.outcome == Outcome::Killed);
         if let Some(row) = blamed {
             self.say(&format!("{} blames the tree without a patch: {}", row.layer, row.says));
@@ -114,6 +121,7 @@ impl Campaign {
             control: false,
             caught_by: mutant.caught_by.clone(),
             explained: mutant.explained.clone(),
+            fencing: mutant.fencing,
             rows: Vec::new(),
         };
         let layers: Vec<Layer> =
@@ -143,7 +151,7 @@ impl Campaign {
                 rows.push(known.clone());
                 continue;
             }
-            if self.limits.known {
+            if self.limits.known || self.is_spent() {
                 break;
             }
             // One build serves all repetitions, and is counted with the first.
@@ -153,9 +161,15 @@ impl Campaign {
             };
             let row = self.judge(layer, apt, key, build_cpu_s)?;
             self.ledger.append(&row)?;
+            self.spent_s += row.cpu_s + row.build_cpu_s;
             rows.push(row);
         }
         Ok(rows)
+    }
+
+    /// Has this campaign taken all that it may? What is not asked then is asked by the next.
+    pub fn is_spent(&self) -> bool {
+        self.limits.total_s.is_some_and(|total_s| self.spent_s >= total_s as f64)
     }
 
     /// Of the tree without a patch the scenarios are all that verdicts may differ in.

@@ -18,6 +18,8 @@ use anyhow::{Context, Result};
 use campaign::{Campaign, Limits};
 use clap::Parser;
 use layer::Layer;
+use mutant::Mutant;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,6 +45,12 @@ struct Args {
     /// Times that walks and simulated seeds are tried, each time with others
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u64,
+    /// CPU seconds of everything, builds included; what is not asked by then is left for the next time
+    #[arg(long, value_name = "N", default_value_t = 7_200)]
+    total_s: u64,
+    /// As many CPU seconds in all as it takes
+    #[arg(long, conflicts_with = "total_s")]
+    full: bool,
     /// Cores for builds and for the model
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -85,16 +93,28 @@ fn run(args: Args) -> Result<bool> {
         seeds: args.seeds,
         repeat: args.repeat.max(1),
         jobs: args.jobs.unwrap_or(cores),
+        total_s: (!args.full).then_some(args.total_s),
         known: args.known,
     };
     let layers = if args.layers.is_empty() { Layer::ALL.to_vec() } else { args.layers };
     let mut campaign = Campaign::begin(&root, &args.csv, layers, limits)?;
     let control = campaign.control(&mutants).context("the tree without a patch")?;
-    let mut verdicts = vec![control];
-    for mutant in &mutants {
-        let tried = campaign.mutant(mutant, args.until_killed);
-        verdicts.push(tried.with_context(|| mutant.name.clone())?);
+    // First whether anybody sees it; then, if there is budget left, who else, and first of all of
+    // those that the model and dice are both to find.
+    let mut order: Vec<(&Mutant, bool)> = mutants.iter().map(|mutant| (mutant, true)).collect();
+    if !args.until_killed {
+        let (fencing, other): (Vec<_>, Vec<_>) = mutants.iter().partition(|mutant| mutant.fencing);
+        order.extend(fencing.into_iter().chain(other).map(|mutant| (mutant, false)));
     }
+    let mut verdicts = BTreeMap::new();
+    for (mutant, until_killed) in order {
+        let tried = campaign.mutant(mutant, until_killed);
+        verdicts.insert(&mutant.name, tried.with_context(|| mutant.name.clone())?);
+    }
+    let verdicts: Vec<_> = [control].into_iter().chain(verdicts.into_values()).collect();
     print!("{}", table::of(&verdicts));
+    if campaign.is_spent() {
+        println!("the CPU seconds were spent before all layers were asked: the next run goes on");
+    }
     Ok(verdicts.iter().all(campaign::Judged::is_fine))
 }

@@ -19,6 +19,8 @@ pub struct Mutant {
     pub scenarios: Vec<String>,
     /// Why nothing notices, if that is known.
     pub explained: Option<String>,
+    /// It is about leases, a split brain or fencing.
+    pub fencing: bool,
     /// The files that it changes.
     pub files: Vec<String>,
     /// All that a verdict depends on: the scenarios and the changes, but neither the words of the
@@ -27,7 +29,7 @@ pub struct Mutant {
 }
 
 /// Every line of a header begins with one of these, or goes on with the line before.
-const FIELDS: [&str; 5] = ["Breaks", "Source", "Caught by", "Scenarios", "Explained"];
+const FIELDS: [&str; 6] = ["Breaks", "Source", "Caught by", "About", "Scenarios", "Explained"];
 
 /// The mutants of a folder in order of their names, or those that are asked for.
 pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
@@ -55,6 +57,11 @@ impl Mutant {
         let mut needed = |name: &str| header.remove(name).with_context(|| format!("no `{name}:`"));
         let (breaks, caught_by) = (needed("Breaks")?, needed("Caught by")?);
         needed("Source")?;
+        let fencing = match header.remove("About").as_deref() {
+            None => false,
+            Some("fencing") => true,
+            Some(other) => bail!("`About: {other}` is not known; `fencing` is"),
+        };
         let scenarios = header.remove("Scenarios").unwrap_or_default();
         let essence = essence(&scenarios, &text[begins..]);
         let files: Vec<String> = text[begins..]
@@ -72,6 +79,7 @@ impl Mutant {
             caught_by,
             scenarios: scenarios.split_whitespace().map(str::to_owned).collect(),
             explained: header.remove("Explained"),
+            fencing,
             files,
             essence,
         })

@@ -89,6 +89,7 @@ fn sum(judged: &[Judged], layers: &[Layer]) -> String {
     let (cpu, build) =
         rows().fold((0.0, 0.0), |(cpu, build), row| (cpu + row.cpu_s, build + row.build_cpu_s));
     let _ = writeln!(text, "\n{cpu:.0} CPU seconds to judge, {build:.0} to build");
+    text.push_str(&fencing(&mutants));
     for one in mutants.iter().filter(|one| one.kills().next().is_none()) {
         let why = one.explained.as_deref().unwrap_or("NOT EXPLAINED");
         let _ = writeln!(text, "survives: {}: {why}", one.name);
@@ -102,6 +103,33 @@ fn sum(judged: &[Judged], layers: &[Layer]) -> String {
             names.join(", ")
         );
     }
+    text
+}
+
+/// Of the mutants about leases, a split brain or fencing: which are not found by the model, and which
+/// by no dice? Layers that cannot see a mutant are not asked; who is explained is found by nobody.
+fn fencing(mutants: &[&Judged]) -> String {
+    let all: Vec<&&Judged> = mutants.iter().filter(|one| one.fencing).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let killed =
+        |one: &Judged, layers: &[Layer]| one.kills().any(|row| layers.contains(&row.layer));
+    let asked =
+        |one: &Judged, layers: &[Layer]| one.rows.iter().any(|row| layers.contains(&row.layer));
+    let mut text = format!("about leases, split brain and fencing: {}", all.len());
+    let kinds: [(&str, &[Layer]); 2] =
+        [("the model", &[Layer::Model]), ("dice", &[Layer::Walk, Layer::Sim])];
+    for (who, layers) in kinds {
+        let found = all.iter().filter(|one| killed(one, layers)).count();
+        let missed = all.iter().filter(|one| asked(one, layers) && !killed(one, layers));
+        let missed: Vec<&str> = missed.map(|one| one.name.as_str()).collect();
+        let _ = write!(text, "; {who} found {found}");
+        if !missed.is_empty() {
+            let _ = write!(text, ", not {}", missed.join(", "));
+        }
+    }
+    text.push('\n');
     text
 }
 
@@ -121,7 +149,8 @@ mod tests {
 
     fn judged(name: &str, rows: Vec<Row>) -> Judged {
         let (caught_by, control) = ("I3".to_owned(), name == "(none)");
-        Judged { name: name.to_owned(), control, caught_by, explained: None, rows }
+        let fencing = name == "fencing";
+        Judged { name: name.to_owned(), control, caught_by, explained: None, fencing, rows }
     }
 
     #[test]
@@ -150,6 +179,17 @@ mod tests {
         let blamed = judged("(none)", vec![row(Layer::Tests, 0, Outcome::Killed, 1)]);
         assert!(!blamed.is_fine());
         assert!(of(&[blamed]).contains("NOT TO BE BELIEVED"));
+    }
+
+    #[test]
+    fn who_misses_a_mutant_about_fencing_is_told() {
+        let walked = row(Layer::Walk, 0, Outcome::Killed, 3);
+        let searched = row(Layer::Model, 0, Outcome::Survived, 9);
+        let text = of(&[judged("fencing", vec![walked, searched])]);
+        assert!(
+            text.contains("fencing: 1; the model found 0, not fencing; dice found 1\n"),
+            "{text}"
+        );
     }
 
     #[test]

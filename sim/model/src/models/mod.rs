@@ -5,9 +5,11 @@ pub mod drift;
 pub mod renewals;
 pub mod deposed;
 pub mod asked_again;
+pub mod dead_office;
 pub mod split_brain;
 pub mod reconfiguration;
 pub mod append_retry;
+pub mod chain;
 pub mod learner;
 pub mod garbage;
 mod negative;
@@ -59,7 +61,9 @@ pub struct Named {
 /// Every model, those with few states first.
 pub const ALL: &[Named] = &[
     asked_again::MODEL,
+    dead_office::MODEL,
     append_retry::MODEL,
+    chain::MODEL,
     learner::MODEL,
     deposed::MODEL,
     reconfiguration::MODEL,

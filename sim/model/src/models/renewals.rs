@@ -1,7 +1,7 @@
 //! Renewals across a leader change (I1, I2): the log has a new leader, which one server hears, while
 //! the primary's question waits at the old leader, which was not told and goes on hearing it.
 
-use super::{Named, Negative, Size, TIMED, begin};
+use super::{Named, Negative, Size, TIMED, begin_at};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
@@ -19,9 +19,9 @@ pub const MODEL: Named = Named {
 
 fn bounds(size: Size) -> Bounds {
     let (ticks, leads) = match size {
-        Size::Smallest | Size::Small => (3, 0),
-        Size::Medium => (4, 0),
-        Size::Large => (5, 1),
+        Size::Smallest | Size::Small => (2, 0),
+        Size::Medium => (3, 0),
+        Size::Large => (4, 1),
     };
     let (prompt_disks, prompt_log, no_repair) = (true, true, true);
     let bounds = Bounds { ticks: Some(ticks), leads, version_max: 2, ..Bounds::default() };
@@ -29,16 +29,16 @@ fn bounds(size: Size) -> Bounds {
 }
 
 /// The first question's confirmation began while its leader led; those of later ones begin after.
-/// Small: a partition, with the old leader and the primary on one side. Medium: the other server
-/// is heard by both leaders. Large: whoever sends is heard, or not, as it happens.
+/// That question waits for its answer, or the grant is already on its way, and late. Small and
+/// medium: a partition, with the old leader and the primary on one side. Large: whoever sends is
+/// heard, or not, as it happens.
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=2 chunkservers=2 clients=1 replicas=2 {TIMED}");
     let cuts = match size {
-        Size::Smallest | Size::Small => "cut n2 m2\ncut n1 m1\ncut n1 n2\n",
-        Size::Medium => "cut n2 m2\ncut n1 n2\n",
+        Size::Smallest | Size::Small | Size::Medium => "cut n2 m2\ncut n1 m1\ncut n1 n2\n",
         Size::Large => "",
     };
-    let rest = format!(
+    let asked = format!(
         "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\n{cuts}\
          advance 1s\nwake m1\nwake n2\ndeliver n2->m1 Heartbeat\ndeliver n2->m1 Report\n\
          deliver m1->n2 ReportTaken\ndeliver n2->m1 AskLease\n\
@@ -46,5 +46,7 @@ fn space(size: Size, rules: Rules) -> Space {
          deliver m2->n1 RegisterAgain\ndeliver n1->m2 Register\nio m2 Propose\n\
          deliver m2->n1 Registered\ndeliver n1->m2 Report\ndeliver m2->n1 ReportTaken\n"
     );
-    begin(&cluster, rules, &rest, &[], bounds(size))
+    let granted =
+        format!("{asked}io m1 ConfirmLeadership\nadvance 1s\nwake m1\nwake m2\nwake n1\nwake n2\n");
+    begin_at(&cluster, rules, &[&asked, &granted], &[], bounds(size))
 }

@@ -1,4 +1,4 @@
-//! The small models, each searched to its end.
+//! The small models, each searched to its end, and every state of theirs healed.
 
 use super::{Bench, Layer, Panic, Verdict, is_violation, listen, named};
 use crate::child::{End, Said};
@@ -8,7 +8,7 @@ use std::process::Command;
 /// Searches until something is violated.
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     let mut command = Command::new(Layer::Model.program(bench, "model"));
-    command.args(["--size", "small", "--threads", &bench.effort.jobs.to_string()]);
+    command.args(["--size", "small", "--heal", "--threads", &bench.effort.jobs.to_string()]);
     let (mut searched, mut panic) = (0, Panic::default());
     let (end, verdict) = listen(bench, &mut command, String::new(), |said| {
         panic.hear(said);
