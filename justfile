@@ -71,6 +71,10 @@ mutants *ARGS:
 models: && models-red
     @cargo run --release -q -p leasehold-model --bin model -- --heal
 
+# The medium models, within ten minutes: complete and green, and every state of theirs converges.
+models-medium *ARGS:
+    @cargo run --release -q -p leasehold-model --bin model -- --size medium --heal "$@"
+
 # Every model is red without its rules, by the runs in scenarios/scripts/found.
 models-red *ARGS:
     @cargo run --release -q -p leasehold-model --bin model -- --negatives "$@"

@@ -22,7 +22,7 @@ fn bounds(size: Size) -> Bounds {
     let repeats = 1;
     let (ticks, crashes, version_max) = match size {
         Size::Smallest | Size::Small => (1, 0, 1),
-        Size::Medium => (2, 1, 2),
+        Size::Medium => (1, 1, 1),
         Size::Large => (3, 1, 3),
     };
     let crashing = vec![names::server(1), names::server(2)];

@@ -13,8 +13,8 @@ pub const MODEL: Named = Named { name: "asked-again", about: "I1 I2", negatives:
 fn bounds(size: Size) -> Bounds {
     let (ticks, version_max) = match size {
         Size::Smallest | Size::Small => (1, 2),
-        Size::Medium => (2, 2),
-        Size::Large => (3, 3),
+        Size::Medium => (3, 3),
+        Size::Large => (4, 3),
     };
     let (prompt_disks, no_repair) = (true, true);
     let bounds = Bounds { ticks: Some(ticks), version_max, ..Bounds::default() };

@@ -17,9 +17,9 @@ pub const MODEL: Named = Named {
 
 fn bounds(size: Size) -> Bounds {
     let ticks = match size {
-        Size::Smallest | Size::Small => 1,
-        Size::Medium => 2,
-        Size::Large => 3,
+        // A second tick is above a million states.
+        Size::Smallest | Size::Small | Size::Medium => 1,
+        Size::Large => 2,
     };
     let (prompt_disks, prompt_log, no_repair) = (true, true, true);
     let bounds = Bounds { ticks: Some(ticks), version_max: 2, ..Bounds::default() };

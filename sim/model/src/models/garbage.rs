@@ -6,6 +6,7 @@ use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
+use leasehold_world::names;
 
 /// This model.
 pub const MODEL: Named = Named {
@@ -16,14 +17,15 @@ pub const MODEL: Named = Named {
 };
 
 fn bounds(size: Size) -> Bounds {
-    let repeats = u8::from(size > Size::Small);
-    let (ticks, version_max) = match size {
-        Size::Smallest | Size::Small => (0, 5),
-        Size::Medium => (1, 5),
-        Size::Large => (2, 6),
+    let (ticks, crashes, repeats, version_max) = match size {
+        // A crash or a repeated message takes more than half a million states, and ten minutes.
+        Size::Smallest | Size::Small | Size::Medium => (0, 0, 0, 5),
+        Size::Large => (1, 1, 1, 6),
     };
     Bounds {
         ticks: Some(ticks),
+        crashes,
+        crashing: vec![names::server(1)],
         version_max,
         prompt_log: true,
         repeats: Some(repeats),

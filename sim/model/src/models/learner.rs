@@ -20,10 +20,10 @@ pub const MODEL: Named = Named {
 };
 
 fn bounds(size: Size) -> Bounds {
-    let repeats = u8::from(size > Size::Small);
+    let repeats = u8::from(size > Size::Medium);
     let (ticks, crashes, version_max) = match size {
         Size::Smallest | Size::Small => (0, 0, 3),
-        Size::Medium => (1, 1, 3),
+        Size::Medium => (0, 1, 3),
         Size::Large => (2, 1, 4),
     };
     let crashing = vec![names::server(2)];

@@ -23,10 +23,10 @@ pub const MODEL: Named = Named {
 };
 
 fn bounds(size: Size) -> Bounds {
-    let repeats = u8::from(size > Size::Small);
+    let repeats = u8::from(size > Size::Medium);
     let (ticks, crashes, version_max) = match size {
         Size::Smallest | Size::Small => (0, 1, 2),
-        Size::Medium => (1, 1, 3),
+        Size::Medium => (0, 2, 2),
         Size::Large => (2, 2, 4),
     };
     let crashing = vec![names::server(1), names::server(2), names::server(3)];
@@ -35,7 +35,7 @@ fn bounds(size: Size) -> Bounds {
 }
 
 fn space(size: Size, rules: Rules) -> Space {
-    let servers = if size <= Size::Small { 2 } else { 3 };
+    let servers = if size <= Size::Medium { 2 } else { 3 };
     let cluster =
         format!("masters=1 chunkservers={servers} clients=1 replicas={servers} {TIMELESS}");
     let written = "run 30s\na create /f\nrun\na write /f 0 \"1\"\nrun\n";

@@ -21,13 +21,12 @@ pub const MODEL: Named = Named {
 
 fn bounds(size: Size) -> Bounds {
     let ticks = match size {
-        Size::Smallest | Size::Small => 2,
-        Size::Medium => 3,
-        Size::Large => 4,
+        Size::Smallest | Size::Small | Size::Medium => 2,
+        Size::Large => 3,
     };
     let bounds = Bounds { ticks: Some(ticks), version_max: 2, ..Bounds::default() };
     let (prompt_disks, prompt_log, no_repair) = (true, true, true);
-    let late = if size <= Size::Small { Vec::new() } else { vec![names::server(2)] };
+    let late = if size <= Size::Medium { Vec::new() } else { vec![names::server(2)] };
     let repeats = Some(0);
     Bounds { late, prompt_disks, prompt_log, no_repair, repeats, ..bounds }
 }
