@@ -14,7 +14,7 @@ mod campaign;
 mod ledger;
 mod table;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use campaign::{Campaign, Limits};
 use clap::Parser;
 use layer::Layer;
@@ -106,15 +106,25 @@ fn run(args: Args) -> Result<bool> {
         let (fencing, other): (Vec<_>, Vec<_>) = mutants.iter().partition(|mutant| mutant.fencing);
         order.extend(fencing.into_iter().chain(other).map(|mutant| (mutant, false)));
     }
-    let mut verdicts = BTreeMap::new();
+    let (mut verdicts, mut broken) = (BTreeMap::new(), BTreeMap::new());
     for (mutant, until_killed) in order {
-        let tried = campaign.mutant(mutant, until_killed);
-        verdicts.insert(&mutant.name, tried.with_context(|| mutant.name.clone())?);
+        if broken.contains_key(&mutant.name) {
+            continue;
+        }
+        // One that does not apply or build says nothing of the others.
+        match campaign.mutant(mutant, until_killed) {
+            Ok(judged) => drop(verdicts.insert(&mutant.name, judged)),
+            Err(error) => drop(broken.insert(&mutant.name, error)),
+        }
     }
     let verdicts: Vec<_> = [control].into_iter().chain(verdicts.into_values()).collect();
     print!("{}", table::of(&verdicts));
     if campaign.is_spent() {
         println!("the CPU seconds were spent before all layers were asked: the next run goes on");
     }
+    for (name, error) in &broken {
+        eprintln!("mutants: {name}: {error:#}");
+    }
+    ensure!(broken.is_empty(), "{} mutants were not asked, see above", broken.len());
     Ok(verdicts.iter().all(campaign::Judged::is_fine))
 }
