@@ -1,18 +1,20 @@
 //! A primary that is heard again while it is being replaced (I1, I2): the proposal is on its way,
 //! the old lease is over, and the old primary asks for another. Nothing is granted for the chunk
-//! until the proposal's fate is known.
+//! until the proposal's fate is known. Or that was never told, another was made meanwhile, and both
+//! may commit: the first is refused, since what it follows is no longer current.
 
-use super::{Named, Size, TIMED, begin};
+use super::{Named, Size, TIMED, begin_at};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
-/// This model. No switch leaves its rule out; the mutant `grants_during_a_change` does, and is found.
+/// This model. No switch leaves its rules out; the mutants `grants_during_a_change` and
+/// `configuration_without_its_base` do, and are found.
 pub const MODEL: Named = Named { name: "asked-again", about: "I1 I2", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {
     let (ticks, version_max) = match size {
-        Size::Smallest | Size::Small => (1, 2),
+        Size::Smallest | Size::Small => (1, 3),
         Size::Medium => (3, 3),
         Size::Large => (4, 3),
     };
@@ -25,5 +27,7 @@ fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=1 chunkservers=2 clients=1 replicas=2 {TIMED}");
     let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m\nhold io m Propose\n\
                 run 7s\nhold n2->m AskLease\nmend n2 m\nrun 1s\n";
-    begin(&cluster, rules, rest, &[], bounds(size))
+    let unknown = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m\nhold io m Propose\n\
+                   run 7s\nfail unknown m Propose\nrun 2s\n";
+    begin_at(&cluster, rules, &[rest, unknown], &[], bounds(size))
 }

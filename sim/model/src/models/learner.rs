@@ -1,7 +1,7 @@
 //! A learner joins while its source may restart and a write goes on (I3, I4, I5): a member is lost,
-//! a spare server has been ordered to copy the chunk.
+//! a spare server has been ordered to copy the chunk, or has done so, and the order comes once more.
 
-use super::{Named, Negative, Size, TIMELESS, begin};
+use super::{Named, Negative, Size, TIMELESS, begin_at};
 use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
@@ -38,6 +38,12 @@ fn space(size: Size, rules: Rules) -> Space {
         "run 30s\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n1\nrun 60s\na write /f 0 \"2\"\n\
                 run\nrestart n3\n{until}\n"
     );
+    let late = format!(
+        "{rest}duplicate m->n3 BecomeLearner\ndeliver m->n3 BecomeLearner\nhold m->n3 BecomeLearner\n\
+         run until RepairEnded\nrun 2s\n"
+    );
     let menu = ["a write /f 0 \"3\""];
-    begin(&cluster, rules, &rest, &menu, bounds(size))
+    let both: [&str; 2] = [&rest, &late];
+    let beginnings = if rules.repair { &both[..] } else { &both[..1] };
+    begin_at(&cluster, rules, beginnings, &menu, bounds(size))
 }

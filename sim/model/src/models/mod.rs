@@ -12,6 +12,7 @@ pub mod append_retry;
 pub mod chain;
 pub mod learner;
 pub mod garbage;
+pub mod full_disk;
 mod negative;
 
 use crate::bounds::Bounds;
@@ -64,6 +65,7 @@ pub const ALL: &[Named] = &[
     dead_office::MODEL,
     append_retry::MODEL,
     chain::MODEL,
+    full_disk::MODEL,
     learner::MODEL,
     deposed::MODEL,
     reconfiguration::MODEL,

@@ -46,5 +46,13 @@ fn space(size: Size, rules: Rules) -> Space {
         "{written}hold n2->n1 Push\na write /f 100 \"2\"\nrun 100ms\ncrash n2\nrestart n2\n\
          run until ChangeBegan\n"
     );
-    begin_at(&cluster, rules, &[&waiting, &ordered], &[], bounds(size))
+    // A member's disk is busy with one write, and another waits in its memory.
+    let queued = format!(
+        "{written}hold io n1 Apply\na write /f 100 \"2\"\nrun 100ms\na write /f 200 \"3\"\nrun 100ms\n\
+         crash n2\nrestart n2\nrun until ChangeBegan\n"
+    );
+    // Acknowledged from memory, nobody waits for a primary.
+    let all: [&str; 3] = [&waiting, &ordered, &queued];
+    let beginnings = if rules.durable_before_ack { &all[..] } else { &all[..2] };
+    begin_at(&cluster, rules, beginnings, &[], bounds(size))
 }
