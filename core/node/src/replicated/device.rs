@@ -182,7 +182,7 @@ impl Device {
                 match op {
                     IoOp::Propose { entry } => proposed.push((io, entry)),
                     IoOp::ConfirmLeadership => {
-                        drop(Runtime::spawn(self.clone().confirm(io, patience)));
+                        drop(Runtime::spawn(Box::pin(self.clone().confirm(io, patience))));
                     }
                     chunk_io => unreachable!("a master asks for no {chunk_io:?}"),
                 }
@@ -207,7 +207,7 @@ impl Device {
         // it is asked again; the others' is as little known.
         let mut results = results.fuse();
         let device = self.clone();
-        drop(Runtime::spawn(async move {
+        drop(Runtime::spawn(Box::pin(async move {
             for io in ios {
                 let outcome = match results.next().await {
                     Some(Ok(Ok(written))) => {
@@ -220,7 +220,7 @@ impl Device {
                 };
                 device.tell(io, Ok(IoOutput::Proposed(outcome))).await;
             }
-        }));
+        })));
     }
 
     /// A read-index round: the leader's lease would trust clocks, and is never asked.

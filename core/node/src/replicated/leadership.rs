@@ -5,6 +5,7 @@ use super::options::Timing;
 use super::runtime::Tasks;
 use super::types::Types;
 use leasehold_proto::{Input, Leadership, NodeId};
+use openraft::metrics::RaftServerMetrics;
 use openraft::rt::{AsyncRuntime, Instant, Select2, WatchReceiver};
 use openraft::{RaftMetrics, ServerState};
 use std::sync::{Arc, Mutex};
@@ -53,21 +54,48 @@ struct Seen {
     ended: Option<String>,
 }
 
+/// Who leads, as far as the library knows: it publishes that by itself, and then with all else.
+#[derive(PartialEq, Eq)]
+struct Role(ServerState, Option<u64>);
+
+impl Role {
+    fn of(server: &RaftServerMetrics<Types>) -> Self {
+        Role(server.state, server.current_leader)
+    }
+
+    fn in_all(metrics: &RaftMetrics<Types>) -> Self {
+        Role(metrics.state, metrics.current_leader)
+    }
+}
+
 impl Watcher {
     /// Watches until the library ends; why it did, if it was not told to.
+    ///
+    /// Most of what the library publishes changes with every entry and every answer. Who leads
+    /// seldom does, and only a leader that the machine was not told of waits for entries.
     pub async fn watch(mut self) -> Option<String> {
-        let mut metrics = self.raft.metrics();
+        let (mut metrics, mut server) = (self.raft.metrics(), self.raft.server_metrics());
         loop {
-            let seen = self.look(&metrics.borrow_and_update());
+            let role = Role::of(&server.borrow_and_update());
+            let (seen, current) = {
+                let metrics = metrics.borrow_and_update();
+                (self.look(&metrics), role == Role::in_all(&metrics))
+            };
             if seen.ended.is_some() {
                 return seen.ended;
             }
             if self.act(&seen).await.is_err() {
                 return None;
             }
-            let changed = metrics.changed();
-            match Tasks::select2(changed, Tasks::sleep(self.timing.heartbeat)).await {
-                Select2::First(Err(_)) => return None,
+            let patience = Tasks::sleep(self.timing.heartbeat);
+            let settled = current && (!seen.leads || self.told.term() == Some(seen.term));
+            let changed = if settled {
+                Tasks::select2(server.changed(), patience).await
+            } else {
+                Tasks::select2(metrics.changed(), patience).await
+            };
+            match changed {
+                Select2::First(Err(_)) => return self.look(&metrics.borrow_watched()).ended,
                 Select2::First(Ok(())) | Select2::Second(()) => {}
             }
         }

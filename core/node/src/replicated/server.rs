@@ -56,10 +56,11 @@ impl Server {
                 self.link.on_answer(&packet);
             } else if let Ok(permit) = room.clone().try_acquire_owned() {
                 let server = self.clone();
-                drop(Runtime::spawn(async move {
+                // Boxed here: the layers around it would each move it, and it is large.
+                drop(Runtime::spawn(Box::pin(async move {
                     server.on_question(packet).await;
                     drop(permit);
-                }));
+                })));
             }
         }
     }

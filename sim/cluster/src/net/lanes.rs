@@ -69,12 +69,13 @@ impl Lanes {
         let mut at = now_ns;
         let way = self.way(from, to);
         for lane in way.iter().flatten() {
-            let free_at = self.free_at.get(lane).copied().unwrap_or(0);
+            let rate = self.rate(*lane).max(1);
+            let free_at = self.free_at.entry(*lane).or_default();
             if free_at.saturating_sub(at) > WAIT_NS_MAX {
                 return None;
             }
-            at = free_at.max(at) + bytes * 1_000_000_000 / self.rate(*lane).max(1);
-            self.free_at.insert(*lane, at);
+            at = at.max(*free_at) + bytes * 1_000_000_000 / rate;
+            *free_at = at;
         }
         Some(at)
     }

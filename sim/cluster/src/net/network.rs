@@ -207,7 +207,10 @@ impl Network {
                 if after_ns >= LATE_NS {
                     state.matrix.note("late", path);
                 }
-                let parcel = flip.map_or(parcel.clone(), |bit| parcel.flipped(bit));
+                let parcel = match flip {
+                    Some(bit) => parcel.flipped(bit),
+                    None => parcel,
+                };
                 self.timeline.post(passed + after_ns, parcel);
             }
         }

@@ -50,6 +50,9 @@ impl Pace {
 }
 
 fn scaled(span: Duration, times: i128, over: i128) -> Duration {
+    if times == over {
+        return span;
+    }
     let nanos = i128::try_from(span.as_nanos()).unwrap_or(i128::MAX / MILLION / 2);
     Duration::from_nanos(u64::try_from(nanos * times / over).unwrap_or(u64::MAX))
 }
