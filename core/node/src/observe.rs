@@ -36,7 +36,9 @@ fn tell(event: &Event) {
         Event::Configured { chunk, version, members, .. } => {
             debug!(%chunk, %version, ?members, "configured");
         }
-        Event::ServerJoined { node, rejoined } => info!(%node, rejoined, "chunkserver joined"),
+        Event::ServerJoined { node, incarnation, rejoined } => {
+            info!(%node, %incarnation, rejoined, "chunkserver joined");
+        }
         Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
         Event::SafeModeEnded => info!("safe mode ended"),
         Event::LogLost { chunk } => {

@@ -1,6 +1,6 @@
 //! What observers see: facts about the protocol, typed, for checkers, traces and counters.
 
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, LogIndex, NodeId, OpId, Sequence};
+use crate::ids::{ChunkHandle, ChunkVersion, Epoch, Incarnation, LogIndex, NodeId, OpId, Sequence};
 use crate::log::Member;
 use crate::message::{DeleteReason, ReadMode};
 use crate::payload::Extent;
@@ -35,7 +35,7 @@ pub enum Event {
     /// A copy ended: its learner was configured, or it was given up.
     RepairEnded { chunk: ChunkHandle, to: NodeId, done: bool },
     /// A chunkserver's life was registered.
-    ServerJoined { node: NodeId, rejoined: bool },
+    ServerJoined { node: NodeId, incarnation: Incarnation, rejoined: bool },
     /// A chunkserver was silent for too long, or its disk failed.
     ServerDead { node: NodeId },
     /// Enough is reported: repair and deletion may begin.

@@ -82,6 +82,7 @@ impl Checkers {
             ("I2", self.configurations.observe(seen)?),
             ("I3", i03::observe(&self.order, seen)?),
             ("I5", self.agreement.observe(seen)?),
+            ("I6", i06::served(&self.leases, seen)?),
             ("I7", self.deletions.observe(seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {

@@ -64,11 +64,18 @@ impl Order {
                     order.entries.insert(*sequence, entry);
                 }
             }
-            Event::Adopted { chunk, version, sequence, primary: true, .. } => {
+            Event::Adopted { chunk, version, sequence, ops, primary: true, .. } => {
                 let order = self.chunks.entry(*chunk).or_default();
                 if *version > order.version {
                     order.version = *version;
                     order.entries.split_off(&sequence.next());
+                    // A primary between, whose members had promised more when it took office, may
+                    // have told of others in those places.
+                    for (op, at) in ops {
+                        if order.entries.get(at).is_some_and(|entry| entry.op != *op) {
+                            order.entries.remove(at);
+                        }
+                    }
                 }
             }
             Event::Acknowledged { chunk, sequence, op, .. } => {

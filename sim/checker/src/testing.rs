@@ -46,6 +46,16 @@ pub fn configured(base: u64, version: u64, members: &[NodeId]) -> Event {
     Event::Configured { chunk: CHUNK, base, version, members }
 }
 
+pub fn joined(server: NodeId, incarnation: u64) -> Event {
+    let incarnation = Incarnation(incarnation);
+    Event::ServerJoined { node: server, incarnation, rejoined: false }
+}
+
+pub fn served(version: u64, mode: ReadMode) -> Event {
+    let version = ChunkVersion(version);
+    Event::ReadServed { chunk: CHUNK, version, op: op(1), extent: Extent::new(0, 1), mode }
+}
+
 pub fn freed(base: u64) -> Event {
     Event::Freed { chunk: CHUNK, base: ChunkVersion(base) }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 #[allow(clippy::disallowed_types)] // what it costs is for people
 use std::time::{Duration, Instant};
 
+/// Walks about leases for one of the others, where a mutant is about those.
+const ESTRANGED_TIMES: u64 = 4;
 /// Seeds of two repetitions are so far apart.
 const SEEDS_APART: u64 = 1_000_000;
 
@@ -159,7 +161,8 @@ impl Campaign {
                 true => 0.0,
                 false => self.build(layer, mutant)?,
             };
-            let row = self.judge(layer, apt, key, build_cpu_s)?;
+            let fencing = mutant.is_none_or(|mutant| mutant.fencing);
+            let row = self.judge(layer, fencing, apt, key, build_cpu_s)?;
             self.ledger.append(&row)?;
             self.spent_s += row.cpu_s + row.build_cpu_s;
             rows.push(row);
@@ -187,25 +190,35 @@ impl Campaign {
         self.bar.set_message(format!("{name}: building for {layer}"));
         self.tree.set(mutant.map(|mutant| mutant.path.as_path()))?;
         let before = children_cpu_s()?;
-        layer.build(&self.bench(0))?;
+        layer.build(&self.bench(0, false))?;
         Ok(children_cpu_s()? - before)
     }
 
     #[allow(clippy::disallowed_types)]
-    fn judge(&self, layer: Layer, apt: &[String], key: Key, build_cpu_s: f64) -> Result<Row> {
+    fn judge(
+        &self,
+        layer: Layer,
+        fencing: bool,
+        apt: &[String],
+        key: Key,
+        build_cpu_s: f64,
+    ) -> Result<Row> {
         self.bar.set_message(format!("{}: {layer}", key.mutant));
         let (began, before) = (Instant::now(), children_cpu_s()?);
-        let verdict = layer.judge(&self.bench(key.repetition), apt)?;
+        let verdict = layer.judge(&self.bench(key.repetition, fencing), apt)?;
         let cpu_s = children_cpu_s()? - before;
         let row = Row::new(key, verdict, cpu_s, build_cpu_s, began.elapsed().as_secs_f64());
         self.say(&row.to_string());
         Ok(row)
     }
 
-    fn bench(&self, repetition: u64) -> Bench<'_> {
+    /// Who breaks a lease or a fence is looked for longest where those are what breaks, and so is who
+    /// blames the tree as it is.
+    fn bench(&self, repetition: u64, fencing: bool) -> Bench<'_> {
         let Limits { budget_s, walks, seeds, jobs, .. } = self.limits;
         let first_seed = 1 + repetition * SEEDS_APART;
-        let effort = Effort { budget_s, walks, seeds, first_seed, jobs };
+        let estranged = if fencing { ESTRANGED_TIMES * walks } else { walks };
+        let effort = Effort { budget_s, walks, estranged, seeds, first_seed, jobs };
         Bench { tree: self.tree.folder(), target: &self.target, effort }
     }
 

@@ -36,7 +36,8 @@ struct Args {
     /// CPU seconds that a layer may take for one mutant, its build aside
     #[arg(long, value_name = "N", default_value_t = 120)]
     budget_s: u64,
-    /// Random walks at the most
+    /// Random walks at the most: with all faults, and as many about leases (four times as many for a
+    /// mutant about fencing)
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     walks: u64,
     /// Seeds of each scenario at the most

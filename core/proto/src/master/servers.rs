@@ -71,7 +71,7 @@ impl Master {
         } else {
             lead.servers.insert(node, Server::new(incarnation, capacity, now));
             self.forget_reports(node);
-            out.observe(Event::ServerJoined { node, rejoined });
+            out.observe(Event::ServerJoined { node, incarnation, rejoined });
         }
         self.send(node, Message::Registered { epoch, incarnation }, out);
         self.attend_all_of(now, node);

@@ -1,8 +1,8 @@
 //! I1: who believes to be primary, by true time.
 
-use crate::seen::Seen;
+use crate::seen::{Seen, TrueTime};
 use crate::violation::{Invariant, Violation};
-use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId, Time};
 use std::collections::BTreeMap;
 
 /// I1.
@@ -17,10 +17,17 @@ pub const INVARIANT: Invariant = Invariant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Belief {
     version: ChunkVersion,
-    until_ns: u64,
+    /// By the node's own clock: when that is by true time may change, as a clock's rate does.
+    until: Time,
 }
 
-/// Every belief that was not ended by an event. It ends by itself at its `until_ns`.
+impl Belief {
+    fn until_ns(&self, node: NodeId, clock: &dyn TrueTime) -> u64 {
+        clock.true_ns(node, self.until)
+    }
+}
+
+/// Every belief that was not ended by an event. It ends by itself at its `until`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseExclusivity {
     beliefs: BTreeMap<ChunkHandle, BTreeMap<NodeId, Belief>>,
@@ -31,9 +38,7 @@ impl LeaseExclusivity {
     pub fn observe(&mut self, seen: &Seen<'_>) -> Result<bool, Violation> {
         match seen.event {
             Event::LeaseTaken { chunk, version, until } => {
-                let until_ns = seen.clock.true_ns(seen.node, *until);
-                let belief = Belief { version: *version, until_ns };
-                self.taken(*chunk, seen.node, belief, seen.true_ns)?;
+                self.taken(*chunk, Belief { version: *version, until: *until }, seen)?;
                 Ok(true)
             }
             Event::LeaseEnded { chunk, .. } => {
@@ -53,17 +58,28 @@ impl LeaseExclusivity {
         }
     }
 
+    /// Does the node of this event believe, then, that it is the chunk's primary at this version?
+    #[must_use]
+    pub fn believes(&self, chunk: ChunkHandle, version: ChunkVersion, seen: &Seen<'_>) -> bool {
+        let beliefs = self.beliefs.get(&chunk);
+        beliefs.and_then(|beliefs| beliefs.get(&seen.node)).is_some_and(|belief| {
+            belief.version == version && belief.until_ns(seen.node, seen.clock) > seen.true_ns
+        })
+    }
+
     fn taken(
         &mut self,
         chunk: ChunkHandle,
-        node: NodeId,
         belief: Belief,
-        now_ns: u64,
+        seen: &Seen<'_>,
     ) -> Result<(), Violation> {
+        let (node, now_ns) = (seen.node, seen.true_ns);
+        let until_ns = belief.until_ns(node, seen.clock);
         let beliefs = self.beliefs.entry(chunk).or_default();
-        beliefs.retain(|_, other| other.until_ns > now_ns);
+        beliefs.retain(|holder, theirs| theirs.until_ns(*holder, seen.clock) > now_ns);
         if let Some((other, theirs)) = beliefs.iter().find(|(other, _)| **other != node) {
-            let overlap_ns = theirs.until_ns.min(belief.until_ns).saturating_sub(now_ns);
+            let theirs_ns = theirs.until_ns(*other, seen.clock);
+            let overlap_ns = theirs_ns.min(until_ns).saturating_sub(now_ns);
             if overlap_ns > 0 {
                 let detail = format!(
                     "{node} takes the lease of {chunk} at {} while {other} believes in its own \

@@ -2,15 +2,15 @@
 
 use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
-use leasehold_proto::{ChunkHandle, ChunkVersion, Event, Member, NodeId};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Event, Incarnation, Member, NodeId};
 use std::collections::BTreeMap;
 
 /// I2.
 pub const INVARIANT: Invariant = Invariant {
     id: "I2",
     name: "configuration order",
-    sentence: "versions of a chunk strictly increase, each has one committed configuration, and a \
-               promise survives a crash",
+    sentence: "versions of a chunk strictly increase, each has one committed configuration, a \
+               promise survives a crash, and no life of a server joins after a later one",
     source: "Lin et al., PacificA 2008, §2",
 };
 
@@ -31,6 +31,9 @@ struct Replica {
 pub struct ConfigurationOrder {
     chunks: BTreeMap<ChunkHandle, Configurations>,
     replicas: BTreeMap<(NodeId, ChunkHandle), Replica>,
+    /// The last life of each server that a master told of since it began to lead. Another master
+    /// may tell of the same lives later.
+    lives: BTreeMap<(NodeId, NodeId), Incarnation>,
 }
 
 impl ConfigurationOrder {
@@ -57,6 +60,13 @@ impl ConfigurationOrder {
                 let replica = self.replicas.entry((node, *chunk)).or_default();
                 let fence = replica.promised.max(replica.adopted);
                 not_below(node, *chunk, "applies a mutation of", *version, fence)
+            }
+            Event::LeaderBegan { .. } => {
+                self.lives.retain(|(master, _), _| *master != node);
+                return Ok(false);
+            }
+            Event::ServerJoined { node: server, incarnation, .. } => {
+                self.joined(node, *server, *incarnation)
             }
             Event::ReplicaDeleted { chunk, .. } | Event::ReplicaQuarantined { chunk } => {
                 self.replicas.remove(&(node, *chunk));
@@ -116,6 +126,20 @@ impl ConfigurationOrder {
         ))
     }
 
+    fn joined(
+        &mut self,
+        master: NodeId,
+        server: NodeId,
+        incarnation: Incarnation,
+    ) -> Result<(), String> {
+        let last = self.lives.entry((master, server)).or_insert(incarnation);
+        if incarnation < *last {
+            return Err(format!("{master} registers {incarnation} of {server} after {last}"));
+        }
+        *last = incarnation;
+        Ok(())
+    }
+
     fn adopted(
         &mut self,
         node: NodeId,
@@ -145,6 +169,7 @@ fn not_below(
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
+    use leasehold_proto::{Epoch, Event, NodeId};
 
     #[test]
     fn configurations_follow_each_other() {
@@ -170,6 +195,18 @@ mod tests {
         assert_eq!(run.bad(S1, adopted(2, 0, &[], false)).invariant, "I2");
         run.good(S1, adopted(3, 0, &[], false));
         assert_eq!(run.bad(S1, recovered(2, 2)).invariant, "I2");
+    }
+
+    #[test]
+    fn an_earlier_life_does_not_join_after_a_later_one() {
+        let mut run = Run::new();
+        let other = NodeId(2);
+        run.good(MASTER, joined(S1, 2));
+        run.good(MASTER, joined(S2, 1));
+        assert_eq!(run.bad(MASTER, joined(S1, 1)).invariant, "I2");
+        run.good(other, joined(S1, 1));
+        run.good(MASTER, Event::LeaderBegan { epoch: Epoch(2) });
+        run.good(MASTER, joined(S1, 1));
     }
 
     #[test]

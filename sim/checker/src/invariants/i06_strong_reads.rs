@@ -4,11 +4,13 @@ use crate::cells::Cells;
 use crate::chunk_history::{ChunkHistory, chunk_histories};
 use crate::finals::Finals;
 use crate::history::{Call, Ending, History, Operated};
+use crate::invariants::i01_lease_exclusivity::LeaseExclusivity;
 use crate::linearizability::{Verdict, check};
 use crate::order::Order;
+use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
 use crate::{witness, zones};
-use leasehold_proto::{Extent, FileId};
+use leasehold_proto::{Event, Extent, FileId, ReadMode};
 use std::collections::BTreeMap;
 
 /// I6.
@@ -32,6 +34,23 @@ pub struct Judged {
     pub searched: u64,
     /// Chunks whose search was given up.
     pub undecided: u64,
+}
+
+/// Judges one answer as it is given: a strong read is served by who believes to be primary, then,
+/// at the version that the read began under. A history may forgive what this does not: it knows
+/// only what clients can tell. True if there was something to judge.
+pub fn served(leases: &LeaseExclusivity, seen: &Seen<'_>) -> Result<bool, Violation> {
+    let Event::ReadServed { chunk, version, op, mode: ReadMode::Strong, .. } = seen.event else {
+        return Ok(false);
+    };
+    if leases.believes(*chunk, *version, seen) {
+        return Ok(true);
+    }
+    let detail = format!(
+        "{} serves a strong read of {chunk} at {version}, {op}, and its lease on that is over",
+        seen.node
+    );
+    Err(INVARIANT.broken(seen.true_ns, detail))
 }
 
 /// Judges a whole history. The order in which primaries told of mutations is tried first; a search
@@ -144,6 +163,18 @@ mod tests {
         run.finish().unwrap();
         run.read(4, (70, 80), 0, &cell(1)).unwrap();
         assert_eq!(run.finish().unwrap_err().invariant, "I6");
+    }
+
+    #[test]
+    fn who_serves_a_strong_read_holds_the_lease() {
+        use leasehold_proto::ReadMode::{Relaxed, Strong};
+        let mut run = Run::new();
+        run.at(10).good(S1, lease_taken(2, 100));
+        run.at(20).good(S1, served(2, Strong));
+        assert_eq!(run.at(30).bad(S2, served(2, Strong)).invariant, "I6");
+        assert_eq!(run.at(40).bad(S1, served(1, Strong)).invariant, "I6");
+        run.at(100).good(S1, served(2, Relaxed));
+        assert_eq!(run.at(100).bad(S1, served(2, Strong)).invariant, "I6");
     }
 
     #[test]

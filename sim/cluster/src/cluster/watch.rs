@@ -362,6 +362,13 @@ impl<M> Observer<M> for NodeObserver {
     fn input(&mut self, clock: Time, input: &Input) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
+        // Whatever a machine does by the time, it is the time at which it does it.
+        let shown = state.clocks.local(self.node, now);
+        assert!(
+            clock == shown,
+            "{} takes an input at {clock}, and its clock shows {shown}",
+            self.node
+        );
         state.note(now, self.node, &Happening::Input(input));
         if let Some(tape) = &mut state.tape {
             tape.takes(self.node, clock, input);

@@ -1,6 +1,7 @@
 //! The models by name: where each begins, what bounds it, and what it proves within that.
 
 pub mod lease;
+pub mod lives;
 pub mod drift;
 pub mod renewals;
 pub mod deposed;
@@ -8,6 +9,7 @@ pub mod asked_again;
 pub mod dead_office;
 pub mod split_brain;
 pub mod reconfiguration;
+pub mod slower_recovery;
 pub mod append_retry;
 pub mod chain;
 pub mod learner;
@@ -61,11 +63,13 @@ pub struct Named {
 
 /// Every model, those with few states first.
 pub const ALL: &[Named] = &[
+    lives::MODEL,
     asked_again::MODEL,
     dead_office::MODEL,
     append_retry::MODEL,
     chain::MODEL,
     full_disk::MODEL,
+    slower_recovery::MODEL,
     learner::MODEL,
     deposed::MODEL,
     reconfiguration::MODEL,

@@ -69,8 +69,10 @@ pub struct Verdict {
 pub struct Effort {
     /// CPU seconds.
     pub budget_s: u64,
-    /// Walks at the most.
+    /// Walks at the most, with every fault that there is.
     pub walks: u64,
+    /// Walks about leases at the most.
+    pub estranged: u64,
     /// Seeds of each scenario at the most.
     pub seeds: u64,
     /// The first seed.

@@ -1,6 +1,6 @@
 //! Random walks through World.
 
-use super::{Bench, Layer, Outcome, Verdict, is_violation, listen, named};
+use super::{Bench, Effort, Layer, Outcome, Verdict, is_violation, listen, named};
 use crate::child::{End, Said};
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -8,8 +8,9 @@ use std::process::Command;
 /// Walks until something is violated: with every fault that there is, then about leases.
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     let mut tried = 0;
-    for family in [&[][..], &["--estranged"]] {
-        let verdict = one(bench, family)?;
+    let Effort { walks, estranged, .. } = bench.effort;
+    for (family, walks) in [(&[][..], walks), (&["--estranged"], estranged)] {
+        let verdict = one(bench, family, walks)?;
         tried += verdict.tried;
         if verdict.outcome != Outcome::Survived {
             return Ok(Verdict { tried, ..verdict });
@@ -18,9 +19,8 @@ pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     Ok(Verdict::survived(tried))
 }
 
-fn one(bench: &Bench<'_>, family: &[&str]) -> Result<Verdict> {
-    let effort = bench.effort;
-    let (first, walks) = (effort.first_seed, effort.walks);
+fn one(bench: &Bench<'_>, family: &[&str], walks: u64) -> Result<Verdict> {
+    let first = bench.effort.first_seed;
     let mut command = Command::new(Layer::Walk.program(bench, "walk"));
     command.args(["--seed", &first.to_string(), "--seeds", &walks.to_string()]);
     command.args(family).arg("--out").arg(bench.target.join("walks"));

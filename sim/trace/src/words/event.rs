@@ -130,8 +130,10 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             let how = if *done { "ended" } else { "was given up" };
             format!("copy of {chunk} to {} {how}", who(to))
         }
-        Event::ServerJoined { node, rejoined } => {
-            format!("{} {}", if *rejoined { "rejoined" } else { "joined" }, who(node))
+        Event::ServerJoined { node, incarnation, rejoined } => {
+            let joined = if *rejoined { "rejoined" } else { "joined" };
+            let life = if incarnation.0 > 1 { format!(" {incarnation}") } else { String::new() };
+            format!("{joined} {}{life}", who(node))
         }
         Event::ServerDead { node } => format!("counts {} as dead", who(node)),
         Event::SafeModeEnded => "ended safe mode".into(),

@@ -17,7 +17,8 @@ use events::Events;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::master::state::NodeBody;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, IoOp, NodeId, OpId, Outcome, RequestId, Sequence,
+    ChunkHandle, ChunkVersion, Constants, Event, Incarnation, IoOp, NodeId, OpId, Outcome,
+    ReadMode, RequestId, Sequence,
 };
 use past::Past;
 use reads::OpenRead;
@@ -54,6 +55,8 @@ pub struct Judge {
     /// By chunkserver and chunk, the highest version that it said it promised.
     promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
     reads: BTreeMap<(NodeId, RequestId), OpenRead>,
+    /// By master and chunkserver, the last life that it registered in its office.
+    lives: BTreeMap<(NodeId, NodeId), Incarnation>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -66,6 +69,7 @@ impl Judge {
             pasts: BTreeMap::new(),
             promises: BTreeMap::new(),
             reads: BTreeMap::new(),
+            lives: BTreeMap::new(),
             counts: BTreeMap::new(),
         }
     }
@@ -90,7 +94,12 @@ impl Judge {
         match what {
             Happening::Event { event, .. } => matches!(
                 event,
-                Event::Promised { .. } | Event::Configured { .. } | Event::ProtocolError { .. }
+                Event::Promised { .. }
+                    | Event::Configured { .. }
+                    | Event::ReadServed { mode: ReadMode::Strong, .. }
+                    | Event::LeaderBegan { .. }
+                    | Event::ServerJoined { .. }
+                    | Event::ProtocolError { .. }
             ),
             Happening::Started { .. } => false,
             Happening::Invoked { .. }
@@ -216,6 +225,22 @@ impl Judge {
                 }
                 past.version = *version;
             }
+            Event::LeaderBegan { .. } => self.lives.retain(|(master, _), _| *master != node),
+            Event::ServerJoined { node: server, incarnation, .. } => {
+                let last = self.lives.insert((node, *server), *incarnation);
+                if let Some(last) = last.filter(|last| last > incarnation) {
+                    let (master, server) = (name(cluster, node), name(cluster, *server));
+                    let what = format!("{master} registers {incarnation} of {server} after {last}");
+                    return Err(violation("I2", format!("configuration order: {what}")));
+                }
+            }
+            Event::ReadServed { chunk, mode: ReadMode::Strong, .. }
+                if !is_primary(cluster, node, *chunk) =>
+            {
+                let who = name(cluster, node);
+                let what = format!("strong reads: {who} served one of {chunk} after its lease");
+                return Err(violation("I6", what));
+            }
             Event::ProtocolError { chunk, sequence } => {
                 let who = name(cluster, node);
                 let what = format!("agreement: {who} met two contents for {chunk} {sequence}");
@@ -241,8 +266,16 @@ impl Judge {
                 }
                 agreement(cluster, *chunk)
             }
-            IoOp::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
-            IoOp::Reconcile { chunk, .. } | IoOp::Install { chunk, .. } => {
+            IoOp::Adopt { chunk, version } => {
+                self.not_below_its_promise(cluster, node, *chunk, *version)?;
+                self.adopted(cluster, node, *chunk, *version)
+            }
+            IoOp::Reconcile { chunk, version, .. } => {
+                self.not_below_its_promise(cluster, node, *chunk, *version)?;
+                self.count("I5");
+                agreement(cluster, *chunk)
+            }
+            IoOp::Install { chunk, .. } => {
                 self.count("I5");
                 agreement(cluster, *chunk)
             }
@@ -260,6 +293,25 @@ impl Judge {
             | IoOp::Read { .. }
             | IoOp::Propose { .. }
             | IoOp::ConfirmLeadership => Ok(()),
+        }
+    }
+
+    /// I2: who promised a version goes back to none before it.
+    fn not_below_its_promise(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+    ) -> Result<(), Violation> {
+        self.count("I2");
+        match self.promises.get(&(node, chunk)).filter(|promised| **promised > version) {
+            None => Ok(()),
+            Some(promised) => {
+                let who = name(cluster, node);
+                let what = format!("{who} takes the state of {chunk} {version} after it promised");
+                Err(violation("I2", format!("configuration order: {what} {promised}")))
+            }
         }
     }
 
@@ -317,7 +369,7 @@ impl Judge {
             let what = format!("strong reads: {chunk} {} was read and is gone", past.shown);
             return Err(violation("I6", what));
         }
-        past.adopted(version, last);
+        past.adopted(version, last, image.ops.iter());
         Ok(())
     }
 
@@ -372,8 +424,8 @@ impl Judge {
 
 impl PartialEq for Judge {
     fn eq(&self, other: &Self) -> bool {
-        let mine = (&self.pasts, &self.promises, &self.reads);
-        mine == (&other.pasts, &other.promises, &other.reads)
+        let mine = (&self.pasts, &self.promises, &self.reads, &self.lives);
+        mine == (&other.pasts, &other.promises, &other.reads, &other.lives)
     }
 }
 
@@ -381,8 +433,16 @@ impl Eq for Judge {}
 
 impl Hash for Judge {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (&self.pasts, &self.promises, &self.reads).hash(hasher);
+        (&self.pasts, &self.promises, &self.reads, &self.lives).hash(hasher);
     }
+}
+
+/// Does this node believe by its own clock that it is the chunk's primary?
+fn is_primary(cluster: &Cluster, node: NodeId, chunk: ChunkHandle) -> bool {
+    let node = cluster.node(node);
+    let server = node.chunkserver();
+    let now = node.clock.at(cluster.now());
+    server.is_some_and(|server| server.believes_primary(now).iter().any(|(of, _)| *of == chunk))
 }
 
 /// I1: no two chunkservers believe, by their own clocks, that they are a chunk's primary at this

@@ -5,10 +5,11 @@ use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::show::op_name;
 use bytes::Bytes;
+use leasehold_proto::replica::Done;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A mutation that some disk holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,8 +55,8 @@ impl Wrong {
 pub(super) struct Past {
     /// The order as the latest primary has it, and behind its end what was applied since.
     pub order: BTreeMap<Sequence, Entry>,
-    /// Every mutation that any disk ever held.
-    ever: BTreeSet<(Extent, Bytes)>,
+    /// Every mutation that any disk ever held: whose, at which place, and where it wrote.
+    ever: BTreeMap<(OpId, Sequence, Extent), Entry>,
     /// Acknowledged to a client.
     pub acknowledged: BTreeMap<Sequence, OpId>,
     /// The last mutation that some answer has shown: later strong reads see it too.
@@ -76,7 +77,12 @@ impl Past {
         payload: &Payload,
     ) -> Result<(), Wrong> {
         let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
-        self.ever.insert((mutation.extent, payload.data.clone()));
+        self.ever.insert((mutation.op, sequence, mutation.extent), entry.clone());
+        // All members of the office that was taken last have promised it: who goes on under an
+        // earlier version is none of them, and its state leads nowhere.
+        if version < self.led {
+            return Ok(());
+        }
         if let Some(known) = self.order.get(&sequence) {
             if known.version > version {
                 return Ok(());
@@ -106,10 +112,24 @@ impl Past {
         version < self.led
     }
 
-    /// A new primary begins with everything up to `sequence`: the rest never was.
-    pub fn adopted(&mut self, version: ChunkVersion, sequence: Sequence) {
+    /// A new primary begins with everything up to `sequence`: the rest never was. Some of what it
+    /// has may have been taken for that before: by a primary between, whose members had promised
+    /// more already when it took office.
+    pub fn adopted<'a>(
+        &mut self,
+        version: ChunkVersion,
+        sequence: Sequence,
+        table: impl Iterator<Item = (OpId, &'a Done)>,
+    ) {
         self.led = version;
         self.order.split_off(&sequence.next());
+        for (op, done) in table {
+            let stands = self.order.get(&done.sequence).is_some_and(|at| at.mutation.op == op);
+            let known = self.ever.get(&(op, done.sequence, done.extent));
+            if let (false, Some(known)) = (stands, known) {
+                self.order.insert(done.sequence, known.clone());
+            }
+        }
     }
 
     /// The bytes of `extent` after everything up to `sequence`, cut at the chunk's end then.
@@ -135,10 +155,10 @@ impl Past {
         let places = (offset..).zip(data);
         let mut foreign = places.filter(|(at, byte)| {
             **byte != 0
-                && !self.ever.iter().any(|(extent, bytes)| {
+                && !self.ever.iter().any(|((_, _, extent), entry)| {
                     extent.offset <= *at
                         && *at < extent.end()
-                        && bytes[as_index(at - extent.offset)] == **byte
+                        && entry.data[as_index(at - extent.offset)] == **byte
                 })
         });
         foreign.next().map(|(at, _)| at)

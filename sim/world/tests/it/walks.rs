@@ -32,6 +32,10 @@ fn seeds_that_once_violated_do_not_any_more() {
         let walk = walk(Drawn::new(seed, Rules::default()), 3_000);
         assert_eq!(walk.violation(), None, "walk --seed {seed} --steps 3000");
     }
+    // A primary took its office after another configuration had followed and before that one's
+    // primary did: what the first lacked was no part of the judge's order any more.
+    let walk = walk(Drawn::estranged(15_333, Rules::default()), 3_000);
+    assert_eq!(walk.violation(), None, "walk --seed 15333 --steps 3000 --estranged");
 }
 
 #[test]
