@@ -88,6 +88,10 @@ bench-sim *ARGS:
     @cargo sim --release -- bench --csv reports/out/bench-sim.csv "$@"
     @cargo run --release -q -p leasehold-world --bin walk -- --seeds 200 --csv reports/out/bench-walk.csv
 
+# Build target/pgo/sim, a simulator that the compiler makes with a profile of it, for long sweeps.
+sim-pgo:
+    @benches/pgo.sh
+
 # Measure put and get beside a bare relay and a bare sender.
 bench *ARGS:
     @cargo run --release -q -p leasehold-bench -- "$@"
