@@ -12,6 +12,8 @@ const REPLICAS_MAX: u64 = 5;
 /// Replicas are harmed in this many seeds in a thousand; otherwise the budget would spend most
 /// of every run on sparing what was harmed.
 const HARM_PERMILLE: u32 = 400;
+/// A follower that hears no leader waits so long at the most (`node::replicated::Timing`).
+const ELECTION_MS: u64 = 800;
 
 impl Scenario {
     /// The scenario that a seed runs: this one, or what the seed draws if that is left to it.
@@ -39,9 +41,10 @@ impl Scenario {
         drawn.draw_disks(&mut fork("disks"));
         drawn.draw_restart(&mut fork("restart"));
         let lease_ms = drawn.constants().lease_duration.as_millis() as u64;
-        drawn.faults = faults(seed, attempt, lease_ms);
         let any = masters(&mut fork("masters"));
         drawn.shape.masters = self.swarm_masters.map_or(any, Span::of);
+        let election_ms = if drawn.shape.masters.max > 1 { ELECTION_MS } else { 0 };
+        drawn.faults = faults(seed, attempt, (lease_ms / 6).max(election_ms));
         if drawn.shape.masters.max == 1 {
             let of_masters = Kind::ALL.iter().filter(|kind| kind.needs_masters());
             of_masters.for_each(|kind| *drawn.faults.weight_mut(*kind) = 0);
@@ -174,11 +177,11 @@ fn masters(stream: &mut Stream) -> Span {
 /// Each kind has its own draw: which others there are changes nothing about one.
 ///
 /// Faults that come before the traces of those before are gone leave nothing for clients to do, and
-/// such a run shows nothing: the longer faults and leases last, the longer the pauses between.
-fn faults(seed: Seed, attempt: u64, lease_ms: u64) -> Faults {
+/// such a run shows nothing: the longer faults, leases and elections last, the longer the pauses between.
+fn faults(seed: Seed, attempt: u64, gap_ms_min: u64) -> Faults {
     let mut stream = seed.fork("swarm faults", attempt);
     let lasts_ms = Span::new(stream.log_within(10..=500), stream.log_within(1_000..=12_000));
-    let gap_ms = stream.log_within(400..=3_000).max(lease_ms / 6).max(lasts_ms.max / 6);
+    let gap_ms = stream.log_within(400..=3_000).max(gap_ms_min).max(lasts_ms.max / 6);
     let harms = stream.permille(HARM_PERMILLE);
     let mut faults = Faults {
         swarm: false,
