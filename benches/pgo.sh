@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the simulator twice: the second time the compiler knows, from runs of the first, which ways
-# through the code are taken. What a run does is the same. For long sweeps, about a sixth faster.
+# through the code are taken. What a run does is the same. For long sweeps;
+# `MIMALLOC_PURGE_DELAY=-1 target/pgo/sim bench` beside `just bench-sim` says what it is worth.
 # Usage: benches/pgo.sh        (needs `rustup component add llvm-tools`); the simulator is target/pgo/sim
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[allow(clippy::disallowed_types)] // what it costs is for people
 use std::time::{Duration, Instant};
 
-/// Walks about leases for one of the others, where a mutant is about those.
+/// So many times as many walks about leases as others, where a mutant is about fencing.
 const ESTRANGED_TIMES: u64 = 4;
 /// Seeds of two repetitions are so far apart.
 const SEEDS_APART: u64 = 1_000_000;

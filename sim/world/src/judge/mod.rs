@@ -1,6 +1,6 @@
 //! The judge of a run: somebody who sees every disk and every clock at once.
 //!
-//! The invariants' sentences stand in ARCHITECTURE.md; what stands here is how each is seen from
+//! The invariants' sentences stand in `leasehold-checker`; what stands here is how each is seen from
 //! above. `leasehold-checker` judges the same runs from events alone, as it must where nobody sees
 //! everything (`events`); the two share no code, so that an error in one does not hide in the
 //! other.
@@ -254,6 +254,9 @@ impl Judge {
     // Disks.
 
     fn durable(&mut self, cluster: &Cluster, node: NodeId, op: &IoOp) -> Result<(), Violation> {
+        if let IoOp::Adopt { chunk, version } | IoOp::Reconcile { chunk, version, .. } = op {
+            self.not_below_its_promise(cluster, node, *chunk, *version)?;
+        }
         match op {
             IoOp::Apply { chunk, version, first, mutations, .. } => {
                 self.count("I5");
@@ -266,16 +269,8 @@ impl Judge {
                 }
                 agreement(cluster, *chunk)
             }
-            IoOp::Adopt { chunk, version } => {
-                self.not_below_its_promise(cluster, node, *chunk, *version)?;
-                self.adopted(cluster, node, *chunk, *version)
-            }
-            IoOp::Reconcile { chunk, version, .. } => {
-                self.not_below_its_promise(cluster, node, *chunk, *version)?;
-                self.count("I5");
-                agreement(cluster, *chunk)
-            }
-            IoOp::Install { chunk, .. } => {
+            IoOp::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
+            IoOp::Reconcile { chunk, .. } | IoOp::Install { chunk, .. } => {
                 self.count("I5");
                 agreement(cluster, *chunk)
             }
