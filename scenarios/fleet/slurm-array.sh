@@ -4,7 +4,7 @@
 #SBATCH --job-name=leasehold-sweep
 #SBATCH --array=0-63
 #SBATCH --cpus-per-task=4
-#SBATCH --mem=2G
+#SBATCH --mem=4G
 #SBATCH --time=02:00:00
 #SBATCH --requeue
 #SBATCH --output=reports/out/slurm-%A-%a.log
