@@ -449,3 +449,28 @@ fn is_busy(status: &ClusterStatus) -> bool {
         || status.chunks_under_target > 0
         || status.chunks_unavailable > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use madsim::runtime::Runtime;
+
+    /// A sweep's worker makes thousands of runs in one process.
+    #[test]
+    fn nothing_of_a_run_is_left() {
+        let seed = Seed(7);
+        let scenario = Scenario::swarm().of(seed).into_owned();
+        let drawn = Drawn::draw(&scenario, seed);
+        assert!(drawn.masters > 1, "their log's tasks are the most entangled");
+        let runtime = Runtime::with_seed_and_config(seed.0, madsim::Config::default());
+        let network = runtime.block_on(async move {
+            let mut run = Run::begin(scenario, drawn, Asked::default(), &Mutex::default());
+            let network = Arc::downgrade(&run.cluster.around.network);
+            run.play().await;
+            run.end().await;
+            network
+        });
+        drop(runtime);
+        assert_eq!(network.strong_count(), 0, "every task holds the network, or who holds it");
+    }
+}

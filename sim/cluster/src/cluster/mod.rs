@@ -21,7 +21,7 @@ use crate::timeline::Timeline;
 use host::Life;
 use leasehold_proto::{NodeId, Rack};
 use madsim::runtime::Handle;
-use madsim::task::NodeId as Machine;
+use madsim::task::{JoinHandle, NodeId as Machine};
 use operator::Operator;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -69,6 +69,8 @@ pub struct Cluster {
     sessions_begun: u64,
     /// Begins with the first master that loses its disk.
     operator: Option<Operator>,
+    /// Carries what is sent. It holds the network, and the network's timeline holds it.
+    carrier: JoinHandle<()>,
     ends: mpsc::UnboundedReceiver<(usize, End)>,
 }
 
@@ -83,7 +85,7 @@ impl Cluster {
             drawn.weather.clone(),
             Lanes::new(scenario.network.rates()),
         );
-        madsim::task::spawn(Arc::clone(&network).carry());
+        let carrier = madsim::task::spawn(Arc::clone(&network).carry());
         let (sender, ends) = mpsc::unbounded_channel();
         let recorded = log.record;
         let watch = Watch::new(&timeline, &drawn.constants, log);
@@ -112,6 +114,7 @@ impl Cluster {
             sessions: Vec::new(),
             sessions_begun: 0,
             operator: None,
+            carrier,
             ends,
         };
         for _ in 0..drawn.masters + drawn.chunkservers {
@@ -325,6 +328,7 @@ impl Cluster {
         if let Some(operator) = self.operator.take() {
             self.madsim.kill(operator.machine());
         }
+        self.carrier.abort();
         self.around.network.end();
         self.around.timeline.end();
     }
