@@ -1,4 +1,4 @@
-//! One file's bytes: what readers see, what is durable, and the operations between the two.
+//! One file's bytes: what readers see, and how to go back from there to what is durable.
 
 use crate::seed::Stream;
 use std::collections::{BTreeSet, VecDeque};
@@ -8,11 +8,30 @@ const UNREADABLE_BYTES: u64 = 512;
 /// Writes that a file remembers: one of the last may turn out never to have happened.
 const REMEMBERED_MAX: usize = 4;
 
-/// An operation that no sync has covered.
+/// A change that is not known to be durable, as what undoes it.
 #[derive(Clone, Debug)]
-enum Pending {
-    Write { offset: u64, data: Vec<u8> },
-    Length(u64),
+struct Step {
+    change: Change,
+    len_before: usize,
+    fate: Fate,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write(Written),
+    /// The end moved; these bytes were cut off.
+    Length(Vec<u8>),
+}
+
+/// What a power failure makes of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The dice decide.
+    Open,
+    /// It stays. It is kept as a step only since one before it is lost.
+    Durable,
+    /// It goes: the sync that was to make it durable failed.
+    Lost,
 }
 
 /// A write of so many bytes, and what was there before: zeros where the file did not reach.
@@ -21,15 +40,23 @@ struct Written {
     offset: u64,
     bytes: usize,
     before: Vec<u8>,
+    /// It may turn out never to have happened.
+    remembered: bool,
 }
 
-/// A file. Its durable image is never read before a power failure.
+/// A change that was undone, as what does it again.
+enum Undone {
+    Write { offset: u64, data: Vec<u8> },
+    Length(usize),
+}
+
+/// A file. What is durable is never read before a power failure, so it is not kept, but found by
+/// undoing the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Inode {
     seen: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Pending>,
-    /// The last writes; only of files that may be harmed.
+    steps: Vec<Step>,
+    /// The last writes that are durable; only of files that may be harmed.
     written: VecDeque<Written>,
     /// Sectors that cannot be read, by number.
     unreadable: BTreeSet<u64>,
@@ -44,74 +71,117 @@ impl Inode {
     }
 
     /// Writes, growing the file over a hole of zeros if need be.
-    pub fn write(&mut self, offset: u64, data: &[u8], remember: bool) {
-        if remember {
-            self.remember(offset, data.len());
-        }
+    pub fn write(&mut self, offset: u64, data: &[u8], remembered: bool) {
         self.unreadable.retain(|sector| !touches(*sector, offset, data.len()));
+        let len_before = self.seen.len();
+        let start = index(offset).min(len_before);
+        let before = self.seen[start..(start + data.len()).min(len_before)].to_vec();
         put(&mut self.seen, offset, data);
-        self.pending.push(Pending::Write { offset, data: data.to_vec() });
+        let written = Written { offset, bytes: data.len(), before, remembered };
+        self.steps.push(Step { change: Change::Write(written), len_before, fate: Fate::Open });
     }
 
     /// Cuts, or extends with zeros.
     pub fn resize(&mut self, len: u64) {
+        let len_before = self.seen.len();
+        let cut = self.seen.split_off(index(len).min(len_before));
         self.seen.resize(index(len), 0);
-        self.pending.push(Pending::Length(len));
+        self.steps.push(Step { change: Change::Length(cut), len_before, fate: Fate::Open });
     }
 
     /// Whether something in it is not durable.
     pub fn is_unsynced(&self) -> bool {
-        !self.pending.is_empty()
+        self.steps.iter().any(|step| step.fate == Fate::Open)
     }
 
     /// Makes all of it durable.
     pub fn sync(&mut self) {
-        for op in self.pending.drain(..) {
-            match op {
-                Pending::Write { offset, data } => put(&mut self.durable, offset, &data),
-                Pending::Length(len) => self.durable.resize(index(len), 0),
+        if self.steps.iter().any(|step| step.fate == Fate::Lost) {
+            return self.settle(Fate::Durable);
+        }
+        for step in self.steps.drain(..) {
+            if let Change::Write(written) = step.change
+                && written.remembered
+            {
+                self.written.push_back(written);
             }
+        }
+        while self.written.len() > REMEMBERED_MAX {
+            self.written.pop_front();
         }
     }
 
     /// A sync that fails: what it was to make durable is marked as written and never is.
     pub fn sync_fails(&mut self) {
-        self.pending.clear();
+        self.settle(Fate::Lost);
+    }
+
+    fn settle(&mut self, fate: Fate) {
+        let open = self.steps.iter_mut().filter(|step| step.fate == Fate::Open);
+        open.for_each(|step| step.fate = fate);
     }
 
     /// What is left after a power failure: each operation that was not synced is there, or not, or
     /// torn between two sectors, whatever became of those before it.
     pub fn crash(&mut self, sector_bytes: u64, stream: &mut Stream) {
         self.written.clear();
-        for op in std::mem::take(&mut self.pending) {
-            match op {
-                Pending::Write { offset, data } => self.tear(offset, &data, sector_bytes, stream),
-                Pending::Length(len) if stream.permille(500) => {
-                    self.durable.resize(index(len), 0);
+        let mut undone = Vec::new();
+        while let Some(step) = self.steps.pop() {
+            let fate = step.fate;
+            undone.push((self.undo(step), fate));
+        }
+        for (change, fate) in undone.into_iter().rev() {
+            match (change, fate) {
+                (_, Fate::Lost) => {}
+                (Undone::Write { offset, data }, Fate::Open) => {
+                    self.tear(offset, &data, sector_bytes, stream);
                 }
-                Pending::Length(_) => {}
+                (Undone::Write { offset, data }, Fate::Durable) => {
+                    put(&mut self.seen, offset, &data);
+                }
+                (Undone::Length(len), fate) => {
+                    if fate == Fate::Durable || stream.permille(500) {
+                        self.seen.resize(len, 0);
+                    }
+                }
             }
         }
-        self.seen.clone_from(&self.durable);
     }
 
-    /// Flips one bit of what is there, durably: bit rot.
+    /// Takes the last change back.
+    fn undo(&mut self, step: Step) -> Undone {
+        let len = self.seen.len();
+        match step.change {
+            Change::Write(Written { offset, bytes, before, .. }) => {
+                let data = self.seen[index(offset)..index(offset) + bytes].to_vec();
+                self.seen.truncate(step.len_before);
+                let start = index(offset).min(step.len_before);
+                self.seen[start..start + before.len()].copy_from_slice(&before);
+                Undone::Write { offset, data }
+            }
+            Change::Length(cut) => {
+                self.seen.truncate(step.len_before);
+                self.seen.extend(cut);
+                Undone::Length(len)
+            }
+        }
+    }
+
+    /// Flips one bit of what is there: bit rot, durable as soon as what it hits is.
     pub fn rot(&mut self, offset: u64, bit: u8) {
         self.harmed = true;
-        for image in [&mut self.seen, &mut self.durable] {
-            if let Some(byte) = image.get_mut(index(offset)) {
-                *byte ^= 1 << (bit % 8);
-            }
+        if let Some(byte) = self.seen.get_mut(index(offset)) {
+            *byte ^= 1 << (bit % 8);
         }
     }
 
     /// The last write was confirmed and never happened; what it was to write, if it was of more
     /// than what stood there before and a sync has covered it.
     pub fn undo_last(&mut self) -> Option<Vec<u8>> {
-        if !self.pending.is_empty() {
+        if !self.steps.is_empty() {
             return None;
         }
-        let Written { offset, bytes, mut before } = self.written.pop_back()?;
+        let Written { offset, bytes, mut before, .. } = self.written.pop_back()?;
         before.resize(bytes, 0);
         let end = (index(offset) + before.len()).min(self.seen.len());
         let data = self.seen.get(index(offset)..end).filter(|data| *data != &before[..data.len()]);
@@ -120,14 +190,12 @@ impl Inode {
         Some(data)
     }
 
-    /// Bytes that belong elsewhere land here, durably.
+    /// Bytes that belong elsewhere land here, durable as soon as what they hit is.
     pub fn overwrite(&mut self, offset: u64, data: &[u8]) {
         self.harmed = true;
-        for image in [&mut self.seen, &mut self.durable] {
-            let end = (index(offset) + data.len()).min(image.len());
-            let start = index(offset).min(end);
-            image[start..end].copy_from_slice(&data[..end - start]);
-        }
+        let end = (index(offset) + data.len()).min(self.seen.len());
+        let start = index(offset).min(end);
+        self.seen[start..end].copy_from_slice(&data[..end - start]);
     }
 
     /// The sector at `offset`, and those after it, cannot be read any more.
@@ -147,15 +215,6 @@ impl Inode {
         self.harmed
     }
 
-    fn remember(&mut self, offset: u64, bytes: usize) {
-        let start = index(offset).min(self.seen.len());
-        let before = self.seen[start..(start + bytes).min(self.seen.len())].to_vec();
-        self.written.push_back(Written { offset, bytes, before });
-        if self.written.len() > REMEMBERED_MAX {
-            self.written.pop_front();
-        }
-    }
-
     fn tear(&mut self, offset: u64, data: &[u8], sector_bytes: u64, stream: &mut Stream) {
         // Whole or lost is likelier than torn: most bugs need one of the two exactly.
         let kept_permille = match stream.within(0..=3) {
@@ -168,14 +227,14 @@ impl Inode {
             let sector_end = (offset + at) / sector_bytes * sector_bytes + sector_bytes;
             let end = (sector_end - offset).min(data.len() as u64);
             if stream.permille(kept_permille) {
-                put(&mut self.durable, offset + at, &data[index(at)..index(end)]);
+                put(&mut self.seen, offset + at, &data[index(at)..index(end)]);
             }
             at = end;
         }
         // A file system may have recorded the new length before the bytes came: then they are zero.
         let end = offset + data.len() as u64;
-        if end > self.durable.len() as u64 && stream.permille(250) {
-            self.durable.resize(index(end), 0);
+        if end > self.seen.len() as u64 && stream.permille(250) {
+            self.seen.resize(index(end), 0);
         }
     }
 }
@@ -186,13 +245,92 @@ fn touches(sector: u64, offset: u64, bytes: usize) -> bool {
 }
 
 fn put(image: &mut Vec<u8>, offset: u64, data: &[u8]) {
-    let (start, end) = (index(offset), index(offset) + data.len());
-    if image.len() < end {
-        image.resize(end, 0);
+    let start = index(offset);
+    if image.len() < start {
+        image.resize(start, 0);
     }
-    image[start..end].copy_from_slice(data);
+    let over = data.len().min(image.len() - start);
+    image[start..start + over].copy_from_slice(&data[..over]);
+    image.extend_from_slice(&data[over..]);
 }
 
 fn index(offset: u64) -> usize {
     usize::try_from(offset).expect("a simulated file fits into memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    /// The same file as two images, and what no sync has covered.
+    #[derive(Default)]
+    struct TwoImages {
+        seen: Vec<u8>,
+        durable: Vec<u8>,
+        pending: Vec<Undone>,
+    }
+
+    impl TwoImages {
+        fn apply(image: &mut Vec<u8>, change: &Undone) {
+            match change {
+                Undone::Write { offset, data } => put(image, *offset, data),
+                Undone::Length(len) => image.resize(*len, 0),
+            }
+        }
+
+        fn change(&mut self, change: Undone) {
+            Self::apply(&mut self.seen, &change);
+            self.pending.push(change);
+        }
+
+        fn sync(&mut self) {
+            self.pending.drain(..).for_each(|change| Self::apply(&mut self.durable, &change));
+        }
+    }
+
+    /// What a power failure leaves if everything open meets this fate.
+    fn left(inode: &Inode, fate: Fate) -> Vec<u8> {
+        let mut inode = inode.clone();
+        inode.settle(fate);
+        inode.crash(512, &mut Seed(0).fork("no dice are left", 0));
+        inode.seen
+    }
+
+    #[test]
+    fn undoing_finds_what_is_durable() {
+        for seed in 0..500 {
+            let mut dice = Seed(seed).fork("inode", 0);
+            let (mut inode, mut images) = (Inode::default(), TwoImages::default());
+            for step in 0..40_u8 {
+                match dice.within(0..=9) {
+                    0..=5 => {
+                        let offset = dice.within(0..=300);
+                        let data = vec![step + 1; index(dice.within(0..=80))];
+                        inode.write(offset, &data, dice.permille(500));
+                        images.change(Undone::Write { offset, data });
+                    }
+                    6..=7 => {
+                        let len = dice.within(0..=300);
+                        inode.resize(len);
+                        images.change(Undone::Length(index(len)));
+                    }
+                    8 => {
+                        inode.sync();
+                        images.sync();
+                    }
+                    _ => {
+                        inode.sync_fails();
+                        images.pending.clear();
+                    }
+                }
+                assert_eq!(inode.bytes(), images.seen, "seed {seed}, step {step}");
+                assert_eq!(inode.is_unsynced(), !images.pending.is_empty());
+                assert_eq!(left(&inode, Fate::Lost), images.durable, "seed {seed}, step {step}");
+                let mut all = images.durable.clone();
+                images.pending.iter().for_each(|change| TwoImages::apply(&mut all, change));
+                assert_eq!(left(&inode, Fate::Durable), all, "seed {seed}, step {step}");
+            }
+        }
+    }
 }
