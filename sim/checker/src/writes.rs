@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Bytes that are looked up at once.
 const GRAM: u64 = 8;
 /// A write is indexed wherever it covers a multiple of this.
-const STEP: u64 = 256;
+const STEP: u64 = 1024;
 
 /// A place in the chunk that is a multiple of the step, and what stands there.
 type Landmark = (u64, [u8; GRAM as usize]);

@@ -35,7 +35,9 @@ pub fn finish(
             let image = expected
                 .entry(upto)
                 .or_insert_with(|| Image::build(order, history, &forgotten, upto));
-            image.compare(&replica.bytes).map_err(|what| broken(format!("{node}: {what}")))?;
+            image
+                .compare(&replica.bytes, order, upto)
+                .map_err(|what| broken(format!("{node}: {what}")))?;
             judged += 1;
         }
     }
@@ -79,8 +81,8 @@ fn forgotten(finals: &Finals, handle: ChunkHandle) -> BTreeMap<Sequence, Extent>
 #[derive(Default)]
 struct Image {
     bytes: Vec<u8>,
-    /// The sequence that wrote each byte last; zero where nobody can say.
-    writer: Vec<u64>,
+    /// Whether what stands there is what somebody told of.
+    known: Vec<bool>,
 }
 
 impl Image {
@@ -95,36 +97,42 @@ impl Image {
             match (order.entries.get(&sequence), forgotten.get(&sequence)) {
                 (Some(entry), _) => {
                     let written = history.contents(entry.crc, entry.extent.length);
-                    image.write(entry.extent, sequence, written.map(|bytes| &bytes[..]));
+                    image.write(entry.extent, written.map(|bytes| &bytes[..]));
                 }
-                (None, Some(extent)) => image.write(*extent, sequence, None),
+                (None, Some(extent)) => image.write(*extent, None),
                 // It may have written anywhere.
-                (None, None) => image.writer.fill(0),
+                (None, None) => image.known.fill(false),
             }
         }
         image
     }
 
-    fn write(&mut self, extent: Extent, sequence: Sequence, bytes: Option<&[u8]>) {
+    fn write(&mut self, extent: Extent, bytes: Option<&[u8]>) {
         let (start, end) = (extent.offset as usize, extent.end() as usize);
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
-            self.writer.resize(end, 0);
+            self.known.resize(end, false);
         }
-        match bytes {
-            Some(bytes) => {
-                self.bytes[start..end].copy_from_slice(bytes);
-                self.writer[start..end].fill(sequence.0);
-            }
-            None => self.writer[start..end].fill(0),
+        if let Some(bytes) = bytes {
+            self.bytes[start..end].copy_from_slice(bytes);
         }
+        self.known[start..end].fill(bytes.is_some());
     }
 
-    fn compare(&self, found: &[u8]) -> Result<(), String> {
-        for (at, (wanted, writer)) in self.bytes.iter().zip(&self.writer).enumerate() {
+    /// Compares what was found; the first byte that is not what it should be is told with the
+    /// mutation that wrote it last.
+    fn compare(&self, found: &[u8], order: &ChunkOrder, upto: Sequence) -> Result<(), String> {
+        if found.starts_with(&self.bytes) {
+            return Ok(());
+        }
+        let wanted = self.bytes.iter().zip(&self.known).enumerate();
+        for (at, (wanted, _)) in wanted.filter(|(_, (_, known))| **known) {
             let byte = found.get(at).copied().unwrap_or(0);
-            if *writer > 0 && byte != *wanted {
-                let writer = Sequence(*writer);
+            if byte != *wanted {
+                let mut last = order.entries.range(..=upto).rev();
+                let here = Extent::new(at as u64, 1);
+                let writer = last.find(|(_, entry)| entry.extent.overlaps(&here));
+                let (writer, _) = writer.expect("a byte is known since somebody told of it");
                 return Err(format!(
                     "byte {at} is {byte:#04x}, not {wanted:#04x} as {writer} wrote it"
                 ));
