@@ -92,14 +92,9 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
     }
 }
 
-/// Runs after which a worker is replaced. A run of several masters leaves about a MiB behind, and
-/// it is not known where: a sweep of days is not to be ended by that.
-const RUNS_MAX: u32 = 256;
-
 /// A worker's process, as its owner sees it. It ends when this is dropped.
 pub struct Worker {
     child: Child,
-    runs: u32,
     orders: ChildStdin,
     answers: Receiver<String>,
 }
@@ -129,18 +124,12 @@ impl Worker {
         let stdout = child.stdout.take().context("a worker's output")?;
         let (sender, answers) = channel();
         hear(stdout, sender);
-        Ok(Worker { child, runs: 0, orders, answers })
-    }
-
-    /// It is to be replaced by a new one.
-    pub fn is_worn(&self) -> bool {
-        self.runs >= RUNS_MAX
+        Ok(Worker { child, orders, answers })
     }
 
     /// Has it run something, for as long as `limit` of wall time. After anything but a report the
     /// process is over, and so is this worker.
     pub fn ask(&mut self, order: &Order, limit: Duration) -> Result<Answer> {
-        self.runs += 1;
         let mut line = serde_json::to_string(order)?;
         line.push('\n');
         let asked = self.orders.write_all(line.as_bytes()).and_then(|()| self.orders.flush());

@@ -137,7 +137,7 @@ impl Sweep {
             Answer::Died(why) => return Ok((Report::died(why), None)),
             Answer::Hung => return Ok((Report::hung(self.limit.as_secs()), None)),
         };
-        *worker = Some(busy).filter(|worker| !worker.is_worn());
+        *worker = Some(busy);
         if !job.twice {
             return Ok((report, None));
         }
