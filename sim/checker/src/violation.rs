@@ -24,6 +24,12 @@ impl Invariant {
     }
 }
 
+/// A time or a span of true time, to the nanosecond: leases overlap by as little.
+#[must_use]
+pub fn seconds(true_ns: u64) -> String {
+    format!("{}.{:09} s", true_ns / 1_000_000_000, true_ns % 1_000_000_000)
+}
+
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

@@ -1,7 +1,7 @@
 //! I1: who believes to be primary, by true time.
 
 use crate::seen::{Seen, TrueTime};
-use crate::violation::{Invariant, Violation};
+use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId, Time};
 use std::collections::BTreeMap;
 
@@ -83,8 +83,10 @@ impl LeaseExclusivity {
             if overlap_ns > 0 {
                 let detail = format!(
                     "{node} takes the lease of {chunk} at {} while {other} believes in its own \
-                     at {} for another {overlap_ns} ns",
-                    belief.version, theirs.version,
+                     at {} for another {}",
+                    belief.version,
+                    theirs.version,
+                    seconds(overlap_ns),
                 );
                 return Err(INVARIANT.broken(now_ns, detail));
             }
@@ -104,7 +106,7 @@ mod tests {
         run.at(10).good(S1, lease_taken(1, 100));
         let found = run.at(50).bad(S2, lease_taken(2, 150));
         assert_eq!(found.invariant, "I1");
-        assert!(found.detail.contains("another 50 ns"), "{found}");
+        assert!(found.detail.contains("another 0.000000050 s"), "{found}");
     }
 
     #[test]

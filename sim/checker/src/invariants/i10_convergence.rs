@@ -2,7 +2,7 @@
 
 use crate::finals::{ChunkFinal, Finals};
 use crate::history::History;
-use crate::violation::{Invariant, Violation};
+use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::ChunkHandle;
 
 /// I10.
@@ -23,7 +23,8 @@ pub fn converged(history: &History, finals: &Finals) -> Result<u64, Violation> {
         judged += 1;
     }
     if let Some(((client, request), invoked_ns)) = history.waiting().first_key_value() {
-        let detail = format!("{request} of {client}, invoked at {invoked_ns} ns, has no answer");
+        let invoked = seconds(*invoked_ns);
+        let detail = format!("{request} of {client}, invoked at {invoked}, has no answer");
         return Err(broken(detail));
     }
     Ok(judged + 1)

@@ -8,6 +8,7 @@
 mod tests;
 
 use bytes::Bytes;
+use leasehold_checker::violation::seconds;
 use leasehold_checker::{Contents, Violation};
 use std::collections::BTreeMap;
 
@@ -187,7 +188,8 @@ impl Ledger {
             newer.returned_ns.is_some_and(|end| end < invoked_ns) && newer.invoked_ns >= over
         });
         let Some(newer) = newer.filter(|newer| Some(newer.author) != author) else { return Ok(()) };
-        let detail = format!("{cell:?} shows {shown:?} after {newer:?}, read at {invoked_ns} ns");
+        let invoked = seconds(invoked_ns);
+        let detail = format!("{cell:?} shows {shown:?} after {newer:?}, read at {invoked}");
         wrong("I6", STRONG_READS, detail)
     }
 
