@@ -13,6 +13,7 @@
 //! | a copy from before is given up | 6 × `repair_stalled_after` |
 //! | copies take their turns | ⌈chunks ÷ `repairs_max`⌉ × a change |
 //! | copies take their bytes | chunks × replicas × chunk size ÷ `repair_bytes_per_second` |
+//! | what none needs is gone: told again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
 //!
 //! A change takes `prepare_grace` and five of `retry_interval`: each of its messages may have to
 //! be sent again. In the end everything is stretched by 2ρ, since clocks may be slow.
@@ -67,6 +68,7 @@ impl Bound {
             ("old copies given up", c.repair_stalled_after * PATIENCES),
             ("turns of copies", times(change, turns)),
             ("bytes of copies", Duration::from_millis(copied)),
+            ("strays go", c.heartbeat_interval * 4 + c.retry_interval),
         ];
         let sum: Duration = steps.iter().map(|(_, time)| *time).sum();
         let drift = sum.as_nanos() * 2 * u128::from(c.clock_drift_ppm_max) / 1_000_000;

@@ -292,6 +292,20 @@ impl Run {
         })
     }
 
+    /// A replica that nobody needs: its chunk is no more, or its configuration leaves it out. Clients
+    /// are not told of the former.
+    fn stray(&self) -> Option<String> {
+        let state = self.shared.watch.state();
+        let mut held = state.copies.held().filter(|(_, node)| self.is_there(*node));
+        held.find_map(|(chunk, node)| match state.configurations.get(&chunk) {
+            None => Some(format!("{node} still holds {chunk}, which is no more")),
+            Some((_, members)) if members.iter().any(|member| member.node == node) => None,
+            Some((version, _)) => {
+                Some(format!("{node} still holds {chunk}, and no part of {version}"))
+            }
+        })
+    }
+
     /// What has not converged, as the cluster itself tells an honest client.
     async fn unfinished(&self) -> Option<String> {
         let client = &self.auditor.as_ref().expect("the auditor came first").client;
@@ -334,6 +348,7 @@ impl Run {
         short
             .map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
             .or_else(|| self.unadopted())
+            .or_else(|| self.stray())
     }
 
     /// Whether a node runs. A master that has not missed a node yet whose disk is gone still counts

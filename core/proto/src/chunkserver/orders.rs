@@ -36,13 +36,11 @@ impl Chunkserver {
         }
     }
 
-    /// Nothing is on its way here; otherwise the master's next order will find it so.
+    /// Nothing is on its way here; otherwise the master's next order will find it so. A copy under
+    /// way may go too: if it is still wanted it begins anew, and if it is not, nobody else ends it.
     fn may_remove(&self, chunk: ChunkHandle) -> bool {
         let busy = self.live.get(&chunk).is_some_and(|live| {
-            live.writing
-                || live.promising.is_some()
-                || !live.reading.is_empty()
-                || matches!(live.role, Role::Learner(_))
+            live.writing || live.promising.is_some() || !live.reading.is_empty()
         });
         self.record(chunk).is_some() && !busy && !self.disk_failed
     }

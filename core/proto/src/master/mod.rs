@@ -147,6 +147,7 @@ impl Master {
         self.settle_activations(now, out);
         self.settle_repairs(now, out);
         self.settle_trash(now, out);
+        self.settle_strays(now, out);
         self.settle_attention(now, out);
     }
 

@@ -123,7 +123,7 @@ impl Master {
                 self.send(op.client, Message::TellClient { op, answer }, out);
             }
             Applied::Configured(chunk) => self.on_configured(now, chunk, out),
-            Applied::Freed { chunk, members } => self.on_freed(chunk, &members, entry, out),
+            Applied::Freed { chunk, members } => self.on_freed(now, chunk, &members, entry, out),
             Applied::NewLeader(_) | Applied::Purged(_) | Applied::Ignored => {}
         }
     }

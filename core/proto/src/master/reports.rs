@@ -49,6 +49,7 @@ impl Master {
     pub(super) fn forget_reports(&mut self, node: NodeId) {
         let lead = self.lead.as_mut().expect("only a leader listens");
         let Some(server) = lead.servers.get_mut(&node) else { return };
+        server.strays.clear();
         for chunk in core::mem::take(&mut server.holds) {
             if let Some(holders) = lead.holders.get_mut(&chunk) {
                 holders.remove(node);
@@ -71,6 +72,7 @@ impl Master {
             let lead = self.lead.as_mut().expect("only a leader listens");
             if let Some(server) = lead.servers.get_mut(&from) {
                 server.holds.remove(&chunk);
+                server.strays.remove(&chunk);
             }
             if let Some(holders) = lead.holders.get_mut(&chunk) {
                 holders.remove(from);
@@ -94,7 +96,7 @@ impl Master {
         out: &mut Effects,
     ) {
         let Some(record) = self.state.chunks.get(&chunk) else {
-            return self.on_unknown_chunk(from, chunk, out);
+            return self.on_unknown_chunk(now, from, chunk, out);
         };
         let version = record.version();
         let lead = self.lead.as_mut().expect("only a leader listens");
@@ -120,14 +122,41 @@ impl Master {
 
     /// Handles are never reused: below the allocator the chunk was freed, at or above it *this
     /// master* lost its log. Then nothing is touched, and somebody has to be called.
-    fn on_unknown_chunk(&mut self, from: NodeId, chunk: ChunkHandle, out: &mut Effects) {
+    fn on_unknown_chunk(&mut self, now: Time, from: NodeId, chunk: ChunkHandle, out: &mut Effects) {
+        let again = self.stray_told_again(now);
         let lead = self.lead.as_mut().expect("only a leader listens");
         if chunk >= self.state.next_chunk {
             lead.log_lost = true;
             return out.observe(Event::LogLost { chunk });
         }
-        if !lead.log_lost {
+        if let Some(server) = lead.servers.get_mut(&from).filter(|_| !lead.log_lost) {
+            server.strays.insert(chunk, again);
             self.send(from, Message::QuarantineReplica { chunk }, out);
+        }
+    }
+
+    /// When a server has had the time to say that a stray is gone.
+    pub(super) fn stray_told_again(&self, now: Time) -> Time {
+        now + self.constants().heartbeat_interval * 2
+    }
+
+    /// Has strays set aside that are still there: an order may be lost, or find the replica busy,
+    /// and a delete order is refused by a replica that promised more. This one is refused by none.
+    pub(super) fn settle_strays(&mut self, now: Time, out: &mut Effects) {
+        let again = self.stray_told_again(now);
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        if lead.log_lost {
+            return;
+        }
+        let mut strays = Vec::new();
+        for (node, server) in lead.servers.iter_mut().filter(|(_, server)| server.usable()) {
+            for (chunk, due) in server.strays.iter_mut().filter(|(_, due)| **due <= now) {
+                *due = again;
+                strays.push((*node, *chunk));
+            }
+        }
+        for (node, chunk) in strays {
+            self.send(node, Message::QuarantineReplica { chunk }, out);
         }
     }
 

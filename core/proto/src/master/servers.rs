@@ -8,7 +8,7 @@ use crate::log::{Command, Member};
 use crate::machine::Effects;
 use crate::message::Message;
 use crate::time::Time;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// A chunkserver as its leader sees it. Soft: its life and rack stand in the log.
@@ -24,6 +24,8 @@ pub(super) struct Server {
     pub reported: u64,
     /// What it reported to have.
     pub holds: BTreeSet<ChunkHandle>,
+    /// What it has of chunks that are no more, and when it is told so again.
+    pub strays: BTreeMap<ChunkHandle, Time>,
 }
 
 impl Server {
@@ -37,6 +39,7 @@ impl Server {
             used_bytes: 0,
             reported: 0,
             holds: BTreeSet::new(),
+            strays: BTreeMap::new(),
         }
     }
 

@@ -53,15 +53,18 @@ impl Master {
         }
     }
 
-    /// A chunk is no more: everybody who has it is told, those who are away when they report it.
+    /// A chunk is no more: everybody who has it is told until it is gone, those who are away when they
+    /// report it.
     pub(super) fn on_freed(
         &mut self,
+        now: Time,
         chunk: ChunkHandle,
         members: &[Member],
         entry: &LogEntry,
         out: &mut Effects,
     ) {
         let Command::Free { base, .. } = entry.command else { unreachable!("freed by a Free") };
+        let again = self.stray_told_again(now);
         let lead = self.lead.as_mut().expect("only a leader applies for effect");
         let promised = lead.changes.remove(&chunk).map_or(base, |change: Change| change.version);
         let holders = lead.holders.remove(&chunk).unwrap_or_default();
@@ -70,7 +73,9 @@ impl Master {
         lead.repairs.under_way.remove(&chunk);
         lead.granter.forget(chunk);
         for server in lead.servers.values_mut() {
-            server.holds.remove(&chunk);
+            if server.holds.remove(&chunk) {
+                server.strays.insert(chunk, again);
+            }
         }
         let everybody: BTreeSet<NodeId> =
             members.iter().map(|member| member.node).chain(holders.nodes()).collect();

@@ -3,14 +3,15 @@
 use crate::finals::{ChunkFinal, Finals};
 use crate::history::History;
 use crate::violation::{Invariant, Violation, seconds};
-use leasehold_proto::ChunkHandle;
+use leasehold_proto::{ChunkHandle, NodeId};
 
 /// I10.
 pub const INVARIANT: Invariant = Invariant {
     id: "I10",
     name: "convergence",
     sentence: "when faults end, within the bound that the constants give every chunk is at its \
-               target, every lease can be had and every client operation ends",
+               target, no replica is left that none needs, every lease can be had and every client \
+               operation ends",
     source: "GFS §4.3; two acts of a run: TigerBeetle VOPR",
 };
 
@@ -22,12 +23,31 @@ pub fn converged(history: &History, finals: &Finals) -> Result<u64, Violation> {
         at_target(finals, handle, chunk).map_err(broken)?;
         judged += 1;
     }
+    for (node, server) in &finals.servers {
+        for chunk in server.replicas.keys() {
+            needed(finals, *node, *chunk).map_err(broken)?;
+            judged += 1;
+        }
+    }
     if let Some(((client, request), invoked_ns)) = history.waiting().first_key_value() {
         let invoked = seconds(*invoked_ns);
         let detail = format!("{request} of {client}, invoked at {invoked}, has no answer");
         return Err(broken(detail));
     }
     Ok(judged + 1)
+}
+
+/// A replica is a member's, or of a chunk whose configuration is lost with all who knew of it. What
+/// waits in quarantine is not live, and not judged.
+fn needed(finals: &Finals, node: NodeId, handle: ChunkHandle) -> Result<(), String> {
+    let known = finals.chunks.get(&handle).filter(|chunk| !chunk.freed);
+    let Some(chunk) = known else {
+        return Err(format!("{node} still holds {handle}, which is no more"));
+    };
+    if chunk.lost || chunk.members.contains(&node) {
+        return Ok(());
+    }
+    Err(format!("{node} still holds {handle}, and is no part of {}", chunk.version))
 }
 
 fn at_target(finals: &Finals, handle: ChunkHandle, chunk: &ChunkFinal) -> Result<(), String> {
@@ -68,6 +88,22 @@ mod tests {
         let replicas = &mut finals.servers.get_mut(&S2).unwrap().replicas;
         replicas.get_mut(&CHUNK).unwrap().record.applied_version = ChunkVersion(0);
         assert_eq!(run.checkers.converged(&finals).unwrap_err().invariant, "I10");
+    }
+
+    #[test]
+    fn so_is_a_replica_that_none_needs() {
+        let mut run = Run::new();
+        let mut finals = run.finals(&[S1, S2]);
+        let chunk = finals.chunks.get_mut(&CHUNK).unwrap();
+        chunk.members.retain(|node| *node != S2);
+        chunk.target = 1;
+        let excluded = run.checkers.converged(&finals).unwrap_err();
+        assert!(excluded.detail.contains("no part of"), "{excluded}");
+        finals.chunks.clear();
+        let freed = run.checkers.converged(&finals).unwrap_err();
+        assert!(freed.detail.contains("no more"), "{freed}");
+        finals.servers.clear();
+        run.checkers.converged(&finals).unwrap();
     }
 
     #[test]

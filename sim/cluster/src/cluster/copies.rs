@@ -70,6 +70,11 @@ impl Copies {
         self.held.get(&(chunk, node)).is_some_and(is_behind)
     }
 
+    /// Replicas that somebody holds.
+    pub fn held(&self) -> impl Iterator<Item = (ChunkHandle, NodeId)> {
+        self.held.keys().copied()
+    }
+
     /// Whether no other configuration is under way: the leader has begun none, and nobody has
     /// promised more than this version.
     #[must_use]

@@ -55,6 +55,18 @@ fn seeds_that_went_wrong_end_well() {
     }
 }
 
+/// Runs that were violated once, made small: see `reports/`.
+#[test]
+fn what_was_found_ends_well() {
+    let found = |name: &str, text: &str, seed| {
+        let outcome = run(&Scenario::parse(name, text).unwrap(), Seed(seed), Asked::default());
+        assert!(outcome.found.is_none(), "{name}: {:?}", outcome.found);
+    };
+    found("default-407", include_str!("../../../../scenarios/found/default-407.toml"), 196_100);
+    found("freed-8", include_str!("../../../../scenarios/found/freed-8.toml"), 509_096);
+    found("left-out-17", include_str!("../../../../scenarios/found/left-out-17.toml"), 558_110);
+}
+
 #[test]
 fn a_seed_is_a_run() {
     let (one, again, other) = (standard(2), standard(2), standard(3));
