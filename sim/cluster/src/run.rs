@@ -18,7 +18,7 @@ use crate::timeline::Timer;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
-use leasehold_node::client::{ClientError, ClusterStatus};
+use leasehold_node::client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
 use leasehold_proto::{Member, NodeId};
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;
@@ -254,7 +254,8 @@ impl Run {
                 return false;
             }
             if self.now() >= until {
-                self.did_not_converge(&last);
+                let lacking = self.lacking().await;
+                self.did_not_converge(&format!("{last}{lacking}"));
                 return false;
             }
             if self.now() < next_question {
@@ -290,6 +291,29 @@ impl Run {
             let member = members.iter().find(behind)?;
             Some(format!("{} has not adopted {version} of {chunk}", member.node))
         })
+    }
+
+    /// Which chunk is furthest from its target, for whoever looks into it.
+    async fn lacking(&self) -> String {
+        let client = &self.auditor.as_ref().expect("the auditor came first").client;
+        let Ok(chunks) = client.chunks().await else { return String::new() };
+        let good = |chunk: &ChunkStatus| self.good(chunk);
+        let least = chunks.iter().filter(|chunk| good(chunk) < usize::from(chunk.target));
+        least.min_by_key(|chunk| good(chunk)).map_or(String::new(), |chunk| {
+            format!("; {} has {} good replicas of {}", chunk.chunk, good(chunk), chunk.target)
+        })
+    }
+
+    /// Replicas of a chunk that are as they should be.
+    fn good(&self, chunk: &ChunkStatus) -> usize {
+        let is_good = |replica: &&ReplicaStatus| {
+            replica.member
+                && replica.alive
+                && self.is_there(replica.node)
+                && !replica.corrupt
+                && replica.applied_version == chunk.version
+        };
+        chunk.replicas.iter().filter(is_good).count()
     }
 
     /// A replica that nobody needs: its chunk is no more, or its configuration leaves it out. Clients
@@ -331,22 +355,13 @@ impl Run {
             Ok(chunks) => chunks,
             Err(error) => return Some(error.to_string()),
         };
-        let good = |chunk: &leasehold_node::client::ChunkStatus| {
-            let version = chunk.version;
-            let is_good = |replica: &&leasehold_node::client::ReplicaStatus| {
-                replica.member
-                    && replica.alive
-                    && self.is_there(replica.node)
-                    && !replica.corrupt
-                    && replica.applied_version == version
-            };
-            chunk.replicas.iter().filter(is_good).count()
-        };
         let short = chunks
             .iter()
-            .find(|chunk| chunk.version.0 > 0 && good(chunk) < usize::from(chunk.target));
+            .find(|chunk| chunk.version.0 > 0 && self.good(chunk) < usize::from(chunk.target));
         short
-            .map(|chunk| format!("{} has {} good replicas: {chunk:?}", chunk.chunk, good(chunk)))
+            .map(|chunk| {
+                format!("{} has {} good replicas: {chunk:?}", chunk.chunk, self.good(chunk))
+            })
             .or_else(|| self.unadopted())
             .or_else(|| self.stray())
     }

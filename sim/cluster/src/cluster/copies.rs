@@ -51,8 +51,8 @@ impl Copies {
         }
     }
 
-    /// A disk is gone with all that was on it.
-    pub fn destroyed(&mut self, node: NodeId) {
+    /// A disk is gone with all that was on it, or a new life is about to tell what is there.
+    pub fn forget(&mut self, node: NodeId) {
         self.held.retain(|(_, holder), _| *holder != node);
     }
 
@@ -117,9 +117,9 @@ mod tests {
         assert!(!copies.is_behind(CHUNK, NodeId(4), version), "it holds none");
         copies.observe(NodeId(4), &promise(ChunkVersion(3)));
         assert!(copies.is_current(CHUNK, NODE, version) && !copies.is_settled(CHUNK, version));
-        copies.destroyed(NodeId(4));
+        copies.forget(NodeId(4));
         assert!(copies.is_settled(CHUNK, version));
-        copies.destroyed(NODE);
+        copies.forget(NODE);
         assert!(!copies.is_current(CHUNK, NODE, version));
     }
 

@@ -122,7 +122,10 @@ impl Watch {
 
     /// A machine begins a life with this, at `now` of its clock.
     pub fn begins(&self, node: NodeId, now: Time, beginning: impl FnOnce() -> Beginning) {
-        if let Some(tape) = &mut self.state().tape {
+        let mut state = self.state();
+        // What it holds it tells at once; of what it removed last, its end may have kept it from telling.
+        state.copies.forget(node);
+        if let Some(tape) = &mut state.tape {
             tape.begins(node, now, beginning());
         }
     }
@@ -142,7 +145,7 @@ impl Watch {
         let now = self.timeline.now();
         let mut state = self.state();
         state.checkers.disk_destroyed(node);
-        state.copies.destroyed(node);
+        state.copies.forget(node);
         state.note(now, node, &Happening::Outside("lost its disk"));
         state.record(now, node, |recorder, at| recorder.life(at, Life::LosesDisk));
     }

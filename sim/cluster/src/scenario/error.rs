@@ -26,10 +26,12 @@ pub enum ScenarioError {
         what: String,
     },
     /// Values that exclude each other.
-    #[error("{path}: {what}")]
+    #[error("{path}{}: {what}", at(line))]
     Contradiction {
         /// Which file.
         path: String,
+        /// Where one of the keys is said, from 1, if any is.
+        line: Option<usize>,
         /// Which, and what would be right.
         what: String,
     },
@@ -51,6 +53,40 @@ impl ScenarioError {
             _ => ScenarioError::Malformed { path, line, what },
         }
     }
+
+    /// The same of a text that nobody wrote: its lines mean nothing to anybody.
+    pub(super) fn without_line(self) -> Self {
+        let (path, what) = match self {
+            ScenarioError::UnknownKey { path, key, nearest, .. } => {
+                (path, format!("unknown key `{key}`{}", suggestion(&nearest)))
+            }
+            ScenarioError::Malformed { path, what, .. }
+            | ScenarioError::Contradiction { path, what, .. } => (path, what),
+        };
+        ScenarioError::Contradiction { path, line: None, what }
+    }
+
+    /// Finds the line of a key that is named: `[section] key ...`.
+    pub(super) fn contradiction(path: &str, text: &str, what: String) -> Self {
+        let named = what.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let wanted = named.map_or("", |(section, _)| section.trim_start_matches('['));
+        let mut section = "";
+        let line = text.lines().position(|line| {
+            let line = line.trim();
+            if line.starts_with('[') {
+                section = line.trim_matches(['[', ']']);
+                return section == wanted && what.starts_with(&format!("{line} has"));
+            }
+            let key = line.split(['=', '.']).next().unwrap_or_default().trim();
+            let mut words = what.split(|c: char| !c.is_alphanumeric() && c != '_');
+            !key.is_empty() && (section == wanted || wanted.is_empty()) && words.any(|w| w == key)
+        });
+        ScenarioError::Contradiction { path: path.to_owned(), line: line.map(|at| at + 1), what }
+    }
+}
+
+fn at(line: &Option<usize>) -> String {
+    line.map_or(String::new(), |line| format!(":{line}"))
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

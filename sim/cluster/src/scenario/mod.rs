@@ -3,6 +3,7 @@
 
 mod error;
 mod faults;
+mod limits;
 mod patch;
 mod restart;
 mod span;
@@ -23,6 +24,7 @@ use crate::net::{Rates, Weather};
 use crate::seed::Stream;
 use leasehold_proto::Constants;
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 /// What `sim run` uses if it is given no file.
 const DEFAULT: &str = include_str!("../../../../scenarios/fast/default.toml");
@@ -113,7 +115,8 @@ impl TryFrom<String> for Expect {
         let number = word.strip_prefix('I').and_then(|number| number.parse::<u32>().ok());
         match (word.as_str(), number) {
             ("pass", _) => Ok(Expect::Pass),
-            ("panic", _) | (_, Some(1..=11)) => Ok(Expect::Violation(word)),
+            ("panic", _) => Ok(Expect::Violation(word)),
+            (_, Some(number @ 1..=11)) => Ok(Expect::Violation(format!("I{number}"))),
             _ => Err(format!("`{word}` is not `pass`, `panic` or an invariant I1 to I11")),
         }
     }
@@ -406,9 +409,7 @@ impl Scenario {
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         let scenario: Scenario =
             toml::from_str(text).map_err(|error| ScenarioError::of_toml(name, text, &error))?;
-        scenario
-            .check()
-            .map_err(|what| ScenarioError::Contradiction { path: name.into(), what })?;
+        scenario.check().map_err(|what| ScenarioError::contradiction(name, text, what))?;
         Ok(scenario)
     }
 
@@ -426,6 +427,11 @@ impl Scenario {
     /// # Errors
     /// Says which do not, and what would.
     pub fn check(&self) -> Result<(), String> {
+        let table = Table::try_from(self).map_err(|error| error.to_string())?;
+        limits::check(&table)?;
+        if self.swarm {
+            self.check_swarm()?;
+        }
         self.constants().check().map_err(|error| format!("[constants] {error}"))?;
         self.restart.check(&self.constants())?;
         let (shape, work, net) = (&self.shape, &self.workload, &self.network);
@@ -478,5 +484,27 @@ impl Scenario {
             return Err("[workload] clients must have something to do".to_owned());
         }
         Ok(())
+    }
+
+    /// A section that is passed over would look as if it had been tried.
+    fn check_swarm(&self) -> Result<(), String> {
+        let drawn = [
+            ("[shape]", self.shape == Shape::default()),
+            ("[workload]", self.workload == Workload::default()),
+            ("[faults]", self.faults == Faults::default()),
+            ("[clocks]", self.clocks == ClockBounds::default()),
+            ("[disks]", self.disks == DiskBounds::default()),
+            ("[network]", self.network == NetworkBounds::default()),
+            ("[constants]", self.constants == ConstantsPatch::default()),
+            ("[restart]", self.restart == Restart::default()),
+            ("[[plan]]", self.plan.is_none()),
+        ];
+        match drawn.iter().find(|(_, is_default)| !is_default) {
+            None => Ok(()),
+            Some((section, _)) => Err(format!(
+                "{section} has no effect beside `swarm = true`, by which the seed draws it: leave \
+                 one of them out"
+            )),
+        }
     }
 }

@@ -64,7 +64,28 @@ fn contradictions_are_refused() {
     let lease = "about = \"x\"\n[constants]\nlease_duration_ms = 900\n";
     assert!(error(lease).contains("lease_duration"), "{}", error(lease));
     let few = "about = \"x\"\n[shape]\nchunkservers = 2\n";
-    assert!(error(few).contains("at least replicas (3)"));
+    assert!(error(few).contains("x.toml:3: [shape] chunkservers must be at least replicas (3)"));
+    let swarm = "about = \"x\"\nswarm = true\n[shape]\nchunkservers = 7\n";
+    assert!(error(swarm).contains("x.toml:3: [shape] has no effect beside `swarm = true`"));
+}
+
+#[test]
+fn numbers_beyond_their_limits_are_refused() {
+    for (section, line, wanted) in [
+        ("acts", "faults_ms = 9223372036854775807", "from 0 to 86400000"),
+        ("shape", "chunkservers = [5, 1000000]", "from 1 to 1000"),
+        ("faults", "crash = 4294967295", "from 0 to 1000"),
+        ("network", "loss_ppm = 1000000", "from 0 to 900000"),
+        ("disks", "capacity_bytes = 0", "from 1048576 to"),
+        ("constants", "operation_timeout_ms = 0", "from 1 to 86400000"),
+    ] {
+        let text = format!("about = \"x\"\n\n[{section}]\n{line}\n");
+        let error = error(&text);
+        assert!(
+            error.contains(&format!("x.toml:4: [{section}] {line} must be {wanted}")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

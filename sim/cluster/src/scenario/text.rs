@@ -50,12 +50,13 @@ impl Scenario {
         for (path, value) in changes {
             set(&mut table, path, value).map_err(|what| ScenarioError::Contradiction {
                 path: format!("{path}={value}"),
+                line: None,
                 what,
             })?;
         }
         let text = toml::to_string(&table).expect("a table has a text");
         let named: Vec<String> = changes.iter().map(|(p, v)| format!("{p}={v}")).collect();
-        Scenario::parse(&named.join(" "), &text)
+        Scenario::parse(&named.join(" "), &text).map_err(ScenarioError::without_line)
     }
 }
 

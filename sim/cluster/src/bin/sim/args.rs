@@ -88,7 +88,8 @@ pub struct RunArgs {
     pub seed: u64,
     #[command(flatten)]
     pub scenario: ScenarioArg,
-    /// Print the summary as JSON
+    /// Print how the run ended, and its summary, as one JSON object on a line; nothing else goes to
+    /// standard output
     #[arg(long)]
     pub json: bool,
     /// Run the seed once more and write trace.html, trace.perfetto.json and trace.jsonl into this

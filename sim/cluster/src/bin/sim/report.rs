@@ -6,6 +6,7 @@ use leasehold_sim::log::Line;
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use leasehold_sim::summary::Summary;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -32,6 +33,46 @@ pub enum Verdict {
     Thin(String),
     /// The violation that the scenario is there to show did not show.
     NotShown,
+}
+
+/// A run for scripts: how it ended, and its summary.
+#[derive(Serialize)]
+pub struct Told<'a> {
+    /// `good`, `violated`, `thin`, `not_shown`.
+    outcome: &'static str,
+    /// What was violated first, expected or not.
+    invariant: Option<&'a str>,
+    /// What does not hold, or was not seen.
+    detail: Option<&'a str>,
+    replay: String,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+impl<'a> Told<'a> {
+    /// Of a run that was judged; `again` is how to say its scenario again.
+    pub fn new(verdict: &'a Verdict, outcome: &'a Outcome, again: &str) -> Self {
+        let (word, thin) = match verdict {
+            Verdict::Good => ("good", None),
+            Verdict::Violated => ("violated", None),
+            Verdict::Thin(why) => ("thin", Some(why.as_str())),
+            Verdict::NotShown => ("not_shown", None),
+        };
+        let wrong = outcome.found.as_ref().map(|found| &found.wrong);
+        Told {
+            outcome: word,
+            invariant: wrong.map(|wrong| wrong.invariant),
+            detail: wrong.map(|wrong| wrong.detail.as_str()).or(thin),
+            replay: format!("just sim --seed {}{again}", outcome.summary.seed),
+            summary: &outcome.summary,
+        }
+    }
+
+    /// On a line of its own.
+    pub fn say(&self) -> Result<()> {
+        say!("{}", serde_json::to_string(self)?);
+        Ok(())
+    }
 }
 
 /// Judges an outcome by its scenario.
@@ -80,9 +121,14 @@ pub fn end_progress() {
     }
 }
 
-/// One event, cut to what fits a screen.
-pub fn show(line: &Line) {
+/// One event, cut to what fits a screen; aside if a script reads the other stream.
+pub fn show(line: &Line, aside: bool) {
     let cut: String = line.what.chars().take(SHOWN_CHARS).collect();
     let more = if cut.len() < line.what.len() { " ..." } else { "" };
-    say!("  {:>8} {:>12.6} s  {}  {cut}{more}", line.number, line.true_ns as f64 / 1e9, line.node);
+    let seconds = line.true_ns as f64 / 1e9;
+    let words = format!("  {:>8} {seconds:>12.6} s  {}  {cut}{more}", line.number, line.node);
+    match aside {
+        true => eprintln!("{words}"),
+        false => say!("{words}"),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::args::RunArgs;
 use crate::history;
 use crate::replay;
-use crate::report::{self, Verdict};
+use crate::report::{self, Told, Verdict};
 use crate::say::say;
 use crate::traces::Explained;
 use anyhow::{Context, Result};
@@ -34,22 +34,24 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let verdict = report::verdict(scenario, &outcome);
     let violated = matches!(verdict, Verdict::Violated);
     if args.json {
-        say!("{}", serde_json::to_string(&outcome.summary)?);
+        Told::new(&verdict, &outcome, &args.scenario.again()).say()?;
     } else if !violated {
         say!("{drawn}\n{}", outcome.summary);
     }
     if args.trace.is_some() || violated {
         let explained = Explained::new(args, scenario, &outcome)?;
         explained.write()?;
-        explained.tell(&drawn);
+        if !args.json {
+            explained.tell(&drawn);
+        }
     }
     Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
-        Verdict::Thin(why) => {
+        Verdict::Thin(why) if !args.json => {
             say!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
             ExitCode::FAILURE
         }
-        Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
+        Verdict::Thin(_) | Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
     })
 }
 
@@ -57,18 +59,27 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
 /// force may break other sentences first: those seeds are counted, and passed over.
 fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitCode> {
     let mut others: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in args.seed..args.seed + scenario.seeds_max {
-        let outcome = play(args, scenario, Seed(seed))?;
+    let mut last = None;
+    for seed in args.seed..args.seed.saturating_add(scenario.seeds_max) {
+        let outcome = last.insert(play(args, scenario, Seed(seed))?);
         let Some(found) = &outcome.found else { continue };
         if found.wrong.invariant != id {
             *others.entry(found.wrong.invariant).or_default() += 1;
             continue;
         }
-        let explained = Explained::new(args, scenario, &outcome)?;
+        let explained = Explained::new(args, scenario, outcome)?;
         explained.write()?;
+        if args.json {
+            Told::new(&Verdict::Good, outcome, &args.scenario.again()).say()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let tried = passed_over(seed - args.seed + 1, &others);
         explained.tell(&format!("without a rule: {}\nseeds: {tried}", scenario.about));
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(outcome) = last.filter(|_| args.json) {
+        Told::new(&Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
+        return Ok(ExitCode::FAILURE);
     }
     let tried = passed_over(scenario.seeds_max, &others);
     say!("NOT violated, though expected: {id}\nwithout a rule: {}\nseeds: {tried}", scenario.about);
@@ -90,7 +101,7 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     asked.progress = if args.json { None } else { report::progress(scenario) };
     let outcome = report::measured(scenario, seed, asked);
     report::end_progress();
-    outcome.lines.iter().for_each(report::show);
+    outcome.lines.iter().for_each(|line| report::show(line, args.json));
     if let Some(path) = &args.digests {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;

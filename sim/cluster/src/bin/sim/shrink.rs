@@ -48,7 +48,8 @@ pub fn shrink(args: &ShrinkArgs) -> Result<ExitCode> {
         return all_negative(args);
     }
     let name = args.scenario.scenario.as_ref().map(|path| path.display().to_string());
-    let name = name.unwrap_or_else(|| "scenarios/fast/default.toml".to_owned());
+    let standard = if args.scenario.swarm { "swarm" } else { "scenarios/fast/default.toml" };
+    let name = name.unwrap_or_else(|| standard.to_owned());
     let scenario = args.scenario.load()?;
     let (shrunk, figures) = one(args, &name, &scenario)?;
     keep(args, &name, &scenario, &shrunk, &figures)?;

@@ -57,7 +57,7 @@ fn show_parting(args: &TwiceArgs, programs: &[PathBuf; 2], number: u64) -> Resul
         println!("\n{}", program.display());
         let status = command(args, program)
             .args(["--events", &events, "--json"])
-            .stdout(Stdio::inherit())
+            .stdout(Stdio::null())
             .status()?;
         ensure!(status.code().is_some(), "{} was killed", program.display());
     }

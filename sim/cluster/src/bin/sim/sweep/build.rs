@@ -7,8 +7,8 @@ use std::process::Command;
 /// Set where the sources are not at hand: a container, a node of a batch system.
 const VARIABLE: &str = "LEASEHOLD_COMMIT";
 
-/// The commit of the sources in the working directory. Where that does not say what was built,
-/// for changes that are not committed or want of a repository, a hash of the program says it.
+/// The commit of the sources in the working directory, if there is one, and a hash of this program: it
+/// need not be what would be built there.
 pub fn commit() -> Result<String> {
     if let Ok(commit) = std::env::var(VARIABLE)
         && !commit.is_empty()
@@ -19,10 +19,7 @@ pub fn commit() -> Result<String> {
     let described = git.ok().filter(|output| output.status.success());
     let described = described.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let commit = described.as_deref().map_or("unknown", str::trim);
-    match commit == "unknown" || commit.ends_with("-dirty") {
-        false => Ok(commit.to_owned()),
-        true => Ok(format!("{commit}-{}", program()?)),
-    }
+    Ok(format!("{commit}-{}", program()?))
 }
 
 fn program() -> Result<String> {
