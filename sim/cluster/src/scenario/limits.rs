@@ -7,8 +7,8 @@ const DAY_MS: u64 = 86_400_000;
 const HOUR_US: u64 = 3_600_000_000;
 const MANY: u64 = 1 << 40;
 
-/// Least and most of what each key counts, both included; the first line that fits a key counts.
-/// A star stands for the beginning of a key's name.
+/// Section and key, least and most of what it counts, both included; the first line that fits a key
+/// counts. A star stands for any section, or for the beginning of a key's name.
 const LIMITS: &[(&str, &str, u64, u64)] = &[
     ("", "seeds_max", 1, 1_000_000),
     ("acts", "converge_ms", 1, DAY_MS),
@@ -29,7 +29,7 @@ const LIMITS: &[(&str, &str, u64, u64)] = &[
     ("restart", "parts", 1, 100),
     ("constants", "operation_timeout_ms", 1, DAY_MS),
     ("constants", "block_bytes", 1, 16 << 20),
-    ("*", "*_bytes_per_second", 1, MANY),
+    ("*", "*bytes_per_second", 1, MANY),
     ("*", "*_ms", 0, DAY_MS),
     ("*", "*_us", 0, HOUR_US),
     ("*", "*_ppm", 0, 1_000_000),
@@ -39,7 +39,7 @@ const LIMITS: &[(&str, &str, u64, u64)] = &[
     ("*", "*", 0, MANY),
 ];
 
-/// Whether every number of a scenario, as [`super::Scenario::to_table`] has it, is within its limits.
+/// Whether every number of a scenario's table is within its limits.
 ///
 /// # Errors
 /// Names the first that is not, and what would be right.

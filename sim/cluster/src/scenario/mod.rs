@@ -434,16 +434,7 @@ impl Scenario {
         }
         self.constants().check().map_err(|error| format!("[constants] {error}"))?;
         self.restart.check(&self.constants())?;
-        let (shape, work, net) = (&self.shape, &self.workload, &self.network);
-        if self.disks.bytes_per_second.min == 0
-            || net.card_bytes_per_second == 0
-            || net.uplink_bytes_per_second == 0
-        {
-            return Err("disks, cards and uplinks must carry at least a byte a second".to_owned());
-        }
-        if shape.masters.min == 0 || shape.masters.max > 5 {
-            return Err("[shape] masters must be from 1 to 5".to_owned());
-        }
+        let (shape, work) = (&self.shape, &self.workload);
         if self.swarm_masters.is_some_and(|masters| !self.swarm || !matches!(masters, 1 | 3 | 5)) {
             return Err("swarm_masters must be 1, 3 or 5, and is for a swarm only".to_owned());
         }
@@ -451,29 +442,11 @@ impl Scenario {
         if shape.chunkservers.min < replicas {
             return Err(format!("[shape] chunkservers must be at least replicas ({replicas})"));
         }
-        if self.disks.checkpoint_entries == 0 {
-            return Err("[disks] checkpoint_entries must be at least 1".to_owned());
+        if work.chunk_bytes % work.cell_bytes != 0 {
+            return Err("[workload] cell_bytes must divide chunk_bytes".to_owned());
         }
-        if shape.clients.min == 0 || shape.racks.min == 0 || work.files.min == 0 {
-            return Err("clients, racks and files must be at least 1".to_owned());
-        }
-        if work.replicas.min == 0 || work.chunks_per_file == 0 {
-            return Err("[workload] replicas and chunks_per_file must be at least 1".to_owned());
-        }
-        if work.run_cells.min == 0 || work.hot_permille > 1_000 {
-            return Err(
-                "[workload] run_cells must be at least 1 and hot_permille at most 1000".to_owned()
-            );
-        }
-        if work.cell_bytes < 64 || work.chunk_bytes % work.cell_bytes != 0 {
-            return Err(
-                "[workload] cell_bytes must be at least 64 and divide chunk_bytes".to_owned()
-            );
-        }
-        if work.record_bytes.min < 64 || work.record_bytes.max > work.chunk_bytes / 4 {
-            return Err(
-                "[workload] record_bytes must be from 64 to a quarter of chunk_bytes".into()
-            );
+        if work.record_bytes.max > work.chunk_bytes / 4 {
+            return Err("[workload] record_bytes must be at most a quarter of chunk_bytes".into());
         }
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
