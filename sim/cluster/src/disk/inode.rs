@@ -18,7 +18,8 @@ struct Step {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Write(Written),
+    /// A remembered one may turn out never to have happened.
+    Write { written: Written, remembered: bool },
     /// The end moved; these bytes were cut off.
     Length(Vec<u8>),
 }
@@ -40,8 +41,6 @@ struct Written {
     offset: u64,
     bytes: usize,
     before: Vec<u8>,
-    /// It may turn out never to have happened.
-    remembered: bool,
 }
 
 /// A change that was undone, as what does it again.
@@ -77,8 +76,9 @@ impl Inode {
         let start = index(offset).min(len_before);
         let before = self.seen[start..(start + data.len()).min(len_before)].to_vec();
         put(&mut self.seen, offset, data);
-        let written = Written { offset, bytes: data.len(), before, remembered };
-        self.steps.push(Step { change: Change::Write(written), len_before, fate: Fate::Open });
+        let written = Written { offset, bytes: data.len(), before };
+        let change = Change::Write { written, remembered };
+        self.steps.push(Step { change, len_before, fate: Fate::Open });
     }
 
     /// Cuts, or extends with zeros.
@@ -100,9 +100,7 @@ impl Inode {
             return self.settle(Fate::Durable);
         }
         for step in self.steps.drain(..) {
-            if let Change::Write(written) = step.change
-                && written.remembered
-            {
+            if let Change::Write { written, remembered: true } = step.change {
                 self.written.push_back(written);
             }
         }
@@ -152,7 +150,7 @@ impl Inode {
     fn undo(&mut self, step: Step) -> Undone {
         let len = self.seen.len();
         match step.change {
-            Change::Write(Written { offset, bytes, before, .. }) => {
+            Change::Write { written: Written { offset, bytes, before }, .. } => {
                 let data = self.seen[index(offset)..index(offset) + bytes].to_vec();
                 self.seen.truncate(step.len_before);
                 let start = index(offset).min(step.len_before);
@@ -181,7 +179,7 @@ impl Inode {
         if !self.steps.is_empty() {
             return None;
         }
-        let Written { offset, bytes, mut before, .. } = self.written.pop_back()?;
+        let Written { offset, bytes, mut before } = self.written.pop_back()?;
         before.resize(bytes, 0);
         let end = (index(offset) + before.len()).min(self.seen.len());
         let data = self.seen.get(index(offset)..end).filter(|data| *data != &before[..data.len()]);
