@@ -7,6 +7,7 @@ use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
 use leasehold_sim::summary::Summary;
+use leasehold_sim::sweep::Outcome as Word;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -35,11 +36,25 @@ pub enum Verdict {
     NotShown,
 }
 
+impl Verdict {
+    /// The same as a sweep's table calls it.
+    pub fn outcome(&self, scenario: &Scenario) -> Word {
+        let negative = scenario.expect != Expect::Pass;
+        match self {
+            Verdict::Good if negative => Word::Shown,
+            Verdict::Good => Word::Ok,
+            Verdict::Thin(_) => Word::Thin,
+            Verdict::Violated if negative => Word::Other,
+            Verdict::Violated => Word::Violated,
+            Verdict::NotShown => Word::NotShown,
+        }
+    }
+}
+
 /// A run for scripts: how it ended, and its summary.
 #[derive(Serialize)]
 pub struct Told<'a> {
-    /// `good`, `violated`, `thin`, `not_shown`.
-    outcome: &'static str,
+    outcome: Word,
     /// What was violated first, expected or not.
     invariant: Option<&'a str>,
     /// What does not hold, or was not seen.
@@ -51,16 +66,19 @@ pub struct Told<'a> {
 
 impl<'a> Told<'a> {
     /// Of a run that was judged; `again` is how to say its scenario again.
-    pub fn new(verdict: &'a Verdict, outcome: &'a Outcome, again: &str) -> Self {
-        let (word, thin) = match verdict {
-            Verdict::Good => ("good", None),
-            Verdict::Violated => ("violated", None),
-            Verdict::Thin(why) => ("thin", Some(why.as_str())),
-            Verdict::NotShown => ("not_shown", None),
+    pub fn new(
+        scenario: &Scenario,
+        verdict: &'a Verdict,
+        outcome: &'a Outcome,
+        again: &str,
+    ) -> Self {
+        let thin = match verdict {
+            Verdict::Thin(why) => Some(why.as_str()),
+            Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
         };
         let wrong = outcome.found.as_ref().map(|found| &found.wrong);
         Told {
-            outcome: word,
+            outcome: verdict.outcome(scenario),
             invariant: wrong.map(|wrong| wrong.invariant),
             detail: wrong.map(|wrong| wrong.detail.as_str()).or(thin),
             replay: format!("just sim --seed {}{again}", outcome.summary.seed),

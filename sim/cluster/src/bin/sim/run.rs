@@ -34,7 +34,7 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let verdict = report::verdict(scenario, &outcome);
     let violated = matches!(verdict, Verdict::Violated);
     if args.json {
-        Told::new(&verdict, &outcome, &args.scenario.again()).say()?;
+        Told::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
     } else if !violated {
         say!("{drawn}\n{}", outcome.summary);
     }
@@ -70,7 +70,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         let explained = Explained::new(args, scenario, outcome)?;
         explained.write()?;
         if args.json {
-            Told::new(&Verdict::Good, outcome, &args.scenario.again()).say()?;
+            Told::new(scenario, &Verdict::Good, outcome, &args.scenario.again()).say()?;
             return Ok(ExitCode::SUCCESS);
         }
         let tried = passed_over(seed - args.seed + 1, &others);
@@ -78,7 +78,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(outcome) = last.filter(|_| args.json) {
-        Told::new(&Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
+        Told::new(scenario, &Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
         return Ok(ExitCode::FAILURE);
     }
     let tried = passed_over(scenario.seeds_max, &others);

@@ -4,7 +4,7 @@ use crate::report::{self, Verdict};
 use anyhow::{Context, Result};
 use leasehold_sim::replay::{Tape, conform};
 use leasehold_sim::run::{Asked, Outcome as RunOutcome};
-use leasehold_sim::scenario::{Expect, Scenario};
+use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
 use leasehold_sim::sweep::{Outcome, Report};
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,11 @@ fn differs(tape: Tape) -> Result<(), String> {
 }
 
 fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
-    let negative = scenario.expect != Expect::Pass;
-    let (outcome, thin) = match report::verdict(scenario, &run) {
-        Verdict::Good if negative => (Outcome::Shown, None),
-        Verdict::Good => (Outcome::Ok, None),
-        Verdict::Thin(why) => (Outcome::Thin, Some(why)),
-        Verdict::Violated if negative => (Outcome::Other, None),
-        Verdict::Violated => (Outcome::Violated, None),
-        Verdict::NotShown => (Outcome::NotShown, None),
+    let verdict = report::verdict(scenario, &run);
+    let outcome = verdict.outcome(scenario);
+    let thin = match verdict {
+        Verdict::Thin(why) => Some(why),
+        Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
     };
     let wrong = run.found.as_ref().map(|found| &found.wrong);
     let said = wrong.map(|wrong| format!("{}: {}", wrong.sentence, wrong.detail));

@@ -7,8 +7,8 @@ use std::process::Command;
 /// Set where the sources are not at hand: a container, a node of a batch system.
 const VARIABLE: &str = "LEASEHOLD_COMMIT";
 
-/// The commit of the sources in the working directory, if there is one, and a hash of this program: it
-/// need not be what would be built there.
+/// The commit of the sources in the working directory, if there is one, and a hash of this
+/// program: it need not be what would be built there.
 pub fn commit() -> Result<String> {
     if let Ok(commit) = std::env::var(VARIABLE)
         && !commit.is_empty()
