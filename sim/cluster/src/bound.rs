@@ -13,7 +13,7 @@
 //! | a copy from before is given up | 6 × `repair_stalled_after` |
 //! | copies take their turns | ⌈chunks ÷ `repairs_max`⌉ × a change |
 //! | copies take their bytes | chunks × replicas × chunk size ÷ `repair_bytes_per_second` |
-//! | what none needs is gone: told again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
+//! | strays are told again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
 //!
 //! A change takes `prepare_grace` and five of `retry_interval`: each of its messages may have to
 //! be sent again. In the end everything is stretched by 2ρ, since clocks may be slow.

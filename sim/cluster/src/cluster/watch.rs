@@ -123,7 +123,7 @@ impl Watch {
     /// A machine begins a life with this, at `now` of its clock.
     pub fn begins(&self, node: NodeId, now: Time, beginning: impl FnOnce() -> Beginning) {
         let mut state = self.state();
-        // What it holds it tells at once; of what it removed last, its end may have kept it from telling.
+        // What it holds it tells at once; its end may have kept it from telling what it removed.
         state.copies.forget(node);
         if let Some(tape) = &mut state.tape {
             tape.begins(node, now, beginning());
