@@ -55,11 +55,12 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         path: options.data_dir.display().to_string(),
         error,
     };
-    let free_bytes = disk.free_bytes()?;
     let identity = Identity::load_or_create(&*disk, || options.uuid).map_err(store_error)?;
     let store = StoreOptions::of(&options.constants);
-    let (mut executor, replicas) = ChunkExecutor::open(disk, store).map_err(store_error)?;
+    let (mut executor, replicas) = ChunkExecutor::open(disk.clone(), store).map_err(store_error)?;
     let holds = executor.store().used_bytes();
+    // Asked once the journal has its room: that is not there for chunks.
+    let free_bytes = disk.free_bytes()?;
     let capacity_bytes = options.capacity_bytes.unwrap_or(holds + free_bytes);
     let (listener, address) = bind(options.listen).await?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);

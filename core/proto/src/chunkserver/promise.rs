@@ -48,9 +48,10 @@ impl Chunkserver {
         live.committed = Sequence(0);
         live.pushed_by = None;
         if let Role::Primary(primary) = &mut live.role {
-            let refused = primary.retire();
-            for (client, op) in refused {
-                let result = Err(Refusal::NotPrimary);
+            // Of a full disk a client hears, and not only that this is no primary any more.
+            let refusal = if live.full { Refusal::NoSpace } else { Refusal::NotPrimary };
+            for (client, op) in primary.retire() {
+                let result = Err(refusal.clone());
                 self.send(client, Message::Mutated { op, chunk, result }, out);
             }
         }
