@@ -1,11 +1,14 @@
 //! The file that a sweep writes: a row for every run, appended as soon as the run is over.
 
-use super::report::{Outcome, Report};
+use super::report::{Outcome, Report, empty_histogram};
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// What makes two runs the same: they need not be done twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +21,8 @@ pub struct Key {
     pub seed: u64,
 }
 
-/// One run, as a line of CSV. Lists are `name=count`, separated by semicolons.
+/// One run, as a line of CSV: all that a sweep adds up, so that one that is resumed tells the same.
+/// Lists are `name=count`, separated by semicolons.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are those of the columns
 pub struct Row {
@@ -43,6 +47,12 @@ pub struct Row {
     pub twice: bool,
     pub faults: String,
     pub coverage: String,
+    /// What was wrong or thin, in words.
+    pub why: String,
+    /// Microseconds, and how many operations took so long.
+    pub latencies_us: String,
+    /// Which fault met which operation.
+    pub matrix: String,
 }
 
 impl Row {
@@ -71,6 +81,9 @@ impl Row {
             twice,
             faults: listed(&report.faults),
             coverage: listed(&report.coverage),
+            why: report.detail.lines().collect::<Vec<_>>().join("; "),
+            latencies_us: listed(&report.latency_us.iter().copied().collect()),
+            matrix: listed(&report.matrix),
         }
     }
 
@@ -92,6 +105,22 @@ impl Row {
         unlisted(&self.coverage)
     }
 
+    /// Latencies of its operations.
+    #[must_use]
+    pub fn latencies(&self) -> Histogram<u64> {
+        let mut histogram = empty_histogram();
+        for (us, count) in unlisted::<u64>(&self.latencies_us) {
+            histogram.saturating_record_n(us, count);
+        }
+        histogram
+    }
+
+    /// Which fault met which operation, with how often.
+    #[must_use]
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.matrix)
+    }
+
     /// The faults that it had.
     #[must_use]
     pub fn fault_counts(&self) -> BTreeMap<String, u64> {
@@ -99,14 +128,14 @@ impl Row {
     }
 }
 
-fn listed(counts: &BTreeMap<String, u64>) -> String {
+fn listed(counts: &BTreeMap<impl fmt::Display, u64>) -> String {
     let words: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
     words.join(";")
 }
 
-fn unlisted(text: &str) -> BTreeMap<String, u64> {
+fn unlisted<N: FromStr + Ord>(text: &str) -> BTreeMap<N, u64> {
     let pairs = text.split(';').filter_map(|word| word.split_once('='));
-    pairs.filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect()
+    pairs.filter_map(|(name, count)| Some((name.parse().ok()?, count.parse().ok()?))).collect()
 }
 
 /// Why a table cannot be written or read.
@@ -119,6 +148,8 @@ pub enum TableError {
         "{path}: its first line is not that of this version; name another file. It should be\n{expected}"
     )]
     OtherHeader { path: PathBuf, expected: String },
+    #[error("{path}: not a file: rows are appended to it, and read from it")]
+    NotAFile { path: PathBuf },
     #[error("{path}:{line}: not a row: {error}")]
     BadRow { path: PathBuf, line: usize, error: csv::Error },
 }
@@ -140,6 +171,9 @@ impl Table {
         let failed = |error| TableError::Io { path: path.to_owned(), error };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
+        }
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(TableError::NotAFile { path: path.to_owned() });
         }
         let mut options = OpenOptions::new();
         let mut file = options.create(true).append(true).open(path).map_err(failed)?;
@@ -216,7 +250,7 @@ mod tests {
 
     fn row(seed: u64) -> Row {
         let key = Key { commit: "abc".to_owned(), config: "def".to_owned(), seed };
-        let mut report = Report::died("gone, with a \"quote\"".to_owned());
+        let mut report = Report::died("gone, with a \"quote\"\nand a line".to_owned());
         report.coverage = [("last-copy".to_owned(), 3), ("push-twice".to_owned(), 1)].into();
         report.latency_us = vec![(1_000, 9)];
         Row::new(&key, "scenarios/fast/default.toml", "shape.clients=[1, 2]", &report, seed == 1)
@@ -242,6 +276,16 @@ mod tests {
         assert!(!again.done().contains(&row(3).key()));
         assert_eq!(row(1).marks()["last-copy"], 3);
         assert_eq!(row(1).outcome(), Some(Outcome::Died));
+        assert_eq!(again.rows()[0].why, "gone, with a \"quote\"; and a line");
+        assert_eq!((row(1).latencies().len(), row(1).latencies().max()), (9, 1_000));
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_table() {
+        for path in ["/dev/full", "/dev/zero", "/tmp"] {
+            let error = Table::open(Path::new(path)).err().unwrap().to_string();
+            assert!(error.contains("not a file"), "{error}");
+        }
     }
 
     #[test]

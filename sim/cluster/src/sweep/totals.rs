@@ -1,6 +1,6 @@
 //! What a sweep showed, added up.
 
-use super::report::{Outcome, Report, empty_histogram};
+use super::report::{Outcome, empty_histogram};
 use super::table::Row;
 use crate::coverage::Mark;
 use hdrhistogram::Histogram;
@@ -15,7 +15,6 @@ pub struct VariantTotals {
     pub virtual_ms: u64,
     pub wall_ms: u64,
     pub operations: u64,
-    /// Of the runs that this sweep made itself; rows do not keep it.
     pub latency_us: Histogram<u64>,
     pub recovery_ms: Vec<u64>,
 }
@@ -71,7 +70,7 @@ pub struct Totals {
     pub coverage: BTreeMap<String, (u64, u64)>,
     /// Faults by kind.
     pub faults: BTreeMap<String, u64>,
-    /// Which fault met which operation; of the runs that this sweep made itself.
+    /// Which fault met which operation.
     pub matrix: BTreeMap<String, u64>,
 }
 
@@ -90,6 +89,7 @@ impl Totals {
         sum.virtual_ms += (row.virtual_s * 1e3) as u64;
         sum.wall_ms += (row.wall_s * 1e3) as u64;
         sum.operations += row.operations;
+        sum.latency_us.add(row.latencies()).expect("both have the same bounds");
         sum.recovery_ms.extend(row.recovery_ms);
         for (mark, count) in row.marks() {
             let (runs, times) = self.coverage.entry(mark).or_default();
@@ -99,14 +99,8 @@ impl Totals {
         for (kind, count) in row.fault_counts() {
             *self.faults.entry(kind).or_default() += count;
         }
-    }
-
-    /// Adds what a row does not keep of a run.
-    pub fn add_report(&mut self, variant: usize, report: &Report) {
-        let sum = &mut self.variants[variant];
-        sum.latency_us.add(report.latencies()).expect("both have the same bounds");
-        for (cell, count) in &report.matrix {
-            *self.matrix.entry(cell.clone()).or_default() += count;
+        for (cell, count) in row.met() {
+            *self.matrix.entry(cell).or_default() += count;
         }
     }
 
@@ -134,7 +128,7 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::Key;
+    use crate::sweep::{Key, Report};
 
     #[test]
     fn rows_add_up() {
@@ -150,7 +144,6 @@ mod tests {
             report.recovery_ms = Some(recovery_ms);
             let key = Key { commit: String::new(), config: String::new(), seed };
             totals.add_row(1, &Row::new(&key, "", "", &report, false));
-            totals.add_report(1, &report);
         }
         let sum = &totals.variants[1];
         assert_eq!((sum.runs, sum.operations, sum.failed()), (3, 30, 0));

@@ -64,7 +64,18 @@ fn shards_fill_one_table_and_what_is_there_is_not_done_again() {
     assert_eq!(rows(&folder), before, "nothing was run, nothing was written");
     assert!(folder.join("table.coverage.csv").exists());
     assert!(folder.join("table.matrix.csv").exists());
+    // What is found in a table says as much as what was run just now.
+    let at_once = scratch("at-once");
+    let whole = told(&sweep(&at_once, &["--seeds", "1..5"]));
+    for sum in ["coverage", "faults", "matrix", "marks_missed"] {
+        assert_eq!(again[sum], whole[sum], "{sum}");
+    }
+    for figure in ["operations", "virtual_ms", "p50_us", "p99_us", "max_us", "recovery_median_ms"] {
+        assert_eq!(again["variants"][0][figure], whole["variants"][0][figure], "{figure}");
+    }
+    assert_ne!(whole["variants"][0]["p99_us"], 0);
     fs::remove_dir_all(&folder).unwrap();
+    fs::remove_dir_all(&at_once).unwrap();
 }
 
 #[test]
@@ -106,6 +117,11 @@ fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
     let violated = told["failures"][0]["why"].as_str().unwrap().split(',').next().unwrap();
     let failure = fs::read_to_string(kept.join("failure.txt")).unwrap();
     assert!(failure.starts_with(&format!("VIOLATED {violated}:")), "{violated}: {failure}");
+    // A sweep that goes on says the same of it, and leaves what was kept alone.
+    fs::write(kept.join("failure.txt"), "somebody's notes").unwrap();
+    let again = self::told(&sweep(&folder, &["--seeds", "0..1", "--resume"]));
+    assert_eq!(again["failures"], told["failures"]);
+    assert_eq!(fs::read_to_string(kept.join("failure.txt")).unwrap(), "somebody's notes");
     fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -17,14 +17,19 @@ const RUNS_OF_ONE: u32 = 2;
 const SHRINK_S: u64 = 60;
 /// How often it is looked whether a process has ended.
 const POLL: Duration = Duration::from_millis(20);
+/// The file that is written last.
+const LAST: &str = "summary.json";
 /// Where, beside the table.
 const FOLDER: &str = "failed";
 
 /// Keeps the scenario, what a run of it says, its trace, and how to see it again, of the first
-/// failures.
+/// failures. What an earlier sweep kept stays as it is.
 pub fn artefacts(sweep: &Sweep, tally: &Tally) -> Result<()> {
     for failure in tally.failures.iter().take(KEPT_MAX) {
         let folder = folder(sweep, failure);
+        if failure.resumed && folder.join(LAST).exists() {
+            continue;
+        }
         keep(sweep, failure, &folder).with_context(|| folder.display().to_string())?;
     }
     Ok(())
@@ -59,13 +64,12 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
     // These fail, as the run did before: that is what they are run for.
     let trace = folder.join("trace").display().to_string();
     run("run", &["--trace", &trace], "failure.txt", limit)?;
-    run("run", &["--json"], "summary.json", limit)?;
     if sweep.shrink && failure.outcome == Outcome::Violated {
         let small = folder.join("small.toml").display().to_string();
         let (seconds, limit) = (SHRINK_S.to_string(), limit + Duration::from_secs(SHRINK_S));
         run("shrink", &["--seconds", &seconds, "--out", &small], "shrink.txt", limit)?;
     }
-    Ok(())
+    run("run", &["--json"], LAST, sweep.limit)
 }
 
 /// Runs a program to its end, or ends it after that long: what hung once may hang again.

@@ -17,6 +17,8 @@ pub struct Failure {
     pub outcome: Outcome,
     /// In words.
     pub why: String,
+    /// The table had it already, and so perhaps what is kept of it.
+    pub resumed: bool,
 }
 
 /// What a sweep has seen so far.
@@ -52,8 +54,8 @@ impl Tally {
             self.resumed += 1;
             self.twice += u64::from(row.twice);
             if let Some(outcome) = row.outcome().filter(|outcome| outcome.is_failure()) {
-                let why = format!("{} (found in the table)", row.invariant);
-                self.failures.push(Failure { job: *job, outcome, why });
+                let why = in_words(&row.invariant, &row.why);
+                self.failures.push(Failure { job: *job, outcome, why, resumed: true });
             }
         }
     }
@@ -72,7 +74,6 @@ impl Tally {
         let alike = job.twice && unlike.is_none() && ended;
         let row = Row::new(&sweep.key(job), &variant.name, &variant.set, &report, alike);
         self.totals.add_row(job.variant, &row);
-        self.totals.add_report(job.variant, &report);
         self.table.append(row)?;
         self.twice += u64::from(alike);
         let at = format!("{} {} seed {}", variant.name, variant.set, job.seed);
@@ -81,13 +82,16 @@ impl Tally {
             self.unlike.push((*job, report.fingerprint, other));
         }
         if report.outcome.is_failure() {
-            let invariant = report.invariant.map_or(String::new(), |id| format!("{id}, "));
-            let why = format!("{invariant}{}", report.detail);
+            let why = in_words(report.invariant.as_deref().unwrap_or_default(), &report.detail);
             let cut: String = why.chars().take(SHOWN_CHARS).collect();
             bar.suspend(|| eprintln!("{} {at}: {cut}", report.outcome));
-            self.failures.push(Failure { job: *job, outcome: report.outcome, why });
+            self.failures.push(Failure { job: *job, outcome: report.outcome, why, resumed: false });
             bar.set_message(format!("{} failed", self.failures.len()));
         }
         Ok(())
     }
+}
+
+fn in_words(invariant: &str, why: &str) -> String {
+    if invariant.is_empty() { why.to_owned() } else { format!("{invariant}, {why}") }
 }
