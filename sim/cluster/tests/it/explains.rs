@@ -2,6 +2,7 @@
 
 use crate::Folder;
 use serde_json::Value;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const SCENARIO: &str = "scenarios/negative/lease_not_waited_out.toml";
@@ -50,6 +51,44 @@ fn a_window_holds_its_time_only() {
     assert!(inside.len() > 10);
     assert!(inside.iter().all(|r| (2_000_000_000..2_500_000_000).contains(&at(r))));
     assert!(records.iter().any(|r| r["what"] == "LeaseTaken" && at(&r) < 2_000_000_000));
+}
+
+#[test]
+fn a_window_after_the_end_is_refused_and_nothing_is_written() {
+    let folder = Folder::new("late-window");
+    let trace = folder.0.to_str().unwrap();
+    let output = sim(&["--trace", trace, "--window", "5000..6000"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--window") && said.contains("ends at"), "{said}");
+    assert!(!folder.0.exists());
+}
+
+#[test]
+fn json_is_one_object_however_a_run_ends() {
+    let folder = Folder::new("json");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let text = include_str!("../../../../scenarios/negative/lease_not_waited_out.toml");
+    let negative = folder.0.join("negative.toml");
+    let failing = folder.0.join("failing.toml");
+    std::fs::write(&negative, text).unwrap();
+    std::fs::write(&failing, text.replace("expect = \"I1\"", "")).unwrap();
+    let shown = run_json(&negative, 0);
+    assert_eq!(shown["outcome"], "shown", "{shown}");
+    let seed = shown["seed"].as_u64().unwrap();
+    let violated = run_json(&failing, seed);
+    assert_eq!(violated["outcome"], "violated", "{violated}");
+    assert_eq!(violated["fingerprint"], shown["fingerprint"]);
+}
+
+fn run_json(scenario: &Path, seed: u64) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["run", "--json", "--seed", &seed.to_string(), "--scenario"])
+        .arg(scenario)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[test]

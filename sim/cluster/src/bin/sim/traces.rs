@@ -32,11 +32,16 @@ impl<'a> Explained<'a> {
         let again = run(scenario, Seed(seed), asked);
         let (first, second) = (&outcome.summary.fingerprint, &again.summary.fingerprint);
         ensure!(first == second, "seed {seed}: {first} became {second} when it was recorded");
+        if let Some(window) = &args.window {
+            let end = outcome.summary.virtual_ns as f64 / 1e9;
+            let inside = window.start < outcome.summary.virtual_ns;
+            ensure!(inside, "--window: seed {seed} ends at {end:.3} s, before it begins");
+        }
         let path = args.scenario.scenario.as_ref();
         let title = Title {
             scenario: path.map_or("the standard scenario".into(), |p| p.display().to_string()),
             about: scenario.about.clone(),
-            replay: format!("just sim --seed {seed}{} --trace {FOLDER}", args.scenario.again()),
+            replay: format!("just sim --seed {seed}{}{}", args.scenario.again(), traced(args)),
         };
         let violation = again.found.map(|found| Violation {
             expected: matches!(&scenario.expect, Expect::Violation(id) if found.wrong.invariant == id),
@@ -89,11 +94,24 @@ impl<'a> Explained<'a> {
     }
 }
 
-/// Writes a file whole: a name stands only for what is complete.
+/// How to have the files again, as they were asked for.
+fn traced(args: &RunArgs) -> String {
+    let folder = args.trace.as_deref().unwrap_or(Path::new(FOLDER)).display();
+    let window = args.window.as_ref().map_or(String::new(), |window| {
+        format!(" --window {}..{}", window.start as f64 / 1e9, window.end as f64 / 1e9)
+    });
+    format!(" --trace {folder}{window}")
+}
+
+/// Writes a file whole: a name stands only for what is complete, and nothing else stays.
 fn file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let part = path.with_extension("part");
     let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);
     let mut to = BufWriter::new(opened.with_context(|| part.display().to_string())?);
-    fill(&mut to).with_context(|| part.display().to_string())?;
+    if let Err(error) = fill(&mut to).and_then(|()| to.flush()) {
+        // What could not be written whole may not be removable either: the first error counts.
+        let _ = fs::remove_file(&part);
+        return Err(error).with_context(|| path.display().to_string());
+    }
     fs::rename(&part, path).with_context(|| path.display().to_string())
 }
