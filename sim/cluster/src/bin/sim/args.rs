@@ -152,7 +152,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub set: Vec<String>,
     /// Runs at the same time, each in a process of its own; without it, one per core
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Only the i-th of n parts, i from 0
     #[arg(long, value_name = "i/n", value_parser = Shard::parse, default_value = "0/1")]
@@ -186,7 +186,7 @@ pub struct ShrinkArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Runs at the same time; without it, one per core. The result does not depend on it
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Ends the search after this long
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -202,7 +202,7 @@ pub struct ShrinkArgs {
 #[derive(ClapArgs)]
 pub struct NegativesArgs {
     /// Scenarios at the same time; without it, one per core
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Writes a row for each scenario into this CSV file
     #[arg(long, value_name = "FILE")]
@@ -215,7 +215,7 @@ pub struct FailoverArgs {
     #[arg(long, value_name = "FROM..TO", value_parser = range, default_value = "0..100")]
     pub seeds: Range<u64>,
     /// Seeds at the same time; without it, one per core
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Writes a row for each seed into this CSV file
     #[arg(long, value_name = "FILE")]
@@ -245,6 +245,11 @@ fn seconds(text: &str) -> Result<Range<u64>, String> {
     };
     let range = nanos(from)?..nanos(to)?;
     if range.is_empty() { Err(format!("{text} is no time at all")) } else { Ok(range) }
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| format!("`{text}` is not a number of runs, 1 at the least"))
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

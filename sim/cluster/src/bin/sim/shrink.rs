@@ -51,9 +51,25 @@ pub fn shrink(args: &ShrinkArgs) -> Result<ExitCode> {
     let standard = if args.scenario.swarm { "swarm" } else { "scenarios/fast/default.toml" };
     let name = name.unwrap_or_else(|| standard.to_owned());
     let scenario = args.scenario.load()?;
+    if let Some(path) = &args.out {
+        takes_a_file(path).with_context(|| format!("--out {}", path.display()))?;
+    }
     let (shrunk, figures) = one(args, &name, &scenario)?;
     keep(args, &name, &scenario, &shrunk, &figures)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The search takes minutes: that its result cannot be written is said before it.
+fn takes_a_file(path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = !path.try_exists()?;
+    fs::OpenOptions::new().append(true).create(true).open(path)?;
+    if new {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// One failing seed of each negative scenario, and what their shrinking cost and gave.
