@@ -6,6 +6,7 @@ use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,35 @@ pub enum Call {
     Change { change: MetadataChange },
     /// Ask about it.
     Query { query: MetadataQuery },
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use {MetadataChange as Change, MetadataQuery as Query};
+        match self {
+            Call::Write { file, index, extent, .. } => {
+                write!(f, "write to {file}, chunk {index}, bytes {extent:?}")
+            }
+            Call::Append { file, length, .. } => write!(f, "append {length} B to {file}"),
+            Call::Read { file, index, extent, mode } => {
+                let mode = format!("{mode:?}").to_lowercase();
+                write!(f, "{mode} read of {file}, chunk {index}, bytes {extent:?}")
+            }
+            Call::Change { change } => match change {
+                Change::Create { path, .. } => write!(f, "create {path}"),
+                Change::Mkdir { path, .. } => write!(f, "mkdir {path}"),
+                Change::Rename { from, to } => write!(f, "rename {from} to {to}"),
+                Change::Delete { path } => write!(f, "delete {path}"),
+                Change::AddChunk { file, index, .. } => write!(f, "add chunk {index} to {file}"),
+            },
+            Call::Query { query: Query::Stat { path } } => write!(f, "stat {path}"),
+            Call::Query { query: Query::List { path, after: None } } => write!(f, "list {path}"),
+            Call::Query { query: Query::List { path, after: Some(after) } } => {
+                write!(f, "list {path} after {after}")
+            }
+            Call::Query { query } => write!(f, "{query:?}"),
+        }
+    }
 }
 
 /// How it ended, as far as its client knows.
@@ -65,6 +95,24 @@ pub struct Operated {
     /// What was written, or was read.
     #[serde(skip)]
     pub bytes: Bytes,
+}
+
+impl Operated {
+    /// What a master answered, in words.
+    #[must_use]
+    pub fn answered(&self) -> String {
+        match &self.answer {
+            None => "nothing".to_owned(),
+            Some(Err(refusal)) => refusal.to_string(),
+            Some(Ok(MetadataAnswer::Done)) => "done".to_owned(),
+            Some(Ok(MetadataAnswer::File(info))) => info.file.to_string(),
+            Some(Ok(MetadataAnswer::List { entries, more })) => {
+                let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+                format!("[{}{}]", names.join(" "), if *more { " ..." } else { "" })
+            }
+            Some(Ok(other)) => format!("{other:?}"),
+        }
+    }
 }
 
 /// Everything that the clients of a run did.

@@ -75,7 +75,7 @@ pub fn finish(history: &History, order: &Order, finals: &Finals) -> Result<Judge
                 let ((file, index), count) = (chunk.place, chunk.ops.len());
                 let detail = format!(
                     "{file}, chunk {index}, bytes {extent:?}: no order of {count} operations \
-                     explains {call:?} of {client}, {request}, from {} to {}",
+                     explains `{call}` of {client}, {request}, from {} to {}",
                     seconds(*invoked_ns),
                     returned_ns
                         .map_or_else(|| "an end that nobody was told of".to_owned(), seconds),

@@ -3,7 +3,7 @@
 use crate::history::{Call, Ending, History, Operated};
 use crate::linearizability::{Timed, Verdict, check};
 use crate::names::{Asked, Names, NamesOp, Path};
-use crate::violation::{Invariant, Violation};
+use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{FileId, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,12 +43,15 @@ pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
             Verdict::Undecided => judged.undecided += 1,
             Verdict::Violated { stuck } => {
                 let operated = &history.operations()[calls[stuck]];
-                let Operated { client, request, invoked_ns, returned_ns, call, answer, .. } =
-                    operated;
+                let Operated { client, request, invoked_ns, returned_ns, call, .. } = operated;
                 let detail = format!(
-                    "below /{top}: no order of {} calls explains {call:?} of {client}, {request}, \
-                     from {invoked_ns} to {returned_ns:?} ns, answered {answer:?}",
+                    "below /{top}: no order of {} calls explains `{call}` of {client}, {request}, \
+                     from {} to {}, answered {}",
                     ops.len(),
+                    seconds(*invoked_ns),
+                    returned_ns
+                        .map_or_else(|| "an end that nobody was told of".to_owned(), seconds),
+                    operated.answered(),
                 );
                 let found_ns = returned_ns.unwrap_or(true_ns);
                 return Err(INVARIANT.broken(found_ns, detail));
@@ -69,7 +72,7 @@ fn makers(history: &History) -> Result<BTreeSet<FileId>, String> {
         };
         if let Some(other) = made.insert(info.file, operated) {
             let (one, two) = (&other.call, &operated.call);
-            return Err(format!("{} was made twice: by {one:?} and by {two:?}", info.file));
+            return Err(format!("{} was made twice: by `{one}` and by `{two}`", info.file));
         }
     }
     Ok(made.into_keys().collect())
