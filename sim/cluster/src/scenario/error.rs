@@ -50,7 +50,7 @@ impl ScenarioError {
                 let nearest = quoted.min_by_key(|candidate| distance(&key, candidate));
                 ScenarioError::UnknownKey { path, line, key, nearest }
             }
-            _ => ScenarioError::Malformed { path, line, what },
+            _ => ScenarioError::Malformed { path, line, what: without_types(&what) },
         }
     }
 
@@ -83,6 +83,18 @@ impl ScenarioError {
         });
         ScenarioError::Contradiction { path: path.to_owned(), line: line.map(|at| at + 1), what }
     }
+}
+
+/// serde names the type of this program that did not fit; a person knows none of them.
+fn without_types(what: &str) -> String {
+    let Some((said, kind)) = what.rsplit_once("expected ") else { return what.to_owned() };
+    let kind = match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not below 0",
+        "f64" => "a number",
+        structure if structure.starts_with("struct ") => "a section, such as [shape]",
+        other => other,
+    };
+    format!("{said}expected {kind}")
 }
 
 fn at(line: &Option<usize>) -> String {

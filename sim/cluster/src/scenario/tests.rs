@@ -57,6 +57,10 @@ fn other_mistakes_name_their_line_too() {
     assert!(error("about = \"x\"\n[shape]\nclients = \"four\"\n").contains("a number, or [least"));
     assert!(error("[shape]\n").contains("about"), "what a scenario is for must be said");
     assert!(error("about = ").starts_with("x.toml:1:"));
+    let number = error("about = \"x\"\n[constants]\nlease_duration_ms = -4\n");
+    assert!(number.ends_with("expected a whole number, not below 0"), "{number}");
+    let section = error("about = \"x\"\nconstants = 5\n");
+    assert!(section.ends_with("expected a section, such as [shape]"), "{section}");
 }
 
 #[test]
