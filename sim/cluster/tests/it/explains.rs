@@ -86,8 +86,8 @@ fn run_json(scenario: &Path, seed: u64) -> Value {
         .args(["run", "--json", "--seed", &seed.to_string(), "--scenario"])
         .arg(scenario)
         .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+        .expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("JSON is text");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
