@@ -41,6 +41,8 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     }
     let canary = canary::sings(sweep.limit)?;
     sweep.run(args, &mut tally)?;
+    // Which of them are kept and listed does not depend on which worker was faster.
+    tally.failures.sort_by_key(|failure| (failure.job.variant, failure.job.seed));
     keep::artefacts(&sweep, &tally)?;
     print::files(&args.table, &tally.totals)?;
     if args.json {
