@@ -1,5 +1,6 @@
 //! What clients asked and were told, with true times.
 
+use crate::violation::seconds;
 use bytes::Bytes;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
@@ -98,6 +99,15 @@ pub struct Operated {
 }
 
 impl Operated {
+    /// What was asked, by whom, and when, in words.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Operated { client, request, call, .. } = self;
+        let nobody = || "an end that nobody was told of".to_owned();
+        let (from, to) = (seconds(self.invoked_ns), self.returned_ns.map_or_else(nobody, seconds));
+        format!("`{call}` of {client}, {request}, from {from} to {to}")
+    }
+
     /// What a master answered, in words.
     #[must_use]
     pub fn answered(&self) -> String {

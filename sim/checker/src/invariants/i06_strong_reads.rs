@@ -8,7 +8,7 @@ use crate::invariants::i01_lease_exclusivity::LeaseExclusivity;
 use crate::linearizability::{Verdict, check};
 use crate::order::Order;
 use crate::seen::Seen;
-use crate::violation::{Invariant, Violation, seconds};
+use crate::violation::{Invariant, Violation};
 use crate::{witness, zones};
 use leasehold_proto::{Event, Extent, FileId, ReadMode};
 use std::collections::BTreeMap;
@@ -71,16 +71,13 @@ pub fn finish(history: &History, order: &Order, finals: &Finals) -> Result<Judge
             Searched { verdict: Verdict::Undecided, .. } => judged.undecided += 1,
             Searched { verdict: Verdict::Violated { stuck }, extent } => {
                 let operated = &history.operations()[chunk.origin[stuck]];
-                let Operated { client, request, invoked_ns, returned_ns, call, .. } = operated;
                 let ((file, index), count) = (chunk.place, chunk.ops.len());
                 let detail = format!(
                     "{file}, chunk {index}, bytes {extent:?}: no order of {count} operations \
-                     explains `{call}` of {client}, {request}, from {} to {}",
-                    seconds(*invoked_ns),
-                    returned_ns
-                        .map_or_else(|| "an end that nobody was told of".to_owned(), seconds),
+                     explains {}",
+                    operated.told()
                 );
-                return Err(INVARIANT.broken(returned_ns.unwrap_or(true_ns), detail));
+                return Err(INVARIANT.broken(operated.returned_ns.unwrap_or(true_ns), detail));
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::history::{Call, Ending, History, Operated};
 use crate::linearizability::{Timed, Verdict, check};
 use crate::names::{Asked, Names, NamesOp, Path};
-use crate::violation::{Invariant, Violation, seconds};
+use crate::violation::{Invariant, Violation};
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{FileId, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,17 +43,13 @@ pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
             Verdict::Undecided => judged.undecided += 1,
             Verdict::Violated { stuck } => {
                 let operated = &history.operations()[calls[stuck]];
-                let Operated { client, request, invoked_ns, returned_ns, call, .. } = operated;
                 let detail = format!(
-                    "below /{top}: no order of {} calls explains `{call}` of {client}, {request}, \
-                     from {} to {}, answered {}",
+                    "below /{top}: no order of {} calls explains {}, answered {}",
                     ops.len(),
-                    seconds(*invoked_ns),
-                    returned_ns
-                        .map_or_else(|| "an end that nobody was told of".to_owned(), seconds),
+                    operated.told(),
                     operated.answered(),
                 );
-                let found_ns = returned_ns.unwrap_or(true_ns);
+                let found_ns = operated.returned_ns.unwrap_or(true_ns);
                 return Err(INVARIANT.broken(found_ns, detail));
             }
         }
