@@ -54,13 +54,16 @@ fn a_window_holds_its_time_only() {
 }
 
 #[test]
-fn a_window_after_the_end_is_refused_and_nothing_is_written() {
+fn a_window_after_the_end_is_refused_and_the_verdict_is_told() {
     let folder = Folder::new("late-window");
     let trace = folder.0.to_str().unwrap();
     let output = sim(&["--trace", trace, "--window", "5000..6000"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("--window") && said.contains("ends at"), "{said}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("VIOLATED AS EXPECTED I1"), "{told}");
+    assert!(!told.contains("to look at it"), "{told}");
     assert!(!folder.0.exists());
 }
 

@@ -40,10 +40,7 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     }
     if args.trace.is_some() || violated {
         let explained = Explained::new(args, scenario, &outcome)?;
-        explained.write()?;
-        if !args.json {
-            explained.tell(&drawn);
-        }
+        explained.show((!args.json).then_some(&drawn))?;
     }
     Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
@@ -68,13 +65,12 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
             continue;
         }
         let explained = Explained::new(args, scenario, outcome)?;
-        explained.write()?;
         if args.json {
             Told::new(scenario, &Verdict::Good, outcome, &args.scenario.again()).say()?;
-            return Ok(ExitCode::SUCCESS);
         }
         let tried = passed_over(seed - args.seed + 1, &others);
-        explained.tell(&format!("without a rule: {}\nseeds: {tried}", scenario.about));
+        let ran = format!("without a rule: {}\nseeds: {tried}", scenario.about);
+        explained.show((!args.json).then_some(&ran))?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(outcome) = last.filter(|_| args.json) {

@@ -9,7 +9,7 @@ use leasehold_sim::seed::Seed;
 use leasehold_trace::{Recording, Story, Title, Violation};
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the replay command suggests to write the files.
 const FOLDER: &str = "reports/out/trace";
@@ -20,6 +20,7 @@ pub struct Explained<'a> {
     title: Title,
     recording: Recording,
     violation: Option<Violation>,
+    end_ns: u64,
 }
 
 impl<'a> Explained<'a> {
@@ -32,11 +33,6 @@ impl<'a> Explained<'a> {
         let again = run(scenario, Seed(seed), asked);
         let (first, second) = (&outcome.summary.fingerprint, &again.summary.fingerprint);
         ensure!(first == second, "seed {seed}: {first} became {second} when it was recorded");
-        if let Some(window) = &args.window {
-            let end = outcome.summary.virtual_ns as f64 / 1e9;
-            let inside = window.start < outcome.summary.virtual_ns;
-            ensure!(inside, "--window: seed {seed} ends at {end:.3} s, before it begins");
-        }
         let path = args.scenario.scenario.as_ref();
         let title = Title {
             scenario: path.map_or("the standard scenario".into(), |p| p.display().to_string()),
@@ -52,7 +48,7 @@ impl<'a> Explained<'a> {
             event: found.number,
         });
         let recording = again.recording.context("a recording was asked for")?;
-        Ok(Explained { args, title, recording, violation })
+        Ok(Explained { args, title, recording, violation, end_ns: outcome.summary.virtual_ns })
     }
 
     fn story(&self) -> Story<'_> {
@@ -64,19 +60,36 @@ impl<'a> Explained<'a> {
         }
     }
 
-    /// Writes everything that there is to read of the run, if somebody wants it.
-    pub fn write(&self) -> Result<()> {
-        let Some(folder) = &self.args.trace else { return Ok(()) };
+    /// Tells of the run, unless only files are wanted, and writes them. How a run ended is told even
+    /// if they cannot be written.
+    pub fn show(&self, ran: Option<&str>) -> Result<()> {
+        let page = self.write();
+        if let Some(ran) = ran {
+            self.tell(ran, page.as_ref().ok().and_then(Option::as_deref));
+        }
+        page.map(drop)
+    }
+
+    /// Writes everything that there is to read of the run, if somebody wants it; gives the page.
+    fn write(&self) -> Result<Option<PathBuf>> {
+        let Some(folder) = &self.args.trace else { return Ok(None) };
+        if let Some(window) = &self.args.window {
+            let (from, end) = (window.start as f64 / 1e9, self.end_ns as f64 / 1e9);
+            let inside = window.start < self.end_ns;
+            ensure!(inside, "--window: it begins at {from} s, and the run ends at {end:.3} s");
+        }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let story = self.story();
         file(&folder.join("trace.jsonl"), |to| story.write_jsonl(to))?;
         file(&folder.join("trace.perfetto.json"), |to| story.write_perfetto(to))?;
-        file(&folder.join("trace.html"), |to| story.write_html(to))
+        let page = folder.join("trace.html");
+        file(&page, |to| story.write_html(to))?;
+        Ok(Some(page))
     }
 
     /// The violated sentence, what was seen, what ran, what led to it, and the command that shows
     /// it again.
-    pub fn tell(&self, ran: &str) {
+    fn tell(&self, ran: &str, page: Option<&Path>) {
         let Some(violation) = &self.violation else { return };
         let as_expected = if violation.expected { " AS EXPECTED" } else { "" };
         say!("VIOLATED{as_expected} {}: {}", violation.invariant, violation.sentence);
@@ -86,8 +99,8 @@ impl<'a> Explained<'a> {
         ran.lines().for_each(|line| say!("  {line}"));
         say!("\n    true time   until then  what led to it");
         say!("{}", self.story().tale());
-        if let Some(folder) = &self.args.trace {
-            say!("to look at it: {}", folder.join("trace.html").display());
+        if let Some(page) = page {
+            say!("to look at it: {}", page.display());
         }
         let expected = if violation.expected { "violated as expected; " } else { "" };
         say!("{expected}replay: {}", self.title.replay);
