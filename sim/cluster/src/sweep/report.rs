@@ -138,12 +138,17 @@ impl Report {
     /// Latencies of all operations.
     #[must_use]
     pub fn latencies(&self) -> Histogram<u64> {
-        let mut histogram = empty_histogram();
-        for (value, count) in &self.latency_us {
-            histogram.saturating_record_n(*value, *count);
-        }
-        histogram
+        histogram(self.latency_us.iter().copied())
     }
+}
+
+/// Of values in microseconds, with how many there are of each.
+pub(super) fn histogram(counts: impl IntoIterator<Item = (u64, u64)>) -> Histogram<u64> {
+    let mut histogram = empty_histogram();
+    for (us, count) in counts {
+        histogram.saturating_record_n(us, count);
+    }
+    histogram
 }
 
 /// For latencies in microseconds.

@@ -1,6 +1,6 @@
 //! The file that a sweep writes: a row for every run, appended as soon as the run is over.
 
-use super::report::{Outcome, Report, empty_histogram};
+use super::report::{Outcome, Report, histogram};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,11 +108,7 @@ impl Row {
     /// Latencies of its operations.
     #[must_use]
     pub fn latencies(&self) -> Histogram<u64> {
-        let mut histogram = empty_histogram();
-        for (us, count) in unlisted::<u64>(&self.latencies_us) {
-            histogram.saturating_record_n(us, count);
-        }
-        histogram
+        histogram(unlisted(&self.latencies_us))
     }
 
     /// Which fault met which operation, with how often.

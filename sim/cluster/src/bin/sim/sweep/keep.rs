@@ -69,7 +69,7 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
         let (seconds, limit) = (SHRINK_S.to_string(), limit + Duration::from_secs(SHRINK_S));
         run("shrink", &["--seconds", &seconds, "--out", &small], "shrink.txt", limit)?;
     }
-    run("run", &["--json"], LAST, sweep.limit)
+    run("run", &["--json"], LAST, limit)
 }
 
 /// Runs a program to its end, or ends it after that long: what hung once may hang again.

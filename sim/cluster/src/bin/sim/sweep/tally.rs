@@ -54,8 +54,8 @@ impl Tally {
             self.resumed += 1;
             self.twice += u64::from(row.twice);
             if let Some(outcome) = row.outcome().filter(|outcome| outcome.is_failure()) {
-                let why = in_words(&row.invariant, &row.why);
-                self.failures.push(Failure { job: *job, outcome, why, resumed: true });
+                let failure = Failure { job: *job, outcome, why: why(row), resumed: true };
+                self.failures.push(failure);
             }
         }
     }
@@ -74,6 +74,7 @@ impl Tally {
         let alike = job.twice && unlike.is_none() && ended;
         let row = Row::new(&sweep.key(job), &variant.name, &variant.set, &report, alike);
         self.totals.add_row(job.variant, &row);
+        let why = why(&row);
         self.table.append(row)?;
         self.twice += u64::from(alike);
         let at = format!("{} {} seed {}", variant.name, variant.set, job.seed);
@@ -82,7 +83,6 @@ impl Tally {
             self.unlike.push((*job, report.fingerprint, other));
         }
         if report.outcome.is_failure() {
-            let why = in_words(report.invariant.as_deref().unwrap_or_default(), &report.detail);
             let cut: String = why.chars().take(SHOWN_CHARS).collect();
             bar.suspend(|| eprintln!("{} {at}: {cut}", report.outcome));
             self.failures.push(Failure { job: *job, outcome: report.outcome, why, resumed: false });
@@ -92,6 +92,7 @@ impl Tally {
     }
 }
 
-fn in_words(invariant: &str, why: &str) -> String {
-    if invariant.is_empty() { why.to_owned() } else { format!("{invariant}, {why}") }
+fn why(row: &Row) -> String {
+    let Row { invariant, why, .. } = row;
+    if invariant.is_empty() { why.clone() } else { format!("{invariant}, {why}") }
 }
