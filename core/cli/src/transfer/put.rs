@@ -144,7 +144,7 @@ fn piece_bytes(client: &Client, file: &File) -> usize {
 fn about_target(target: &ClusterPath, error: ClientError) -> Failure {
     match error {
         ClientError::Operation { error: OpError::TimedOut { last, .. }, .. } => match last {
-            // Said by several members, one after the other: waiting was not what failed.
+            // The reason, whether the client gave up or its time was over.
             Some(full @ Refusal::NoSpace) => Failure::about(target, full),
             Some(last) => Failure::about(target, format!("{last} (tried until the timeout)")),
             None => Failure::about(target, "Connection timed out"),
