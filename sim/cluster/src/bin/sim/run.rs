@@ -37,6 +37,9 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
         Told::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
     } else if !violated {
         say!("{drawn}\n{}", outcome.summary);
+        if let Verdict::Thin(why) = &verdict {
+            say!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
+        }
     }
     if args.trace.is_some() || violated {
         let explained = Explained::new(args, scenario, &outcome)?;
@@ -44,10 +47,6 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     }
     Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
-        Verdict::Thin(why) if !args.json => {
-            say!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
-            ExitCode::FAILURE
-        }
         Verdict::Thin(_) | Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
     })
 }
