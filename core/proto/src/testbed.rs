@@ -10,6 +10,7 @@ use crate::log::LogEntry;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
 use crate::master::{Master, MasterState};
 use crate::message::{Envelope, MasterRequest, Message, ReadMode};
+use crate::message::{call, data};
 use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
@@ -187,11 +188,13 @@ impl Testbed {
 
     pub fn ask(&mut self, request: MasterRequest) -> Result<MetadataAnswer, Refusal> {
         let op = self.op();
-        self.say(MASTER, Message::AskMaster { op, acked_below: 0, request });
+        self.say(MASTER, Message::Call(call::Request { op, acked_below: 0, request }));
         for _ in 0..200 {
             self.run(Duration::from_millis(100));
             let answer = self.inbox.iter().find_map(|message| match message {
-                Message::TellClient { op: this, answer } if *this == op => Some(answer.clone()),
+                Message::CallReply(call::Reply { op: this, answer }) if *this == op => {
+                    Some(answer.clone())
+                }
                 _ => None,
             });
             if let Some(answer) = answer {
@@ -236,12 +239,23 @@ impl Testbed {
             let at = self.locate(file);
             let payload = Payload::new(Bytes::copy_from_slice(data), crc(data));
             let (chunk, version) = (at.chunk, at.version);
-            let message =
-                Message::Mutate { op, acked_below: 0, chunk, version, kind, offset, payload };
+            let message = Message::Data(data::Request::Mutate(data::Mutate {
+                op,
+                acked_below: 0,
+                chunk,
+                version,
+                kind,
+                offset,
+                payload,
+            }));
             self.say(at.primary.unwrap(), message);
             self.run(Duration::from_millis(500));
             let answer = self.inbox.iter().rev().find_map(|message| match message {
-                Message::Mutated { op: this, result, .. } if *this == op => Some(result.clone()),
+                Message::DataReply(data::Reply::Mutated(data::Mutated {
+                    op: this,
+                    result,
+                    ..
+                })) if *this == op => Some(result.clone()),
                 _ => None,
             });
             match answer {
@@ -257,12 +271,18 @@ impl Testbed {
             let op = self.op();
             let at = self.locate(file);
             let (chunk, version, mode) = (at.chunk, at.version, ReadMode::Strong);
-            self.say(at.primary.unwrap(), Message::Read { op, chunk, version, extent, mode });
+            self.say(
+                at.primary.unwrap(),
+                Message::Data(data::Request::Read(data::Read { op, chunk, version, extent, mode })),
+            );
             self.run(Duration::from_millis(500));
             let answer = self.inbox.iter().find_map(|message| match message {
-                Message::TellRead { op: this, result: Ok(_), payload, .. } if *this == op => {
-                    Some(payload.data.to_vec())
-                }
+                Message::DataReply(data::Reply::Read(data::ReadReply {
+                    op: this,
+                    result: Ok(_),
+                    payload,
+                    ..
+                })) if *this == op => Some(payload.data.to_vec()),
                 _ => None,
             });
             if let Some(data) = answer {

@@ -14,6 +14,7 @@
 
 use crate::space::{Space, Step};
 use crate::state::State;
+use leasehold_proto::message::lease;
 use leasehold_proto::{IoOp, Message, NodeId};
 use leasehold_world::net::MessageId;
 use leasehold_world::node::{Node, PendingIo};
@@ -115,7 +116,7 @@ fn is_leading(node: &Node) -> bool {
 /// the queue of questions would have no bound.
 fn is_idle_talk(cluster: &Cluster, id: MessageId) -> bool {
     let envelope = cluster.net().get(id).expect("listed by the caller");
-    let Message::AskLease { attempt, .. } = envelope.message else { return false };
+    let Message::Lease(lease::Request { attempt, .. }) = envelope.message else { return false };
     let master = cluster.node(envelope.to).master();
     master.is_some_and(|master| master.has_waiting(envelope.from, attempt))
 }

@@ -6,6 +6,7 @@ use crate::digest::{Identity, Sight};
 use crate::offers;
 use crate::reductions::Reductions;
 use crate::state::State;
+use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, Operation, RequestId};
 use leasehold_world::cluster::Happening;
 use leasehold_world::judge::Judge;
@@ -243,7 +244,7 @@ impl Space {
         let max = ChunkVersion(self.bounds.version_max);
         let newest = last.net().newest();
         next.net().flying().rev().take_while(|(id, _)| *id > newest).any(|(_, envelope)| {
-            matches!(&envelope.message, Message::Prepare { version, .. } if *version > max)
+            matches!(&envelope.message, Message::Configure(configure::Order::Prepare(configure::Prepare { version, .. })) if *version > max)
         })
     }
 

@@ -173,12 +173,12 @@ impl Teller<'_> {
 
     /// `n1->m Prepared`, or `n1->m Prepared #2`.
     fn message(&self, id: MessageId, envelope: &Envelope) -> String {
-        let kind = show::kind(&envelope.message);
+        let kind = show::message_name(&envelope.message);
         let cluster = self.world.cluster();
         let before = cluster.net().flying().filter(|(other, e)| {
             *other < id
                 && (e.from, e.to) == (envelope.from, envelope.to)
-                && show::kind(&e.message) == kind
+                && show::message_name(&e.message) == kind
         });
         let (from, to) = (fair::name(cluster, envelope.from), fair::name(cluster, envelope.to));
         format!("{from}->{to} {kind}{}", nth(before.count()))

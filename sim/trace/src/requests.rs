@@ -4,6 +4,7 @@
 //! under numbers of the same row. What tells a request's operation is its content.
 
 use leasehold_proto::message::MasterRequest;
+use leasehold_proto::message::{call, data};
 use leasehold_proto::{Envelope, Message, MutationKind, NodeId, OpId, Operation, RequestId};
 use std::collections::BTreeMap;
 
@@ -48,9 +49,9 @@ impl Requests {
 /// The operation that a client's message is for.
 fn operation(message: &Message) -> Option<OpId> {
     match message {
-        Message::AskMaster { op, .. } | Message::Mutate { op, .. } | Message::Read { op, .. } => {
-            Some(*op)
-        }
+        Message::Call(call::Request { op, .. })
+        | Message::Data(data::Request::Mutate(data::Mutate { op, .. }))
+        | Message::Data(data::Request::Read(data::Read { op, .. })) => Some(*op),
         _ => None,
     }
 }
@@ -58,21 +59,26 @@ fn operation(message: &Message) -> Option<OpId> {
 /// Whether this is how a client asks for that.
 fn asks(wanted: &Operation, message: &Message) -> bool {
     match (wanted, message) {
-        (Operation::Change(a), Message::AskMaster { request: MasterRequest::Change(b), .. }) => {
-            a == b
-        }
-        (Operation::Query(a), Message::AskMaster { request: MasterRequest::Query(b), .. }) => {
-            a == b
-        }
-        (Operation::Write { offset, payload, .. }, Message::Mutate { kind, offset: at, .. }) => {
-            *kind == MutationKind::Write && offset == at && message.payload() == Some(payload)
-        }
-        (Operation::Append { payload, .. }, Message::Mutate { kind, .. }) => {
-            *kind == MutationKind::Append && message.payload() == Some(payload)
-        }
-        (Operation::Read { extent, mode, .. }, Message::Read { extent: of, mode: how, .. }) => {
-            extent == of && mode == how
-        }
+        (
+            Operation::Change(a),
+            Message::Call(call::Request { request: MasterRequest::Change(b), .. }),
+        ) => a == b,
+        (
+            Operation::Query(a),
+            Message::Call(call::Request { request: MasterRequest::Query(b), .. }),
+        ) => a == b,
+        (
+            Operation::Write { offset, payload, .. },
+            Message::Data(data::Request::Mutate(data::Mutate { kind, offset: at, .. })),
+        ) => *kind == MutationKind::Write && offset == at && message.payload() == Some(payload),
+        (
+            Operation::Append { payload, .. },
+            Message::Data(data::Request::Mutate(data::Mutate { kind, .. })),
+        ) => *kind == MutationKind::Append && message.payload() == Some(payload),
+        (
+            Operation::Read { extent, mode, .. },
+            Message::Data(data::Request::Read(data::Read { extent: of, mode: how, .. })),
+        ) => extent == of && mode == how,
         _ => false,
     }
 }
@@ -85,13 +91,13 @@ mod tests {
     const CLIENT: NodeId = NodeId(9);
 
     fn read(number: u64, offset: u64) -> Envelope {
-        let message = Message::Read {
+        let message = Message::Data(data::Request::Read(data::Read {
             op: OpId { client: CLIENT, number },
             chunk: ChunkHandle(1),
             version: ChunkVersion(1),
             extent: Extent::new(offset, 4),
             mode: ReadMode::Strong,
-        };
+        }));
         Envelope { from: CLIENT, to: NodeId(2), message }
     }
 

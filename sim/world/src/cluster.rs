@@ -7,6 +7,7 @@ use crate::log_device::LogDevice;
 use crate::net::{MessageId, Net};
 use crate::node::{Machine, Node, PendingIo};
 use crate::shape::Shape;
+use leasehold_proto::message::data;
 use leasehold_proto::{
     ChunkHandle, Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event,
     Extent, Incarnation, Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, Master,
@@ -510,7 +511,12 @@ impl Cluster {
         for effect in out.drain() {
             match effect {
                 Effect::Send(envelope) => {
-                    if let Message::Mutated { op, chunk, result: Ok(at) } = &envelope.message {
+                    if let Message::DataReply(data::Reply::Mutated(data::Mutated {
+                        op,
+                        chunk,
+                        result: Ok(at),
+                    })) = &envelope.message
+                    {
                         let (chunk, op, extent) = (*chunk, *op, *at);
                         seen.push(Happening::Acknowledged { node: id, chunk, op, extent });
                     }

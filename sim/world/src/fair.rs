@@ -26,7 +26,7 @@ impl Holds {
     pub fn message(&self, envelope: &Envelope) -> bool {
         self.messages.iter().any(|(from, to, kind)| {
             (*from, *to) == (envelope.from, envelope.to)
-                && (kind.is_empty() || *kind == crate::show::kind(&envelope.message))
+                && (kind.is_empty() || *kind == crate::show::message_name(&envelope.message))
         })
     }
 

@@ -6,6 +6,7 @@ use crate::fair::name;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer};
 use leasehold_proto::{Event, OpError, OpId, Outcome};
+pub use leasehold_trace::message_name;
 use leasehold_trace::words::sentence;
 use std::fmt::Debug;
 

@@ -12,6 +12,7 @@ use crate::session::{masters, resolve};
 use crate::settings::Settings;
 use leasehold_node::client::{ChunkStatus, Client};
 use leasehold_node::transport::{TcpSender, Transport, TransportOptions};
+use leasehold_proto::message::data;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Extent, Input, Message, NodeId, OpId, ReadMode,
 };
@@ -170,7 +171,8 @@ impl Asker {
     ) {
         let op = OpId { client: self.node, number };
         let mode = ReadMode::Relaxed;
-        let message = Message::Read { op, chunk, version, extent, mode };
+        let message =
+            Message::Data(data::Request::Read(data::Read { op, chunk, version, extent, mode }));
         self.sender.send(Envelope { from: self.node, to, message });
     }
 }
@@ -178,7 +180,11 @@ impl Asker {
 /// Which question an input answers, and how.
 fn read_answer(input: Input) -> Option<(u64, Result<Piece, String>)> {
     let Input::Deliver(Envelope { message, .. }) = input else { return None };
-    let Message::TellRead { op, result, payload, .. } = message else { return None };
+    let Message::DataReply(data::Reply::Read(data::ReadReply { op, result, payload, .. })) =
+        message
+    else {
+        return None;
+    };
     let piece =
         result.map(|chunk_length| Piece { length: payload.len(), crc: payload.crc, chunk_length });
     Some((op.number, piece.map_err(|refusal| refusal.to_string())))

@@ -200,7 +200,12 @@ mod tests {
     fn reply(bytes: usize) -> Frame {
         let payload = Payload::new(vec![0; bytes].into(), 0);
         let (op, chunk) = (OpId { client: NodeId(1), number: 1 }, ChunkHandle(1));
-        let message = Message::TellRead { op, chunk, result: Ok(0), payload };
+        let message = Message::DataReply(data::Reply::Read(data::ReadReply {
+            op,
+            chunk,
+            result: Ok(0),
+            payload,
+        }));
         Frame::Envelope(Envelope { from: NodeId(2), to: NodeId(1), message })
     }
 

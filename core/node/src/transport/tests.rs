@@ -2,6 +2,7 @@
 
 use super::*;
 use bytes::Bytes;
+use leasehold_proto::message::{data, pipeline};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Message, OpId, Payload, Sequence};
 use leasehold_wire::{FORMAT_VERSION, FrameError, HEADER_LEN, crc32c, encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,7 +54,12 @@ impl Node {
 fn small(sequence: u64) -> Message {
     let (chunk, version) = (ChunkHandle(1), ChunkVersion(1));
     let applied = Sequence(sequence);
-    Message::Progress { chunk, version, applied, received: applied }
+    Message::PipelineReply(pipeline::Reply::Progress(pipeline::Progress {
+        chunk,
+        version,
+        applied,
+        received: applied,
+    }))
 }
 
 fn big(length: usize) -> Message {
@@ -61,7 +67,12 @@ fn big(length: usize) -> Message {
     let crc = crc32c(&data);
     let op = OpId { client: NodeId(1), number: 1 };
     let payload = Payload::new(Bytes::from(data), crc);
-    Message::TellRead { op, chunk: ChunkHandle(1), result: Ok(length as u64), payload }
+    Message::DataReply(data::Reply::Read(data::ReadReply {
+        op,
+        chunk: ChunkHandle(1),
+        result: Ok(length as u64),
+        payload,
+    }))
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::primary::Primary;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
 use crate::machine::Effects;
-use crate::message::Message;
+use crate::message::data;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::{Done, Lookup, MutationKind};
@@ -29,16 +29,13 @@ impl Chunkserver {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: data::Mutate,
         out: &mut Effects,
     ) {
-        let Message::Mutate { op, acked_below, chunk, version, kind, offset, payload } = message
-        else {
-            unreachable!("routed by kind")
-        };
+        let data::Mutate { op, acked_below, chunk, version, kind, offset, payload } = message;
         let wanted = Wanted { client: from, op, acked_below, kind, offset, payload };
         if let Err(refusal) = self.check_mutation(chunk, version, &wanted) {
-            return self.send(from, Message::Mutated { op, chunk, result: Err(refusal) }, out);
+            return self.send(from, data::Mutated { op, chunk, result: Err(refusal) }, out);
         }
         let waiting_max = self.constants().waiting_requests_max as usize;
         let primary = self.live(chunk).primary_mut().expect("checked at the door");
@@ -47,7 +44,7 @@ impl Chunkserver {
         if primary.waiting.len() > waiting_max {
             let result = Err(Refusal::Busy);
             primary.waiting.pop_back();
-            self.send(from, Message::Mutated { op, chunk, result }, out);
+            self.send(from, data::Mutated { op, chunk, result }, out);
         }
         self.go_on(chunk, now, out);
     }
@@ -156,7 +153,7 @@ impl Chunkserver {
                 },
             },
         };
-        self.send(client, Message::Mutated { op, chunk, result: answer }, out);
+        self.send(client, data::Mutated { op, chunk, result: answer }, out);
     }
 
     pub(super) fn chunk_bytes_of(&self, chunk: ChunkHandle) -> u64 {

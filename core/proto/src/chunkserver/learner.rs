@@ -4,9 +4,10 @@ use super::Chunkserver;
 use super::live::{Live, Role};
 use crate::config::Constants;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, Incarnation, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, Epoch, NodeId};
 use crate::io::IoOp;
 use crate::machine::Effects;
+use crate::message::copy;
 use crate::message::{CopyEnd, Message};
 use crate::time::{Deadline, Time};
 
@@ -65,13 +66,10 @@ impl Chunkserver {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: copy::Order,
         out: &mut Effects,
     ) {
-        let Message::BecomeLearner { chunk, epoch, version, incarnation, source, spec } = message
-        else {
-            unreachable!("routed by kind")
-        };
+        let copy::Order { chunk, epoch, version, incarnation, source, spec } = message;
         if incarnation != self.config.incarnation || self.disk_failed {
             return;
         }
@@ -86,7 +84,7 @@ impl Chunkserver {
         // The order names a committed version that this node is no member of; what is here is no
         // source for anybody. Once more is promised, the order is an old one.
         if self.fence(chunk) > version {
-            return self.send(from, Message::LearnerFailed { chunk, version, incarnation }, out);
+            return self.send(from, copy::Failed { chunk, version, incarnation }, out);
         }
         let live = self.live(chunk);
         if live.writing || live.promising.is_some() || !live.reading.is_empty() {
@@ -132,7 +130,8 @@ impl Chunkserver {
         let (source, version) = (learner.source, learner.version);
         let (first, step) = (learner.first, learner.step);
         let prepared = learner.prepared.map(|(_, version)| version);
-        let ask = Message::AskCopy { chunk, incarnation, version, first, step, prepared };
+        let ask =
+            Message::Copy(copy::Request { chunk, incarnation, version, first, step, prepared });
         self.send(source, ask, out);
     }
 
@@ -140,14 +139,10 @@ impl Chunkserver {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: copy::Step,
         out: &mut Effects,
     ) {
-        let Message::TellCopy { chunk, incarnation, step, pieces, left_bytes, end, payload } =
-            message
-        else {
-            unreachable!("routed by kind")
-        };
+        let copy::Step { chunk, incarnation, step, pieces, left_bytes, end, payload } = message;
         let own = self.config.incarnation;
         let live = self.live(chunk);
         let busy = live.writing || live.promising.is_some();
@@ -240,7 +235,7 @@ impl Chunkserver {
         let incarnation = self.config.incarnation;
         let Some(learner) = self.learner(chunk) else { return };
         let (master, epoch, version) = (learner.master, learner.epoch, learner.version);
-        self.send(master, Message::LearnerCaughtUp { chunk, epoch, version, incarnation }, out);
+        self.send(master, copy::CaughtUp { chunk, epoch, version, incarnation }, out);
     }
 
     fn tell_ready(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
@@ -250,18 +245,18 @@ impl Chunkserver {
         learner.acted_at = now;
         let Some((epoch, version)) = learner.prepared else { return };
         let master = learner.master;
-        let ready = Message::LearnerReady { chunk, epoch, version, incarnation, state };
+        let ready = Message::CopyReport(copy::Report::Ready(copy::Ready {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            state,
+        }));
         self.send(master, ready, out);
     }
 
-    pub(super) fn on_copy_void(
-        &mut self,
-        from: NodeId,
-        chunk: ChunkHandle,
-        incarnation: Incarnation,
-        step: u64,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_copy_void(&mut self, from: NodeId, message: copy::Void, out: &mut Effects) {
+        let copy::Void { chunk, incarnation, step } = message;
         let own = incarnation == self.config.incarnation;
         let Some(learner) = self.live.get(&chunk).and_then(|live| match &live.role {
             Role::Learner(learner) => Some(learner),
@@ -285,7 +280,7 @@ impl Chunkserver {
         }
         self.live(chunk).role = Role::Member;
         self.link.dirty.insert(chunk);
-        self.send(master, Message::LearnerFailed { chunk, version, incarnation }, out);
+        self.send(master, copy::Failed { chunk, version, incarnation }, out);
     }
 
     pub(super) fn tend_learner(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {

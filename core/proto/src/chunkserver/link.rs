@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, NodeId};
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::{lease, membership};
 use crate::time::{Deadline, Time};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -59,12 +60,13 @@ impl Chunkserver {
         self.link.next_heartbeat = now + self.constants().heartbeat_interval;
         self.retry_full_disks(now, out);
         let Some(leader) = self.link.leader else { return self.register(out) };
-        let heartbeat = Message::Heartbeat {
-            incarnation: self.config.incarnation,
-            epoch: self.link.epoch,
-            used_bytes: self.replicas.live.values().map(|record| record.image.length).sum(),
-            disk_failed: self.disk_failed,
-        };
+        let heartbeat =
+            Message::Membership(membership::Request::Heartbeat(membership::Heartbeat {
+                incarnation: self.config.incarnation,
+                epoch: self.link.epoch,
+                used_bytes: self.replicas.live.values().map(|record| record.image.length).sum(),
+                disk_failed: self.disk_failed,
+            }));
         // A new leader learns in this way that the server exists; it asks it to register.
         for master in self.config.masters.clone() {
             self.send(master, heartbeat.clone(), out);
@@ -83,12 +85,12 @@ impl Chunkserver {
     }
 
     fn register(&mut self, out: &mut Effects) {
-        let register = Message::Register {
+        let register = Message::Membership(membership::Request::Register(membership::Register {
             incarnation: self.config.incarnation,
             session: self.config.session,
             rack: self.config.rack,
             capacity_bytes: self.config.capacity_bytes,
-        };
+        }));
         for master in self.config.masters.clone() {
             self.send(master, register.clone(), out);
         }
@@ -112,41 +114,55 @@ impl Chunkserver {
         let replicas: Vec<_> =
             chunks.iter().filter_map(|chunk| Some((*chunk, self.state_of(*chunk)?))).collect();
         let gone = chunks.iter().filter(|chunk| self.record(**chunk).is_none()).copied().collect();
-        let report = Message::Report {
+        let report = Message::Membership(membership::Request::Report(membership::Report {
             incarnation: self.config.incarnation,
             epoch: self.link.epoch,
             number: *number,
             full: *full,
             replicas,
             gone,
-        };
+        }));
         self.send(leader, report, out);
     }
 
-    pub(super) fn on_link(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
-        match message {
-            Message::Registered { epoch, incarnation }
-                if incarnation == self.config.incarnation && epoch >= self.link.epoch =>
-            {
-                self.on_registered(now, from, epoch, out);
-            }
-            Message::RegisterAgain { epoch } if epoch >= self.link.epoch => self.register(out),
-            Message::RegisterRefused { incarnation } if incarnation == self.config.incarnation => {
-                self.on_superseded(out);
-            }
-            Message::ReportTaken { incarnation, epoch, number } => {
-                let current = incarnation == self.config.incarnation && epoch == self.link.epoch;
-                let waiting = self.link.unacknowledged.as_ref().map(|(number, ..)| *number);
-                if current && number == 0 {
-                    // The master missed one: begin again with everything.
-                    (self.link.last_report, self.link.unacknowledged) = (0, None);
-                    self.report(from, out);
-                } else if current && waiting == Some(number) {
-                    self.link.unacknowledged = None;
+    pub(super) fn on_membership(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        reply: membership::Reply,
+        out: &mut Effects,
+    ) {
+        use membership::Reply;
+        match reply {
+            Reply::Registered(m) => {
+                if m.incarnation == self.config.incarnation && m.epoch >= self.link.epoch {
+                    self.on_registered(now, from, m.epoch, out);
                 }
             }
-            Message::GrantLease { .. } => self.on_grant(now, message, out),
-            _ => {}
+            Reply::RegisterAgain(m) => {
+                if m.epoch >= self.link.epoch {
+                    self.register(out);
+                }
+            }
+            Reply::Refused(m) => {
+                if m.incarnation == self.config.incarnation {
+                    self.on_superseded(out);
+                }
+            }
+            Reply::ReportAck(m) => self.on_report_ack(from, m, out),
+        }
+    }
+
+    fn on_report_ack(&mut self, from: NodeId, ack: membership::ReportAck, out: &mut Effects) {
+        let membership::ReportAck { incarnation, epoch, number } = ack;
+        let current = incarnation == self.config.incarnation && epoch == self.link.epoch;
+        let waiting = self.link.unacknowledged.as_ref().map(|(number, ..)| *number);
+        if current && number == 0 {
+            // The master missed one: begin again with everything.
+            (self.link.last_report, self.link.unacknowledged) = (0, None);
+            self.report(from, out);
+        } else if current && waiting == Some(number) {
+            self.link.unacknowledged = None;
         }
     }
 
@@ -211,11 +227,11 @@ impl Chunkserver {
             primary.lease_asked_at = Some(now);
         }
         let incarnation = self.config.incarnation;
-        self.send(leader, Message::AskLease { incarnation, attempt, chunks: wanted }, out);
+        self.send(leader, lease::Request { incarnation, attempt, chunks: wanted }, out);
     }
 
-    fn on_grant(&mut self, now: Time, message: Message, out: &mut Effects) {
-        let Message::GrantLease { incarnation, attempt, chunks, .. } = message else { return };
+    pub(super) fn on_grant(&mut self, now: Time, grant: lease::Grant, out: &mut Effects) {
+        let lease::Grant { incarnation, attempt, chunks, .. } = grant;
         if incarnation != self.config.incarnation || self.disk_failed {
             return;
         }

@@ -6,14 +6,15 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::pipeline;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::replica::Mutation;
 use crate::time::Time;
 
 impl Chunkserver {
-    pub(super) fn on_push(&mut self, now: Time, message: Message, out: &mut Effects) {
-        let Message::Push {
+    pub(super) fn on_push(&mut self, now: Time, message: pipeline::Push, out: &mut Effects) {
+        let pipeline::Push {
             chunk,
             version,
             sequence,
@@ -22,19 +23,20 @@ impl Chunkserver {
             chain,
             mutation,
             payload,
-        } = message
-        else {
-            unreachable!("routed by kind")
-        };
+        } = message;
         if let Err(refusal) = self.check_push(chunk, version) {
-            let refused = Message::PushRefused { chunk, version, refusal };
+            let refused = Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
+                chunk,
+                version,
+                refusal,
+            }));
             return self.send(primary, refused, out);
         }
         if let Some((first, rest)) = chain.split_first() {
             let (m, p) = (mutation.clone(), payload.clone());
             let chain = rest.to_vec();
             let (to, mutation, payload) = (*first, m, p);
-            let onward = Message::Push {
+            let onward = Message::Pipeline(pipeline::Order::Push(pipeline::Push {
                 chunk,
                 version,
                 sequence,
@@ -43,11 +45,15 @@ impl Chunkserver {
                 chain,
                 mutation,
                 payload,
-            };
+            }));
             self.send(to, onward, out);
         }
         if !self.take_push(chunk, version, sequence, *mutation, payload, out) {
-            let refused = Message::PushRefused { chunk, version, refusal: Refusal::Corrupt };
+            let refused = Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
+                chunk,
+                version,
+                refusal: Refusal::Corrupt,
+            }));
             return self.send(primary, refused, out);
         }
         let live = self.live(chunk);
@@ -159,13 +165,12 @@ impl Chunkserver {
     pub(super) fn on_ask_progress(
         &mut self,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        committed: Sequence,
+        request: pipeline::ProgressRequest,
         out: &mut Effects,
     ) {
+        let pipeline::ProgressRequest { chunk, version, committed } = request;
         if let Err(refusal) = self.check_push(chunk, version) {
-            return self.send(from, Message::PushRefused { chunk, version, refusal }, out);
+            return self.send(from, pipeline::PushRefused { chunk, version, refusal }, out);
         }
         let live = self.live(chunk);
         live.committed = live.committed.max(committed);
@@ -189,6 +194,6 @@ impl Chunkserver {
         let live = self.live(chunk);
         let received = live.received(on_its_way.unwrap_or(durable).max(durable));
         let applied = if self.rules().durable_before_ack { durable } else { received };
-        self.send(primary, Message::Progress { chunk, version, applied, received }, out);
+        self.send(primary, pipeline::Progress { chunk, version, applied, received }, out);
     }
 }

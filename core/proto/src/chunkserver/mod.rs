@@ -27,6 +27,7 @@ use crate::io::IoOp;
 use crate::lease::Holder;
 use crate::machine::{Effect, Effects, Input, StateMachine};
 use crate::message::{Envelope, Message, ReplicaState};
+use crate::message::{configure, copy, data, pipeline, removal};
 use crate::replica::{ReplicaRecord, Replicas, SyncPolicy};
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -94,7 +95,8 @@ impl Chunkserver {
         self.live.entry(chunk).or_default()
     }
 
-    fn send(&self, to: NodeId, message: Message, out: &mut Effects) {
+    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
+        let message = message.into();
         out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
     }
 
@@ -160,54 +162,32 @@ impl Chunkserver {
     }
 
     fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
-        use Message as M;
         match message {
-            M::Registered { .. }
-            | M::RegisterRefused { .. }
-            | M::RegisterAgain { .. }
-            | M::ReportTaken { .. }
-            | M::GrantLease { .. } => self.on_link(now, from, message, out),
-            M::DeleteReplica { chunk, reason } => self.on_delete(chunk, reason, out),
-            M::QuarantineReplica { chunk } => self.on_quarantine(chunk, out),
-            M::Prepare { .. } => self.on_prepare(from, message, out),
-            M::Configured { .. } => self.on_configured(now, message, out),
-            M::AskReconcile { chunk, version } => self.on_ask_reconcile(from, chunk, version, out),
-            M::NeedReconcile { .. } => self.on_need_reconcile(now, from, message, out),
-            M::Reconcile { .. } => self.on_reconcile(from, message, out),
-            M::Reconciled { chunk, version, sequence } => {
-                self.on_reconciled(now, from, chunk, version, sequence, out);
-            }
-            M::BecomeLearner { .. } => self.on_become_learner(now, from, message, out),
-            M::AskCopy { .. } => self.on_ask_copy(now, from, message, out),
-            M::TellCopy { .. } => self.on_tell_copy(now, from, message, out),
-            M::CopyVoid { chunk, incarnation, step } => {
-                self.on_copy_void(from, chunk, incarnation, step, out);
-            }
-            M::Mutate { .. } => self.on_mutate(now, from, message, out),
-            M::Push { .. } => self.on_push(now, message, out),
-            M::AskProgress { chunk, version, committed } => {
-                self.on_ask_progress(from, chunk, version, committed, out);
-            }
-            M::Progress { .. } => self.on_progress(now, from, message, out),
-            M::PushRefused { chunk, version, refusal } => {
-                self.on_push_refused(now, from, chunk, version, &refusal, out);
-            }
-            M::Read { .. } => self.on_read(now, from, message, out),
-            // What only a master or a client takes: a confused peer's, and dropped.
-            M::AskMaster { .. }
-            | M::TellClient { .. }
-            | M::Register { .. }
-            | M::Heartbeat { .. }
-            | M::Report { .. }
-            | M::AskLease { .. }
-            | M::Prepared { .. }
-            | M::PrepareRefused { .. }
-            | M::MemberFailed { .. }
-            | M::LearnerCaughtUp { .. }
-            | M::LearnerReady { .. }
-            | M::LearnerFailed { .. }
-            | M::Mutated { .. }
-            | M::TellRead { .. } => {}
+            Message::MembershipReply(reply) => self.on_membership(now, from, reply, out),
+            Message::Removal(removal::Order::Delete(m)) => self.on_delete(m.chunk, m.reason, out),
+            Message::Removal(removal::Order::Quarantine(m)) => self.on_quarantine(m.chunk, out),
+            Message::LeaseGrant(grant) => self.on_grant(now, grant, out),
+            Message::Configure(configure::Order::Prepare(m)) => self.on_prepare(from, m, out),
+            Message::Configure(configure::Order::Activate(m)) => self.on_configured(now, m, out),
+            Message::Reconcile(request) => self.on_reconcile_request(from, request, out),
+            Message::ReconcileReply(reply) => self.on_reconcile_reply(now, from, reply, out),
+            Message::CopyOrder(order) => self.on_become_learner(now, from, order, out),
+            Message::Copy(request) => self.on_ask_copy(now, from, request, out),
+            Message::CopyReply(copy::Reply::Step(m)) => self.on_tell_copy(now, from, m, out),
+            Message::CopyReply(copy::Reply::Void(m)) => self.on_copy_void(from, m, out),
+            Message::Data(data::Request::Mutate(m)) => self.on_mutate(now, from, m, out),
+            Message::Data(data::Request::Read(m)) => self.on_read(now, from, m, out),
+            Message::Pipeline(pipeline::Order::Push(m)) => self.on_push(now, m, out),
+            Message::Pipeline(pipeline::Order::Progress(m)) => self.on_ask_progress(from, m, out),
+            Message::PipelineReply(reply) => self.on_pipeline_reply(now, from, reply, out),
+            // For a master or a client: a confused sender's, dropped.
+            Message::Call(_)
+            | Message::CallReply(_)
+            | Message::Membership(_)
+            | Message::Lease(_)
+            | Message::ConfigureReply(_)
+            | Message::CopyReport(_)
+            | Message::DataReply(_) => {}
         }
     }
 

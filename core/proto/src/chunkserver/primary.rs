@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::{configure, data, pipeline, reconcile};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::{Mutation, MutationKind, ReplicaRecord};
@@ -219,7 +220,7 @@ impl Chunkserver {
         let node = self.config.node;
         let primary = self.live(chunk).primary_mut().expect("only a primary pushes");
         let inflight = &primary.inflight[&sequence];
-        let push = Message::Push {
+        let push = Message::Pipeline(pipeline::Order::Push(pipeline::Push {
             chunk,
             version: primary.version,
             sequence,
@@ -228,7 +229,7 @@ impl Chunkserver {
             chain,
             mutation: Box::new(inflight.mutation.clone()),
             payload: inflight.payload.clone(),
-        };
+        }));
         self.send(to, push, out);
     }
 
@@ -288,20 +289,31 @@ impl Chunkserver {
                     Ok(extent)
                 }
             };
-            self.send(client, Message::Mutated { op, chunk, result }, out);
+            self.send(client, data::Mutated { op, chunk, result }, out);
         }
     }
 
-    pub(super) fn on_progress(
+    pub(super) fn on_pipeline_reply(
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        reply: pipeline::Reply,
         out: &mut Effects,
     ) {
-        let Message::Progress { chunk, version, applied, received } = message else {
-            unreachable!("routed by kind")
-        };
+        match reply {
+            pipeline::Reply::Progress(m) => self.on_progress(now, from, m, out),
+            pipeline::Reply::Refused(m) => self.on_push_refused(now, from, m, out),
+        }
+    }
+
+    fn on_progress(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: pipeline::Progress,
+        out: &mut Effects,
+    ) {
+        let pipeline::Progress { chunk, version, applied, received } = message;
         let again_after = self.constants().retry_interval;
         let Some(primary) = self.live.get_mut(&chunk).and_then(Live::primary_mut) else { return };
         if primary.version != version || primary.retired {
@@ -332,15 +344,14 @@ impl Chunkserver {
         self.go_on(chunk, now, out);
     }
 
-    pub(super) fn on_push_refused(
+    fn on_push_refused(
         &mut self,
         now: Time,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        refusal: &Refusal,
+        message: pipeline::PushRefused,
         out: &mut Effects,
     ) {
+        let pipeline::PushRefused { chunk, version, refusal } = message;
         let Some(primary) = self.live.get(&chunk).and_then(Live::primary) else { return };
         let current = primary.version == version && !primary.retired;
         if !current || !primary.peers.contains_key(&from) {
@@ -362,7 +373,7 @@ impl Chunkserver {
         }
         primary.complained_at = Some(now);
         let version = primary.version;
-        self.send(leader, Message::MemberFailed { chunk, version, members }, out);
+        self.send(leader, configure::MemberFailed { chunk, version, members }, out);
     }
 
     /// The disk here is full. A primary asks to be left out; a member tells its primary by its
@@ -378,14 +389,14 @@ impl Chunkserver {
         let Some(primary) = self.live(chunk).primary_mut() else {
             if let Some(leader) = self.link.leader {
                 let members = [node].into();
-                self.send(leader, Message::MemberFailed { chunk, version, members }, out);
+                self.send(leader, configure::MemberFailed { chunk, version, members }, out);
             }
             return;
         };
         let refused: Vec<_> = primary.waiting.drain(..).map(|w| (w.client, w.op)).collect();
         for (client, op) in refused {
             let result = Err(Refusal::NoSpace);
-            self.send(client, Message::Mutated { op, chunk, result }, out);
+            self.send(client, data::Mutated { op, chunk, result }, out);
         }
         self.complain(now, chunk, [node].into(), out);
     }
@@ -416,9 +427,16 @@ impl Chunkserver {
         }
         for (node, reconciled) in ask {
             let question = if reconciled {
-                Message::AskProgress { chunk, version, committed }
+                Message::Pipeline(pipeline::Order::Progress(pipeline::ProgressRequest {
+                    chunk,
+                    version,
+                    committed,
+                }))
             } else {
-                Message::AskReconcile { chunk, version }
+                Message::Reconcile(reconcile::Request::Ranges(reconcile::RangesRequest {
+                    chunk,
+                    version,
+                }))
             };
             self.send(node, question, out);
         }
@@ -461,7 +479,7 @@ impl Chunkserver {
             if let Some((client, op)) = job.client() {
                 let result = Err(Refusal::NotPrimary);
                 let payload = Payload::default();
-                self.send(client, Message::TellRead { op, chunk, result, payload }, out);
+                self.send(client, data::ReadReply { op, chunk, result, payload }, out);
             }
         }
     }

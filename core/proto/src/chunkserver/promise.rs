@@ -10,13 +10,17 @@ use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
 use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::{configure, data};
 use crate::refusal::Refusal;
 
 impl Chunkserver {
-    pub(super) fn on_prepare(&mut self, master: NodeId, message: Message, out: &mut Effects) {
-        let Message::Prepare { chunk, epoch, version, incarnation, create } = message else {
-            unreachable!("routed by kind")
-        };
+    pub(super) fn on_prepare(
+        &mut self,
+        master: NodeId,
+        message: configure::Prepare,
+        out: &mut Effects,
+    ) {
+        let configure::Prepare { chunk, epoch, version, incarnation, create } = message;
         if incarnation != self.config.incarnation || self.disk_failed {
             return;
         }
@@ -24,7 +28,14 @@ impl Chunkserver {
         let fence = self.fence(chunk);
         if version < fence || (!here && create.is_none()) {
             let promised = here.then_some(fence);
-            let refused = Message::PrepareRefused { chunk, epoch, version, incarnation, promised };
+            let refused =
+                Message::ConfigureReply(configure::Reply::Refused(configure::PrepareRefused {
+                    chunk,
+                    epoch,
+                    version,
+                    incarnation,
+                    promised,
+                }));
             return self.send(master, refused, out);
         }
         if version > fence {
@@ -52,7 +63,7 @@ impl Chunkserver {
             let refusal = if live.full { Refusal::NoSpace } else { Refusal::NotPrimary };
             for (client, op) in primary.retire() {
                 let result = Err(refusal.clone());
-                self.send(client, Message::Mutated { op, chunk, result }, out);
+                self.send(client, data::Mutated { op, chunk, result }, out);
             }
         }
         self.refuse_strong_reads(chunk, out);
@@ -102,7 +113,7 @@ impl Chunkserver {
         let incarnation = self.config.incarnation;
         let state = self.state_of(chunk).expect("a promise makes the replica");
         out.observe(Event::Promised { chunk, version });
-        self.send(master, Message::Prepared { chunk, epoch, version, incarnation, state }, out);
+        self.send(master, configure::Prepared { chunk, epoch, version, incarnation, state }, out);
         self.ask_end_of_copy(chunk, epoch, version);
     }
 }

@@ -7,7 +7,8 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId, OpId, Sequence};
 use crate::io::{IoFault, IoOp, IoOutput, IoResult};
 use crate::machine::Effects;
-use crate::message::{Message, ReadMode};
+use crate::message::ReadMode;
+use crate::message::{copy, data};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::time::Time;
@@ -60,10 +61,14 @@ impl ReadJob {
 }
 
 impl Chunkserver {
-    pub(super) fn on_read(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
-        let Message::Read { op, chunk, version, extent, mode } = message else {
-            unreachable!("routed by kind")
-        };
+    pub(super) fn on_read(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: data::Read,
+        out: &mut Effects,
+    ) {
+        let data::Read { op, chunk, version, extent, mode } = message;
         if let Err(refusal) = self.check_read(chunk, version, &extent, mode) {
             return self.answer_read(from, op, chunk, Err(refusal), Payload::default(), out);
         }
@@ -118,7 +123,7 @@ impl Chunkserver {
         payload: Payload,
         out: &mut Effects,
     ) {
-        self.send(client, Message::TellRead { op, chunk, result, payload }, out);
+        self.send(client, data::ReadReply { op, chunk, result, payload }, out);
     }
 
     /// Starts the reads whose turn it is.
@@ -278,7 +283,7 @@ impl Chunkserver {
                 if let Some(primary) = self.live(chunk).primary_mut() {
                     primary.copies.remove(&learner);
                 }
-                self.send(learner, Message::CopyVoid { chunk, incarnation, step }, out);
+                self.send(learner, copy::Void { chunk, incarnation, step }, out);
             }
         }
     }

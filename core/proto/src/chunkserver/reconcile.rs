@@ -15,6 +15,7 @@ use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
 use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::{configure, pipeline, reconcile};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::refusal::Refusal;
@@ -27,10 +28,13 @@ use alloc::vec::Vec;
 const RECONCILE_BYTES_MAX: u64 = 32 << 20;
 
 impl Chunkserver {
-    pub(super) fn on_configured(&mut self, now: Time, message: Message, out: &mut Effects) {
-        let Message::Configured { chunk, version, incarnation, members } = message else {
-            unreachable!("routed by kind")
-        };
+    pub(super) fn on_configured(
+        &mut self,
+        now: Time,
+        message: configure::Activate,
+        out: &mut Effects,
+    ) {
+        let configure::Activate { chunk, version, incarnation, members } = message;
         let node = self.config.node;
         let for_me = incarnation == self.config.incarnation && members.first() == Some(&node);
         let Some(record) = self.record(chunk) else { return };
@@ -74,7 +78,7 @@ impl Chunkserver {
         }
         let chain = primary.chain.clone();
         for member in chain {
-            self.send(member, Message::AskReconcile { chunk, version }, out);
+            self.send(member, reconcile::RangesRequest { chunk, version }, out);
         }
         self.begin_if_ready(chunk, out);
     }
@@ -92,26 +96,55 @@ impl Chunkserver {
         out.observe(Event::Adopted { chunk, version, sequence, length, ops, primary });
     }
 
-    /// Member: says what it touched after what it knows committed.
-    pub(super) fn on_ask_reconcile(
+    pub(super) fn on_reconcile_request(
         &mut self,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
+        request: reconcile::Request,
         out: &mut Effects,
     ) {
+        match request {
+            reconcile::Request::Ranges(m) => self.on_ask_reconcile(from, m, out),
+            reconcile::Request::Install(m) => self.on_reconcile(from, m, out),
+        }
+    }
+
+    pub(super) fn on_reconcile_reply(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        reply: reconcile::Reply,
+        out: &mut Effects,
+    ) {
+        match reply {
+            reconcile::Reply::Ranges(m) => self.on_need_reconcile(now, from, m, out),
+            reconcile::Reply::Installed(m) => self.on_reconciled(now, from, m, out),
+        }
+    }
+
+    /// Member: says what it touched after what it knows committed.
+    fn on_ask_reconcile(
+        &mut self,
+        from: NodeId,
+        request: reconcile::RangesRequest,
+        out: &mut Effects,
+    ) {
+        let reconcile::RangesRequest { chunk, version } = request;
         if let Err(refusal) = self.check_reconcile(chunk, version) {
-            return self.send(from, Message::PushRefused { chunk, version, refusal }, out);
+            return self.send(from, pipeline::PushRefused { chunk, version, refusal }, out);
         }
         let record = self.record(chunk).expect("checked above");
         let image = &record.image;
         if record.applied_version == version {
-            let done = Message::Reconciled { chunk, version, sequence: image.sequence };
+            let done = Message::ReconcileReply(reconcile::Reply::Installed(reconcile::Installed {
+                chunk,
+                version,
+                sequence: image.sequence,
+            }));
             // All members of a first configuration begin with the same content, none.
             return self.send(from, done, out);
         }
         let (committed, touched) = (image.committed, image.touched_after(image.committed));
-        self.send(from, Message::NeedReconcile { chunk, version, committed, touched }, out);
+        self.send(from, reconcile::RangesReply { chunk, version, committed, touched }, out);
     }
 
     fn check_reconcile(&self, chunk: ChunkHandle, version: ChunkVersion) -> Result<(), Refusal> {
@@ -128,16 +161,14 @@ impl Chunkserver {
     }
 
     /// Primary: reads what the member must have, or sends it at once if that is nothing.
-    pub(super) fn on_need_reconcile(
+    fn on_need_reconcile(
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: reconcile::RangesReply,
         out: &mut Effects,
     ) {
-        let Message::NeedReconcile { chunk, version, committed, touched } = message else {
-            unreachable!("routed by kind")
-        };
+        let reconcile::RangesReply { chunk, version, committed, touched } = message;
         let both = self.rules().reconcile_both_sides;
         let Some(record) = self.record(chunk) else { return };
         let own = if both { record.image.touched_after(committed) } else { Vec::new() };
@@ -181,16 +212,20 @@ impl Chunkserver {
         if let Some(peer) = primary.peers.get_mut(&member) {
             peer.sending = false;
             let image = Box::new(image);
-            let message = Message::Reconcile { chunk, version, image, pieces, payload };
+            let message = Message::Reconcile(reconcile::Request::Install(reconcile::Install {
+                chunk,
+                version,
+                image,
+                pieces,
+                payload,
+            }));
             self.send(member, message, out);
         }
     }
 
     /// Member: takes the primary's state.
-    pub(super) fn on_reconcile(&mut self, from: NodeId, message: Message, out: &mut Effects) {
-        let Message::Reconcile { chunk, version, image, pieces, payload } = message else {
-            unreachable!("routed by kind")
-        };
+    fn on_reconcile(&mut self, from: NodeId, message: reconcile::Install, out: &mut Effects) {
+        let reconcile::Install { chunk, version, image, pieces, payload } = message;
         if self.check_reconcile(chunk, version).is_err() || !is_whole(&image, &pieces, &payload) {
             return;
         }
@@ -215,20 +250,19 @@ impl Chunkserver {
         self.observe_adopted(chunk, version, false, out);
         let sequence = self.record(chunk).expect("reconciled just now").image.sequence;
         if let (Some(primary), true) = (self.live(chunk).pushed_by, self.fence(chunk) == version) {
-            self.send(primary, Message::Reconciled { chunk, version, sequence }, out);
+            self.send(primary, reconcile::Installed { chunk, version, sequence }, out);
         }
     }
 
     /// Primary: a member is like this node; when all are, mutations may begin.
-    pub(super) fn on_reconciled(
+    fn on_reconciled(
         &mut self,
         now: Time,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        sequence: Sequence,
+        message: reconcile::Installed,
         out: &mut Effects,
     ) {
+        let reconcile::Installed { chunk, version, sequence } = message;
         let Some(primary) = self.live.get_mut(&chunk).and_then(Live::primary_mut) else { return };
         if primary.version != version || primary.retired {
             return;

@@ -11,6 +11,7 @@ use super::read::{ReadFor, ReadJob};
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
 use crate::io::IoOp;
 use crate::machine::Effects;
+use crate::message::copy;
 use crate::message::{CopyEnd, Message};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
@@ -42,15 +43,12 @@ impl Chunkserver {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: copy::Request,
         out: &mut Effects,
     ) {
-        let Message::AskCopy { chunk, incarnation, version, first, step, prepared } = message
-        else {
-            unreachable!("routed by kind")
-        };
+        let copy::Request { chunk, incarnation, version, first, step, prepared } = message;
         if !self.may_copy(chunk, from, (incarnation, version), (first, step)) {
-            return self.send(from, Message::CopyVoid { chunk, incarnation, step }, out);
+            return self.send(from, copy::Void { chunk, incarnation, step }, out);
         }
         let bytes_max = u64::from(self.constants().copy_step_bytes_max);
         let length = self.record(chunk).expect("checked above").image.length;
@@ -147,7 +145,15 @@ impl Chunkserver {
         let (version, image) = (record.applied_version, record.image);
         let end = done.then(|| CopyEnd { version, image: Box::new(image) });
         let left_bytes = copy.left.bytes();
-        let told = Message::TellCopy { chunk, incarnation, step, pieces, left_bytes, end, payload };
+        let told = Message::CopyReply(copy::Reply::Step(copy::Step {
+            chunk,
+            incarnation,
+            step,
+            pieces,
+            left_bytes,
+            end,
+            payload,
+        }));
         self.send(learner, told, out);
     }
 

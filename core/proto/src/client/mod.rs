@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::ids::{NodeId, OpId, RequestId};
 use crate::machine::{Effect, Effects, Input, OpError, Operation, Outcome, StateMachine};
 use crate::message::{Envelope, Message};
+use crate::message::{call, data};
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -109,7 +110,8 @@ impl Client {
         self.jobs.get_mut(&id).expect("the caller has just looked it up")
     }
 
-    fn send(&self, to: NodeId, message: Message, out: &mut Effects) {
+    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
+        let message = message.into();
         out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
     }
 
@@ -130,17 +132,22 @@ impl Client {
             return;
         }
         match message {
-            Message::TellClient { op, answer } => {
+            Message::CallReply(call::Reply { op, answer }) => {
                 if let Some(id) = self.whose(op) {
                     self.on_answer(now, id, from, answer, out);
                 }
             }
-            Message::Mutated { op, chunk, result } => {
+            Message::DataReply(data::Reply::Mutated(data::Mutated { op, chunk, result })) => {
                 if let Some(id) = self.whose(op) {
                     self.on_mutated(now, id, from, chunk, result, out);
                 }
             }
-            Message::TellRead { op, chunk, result, payload } => {
+            Message::DataReply(data::Reply::Read(data::ReadReply {
+                op,
+                chunk,
+                result,
+                payload,
+            })) => {
                 if let Some(id) = self.whose(op) {
                     self.on_read(now, id, from, chunk, result.map(|length| (length, payload)), out);
                 }

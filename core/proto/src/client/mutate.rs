@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, FileId, NodeId};
 use crate::machine::{Effects, OpError, Operation, Outcome};
 use crate::message::Message;
+use crate::message::data;
 use crate::metadata::Location;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
@@ -117,7 +118,15 @@ impl Client {
         let number = job.number;
         let doublings = job.attempt.min(3);
         let (op, acked_below) = (self.op_id(number), self.session.acked_below());
-        let message = Message::Mutate { op, acked_below, chunk, version, kind, offset, payload };
+        let message = Message::Data(data::Request::Mutate(data::Mutate {
+            op,
+            acked_below,
+            chunk,
+            version,
+            kind,
+            offset,
+            payload,
+        }));
         self.send(to, message, out);
         self.arm(id, now + self.patience() * (1 << doublings));
     }

@@ -6,7 +6,8 @@ use super::job::{Goal, JobId, Stage};
 use crate::event::Event;
 use crate::ids::NodeId;
 use crate::machine::{Effects, OpError, Operation, Outcome};
-use crate::message::{MasterRequest, Message};
+use crate::message::MasterRequest;
+use crate::message::call;
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::refusal::Refusal;
 use crate::time::Time;
@@ -28,7 +29,7 @@ impl Client {
         job.stage = Stage::Asking { to, sent };
         let op = self.jobs[&id].number;
         let (op, acked_below) = (self.op_id(op), self.session.acked_below());
-        self.send(to, Message::AskMaster { op, acked_below, request }, out);
+        self.send(to, call::Request { op, acked_below, request }, out);
         let constants = &self.config.constants;
         let longest = constants.backoff_max.max(constants.retry_interval);
         let doubled = 1_u32.checked_shl(sent - 1).unwrap_or(u32::MAX);

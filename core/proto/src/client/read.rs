@@ -7,7 +7,8 @@ use super::job::{Goal, JobId, Stage};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::machine::{Effects, Operation, Outcome};
-use crate::message::{Message, ReadMode};
+use crate::message::ReadMode;
+use crate::message::data;
 use crate::metadata::Location;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
@@ -77,7 +78,7 @@ impl Client {
         job.chunk = Some(chunk);
         job.stage = Stage::Reading { to, version, sent };
         let doublings = job.attempt.min(3);
-        self.send(to, Message::Read { op, chunk, version, extent, mode }, out);
+        self.send(to, data::Read { op, chunk, version, extent, mode }, out);
         self.arm(id, now + self.config.constants.retry_interval * (PATIENCE << doublings));
     }
 

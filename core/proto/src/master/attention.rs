@@ -6,7 +6,8 @@ use super::holders::Holders;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::log::Member;
 use crate::machine::Effects;
-use crate::message::{DeleteReason, Message};
+use crate::message::DeleteReason;
+use crate::message::removal;
 use crate::time::Time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -218,7 +219,7 @@ impl Master {
         for node in &excess {
             if self.is_usable(*node) {
                 let reason = DeleteReason::Excluded(version);
-                self.send(*node, Message::DeleteReplica { chunk, reason }, out);
+                self.send(*node, removal::DeleteReplica { chunk, reason }, out);
             }
         }
         !excess.iter().any(|node| self.is_usable(*node))

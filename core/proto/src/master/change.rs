@@ -20,6 +20,7 @@ use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
 use crate::machine::Effects;
 use crate::message::{Message, ReplicaState};
+use crate::message::{configure, copy};
 use crate::replica::{ChunkSpec, SyncPolicy};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -170,7 +171,13 @@ impl Master {
             .map(|(node, incarnation)| (*node, *incarnation))
             .collect();
         for (node, incarnation) in unanswered {
-            let ask = Message::Prepare { chunk, epoch, version, incarnation, create };
+            let ask = Message::Configure(configure::Order::Prepare(configure::Prepare {
+                chunk,
+                epoch,
+                version,
+                incarnation,
+                create,
+            }));
             self.send(node, ask, out);
         }
     }
@@ -193,16 +200,28 @@ impl Master {
         placement::choose(usize::from(spec.replicas), &kept, &candidates, self.salt(chunk))
     }
 
-    pub(super) fn on_prepared(
+    pub(super) fn on_configure_reply(
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        reply: configure::Reply,
         out: &mut Effects,
     ) {
-        let Message::Prepared { chunk, epoch, version, incarnation, state } = message else {
-            unreachable!("routed by kind")
-        };
+        match reply {
+            configure::Reply::Prepared(m) => self.on_prepared(now, from, m, out),
+            configure::Reply::Refused(m) => self.on_prepare_refused(now, from, m, out),
+            configure::Reply::MemberFailed(m) => self.on_member_failed(now, from, m, out),
+        }
+    }
+
+    fn on_prepared(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: configure::Prepared,
+        out: &mut Effects,
+    ) {
+        let configure::Prepared { chunk, epoch, version, incarnation, state } = message;
         let rules = self.rules();
         let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
         let old_primary = config.and_then(|config| config.members.first()).map(|m| m.node);
@@ -229,16 +248,14 @@ impl Master {
         self.evaluate(now, chunk, out);
     }
 
-    pub(super) fn on_prepare_refused(
+    fn on_prepare_refused(
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: configure::PrepareRefused,
         out: &mut Effects,
     ) {
-        let Message::PrepareRefused { chunk, epoch, version, promised, .. } = message else {
-            unreachable!("routed by kind")
-        };
+        let configure::PrepareRefused { chunk, epoch, version, promised, .. } = message;
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if epoch != lead.epoch || change.version != version || change.proposed.is_some() {
@@ -272,12 +289,10 @@ impl Master {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: copy::Ready,
         out: &mut Effects,
     ) {
-        let Message::LearnerReady { chunk, epoch, version, incarnation, state } = message else {
-            unreachable!("routed by kind")
-        };
+        let copy::Ready { chunk, epoch, version, incarnation, state } = message;
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let asked = change.targets.get(&from) == Some(&incarnation);
@@ -293,15 +308,14 @@ impl Master {
         }
     }
 
-    pub(super) fn on_member_failed(
+    fn on_member_failed(
         &mut self,
         now: Time,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        members: Vec<NodeId>,
+        message: configure::MemberFailed,
         out: &mut Effects,
     ) {
+        let configure::MemberFailed { chunk, version, members } = message;
         let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
         let Some(config) = config.filter(|config| config.version == version) else { return };
         let primary = config.members.first().is_some_and(|member| member.node == from);
@@ -474,7 +488,7 @@ impl Master {
         let version = config.version;
         let members = config.members.iter().map(|member| member.node).collect();
         let incarnation = self.server(primary).expect("a usable primary").incarnation;
-        self.send(primary, Message::Configured { chunk, version, incarnation, members }, out);
+        self.send(primary, configure::Activate { chunk, version, incarnation, members }, out);
     }
 
     /// The primary seems not to know that it is one: it is told again at the next round.

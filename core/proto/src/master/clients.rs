@@ -7,6 +7,7 @@ use super::proposals::Proposal;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
 use crate::log::Command;
 use crate::machine::{Effects, Leadership};
+use crate::message::call;
 use crate::message::{MasterRequest, Message};
 use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
 use crate::refusal::Refusal;
@@ -22,15 +23,14 @@ pub(super) struct Parked {
 }
 
 impl Master {
-    pub(super) fn on_ask_master(
+    pub(super) fn on_call(
         &mut self,
         now: Time,
         from: NodeId,
-        op: OpId,
-        acked_below: u64,
-        request: MasterRequest,
+        call: call::Request,
         out: &mut Effects,
     ) {
+        let call::Request { op, acked_below, request } = call;
         if from != op.client {
             return;
         }
@@ -53,13 +53,13 @@ impl Master {
         message: Message,
         out: &mut Effects,
     ) {
-        if let Message::AskMaster { op, .. } = message {
+        if let Message::Call(call::Request { op, .. }) = message {
             let leader = match self.leadership {
                 Leadership::Leader => Some(self.config.node),
                 Leadership::Follower { leader } => leader,
             };
             let answer = Err(Refusal::NotLeader { leader });
-            self.send(from, Message::TellClient { op, answer }, out);
+            self.send(from, call::Reply { op, answer }, out);
         }
     }
 
@@ -88,7 +88,7 @@ impl Master {
             MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(now, from)),
             MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status(now)))),
         };
-        self.send(op.client, Message::TellClient { op, answer }, out);
+        self.send(op.client, call::Reply { op, answer }, out);
     }
 
     fn list(&self, path: &str, after: Option<&str>) -> Result<MetadataAnswer, Refusal> {
@@ -199,7 +199,7 @@ impl Master {
                 }
                 None => Err(Refusal::NotFound),
             };
-            self.send(op.client, Message::TellClient { op, answer }, out);
+            self.send(op.client, call::Reply { op, answer }, out);
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use super::Master;
 use crate::event::Event;
-use crate::ids::{Attempt, ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId, OpId};
+use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
 use crate::io::IoOp;
 use crate::machine::Effects;
-use crate::message::Message;
+use crate::message::lease;
 use crate::metadata::MetadataQuery;
 use crate::time::Time;
 use alloc::vec::Vec;
@@ -14,16 +14,8 @@ use alloc::vec::Vec;
 /// What may be answered only by a confirmed leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Confirmable {
-    Query {
-        op: OpId,
-        query: MetadataQuery,
-    },
-    Lease {
-        from: NodeId,
-        incarnation: Incarnation,
-        attempt: Attempt,
-        chunks: Vec<(ChunkHandle, ChunkVersion)>,
-    },
+    Query { op: OpId, query: MetadataQuery },
+    Lease { from: NodeId, request: lease::Request },
 }
 
 /// One round at a time; what comes in while one is on its way waits for the next, since a round
@@ -41,8 +33,8 @@ impl Master {
     pub fn has_waiting(&self, server: NodeId, question: Attempt) -> bool {
         let next = self.lead.as_ref().map(|lead| &lead.confirmations.next);
         next.into_iter().flatten().any(|waiting| {
-            matches!(waiting, Confirmable::Lease { from, attempt, .. }
-                if (*from, *attempt) == (server, question))
+            matches!(waiting, Confirmable::Lease { from, request }
+                if (*from, request.attempt) == (server, question))
         })
     }
 
@@ -90,9 +82,7 @@ impl Master {
     fn serve(&mut self, now: Time, what: Confirmable, out: &mut Effects) {
         match what {
             Confirmable::Query { op, query } => self.answer_query(now, op, query, out),
-            Confirmable::Lease { from, incarnation, attempt, chunks } => {
-                self.grant_leases(now, from, incarnation, attempt, &chunks, out);
-            }
+            Confirmable::Lease { from, request } => self.grant_leases(now, from, &request, out),
         }
     }
 
@@ -105,23 +95,20 @@ impl Master {
         &mut self,
         now: Time,
         from: NodeId,
-        incarnation: Incarnation,
-        attempt: Attempt,
-        chunks: Vec<(ChunkHandle, ChunkVersion)>,
+        request: lease::Request,
         out: &mut Effects,
     ) {
-        self.confirm(now, Confirmable::Lease { from, incarnation, attempt, chunks }, out);
+        self.confirm(now, Confirmable::Lease { from, request }, out);
     }
 
     fn grant_leases(
         &mut self,
         now: Time,
         from: NodeId,
-        incarnation: Incarnation,
-        attempt: Attempt,
-        chunks: &[(ChunkHandle, ChunkVersion)],
+        request: &lease::Request,
         out: &mut Effects,
     ) {
+        let lease::Request { incarnation, attempt, ref chunks } = *request;
         if self.server(from).is_none_or(|server| server.incarnation != incarnation) {
             return;
         }
@@ -140,7 +127,7 @@ impl Master {
         }
         if !granted.is_empty() {
             let chunks = granted;
-            self.send(from, Message::GrantLease { incarnation, attempt, duration, chunks }, out);
+            self.send(from, lease::Grant { incarnation, attempt, duration, chunks }, out);
         }
     }
 

@@ -33,6 +33,7 @@ use crate::config::{Constants, MasterConfig, Rules};
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
 use crate::lease::Granter;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
+use crate::message::membership;
 use crate::message::{Envelope, Message};
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -129,7 +130,8 @@ impl Master {
         self.config.constants.rules
     }
 
-    fn send(&self, to: NodeId, message: Message, out: &mut Effects) {
+    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
+        let message = message.into();
         out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
     }
 
@@ -152,57 +154,36 @@ impl Master {
     }
 
     fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
-        use Message as M;
         if self.lead.is_none() {
             return self.on_message_without_lead(from, message, out);
         }
         match message {
-            M::AskMaster { op, acked_below, request } => {
-                self.on_ask_master(now, from, op, acked_below, request, out);
+            Message::Call(request) => self.on_call(now, from, request, out),
+            Message::Membership(membership::Request::Register(m)) => self.on_register(from, m, out),
+            Message::Membership(membership::Request::Heartbeat(m)) => {
+                self.on_heartbeat(now, from, m, out);
             }
-            M::Register { .. } => self.on_register(from, message, out),
-            M::Heartbeat { .. } => self.on_heartbeat(now, from, message, out),
-            M::Report { .. } => self.on_report(now, from, message, out),
-            M::AskLease { incarnation, attempt, chunks } => {
-                self.on_ask_lease(now, from, incarnation, attempt, chunks, out);
+            Message::Membership(membership::Request::Report(m)) => {
+                self.on_report(now, from, m, out);
             }
-            M::Prepared { .. } => self.on_prepared(now, from, message, out),
-            M::PrepareRefused { .. } => self.on_prepare_refused(now, from, message, out),
-            M::MemberFailed { chunk, version, members } => {
-                self.on_member_failed(now, from, chunk, version, members, out);
-            }
-            M::LearnerCaughtUp { .. } => self.on_learner_caught_up(now, from, message, out),
-            M::LearnerReady { .. } => self.on_learner_ready(now, from, message, out),
-            M::LearnerFailed { chunk, version, .. } => {
-                self.on_learner_failed(now, from, chunk, version, out);
-            }
-            // What only a chunkserver or a client takes: a confused peer's, and dropped.
-            M::TellClient { .. }
-            | M::Registered { .. }
-            | M::RegisterRefused { .. }
-            | M::RegisterAgain { .. }
-            | M::ReportTaken { .. }
-            | M::DeleteReplica { .. }
-            | M::QuarantineReplica { .. }
-            | M::GrantLease { .. }
-            | M::Prepare { .. }
-            | M::Configured { .. }
-            | M::AskReconcile { .. }
-            | M::NeedReconcile { .. }
-            | M::Reconcile { .. }
-            | M::Reconciled { .. }
-            | M::BecomeLearner { .. }
-            | M::AskCopy { .. }
-            | M::TellCopy { .. }
-            | M::CopyVoid { .. }
-            | M::Mutate { .. }
-            | M::Mutated { .. }
-            | M::Push { .. }
-            | M::AskProgress { .. }
-            | M::Progress { .. }
-            | M::PushRefused { .. }
-            | M::Read { .. }
-            | M::TellRead { .. } => {}
+            Message::Lease(request) => self.on_ask_lease(now, from, request, out),
+            Message::ConfigureReply(reply) => self.on_configure_reply(now, from, reply, out),
+            Message::CopyReport(report) => self.on_copy_report(now, from, report, out),
+            // For a chunkserver or a client: a confused sender's, dropped.
+            Message::CallReply(_)
+            | Message::MembershipReply(_)
+            | Message::Removal(_)
+            | Message::LeaseGrant(_)
+            | Message::Configure(_)
+            | Message::Reconcile(_)
+            | Message::ReconcileReply(_)
+            | Message::CopyOrder(_)
+            | Message::Copy(_)
+            | Message::CopyReply(_)
+            | Message::Data(_)
+            | Message::DataReply(_)
+            | Message::Pipeline(_)
+            | Message::PipelineReply(_) => {}
         }
     }
 }

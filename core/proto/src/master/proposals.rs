@@ -7,7 +7,7 @@ use crate::ids::{ChunkHandle, Epoch, IoId, LogIndex, NodeId, OpId};
 use crate::io::{IoFault, IoOp, IoOutput, IoResult, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effect, Effects, Leadership};
-use crate::message::Message;
+use crate::message::{call, membership};
 use crate::refusal::Refusal;
 use crate::time::Time;
 
@@ -110,7 +110,7 @@ impl Master {
             Applied::Joined { node, rejoined } => self.on_joined(now, node, rejoined, out),
             Applied::JoinRefused { node } => {
                 if let Command::Join { incarnation, .. } = entry.command {
-                    self.send(node, Message::RegisterRefused { incarnation }, out);
+                    self.send(node, membership::RegisterRefused { incarnation }, out);
                 }
             }
             Applied::Changed { op, answer, new_chunk, trashed } => {
@@ -120,7 +120,7 @@ impl Master {
                 if let Some(file) = trashed {
                     self.on_trashed(now, file);
                 }
-                self.send(op.client, Message::TellClient { op, answer }, out);
+                self.send(op.client, call::Reply { op, answer }, out);
             }
             Applied::Configured(chunk) => self.on_configured(now, chunk, out),
             Applied::Freed { chunk, members } => self.on_freed(now, chunk, &members, entry, out),
@@ -153,7 +153,7 @@ impl Master {
             }
             (Proposal::Change(op), ProposeOutcome::Rejected) => {
                 let answer = Err(Refusal::NotLeader { leader: None });
-                self.send(op.client, Message::TellClient { op, answer }, out);
+                self.send(op.client, call::Reply { op, answer }, out);
             }
             // Of an unknown outcome nothing is said: the client asks again under the same id.
             (Proposal::Change(_) | Proposal::Leader | Proposal::Join(_) | Proposal::Purge, _) => {}

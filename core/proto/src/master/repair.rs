@@ -11,6 +11,7 @@ use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
 use crate::log::Member;
 use crate::machine::Effects;
 use crate::message::Message;
+use crate::message::copy;
 use crate::replica::ChunkSpec;
 use crate::time::Time;
 use alloc::collections::BTreeMap;
@@ -126,27 +127,39 @@ impl Master {
         let lead = self.lead.as_ref().expect("only a leader repairs");
         let repair = &lead.repairs.under_way[&chunk];
         let (_, spec) = self.state.chunk(chunk).expect("looked after because it exists");
-        let order = Message::BecomeLearner {
+        let order = Message::CopyOrder(copy::Order {
             chunk,
             epoch: lead.epoch,
             version: repair.version,
             incarnation: repair.incarnation,
             source: repair.source,
             spec: ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync },
-        };
+        });
         self.send(repair.to, order, out);
     }
 
-    pub(super) fn on_learner_caught_up(
+    pub(super) fn on_copy_report(
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        report: copy::Report,
         out: &mut Effects,
     ) {
-        let Message::LearnerCaughtUp { chunk, epoch, version, incarnation } = message else {
-            unreachable!("routed by kind")
-        };
+        match report {
+            copy::Report::CaughtUp(m) => self.on_learner_caught_up(now, from, m, out),
+            copy::Report::Ready(m) => self.on_learner_ready(now, from, m, out),
+            copy::Report::Failed(m) => self.on_learner_failed(now, from, m, out),
+        }
+    }
+
+    fn on_learner_caught_up(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        message: copy::CaughtUp,
+        out: &mut Effects,
+    ) {
+        let copy::CaughtUp { chunk, epoch, version, incarnation } = message;
         let lead = self.lead.as_mut().expect("only a leader repairs");
         let Some(repair) = lead.repairs.under_way.get_mut(&chunk) else { return };
         let same = repair.to == from
@@ -160,14 +173,14 @@ impl Master {
         }
     }
 
-    pub(super) fn on_learner_failed(
+    fn on_learner_failed(
         &mut self,
         now: Time,
         from: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
+        message: copy::Failed,
         out: &mut Effects,
     ) {
+        let copy::Failed { chunk, version, .. } = message;
         let lead = self.lead.as_ref().expect("only a leader repairs");
         let repair = lead.repairs.under_way.get(&chunk);
         if repair.is_some_and(|repair| repair.to == from && repair.version == version) {

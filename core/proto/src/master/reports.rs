@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::machine::Effects;
 use crate::message::{Message, ReplicaState};
+use crate::message::{membership, removal};
 use crate::time::Time;
 use alloc::vec::Vec;
 
@@ -13,12 +14,10 @@ impl Master {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: membership::Report,
         out: &mut Effects,
     ) {
-        let Message::Report { incarnation, epoch, number, full, replicas, gone } = message else {
-            unreachable!("routed by kind")
-        };
+        let membership::Report { incarnation, epoch, number, full, replicas, gone } = message;
         let lead = self.lead.as_mut().expect("only a leader listens");
         let current = lead.epoch;
         let Some(server) = lead.servers.get_mut(&from) else { return };
@@ -27,7 +26,13 @@ impl Master {
         }
         let next = server.reported + 1;
         let first = number == 1 && full;
-        let taken = |number| Message::ReportTaken { incarnation, epoch, number };
+        let taken = |number| {
+            Message::MembershipReply(membership::Reply::ReportAck(membership::ReportAck {
+                incarnation,
+                epoch,
+                number,
+            }))
+        };
         if number > next && !first {
             // One is missing: begin again with everything.
             return self.send(from, taken(0), out);
@@ -131,7 +136,7 @@ impl Master {
         }
         if let Some(server) = lead.servers.get_mut(&from).filter(|_| !lead.log_lost) {
             server.strays.insert(chunk, again);
-            self.send(from, Message::QuarantineReplica { chunk }, out);
+            self.send(from, removal::QuarantineReplica { chunk }, out);
         }
     }
 
@@ -156,7 +161,7 @@ impl Master {
             }
         }
         for (node, chunk) in strays {
-            self.send(node, Message::QuarantineReplica { chunk }, out);
+            self.send(node, removal::QuarantineReplica { chunk }, out);
         }
     }
 

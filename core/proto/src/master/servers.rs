@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::ids::{ChunkHandle, Incarnation, NodeId};
 use crate::log::{Command, Member};
 use crate::machine::Effects;
-use crate::message::Message;
+use crate::message::membership;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -49,10 +49,13 @@ impl Server {
 }
 
 impl Master {
-    pub(super) fn on_register(&mut self, from: NodeId, message: Message, out: &mut Effects) {
-        let Message::Register { incarnation, session, rack, capacity_bytes } = message else {
-            unreachable!("routed by kind")
-        };
+    pub(super) fn on_register(
+        &mut self,
+        from: NodeId,
+        message: membership::Register,
+        out: &mut Effects,
+    ) {
+        let membership::Register { incarnation, session, rack, capacity_bytes } = message;
         let lead = self.lead.as_mut().expect("only a leader registers");
         lead.repairs.capacities.insert(from, capacity_bytes);
         if self.proposals.values().any(|p| *p == Proposal::Join(from)) {
@@ -76,7 +79,7 @@ impl Master {
             self.forget_reports(node);
             out.observe(Event::ServerJoined { node, incarnation, rejoined });
         }
-        self.send(node, Message::Registered { epoch, incarnation }, out);
+        self.send(node, membership::Registered { epoch, incarnation }, out);
         self.attend_all_of(now, node);
     }
 
@@ -84,17 +87,15 @@ impl Master {
         &mut self,
         now: Time,
         from: NodeId,
-        message: Message,
+        message: membership::Heartbeat,
         out: &mut Effects,
     ) {
-        let Message::Heartbeat { incarnation, epoch, used_bytes, disk_failed } = message else {
-            unreachable!("routed by kind")
-        };
+        let membership::Heartbeat { incarnation, epoch, used_bytes, disk_failed } = message;
         let lead = self.lead.as_mut().expect("only a leader listens");
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
         let Some(server) = server.filter(|_| epoch == current) else {
-            return self.send(from, Message::RegisterAgain { epoch: current }, out);
+            return self.send(from, membership::RegisterAgain { epoch: current }, out);
         };
         let news = server.disk_failed != disk_failed || !server.alive;
         server.heard_at = now;

@@ -11,7 +11,8 @@ use super::proposals::Proposal;
 use crate::ids::{ChunkHandle, FileId, NodeId};
 use crate::log::{Command, LogEntry, Member};
 use crate::machine::Effects;
-use crate::message::{DeleteReason, Message};
+use crate::message::DeleteReason;
+use crate::message::removal;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -81,7 +82,7 @@ impl Master {
             members.iter().map(|member| member.node).chain(holders.nodes()).collect();
         for node in everybody {
             let reason = DeleteReason::Freed(promised);
-            self.send(node, Message::DeleteReplica { chunk, reason }, out);
+            self.send(node, removal::DeleteReplica { chunk, reason }, out);
         }
         self.answer_parked(chunk, out);
     }

@@ -4,6 +4,7 @@
 
 use crate::samples;
 use bytes::Bytes;
+use leasehold_proto::message::{configure, copy, data, membership, pipeline, reconcile, removal};
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{Message, Refusal};
 use leasehold_wire::{Frame, Role, decode_parts, encode};
@@ -88,9 +89,39 @@ fn assert_every_variant<T: Serialize + DeserializeOwned>(what: &str, samples: &[
     );
 }
 
+/// The same of what each direction of a conversation holds.
+fn assert_every_content(messages: &[Message]) {
+    macro_rules! contents {
+        ($($direction:ident: $content:ty;)*) => {$(
+            let contents: Vec<$content> = messages.iter().filter_map(|message| match message {
+                Message::$direction(content) => Some(content.clone()),
+                _ => None,
+            }).collect();
+            assert_every_variant::<$content>(stringify!($content), &contents);
+        )*};
+    }
+    contents! {
+        Membership: membership::Request;
+        MembershipReply: membership::Reply;
+        Removal: removal::Order;
+        Configure: configure::Order;
+        ConfigureReply: configure::Reply;
+        Reconcile: reconcile::Request;
+        ReconcileReply: reconcile::Reply;
+        CopyReply: copy::Reply;
+        CopyReport: copy::Report;
+        Data: data::Request;
+        DataReply: data::Reply;
+        Pipeline: pipeline::Order;
+        PipelineReply: pipeline::Reply;
+    }
+}
+
 #[test]
 fn every_variant_has_a_golden() {
-    assert_every_variant::<Message>("Message", &samples::messages());
+    let messages = samples::messages();
+    assert_every_variant::<Message>("Message", &messages);
+    assert_every_content(&messages);
     assert_every_variant::<MetadataChange>("MetadataChange", &samples::changes());
     assert_every_variant::<MetadataQuery>("MetadataQuery", &samples::queries());
     assert_every_variant::<MetadataAnswer>("MetadataAnswer", &samples::answers());

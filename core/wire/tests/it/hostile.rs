@@ -3,6 +3,7 @@
 use crate::samples;
 use bytes::Bytes;
 use leasehold_proto::message::ReplicaState;
+use leasehold_proto::message::{configure, membership};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Epoch, Incarnation, Message, NodeId, Payload, Sequence,
 };
@@ -220,14 +221,14 @@ fn a_full_report_of_400_000_replicas_fits() {
         learner: false,
         corrupt: false,
     };
-    let report = Message::Report {
+    let report = Message::Membership(membership::Request::Report(membership::Report {
         incarnation: Incarnation(1 << 20),
         epoch: Epoch(1 << 34),
         number: 1,
         full: true,
         replicas: (0..400_000).map(|n| (ChunkHandle((1 << 34) + n), state.clone())).collect(),
         gone: vec![],
-    };
+    }));
     let frame =
         Frame::Envelope(Envelope { from: NodeId(u64::MAX), to: NodeId(1), message: report });
     assert_eq!(read(&stream(&frame)).unwrap(), frame);
@@ -237,8 +238,11 @@ fn a_full_report_of_400_000_replicas_fits() {
 #[test]
 fn a_length_inside_the_body_allocates_nothing() {
     let members_claimed = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
-    let sample =
-        Message::MemberFailed { chunk: ChunkHandle(1), version: ChunkVersion(1), members: vec![] };
+    let sample = Message::ConfigureReply(configure::Reply::MemberFailed(configure::MemberFailed {
+        chunk: ChunkHandle(1),
+        version: ChunkVersion(1),
+        members: vec![],
+    }));
     let mut body = postcard::to_allocvec(&(NodeId(1), NodeId(2), sample)).unwrap();
     assert_eq!(body.pop(), Some(0), "the empty list of members ends the body");
     body.extend(members_claimed);
@@ -252,7 +256,7 @@ fn another_format_version_says_both() {
     bytes[4] = 9;
     let error = read(&bytes).unwrap_err();
     assert_eq!(error, FrameError::WrongVersion { found: 9, expected: FORMAT_VERSION });
-    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 3");
+    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 4");
 }
 
 #[test]
@@ -285,7 +289,10 @@ fn a_body_that_goes_on_is_an_error() {
 
 #[test]
 fn a_payload_beside_a_message_without_one_is_an_error() {
-    let message = Message::RegisterAgain { epoch: Epoch(3) };
+    let message =
+        Message::MembershipReply(membership::Reply::RegisterAgain(membership::RegisterAgain {
+            epoch: Epoch(3),
+        }));
     let body = postcard::to_allocvec(&(NodeId(1), NodeId(2), message)).unwrap();
     let error = read(&sealed(Kind::Envelope as u8, &body, b"stray")).unwrap_err();
     assert!(matches!(error, FrameError::UnexpectedPayload { found: 5, .. }), "{error}");

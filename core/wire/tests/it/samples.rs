@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 use leasehold_proto::message::{CopyEnd, DeleteReason, MasterRequest, ReplicaState};
+use leasehold_proto::message::{
+    call, configure, copy, data, lease, membership, pipeline, reconcile, removal,
+};
 use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, Location, MetadataAnswer,
     MetadataChange, MetadataQuery, ReplicaStatus, ServerStatus,
@@ -29,14 +32,14 @@ const MTIME_MS: u64 = 1_794_000_000_000;
 /// Every sample with its name in the file of goldens.
 pub fn frames() -> Vec<(String, Frame)> {
     let mut frames = handshakes();
-    frames.extend(messages().into_iter().map(|m| named(variant(&m), m)));
-    let change = |c: MetadataChange| (format!("AskMaster/{}", variant(&c)), ask(c));
+    frames.extend(messages().into_iter().map(|m| named(path(&m), m)));
+    let change = |c: MetadataChange| (format!("Call/{}", variant(&c)), ask(c));
     frames.extend(changes().into_iter().map(change).map(|(n, m)| named(n, m)));
-    let query = |q: MetadataQuery| (format!("AskMaster/{}", variant(&q)), query(q));
+    let query = |q: MetadataQuery| (format!("Call/{}", variant(&q)), query(q));
     frames.extend(queries().into_iter().map(query).map(|(n, m)| named(n, m)));
-    let answer = |a: MetadataAnswer| (format!("TellClient/{}", variant(&a)), tell(Ok(a)));
+    let answer = |a: MetadataAnswer| (format!("CallReply/{}", variant(&a)), tell(Ok(a)));
     frames.extend(answers().into_iter().map(answer).map(|(n, m)| named(n, m)));
-    let refusal = |r: Refusal| (format!("TellClient/{}", variant(&r)), tell(Err(r)));
+    let refusal = |r: Refusal| (format!("CallReply/{}", variant(&r)), tell(Err(r)));
     frames.extend(refusals().into_iter().map(refusal).map(|(n, m)| named(n, m)));
     frames
 }
@@ -45,6 +48,13 @@ pub fn frames() -> Vec<(String, Frame)> {
 fn variant(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     text.split([' ', '(', '{']).next().unwrap().into()
+}
+
+/// A message's direction and variant, as `Debug` has them: `Membership.Report`.
+fn path(message: &Message) -> String {
+    let text = format!("{message:?}");
+    let path = text.split([' ', '{']).next().expect("split gives at least one part");
+    path.rsplit_once('(').map_or(path, |(path, _)| path).replace('(', ".")
 }
 
 fn named(name: String, message: Message) -> (String, Frame) {
@@ -88,41 +98,64 @@ fn client_and_master() -> Vec<Message> {
 }
 
 fn ask(change: MetadataChange) -> Message {
-    Message::AskMaster { op: OP, acked_below: 0x70, request: MasterRequest::Change(change) }
+    Message::Call(call::Request {
+        op: OP,
+        acked_below: 0x70,
+        request: MasterRequest::Change(change),
+    })
 }
 
 fn query(query: MetadataQuery) -> Message {
-    Message::AskMaster { op: OP, acked_below: 0x70, request: MasterRequest::Query(query) }
+    Message::Call(call::Request { op: OP, acked_below: 0x70, request: MasterRequest::Query(query) })
 }
 
 fn tell(answer: Result<MetadataAnswer, Refusal>) -> Message {
-    Message::TellClient { op: OP, answer }
+    Message::CallReply(call::Reply { op: OP, answer })
 }
 
 fn membership() -> Vec<Message> {
     let (incarnation, epoch) = (INCARNATION, EPOCH);
     vec![
-        Message::Register {
+        Message::Membership(membership::Request::Register(membership::Register {
             incarnation,
             session: Session(0x99),
             rack: Rack(3),
             capacity_bytes: 1 << 40,
-        },
-        Message::Registered { epoch, incarnation },
-        Message::RegisterRefused { incarnation },
-        Message::Heartbeat { incarnation, epoch, used_bytes: 1 << 30, disk_failed: true },
-        Message::RegisterAgain { epoch },
-        Message::Report {
+        })),
+        Message::MembershipReply(membership::Reply::Registered(membership::Registered {
+            epoch,
+            incarnation,
+        })),
+        Message::MembershipReply(membership::Reply::Refused(membership::RegisterRefused {
+            incarnation,
+        })),
+        Message::Membership(membership::Request::Heartbeat(membership::Heartbeat {
+            incarnation,
+            epoch,
+            used_bytes: 1 << 30,
+            disk_failed: true,
+        })),
+        Message::MembershipReply(membership::Reply::RegisterAgain(membership::RegisterAgain {
+            epoch,
+        })),
+        Message::Membership(membership::Request::Report(membership::Report {
             incarnation,
             epoch,
             number: 2,
             full: false,
             replicas: vec![(CHUNK, state())],
             gone: vec![ChunkHandle(0x12), ChunkHandle(0x13)],
-        },
-        Message::ReportTaken { incarnation, epoch, number: 2 },
-        Message::DeleteReplica { chunk: CHUNK, reason: DeleteReason::Excluded(VERSION) },
-        Message::QuarantineReplica { chunk: CHUNK },
+        })),
+        Message::MembershipReply(membership::Reply::ReportAck(membership::ReportAck {
+            incarnation,
+            epoch,
+            number: 2,
+        })),
+        Message::Removal(removal::Order::Delete(removal::DeleteReplica {
+            chunk: CHUNK,
+            reason: DeleteReason::Excluded(VERSION),
+        })),
+        Message::Removal(removal::Order::Quarantine(removal::QuarantineReplica { chunk: CHUNK })),
     ]
 }
 
@@ -130,41 +163,71 @@ fn leases() -> Vec<Message> {
     let (incarnation, attempt, chunks) = (INCARNATION, Attempt(0x88), vec![(CHUNK, VERSION)]);
     let duration = Duration::new(10, 500);
     vec![
-        Message::AskLease { incarnation, attempt, chunks: chunks.clone() },
-        Message::GrantLease { incarnation, attempt, duration, chunks },
+        Message::Lease(lease::Request { incarnation, attempt, chunks: chunks.clone() }),
+        Message::LeaseGrant(lease::Grant { incarnation, attempt, duration, chunks }),
     ]
 }
 
 fn configuration() -> Vec<Message> {
     let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
     vec![
-        Message::Prepare { chunk, epoch, version, incarnation, create: Some(SPEC) },
-        Message::Prepared { chunk, epoch, version, incarnation, state: state() },
-        Message::PrepareRefused {
+        Message::Configure(configure::Order::Prepare(configure::Prepare {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            create: Some(SPEC),
+        })),
+        Message::ConfigureReply(configure::Reply::Prepared(configure::Prepared {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            state: state(),
+        })),
+        Message::ConfigureReply(configure::Reply::Refused(configure::PrepareRefused {
             chunk,
             epoch,
             version,
             incarnation,
             promised: Some(version.next()),
-        },
-        Message::Configured { chunk, version, incarnation, members: members() },
-        Message::MemberFailed { chunk, version, members: vec![NODE] },
+        })),
+        Message::Configure(configure::Order::Activate(configure::Activate {
+            chunk,
+            version,
+            incarnation,
+            members: members(),
+        })),
+        Message::ConfigureReply(configure::Reply::MemberFailed(configure::MemberFailed {
+            chunk,
+            version,
+            members: vec![NODE],
+        })),
     ]
 }
 
 fn reconciliation() -> Vec<Message> {
     let (chunk, version) = (CHUNK, VERSION);
     vec![
-        Message::AskReconcile { chunk, version },
-        Message::NeedReconcile { chunk, version, committed: COMMITTED, touched: pieces() },
-        Message::Reconcile {
+        Message::Reconcile(reconcile::Request::Ranges(reconcile::RangesRequest { chunk, version })),
+        Message::ReconcileReply(reconcile::Reply::Ranges(reconcile::RangesReply {
+            chunk,
+            version,
+            committed: COMMITTED,
+            touched: pieces(),
+        })),
+        Message::Reconcile(reconcile::Request::Install(reconcile::Install {
             chunk,
             version,
             image: Box::new(image()),
             pieces: pieces(),
             payload: payload(b"reconciled bytes"),
-        },
-        Message::Reconciled { chunk, version, sequence: SEQUENCE },
+        })),
+        Message::ReconcileReply(reconcile::Reply::Installed(reconcile::Installed {
+            chunk,
+            version,
+            sequence: SEQUENCE,
+        })),
     ]
 }
 
@@ -172,16 +235,23 @@ fn learners() -> Vec<Message> {
     let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
     let end = Some(CopyEnd { version, image: Box::new(image()) });
     vec![
-        Message::BecomeLearner { chunk, epoch, version, incarnation, source: NODE, spec: SPEC },
-        Message::AskCopy {
+        Message::CopyOrder(copy::Order {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            source: NODE,
+            spec: SPEC,
+        }),
+        Message::Copy(copy::Request {
             chunk,
             incarnation,
             version,
             first: 3,
             step: 4,
             prepared: Some(version.next()),
-        },
-        Message::TellCopy {
+        }),
+        Message::CopyReply(copy::Reply::Step(copy::Step {
             chunk,
             incarnation,
             step: 4,
@@ -189,18 +259,29 @@ fn learners() -> Vec<Message> {
             left_bytes: 1 << 20,
             end,
             payload: payload(b"copied bytes"),
-        },
-        Message::CopyVoid { chunk, incarnation, step: 4 },
-        Message::LearnerCaughtUp { chunk, epoch, version, incarnation },
-        Message::LearnerReady { chunk, epoch, version, incarnation, state: state() },
-        Message::LearnerFailed { chunk, version, incarnation },
+        })),
+        Message::CopyReply(copy::Reply::Void(copy::Void { chunk, incarnation, step: 4 })),
+        Message::CopyReport(copy::Report::CaughtUp(copy::CaughtUp {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+        })),
+        Message::CopyReport(copy::Report::Ready(copy::Ready {
+            chunk,
+            epoch,
+            version,
+            incarnation,
+            state: state(),
+        })),
+        Message::CopyReport(copy::Report::Failed(copy::Failed { chunk, version, incarnation })),
     ]
 }
 
 fn mutations() -> Vec<Message> {
     let (chunk, version) = (CHUNK, VERSION);
     vec![
-        Message::Mutate {
+        Message::Data(data::Request::Mutate(data::Mutate {
             op: OP,
             acked_below: 0x70,
             chunk,
@@ -208,9 +289,13 @@ fn mutations() -> Vec<Message> {
             kind: MutationKind::Append,
             offset: 0,
             payload: payload(b"a record"),
-        },
-        Message::Mutated { op: OP, chunk, result: Ok(Extent::new(4096, 8)) },
-        Message::Push {
+        })),
+        Message::DataReply(data::Reply::Mutated(data::Mutated {
+            op: OP,
+            chunk,
+            result: Ok(Extent::new(4096, 8)),
+        })),
+        Message::Pipeline(pipeline::Order::Push(pipeline::Push {
             chunk,
             version,
             sequence: SEQUENCE,
@@ -219,21 +304,48 @@ fn mutations() -> Vec<Message> {
             chain: vec![NodeId(9)],
             mutation: Box::new(mutation()),
             payload: payload(b"a record"),
-        },
-        Message::AskProgress { chunk, version, committed: COMMITTED },
-        Message::Progress { chunk, version, applied: COMMITTED, received: SEQUENCE },
-        Message::PushRefused { chunk, version, refusal: Refusal::Stale { promised: VERSION } },
+        })),
+        Message::Pipeline(pipeline::Order::Progress(pipeline::ProgressRequest {
+            chunk,
+            version,
+            committed: COMMITTED,
+        })),
+        Message::PipelineReply(pipeline::Reply::Progress(pipeline::Progress {
+            chunk,
+            version,
+            applied: COMMITTED,
+            received: SEQUENCE,
+        })),
+        Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
+            chunk,
+            version,
+            refusal: Refusal::Stale { promised: VERSION },
+        })),
     ]
 }
 
 fn reads() -> Vec<Message> {
     let (extent, mode) = (Extent::new(0, 1 << 16), ReadMode::Relaxed);
-    vec![Message::Read { op: OP, chunk: CHUNK, version: VERSION, extent, mode }, tell_read()]
+    vec![
+        Message::Data(data::Request::Read(data::Read {
+            op: OP,
+            chunk: CHUNK,
+            version: VERSION,
+            extent,
+            mode,
+        })),
+        tell_read(),
+    ]
 }
 
 /// The answer to a read: the message that carries most bytes.
 pub fn tell_read() -> Message {
-    Message::TellRead { op: OP, chunk: CHUNK, result: Ok(1 << 16), payload: payload(b"read bytes") }
+    Message::DataReply(data::Reply::Read(data::ReadReply {
+        op: OP,
+        chunk: CHUNK,
+        result: Ok(1 << 16),
+        payload: payload(b"read bytes"),
+    }))
 }
 
 /// Every variant of `MetadataChange`.

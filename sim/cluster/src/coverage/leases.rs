@@ -1,6 +1,7 @@
 //! Marks about leases: who believes to be primary, and how that ends.
 
 use super::{Hits, Mark};
+use leasehold_proto::message::{data, lease};
 use leasehold_proto::{
     ChunkHandle, Effect, Event, Input, Message, NodeId, OpId, ReadMode, Refusal, Time,
 };
@@ -36,10 +37,12 @@ impl Leases {
         hits.hit_if(unused, Mark::GrantCameTooLate);
         let Input::Deliver(envelope) = input else { return };
         match &envelope.message {
-            Message::GrantLease { chunks, .. } => {
+            Message::LeaseGrant(lease::Grant { chunks, .. }) => {
                 self.granted.insert(node, chunks.iter().map(|(chunk, _)| *chunk).collect());
             }
-            Message::Read { op, mode: ReadMode::Strong, .. } => {
+            Message::Data(data::Request::Read(data::Read {
+                op, mode: ReadMode::Strong, ..
+            })) => {
                 self.strong.insert((node, *op));
             }
             _ => {}
@@ -67,7 +70,13 @@ impl Leases {
                 ended(now, until, owes(in_flight, node, *chunk), hits);
             }
             Effect::Send(envelope) => {
-                if let Message::TellRead { op, chunk, result, .. } = &envelope.message {
+                if let Message::DataReply(data::Reply::Read(data::ReadReply {
+                    op,
+                    chunk,
+                    result,
+                    ..
+                })) = &envelope.message
+                {
                     let strong = self.strong.remove(&(node, *op));
                     let refused = matches!(result, Err(Refusal::NotPrimary));
                     let over = self.ended.contains(&(node, *chunk));

@@ -1,6 +1,7 @@
 //! Marks about the master: changes of configurations, safe mode, and who is taken for dead.
 
 use super::{Hits, Mark};
+use leasehold_proto::message::membership;
 use leasehold_proto::{ChunkHandle, ChunkVersion, Effect, Event, Input, Member, Message, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +37,18 @@ impl Masters {
         hits.hit_if(matches!(input, Input::Installed { .. }), Mark::SnapshotInstalled);
         let Input::Deliver(envelope) = input else { return };
         match &envelope.message {
-            Message::Report { replicas, .. } => {
+            Message::Membership(membership::Request::Report(membership::Report {
+                replicas,
+                ..
+            })) => {
                 self.reported.extend(replicas.iter().map(|(chunk, _)| *chunk));
             }
-            Message::RegisterRefused { .. } => hits.hit(Mark::RegistrationRefused),
-            Message::RegisterAgain { .. } => hits.hit(Mark::ReportAskedAnew),
+            Message::MembershipReply(membership::Reply::Refused(membership::RegisterRefused {
+                ..
+            })) => hits.hit(Mark::RegistrationRefused),
+            Message::MembershipReply(membership::Reply::RegisterAgain(
+                membership::RegisterAgain { .. },
+            )) => hits.hit(Mark::ReportAskedAnew),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Hits, Mark};
 use leasehold_proto::message::DeleteReason;
+use leasehold_proto::message::{configure, copy, reconcile, removal};
 use leasehold_proto::{
     ChunkHandle, Effect, Event, Input, IoFault, IoOp, Message, NodeId, Sequence,
 };
@@ -65,18 +66,21 @@ impl Replicas {
 
     fn delivered(&mut self, node: NodeId, message: &Message, hits: &mut Hits) {
         match message {
-            Message::Prepare { chunk, .. } => {
+            Message::Configure(configure::Order::Prepare(configure::Prepare { chunk, .. })) => {
                 let busy = self.applying.get(&(node, *chunk)).is_some_and(|count| *count > 0);
                 hits.hit_if(busy, Mark::PrepareWhileApplying);
             }
-            Message::AskReconcile { chunk, .. } => {
+            Message::Reconcile(reconcile::Request::Ranges(reconcile::RangesRequest {
+                chunk,
+                ..
+            })) => {
                 let had = self.applied.get(&(node, *chunk)).copied().unwrap_or_default();
                 self.reconciling.insert((node, *chunk), had);
             }
-            Message::DeleteReplica { chunk, .. } => {
+            Message::Removal(removal::Order::Delete(removal::DeleteReplica { chunk, .. })) => {
                 self.ordered.insert(node, *chunk);
             }
-            Message::TellCopy { chunk, .. } => {
+            Message::CopyReply(copy::Reply::Step(copy::Step { chunk, .. })) => {
                 if let Some(steps) = self.learners.get_mut(&(node, *chunk)) {
                     *steps += 1;
                 }
@@ -120,7 +124,7 @@ impl Replicas {
 
     fn sent(&mut self, node: NodeId, to: NodeId, message: &Message, hits: &mut Hits) {
         match message {
-            Message::TellCopy { chunk, end, .. } => {
+            Message::CopyReply(copy::Reply::Step(copy::Step { chunk, end, .. })) => {
                 let who = self.sources.entry((node, *chunk)).or_default();
                 if end.is_some() {
                     who.remove(&to);
@@ -128,18 +132,23 @@ impl Replicas {
                     who.insert(to);
                 }
             }
-            Message::CopyVoid { chunk, .. } => {
+            Message::CopyReply(copy::Reply::Void(copy::Void { chunk, .. })) => {
                 hits.hit(Mark::CopyVoid);
                 self.sources.entry((node, *chunk)).or_default().remove(&to);
             }
-            Message::LearnerFailed { chunk, .. } => {
+            Message::CopyReport(copy::Report::Failed(copy::Failed { chunk, .. })) => {
                 self.learners.remove(&(node, *chunk));
             }
-            Message::PrepareRefused { promised, .. } => hits.hit(match promised {
+            Message::ConfigureReply(configure::Reply::Refused(configure::PrepareRefused {
+                promised,
+                ..
+            })) => hits.hit(match promised {
                 Some(_) => Mark::PrepareRefused,
                 None => Mark::PrepareWithoutReplica,
             }),
-            Message::MemberFailed { .. } => hits.hit(Mark::MemberReportedFailed),
+            Message::ConfigureReply(configure::Reply::MemberFailed(configure::MemberFailed {
+                ..
+            })) => hits.hit(Mark::MemberReportedFailed),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use super::leases::InFlight;
 use super::{Hits, Mark};
+use leasehold_proto::message::{data, pipeline};
 use leasehold_proto::{
     ChunkHandle, Effect, Event, Extent, Input, IoOp, Message, MutationKind, NodeId, OpError, OpId,
     ReadMode, Refusal, Sequence, Time,
@@ -35,13 +36,22 @@ impl Requests {
     pub fn input(&mut self, node: NodeId, input: &Input, held: &Held, hits: &mut Hits) {
         let Input::Deliver(envelope) = input else { return };
         match &envelope.message {
-            Message::Mutate { op, chunk, kind, offset, payload, .. } => {
+            Message::Data(data::Request::Mutate(data::Mutate {
+                op,
+                chunk,
+                kind,
+                offset,
+                payload,
+                ..
+            })) => {
                 let extent = Extent::new(*offset, payload.data.len() as u64);
                 let extent = (*kind == MutationKind::Write).then_some(extent);
                 self.asked(node, *op, *chunk, extent, hits);
             }
-            Message::Push { chunk, sequence, .. } => self.pushed(node, *chunk, *sequence, hits),
-            Message::Read { op, chunk, extent, mode, .. } => {
+            Message::Pipeline(pipeline::Order::Push(pipeline::Push {
+                chunk, sequence, ..
+            })) => self.pushed(node, *chunk, *sequence, hits),
+            Message::Data(data::Request::Read(data::Read { op, chunk, extent, mode, .. })) => {
                 self.reads.insert((node, *op), (*chunk, false));
                 let waits = *mode == ReadMode::Strong
                     && held.contains_key(&(node, *chunk))
@@ -121,7 +131,7 @@ impl Requests {
 
     fn sent(&mut self, node: NodeId, message: &Message, hits: &mut Hits) {
         match message {
-            Message::Mutated { op, chunk, result } => {
+            Message::DataReply(data::Reply::Mutated(data::Mutated { op, chunk, result })) => {
                 if let Some(ops) = self.in_flight.get_mut(&(node, *chunk)) {
                     ops.remove(op);
                 }
@@ -136,13 +146,16 @@ impl Requests {
                     Ok(_) | Err(_) => {}
                 }
             }
-            Message::TellRead { op, result, .. } => {
+            Message::DataReply(data::Reply::Read(data::ReadReply { op, result, .. })) => {
                 let read = self.reads.remove(&(node, *op));
                 let over = matches!(result, Err(Refusal::NotPrimary | Refusal::Stale { .. }));
                 let was_read = read.is_some_and(|(_, asked)| asked);
                 hits.hit_if(over && was_read, Mark::ReadRefusedAfterItsIo);
             }
-            Message::PushRefused { refusal: Refusal::Stale { .. }, .. } => {
+            Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
+                refusal: Refusal::Stale { .. },
+                ..
+            })) => {
                 hits.hit(Mark::PushFenced);
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! Marks are hit by the state that their sentence names, and by nothing less.
 
 use super::*;
+use leasehold_proto::message::{data, removal};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Epoch, Event, Incarnation, Member, Message, MutationKind,
     OpId, Payload, Refusal,
@@ -24,7 +25,7 @@ fn op(number: u64) -> OpId {
 }
 
 fn mutate(number: u64) -> Input {
-    deliver(Message::Mutate {
+    deliver(Message::Data(data::Request::Mutate(data::Mutate {
         op: op(number),
         acked_below: 0,
         chunk: CHUNK,
@@ -32,11 +33,15 @@ fn mutate(number: u64) -> Input {
         kind: MutationKind::Write,
         offset: 0,
         payload: Payload::default(),
-    })
+    })))
 }
 
 fn mutated(number: u64, result: Result<leasehold_proto::Extent, Refusal>) -> Effect {
-    send(Message::Mutated { op: op(number), chunk: CHUNK, result })
+    send(Message::DataReply(data::Reply::Mutated(data::Mutated {
+        op: op(number),
+        chunk: CHUNK,
+        result,
+    })))
 }
 
 fn lease_taken(until: u64) -> Effect {
@@ -225,7 +230,10 @@ fn a_master_that_takes_a_snapshot_and_one_that_ends_or_comes_back_are_seen() {
 fn an_order_that_changes_nothing_was_refused() {
     let order = || {
         let reason = leasehold_proto::message::DeleteReason::Excluded(ChunkVersion(1));
-        deliver(Message::DeleteReplica { chunk: CHUNK, reason })
+        deliver(Message::Removal(removal::Order::Delete(removal::DeleteReplica {
+            chunk: CHUNK,
+            reason,
+        })))
     };
     let delete = Effect::Io {
         io: leasehold_proto::IoId(1),

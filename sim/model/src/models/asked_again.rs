@@ -26,7 +26,7 @@ fn bounds(size: Size) -> Bounds {
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=1 chunkservers=2 clients=1 replicas=2 {TIMED}");
     let rest = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m\nhold io m Propose\n\
-                run 7s\nhold n2->m AskLease\nmend n2 m\nrun 1s\n";
+                run 7s\nhold n2->m LeaseRequest\nmend n2 m\nrun 1s\n";
     let unknown = "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\ncut n2 m\nhold io m Propose\n\
                    run 7s\nfail unknown m Propose\nrun 2s\n";
     begin_at(&cluster, rules, &[rest, unknown], &[], bounds(size))

@@ -39,7 +39,7 @@ fn space(size: Size, rules: Rules) -> Space {
                 run\nrestart n3\n{until}\n"
     );
     let late = format!(
-        "{rest}duplicate m->n3 BecomeLearner\ndeliver m->n3 BecomeLearner\nhold m->n3 BecomeLearner\n\
+        "{rest}duplicate m->n3 CopyOrder\ndeliver m->n3 CopyOrder\nhold m->n3 CopyOrder\n\
          run until RepairEnded\nrun 2s\n"
     );
     let menu = ["a write /f 0 \"3\""];

@@ -41,10 +41,10 @@ fn space(size: Size, rules: Rules) -> Space {
     let asked = format!(
         "run 2s\na create /f\nrun\na write /f 0 \"x\"\nrun\n{cuts}\
          advance 1s\nwake m1\nwake n2\ndeliver n2->m1 Heartbeat\ndeliver n2->m1 Report\n\
-         deliver m1->n2 ReportTaken\ndeliver n2->m1 AskLease\n\
+         deliver m1->n2 ReportAck\ndeliver n2->m1 LeaseRequest\n\
          lead m2\nio m2 Propose\nwake n1\ndeliver n1->m2 Heartbeat\n\
          deliver m2->n1 RegisterAgain\ndeliver n1->m2 Register\nio m2 Propose\n\
-         deliver m2->n1 Registered\ndeliver n1->m2 Report\ndeliver m2->n1 ReportTaken\n"
+         deliver m2->n1 Registered\ndeliver n1->m2 Report\ndeliver m2->n1 ReportAck\n"
     );
     let granted =
         format!("{asked}io m1 ConfirmLeadership\nadvance 1s\nwake m1\nwake m2\nwake n1\nwake n2\n");

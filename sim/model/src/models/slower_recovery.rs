@@ -28,7 +28,7 @@ fn bounds(size: Size) -> Bounds {
 fn space(size: Size, rules: Rules) -> Space {
     let cluster = format!("masters=1 chunkservers=2 clients=1 replicas=2 {TIMELESS}");
     let rest = "run 30s\na create /f\nrun\na write /f 0 \"1\"\nrun\ncrash n2\nrestart n2\nhold n2->n1 Reconcile\n\
-                a write /f 0 \"2\"\nrun until Adopted\nrun 1s\ncrash n2\nhold m->n1 Configured\n\
+                a write /f 0 \"2\"\nrun until Adopted\nrun 1s\ncrash n2\nhold m->n1 Activate\n\
                 run until Configured\n";
     begin(&cluster, rules, rest, &[], bounds(size))
 }

@@ -14,18 +14,18 @@ const lastShown = records.at(-1)?.true_ns ?? 0;
 const endNs = told.focus.at_ns ? lastShown : Math.max(lastShown, violation?.true_ns ?? 0);
 
 const CATEGORIES = [
-  { id: "lease", name: "leases", color: "#0072b2", words: ["AskLease", "GrantLease"] },
+  { id: "lease", name: "leases", color: "#0072b2", words: ["LeaseRequest", "LeaseGrant"] },
   { id: "config", name: "configurations", color: "#8e4b9e", words: ["Prepare", "Prepared", "PrepareRefused",
-    "Configured", "MemberFailed", "DeleteReplica", "QuarantineReplica"] },
-  { id: "mutation", name: "mutations", color: "#00805e", words: ["Mutate", "Mutated", "Push", "AskProgress",
+    "Activate", "MemberFailed", "DeleteReplica", "QuarantineReplica"] },
+  { id: "mutation", name: "mutations", color: "#00805e", words: ["Mutate", "Mutated", "Push", "ProgressRequest",
     "Progress", "PushRefused"] },
-  { id: "read", name: "reads", color: "#3f9bd0", words: ["Read", "TellRead"] },
-  { id: "repair", name: "reconciling and copies", color: "#b8700a", words: ["AskReconcile", "NeedReconcile",
-    "Reconcile", "Reconciled", "BecomeLearner", "AskCopy", "TellCopy", "CopyVoid", "LearnerCaughtUp",
+  { id: "read", name: "reads", color: "#3f9bd0", words: ["Read", "ReadReply"] },
+  { id: "repair", name: "reconciling and copies", color: "#b8700a", words: ["RangesRequest", "RangesReply",
+    "Reconcile", "Reconciled", "CopyOrder", "CopyRequest", "CopyStep", "CopyVoid", "LearnerCaughtUp",
     "LearnerReady", "LearnerFailed"] },
-  { id: "namespace", name: "clients and master", color: "#8a7f72", words: ["AskMaster", "TellClient"] },
+  { id: "namespace", name: "clients and master", color: "#8a7f72", words: ["Call", "CallReply"] },
   { id: "life", name: "heartbeats and reports", color: "#a9b1ba", words: ["Register", "Registered",
-    "RegisterRefused", "Heartbeat", "RegisterAgain", "Report", "ReportTaken"] },
+    "RegisterRefused", "Heartbeat", "RegisterAgain", "Report", "ReportAck"] },
 ];
 const categoryOf = new Map(CATEGORIES.flatMap(c => c.words.map(word => [word, c])));
 const EVENT_COLORS = { LeaseTaken: "lease", LeaseEnded: "lease", LeaseGranted: "lease", Configured: "config",

@@ -4,6 +4,9 @@ use super::client;
 use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::{DeleteReason, MasterRequest, ReplicaState};
+use leasehold_proto::message::{
+    call, configure, copy, data, membership, pipeline, reconcile, removal,
+};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Envelope, Message, Refusal};
 
 /// Chunks named in a sentence at the most.
@@ -14,71 +17,77 @@ pub(super) fn fill(record: &mut Record, naming: &dyn Naming, envelope: &Envelope
     (record.from, record.to) = (Some(envelope.from), Some(envelope.to));
     record.message = Some(name(&envelope.message));
     record.text = match &envelope.message {
-        Message::AskMaster { .. }
-        | Message::TellClient { .. }
-        | Message::Mutate { .. }
-        | Message::Mutated { .. }
-        | Message::Read { .. }
-        | Message::TellRead { .. } => of_a_client(record, naming, &envelope.message),
-        Message::Register { .. }
-        | Message::Registered { .. }
-        | Message::RegisterRefused { .. }
-        | Message::Heartbeat { .. }
-        | Message::RegisterAgain { .. }
-        | Message::Report { .. }
-        | Message::ReportTaken { .. }
-        | Message::AskLease { .. }
-        | Message::GrantLease { .. } => of_a_server(record, &envelope.message),
-        Message::DeleteReplica { .. }
-        | Message::QuarantineReplica { .. }
-        | Message::Prepare { .. }
-        | Message::Prepared { .. }
-        | Message::PrepareRefused { .. }
-        | Message::Configured { .. }
-        | Message::MemberFailed { .. } => of_a_configuration(record, naming, &envelope.message),
-        Message::AskReconcile { .. }
-        | Message::NeedReconcile { .. }
-        | Message::Reconcile { .. }
-        | Message::Reconciled { .. }
-        | Message::Push { .. }
-        | Message::AskProgress { .. }
-        | Message::Progress { .. }
-        | Message::PushRefused { .. } => of_a_member(record, naming, &envelope.message),
-        Message::BecomeLearner { .. }
-        | Message::AskCopy { .. }
-        | Message::TellCopy { .. }
-        | Message::CopyVoid { .. }
-        | Message::LearnerCaughtUp { .. }
-        | Message::LearnerReady { .. }
-        | Message::LearnerFailed { .. } => of_a_learner(record, naming, &envelope.message),
+        Message::Call(m) => call_request(record, naming, m),
+        Message::CallReply(m) => call_reply(record, naming, m),
+        Message::Data(m) => data_request(record, naming, m),
+        Message::DataReply(m) => data_reply(record, naming, m),
+        Message::Membership(m) => membership_request(record, m),
+        Message::MembershipReply(m) => membership_reply(m),
+        Message::Lease(m) => format!("requests leases for {}", versions(record, &m.chunks)),
+        Message::LeaseGrant(m) => {
+            let chunks = versions(record, &m.chunks);
+            format!("grants leases for {chunks} for {} ms", m.duration.as_millis())
+        }
+        Message::Removal(m) => removal_order(record, m),
+        Message::Configure(m) => configure_order(record, naming, m),
+        Message::ConfigureReply(m) => configure_reply(record, naming, m),
+        Message::Reconcile(m) => reconcile_request(record, m),
+        Message::ReconcileReply(m) => reconcile_reply(record, m),
+        Message::Pipeline(m) => pipeline_order(record, naming, m),
+        Message::PipelineReply(m) => pipeline_reply(record, m),
+        Message::CopyOrder(m) => {
+            at(record, m.chunk, m.version);
+            format!("copy {} {} from {}", m.chunk, m.version, naming.name(m.source))
+        }
+        Message::Copy(m) => {
+            at(record, m.chunk, m.version);
+            format!("requests step {} of the copy of {} {}", m.step, m.chunk, m.version)
+        }
+        Message::CopyReply(m) => copy_reply(record, m),
+        Message::CopyReport(m) => copy_report(record, m),
     };
 }
 
-fn of_a_client(record: &mut Record, naming: &dyn Naming, message: &Message) -> String {
-    match message {
-        Message::AskMaster { op, request, .. } => {
-            record.op = Some(*op);
-            let what = match request {
-                MasterRequest::Change(change) => client::change(change),
-                MasterRequest::Query(query) => client::query(query),
-            };
-            format!("{}, {what}", naming.op(*op))
-        }
-        Message::TellClient { op, answer } => {
-            record.op = Some(*op);
-            let answer = match answer {
-                Ok(answer) => client::metadata(answer),
-                Err(refusal) => refused(record, refusal),
-            };
-            format!("{}: {answer}", naming.op(*op))
-        }
-        Message::Mutate { op, chunk, version, kind, offset, payload, .. } => {
+fn call_request(record: &mut Record, naming: &dyn Naming, request: &call::Request) -> String {
+    record.op = Some(request.op);
+    let what = match &request.request {
+        MasterRequest::Change(change) => client::change(change),
+        MasterRequest::Query(query) => client::query(query),
+    };
+    format!("{}, {what}", naming.op(request.op))
+}
+
+fn call_reply(record: &mut Record, naming: &dyn Naming, reply: &call::Reply) -> String {
+    record.op = Some(reply.op);
+    let answer = match &reply.answer {
+        Ok(answer) => client::metadata(answer),
+        Err(refusal) => refused(record, refusal),
+    };
+    format!("{}: {answer}", naming.op(reply.op))
+}
+
+fn data_request(record: &mut Record, naming: &dyn Naming, request: &data::Request) -> String {
+    match request {
+        data::Request::Mutate(data::Mutate {
+            op, chunk, version, kind, offset, payload, ..
+        }) => {
             at(record, *chunk, *version);
             record.op = Some(*op);
             let (kind, op) = (format!("{kind:?}").to_lowercase(), naming.op(*op));
             format!("{op}, {kind} {} B to {chunk} {version} at {offset}", payload.len())
         }
-        Message::Mutated { op, chunk, result } => {
+        data::Request::Read(data::Read { op, chunk, version, extent, mode }) => {
+            at(record, *chunk, *version);
+            record.op = Some(*op);
+            let (mode, op) = (client::mode_name(*mode), naming.op(*op));
+            format!("{op}, {mode} read of {chunk} {version} {extent:?}")
+        }
+    }
+}
+
+fn data_reply(record: &mut Record, naming: &dyn Naming, reply: &data::Reply) -> String {
+    match reply {
+        data::Reply::Mutated(data::Mutated { op, chunk, result }) => {
             (record.op, record.chunk) = (Some(*op), Some(*chunk));
             let how = match result {
                 Ok(extent) => format!("done at {extent:?}"),
@@ -86,13 +95,7 @@ fn of_a_client(record: &mut Record, naming: &dyn Naming, message: &Message) -> S
             };
             format!("{} at {chunk}: {how}", naming.op(*op))
         }
-        Message::Read { op, chunk, version, extent, mode } => {
-            at(record, *chunk, *version);
-            record.op = Some(*op);
-            let (mode, op) = (client::mode_name(*mode), naming.op(*op));
-            format!("{op}, {mode} read of {chunk} {version} {extent:?}")
-        }
-        Message::TellRead { op, chunk, result, payload } => {
+        data::Reply::Read(data::ReadReply { op, chunk, result, payload }) => {
             (record.op, record.chunk) = (Some(*op), Some(*chunk));
             let how = match result {
                 Ok(length) => format!("{} B of {length}", payload.len()),
@@ -100,43 +103,41 @@ fn of_a_client(record: &mut Record, naming: &dyn Naming, message: &Message) -> S
             };
             format!("{} of {chunk}: {how}", naming.op(*op))
         }
-        other => unreachable!("{other:?} is not between a client and a server"),
     }
 }
 
-fn of_a_server(record: &mut Record, message: &Message) -> String {
-    match message {
-        Message::Register { incarnation, .. } => format!("here I am, in life {}", incarnation.0),
-        Message::Registered { epoch, .. } => format!("you are known in {epoch}, report"),
-        Message::RegisterRefused { incarnation } => format!("life {} is over", incarnation.0),
-        Message::Heartbeat { disk_failed: false, .. } => "I am alive".into(),
-        Message::Heartbeat { .. } => "I am alive, my disk is not".into(),
-        Message::RegisterAgain { .. } => "I do not know you, register".into(),
-        Message::Report { number, full, replicas, gone, .. } => {
-            let known = replicas.iter().map(|(chunk, _)| *chunk);
-            record.about(known.chain(gone.iter().copied()).collect());
-            let what = if *full { "everything" } else { "news" };
-            let few = replicas.len() <= NAMED_MAX;
-            let states = replicas.iter().filter(|_| few);
+fn membership_request(record: &mut Record, request: &membership::Request) -> String {
+    match request {
+        membership::Request::Register(m) => format!("registers, incarnation {}", m.incarnation.0),
+        membership::Request::Heartbeat(m) if m.disk_failed => "heartbeat, disk failed".into(),
+        membership::Request::Heartbeat(_) => "heartbeat".into(),
+        membership::Request::Report(m) => {
+            let known = m.replicas.iter().map(|(chunk, _)| *chunk);
+            record.about(known.chain(m.gone.iter().copied()).collect());
+            let what = if m.full { "full" } else { "incremental" };
+            let few = m.replicas.len() <= NAMED_MAX;
+            let states = m.replicas.iter().filter(|_| few);
             let states = states.map(|(chunk, state)| format!("; {chunk} {}", held(state)));
             let states: String = states.collect();
-            format!("report {number}, {what}: {} replicas{states}", replicas.len())
+            format!("report {}, {what}: {} replicas{states}", m.number, m.replicas.len())
         }
-        Message::ReportTaken { number, .. } => format!("report {number} is taken in"),
-        Message::AskLease { chunks, .. } => {
-            format!("may I be primary of {}?", versions(record, chunks))
-        }
-        Message::GrantLease { chunks, duration, .. } => {
-            let chunks = versions(record, chunks);
-            format!("be primary of {chunks} for {} ms", duration.as_millis())
-        }
-        other => unreachable!("{other:?} is not between a chunkserver and the master"),
     }
 }
 
-fn of_a_configuration(record: &mut Record, naming: &dyn Naming, message: &Message) -> String {
-    match message {
-        Message::DeleteReplica { chunk, reason } => {
+fn membership_reply(reply: &membership::Reply) -> String {
+    match reply {
+        membership::Reply::Registered(m) => format!("registered in {}, report", m.epoch),
+        membership::Reply::Refused(m) => {
+            format!("refused: incarnation {} is superseded", m.incarnation.0)
+        }
+        membership::Reply::RegisterAgain(_) => "not registered, register again".into(),
+        membership::Reply::ReportAck(m) => format!("report {} acknowledged", m.number),
+    }
+}
+
+fn removal_order(record: &mut Record, order: &removal::Order) -> String {
+    match order {
+        removal::Order::Delete(removal::DeleteReplica { chunk, reason }) => {
             let (DeleteReason::Excluded(version) | DeleteReason::Freed(version)) = reason;
             at(record, *chunk, *version);
             match reason {
@@ -144,122 +145,144 @@ fn of_a_configuration(record: &mut Record, naming: &dyn Naming, message: &Messag
                 DeleteReason::Freed(version) => format!("delete {chunk}: freed at {version}"),
             }
         }
-        Message::QuarantineReplica { chunk } => {
-            record.chunk = Some(*chunk);
-            format!("set {chunk} aside")
+        removal::Order::Quarantine(m) => {
+            record.chunk = Some(m.chunk);
+            format!("quarantine {}", m.chunk)
         }
-        Message::Prepare { chunk, version, .. } => {
+    }
+}
+
+fn configure_order(record: &mut Record, naming: &dyn Naming, order: &configure::Order) -> String {
+    match order {
+        configure::Order::Prepare(configure::Prepare { chunk, version, .. }) => {
             at(record, *chunk, *version);
             format!("promise {chunk} {version}")
         }
-        Message::Prepared { chunk, version, state, .. } => {
+        configure::Order::Activate(configure::Activate { chunk, version, members, .. }) => {
+            at(record, *chunk, *version);
+            record.nodes = members.clone();
+            let members = naming.names(members);
+            format!("{chunk} {version} is committed, the recipient is primary of {members}")
+        }
+    }
+}
+
+fn configure_reply(record: &mut Record, naming: &dyn Naming, reply: &configure::Reply) -> String {
+    match reply {
+        configure::Reply::Prepared(configure::Prepared { chunk, version, state, .. }) => {
             at(record, *chunk, *version);
             record.sequence = Some(state.sequence);
             format!("{chunk} {version} is promised, {}", held(state))
         }
-        Message::PrepareRefused { chunk, version, promised, .. } => {
-            at(record, *chunk, *version);
+        configure::Reply::Refused(m) => {
+            at(record, m.chunk, m.version);
             record.bad = true;
-            match promised {
-                Some(higher) => format!("no {chunk} {version}: promised {higher}"),
-                None => format!("no {chunk} {version}: nothing is here"),
+            match m.promised {
+                Some(higher) => format!("refused {} {}: promised {higher}", m.chunk, m.version),
+                None => format!("refused {} {}: no replica", m.chunk, m.version),
             }
         }
-        Message::Configured { chunk, version, members, .. } => {
-            at(record, *chunk, *version);
-            record.nodes = members.clone();
-            let members = naming.names(members);
-            format!("{chunk} {version} is committed, you are primary of {members}")
-        }
-        Message::MemberFailed { chunk, version, members } => {
+        configure::Reply::MemberFailed(configure::MemberFailed { chunk, version, members }) => {
             at(record, *chunk, *version);
             (record.nodes, record.bad) = (members.clone(), true);
-            format!("{chunk} {version} is held up by {}", naming.names(members))
+            format!("{chunk} {version} is blocked by {}", naming.names(members))
         }
-        other => unreachable!("{other:?} is not about a configuration"),
     }
 }
 
-fn of_a_member(record: &mut Record, naming: &dyn Naming, message: &Message) -> String {
-    match message {
-        Message::AskReconcile { chunk, version } => {
+fn reconcile_request(record: &mut Record, request: &reconcile::Request) -> String {
+    match request {
+        reconcile::Request::Ranges(reconcile::RangesRequest { chunk, version }) => {
             at(record, *chunk, *version);
-            format!("what must you have of my {chunk} {version}?")
+            format!("requests the ranges to reconcile of {chunk} {version}")
         }
-        Message::NeedReconcile { chunk, version, committed, touched } => {
-            at(record, *chunk, *version);
-            record.sequence = Some(*committed);
-            format!("of {chunk} {version} I know {committed} committed, touched {touched:?}")
-        }
-        Message::Reconcile { chunk, version, image, payload, .. } => {
+        reconcile::Request::Install(m) => {
+            let reconcile::Install { chunk, version, image, payload, .. } = m;
             at(record, *chunk, *version);
             record.sequence = Some(image.sequence);
             let bytes = payload.len();
-            format!("take my {chunk} {version} at {}, {bytes} B", image.sequence)
+            format!("reconcile {chunk} {version} to {}, {bytes} B", image.sequence)
         }
-        Message::Reconciled { chunk, version, sequence } => {
+    }
+}
+
+fn reconcile_reply(record: &mut Record, reply: &reconcile::Reply) -> String {
+    match reply {
+        reconcile::Reply::Ranges(m) => {
+            let reconcile::RangesReply { chunk, version, committed, touched } = m;
+            at(record, *chunk, *version);
+            record.sequence = Some(*committed);
+            format!("{chunk} {version} is committed to {committed}, touched {touched:?}")
+        }
+        reconcile::Reply::Installed(reconcile::Installed { chunk, version, sequence }) => {
             at(record, *chunk, *version);
             record.sequence = Some(*sequence);
-            format!("{chunk} {version} is as yours, up to {sequence}")
+            format!("{chunk} {version} is reconciled, up to {sequence}")
         }
-        Message::Push { chunk, version, sequence, mutation, .. } => {
+    }
+}
+
+fn pipeline_order(record: &mut Record, naming: &dyn Naming, order: &pipeline::Order) -> String {
+    match order {
+        pipeline::Order::Push(pipeline::Push { chunk, version, sequence, mutation, .. }) => {
             at(record, *chunk, *version);
             (record.sequence, record.op) = (Some(*sequence), Some(mutation.op));
             format!("{chunk} {version} {sequence} is {}", naming.op(mutation.op))
         }
-        Message::AskProgress { chunk, version, committed } => {
+        pipeline::Order::Progress(pipeline::ProgressRequest { chunk, version, committed }) => {
             at(record, *chunk, *version);
             record.sequence = Some(*committed);
-            format!("how far is {chunk} {version}? Committed is {committed}")
+            format!("requests the progress of {chunk} {version}, committed {committed}")
         }
-        Message::Progress { chunk, version, applied, received } => {
+    }
+}
+
+fn pipeline_reply(record: &mut Record, reply: &pipeline::Reply) -> String {
+    match reply {
+        pipeline::Reply::Progress(m) => {
+            let pipeline::Progress { chunk, version, applied, received } = m;
             at(record, *chunk, *version);
             record.sequence = Some(*applied);
             format!("{chunk} {version} is durable up to {applied}, received up to {received}")
         }
-        Message::PushRefused { chunk, version, refusal } => {
+        pipeline::Reply::Refused(pipeline::PushRefused { chunk, version, refusal }) => {
             at(record, *chunk, *version);
             format!("{chunk} {version}: {}", refused(record, refusal))
         }
-        other => unreachable!("{other:?} is not between members"),
     }
 }
 
-fn of_a_learner(record: &mut Record, naming: &dyn Naming, message: &Message) -> String {
-    match message {
-        Message::BecomeLearner { chunk, version, source, .. } => {
-            at(record, *chunk, *version);
-            format!("copy {chunk} {version} from {}", naming.name(*source))
-        }
-        Message::AskCopy { chunk, version, step, .. } => {
-            at(record, *chunk, *version);
-            format!("step {step} of the copy of {chunk} {version}?")
-        }
-        Message::TellCopy { chunk, step, left_bytes, end, payload, .. } => {
+fn copy_reply(record: &mut Record, reply: &copy::Reply) -> String {
+    match reply {
+        copy::Reply::Step(copy::Step { chunk, step, left_bytes, end, payload, .. }) => {
             record.chunk = Some(*chunk);
             let end = if end.is_some() { ", the end" } else { "" };
             let bytes = payload.len();
             format!("step {step} of the copy of {chunk}: {bytes} B, {left_bytes} left{end}")
         }
-        Message::CopyVoid { chunk, .. } => {
-            (record.chunk, record.bad) = (Some(*chunk), true);
-            format!("there is no such copy of {chunk}")
+        copy::Reply::Void(m) => {
+            (record.chunk, record.bad) = (Some(m.chunk), true);
+            format!("no such copy of {}", m.chunk)
         }
-        Message::LearnerCaughtUp { chunk, version, .. } => {
+    }
+}
+
+fn copy_report(record: &mut Record, report: &copy::Report) -> String {
+    match report {
+        copy::Report::CaughtUp(copy::CaughtUp { chunk, version, .. }) => {
             at(record, *chunk, *version);
-            format!("little is left of {chunk} {version}, configure me")
+            format!("the copy of {chunk} {version} has caught up, configure")
         }
-        Message::LearnerReady { chunk, version, state, .. } => {
+        copy::Report::Ready(copy::Ready { chunk, version, state, .. }) => {
             at(record, *chunk, *version);
             record.sequence = Some(state.sequence);
-            format!("I have the whole of {chunk}, and promised {version}")
+            format!("the copy of {chunk} is complete, {version} is promised")
         }
-        Message::LearnerFailed { chunk, version, .. } => {
+        copy::Report::Failed(copy::Failed { chunk, version, .. }) => {
             at(record, *chunk, *version);
             record.bad = true;
-            format!("I gave up the copy of {chunk} {version}")
+            format!("the copy of {chunk} {version} was given up")
         }
-        other => unreachable!("{other:?} is not about a copy"),
     }
 }
 
@@ -295,42 +318,42 @@ fn versions(record: &mut Record, chunks: &[(ChunkHandle, ChunkVersion)]) -> Stri
 #[must_use]
 pub fn name(message: &Message) -> &'static str {
     match message {
-        Message::AskMaster { .. } => "AskMaster",
-        Message::TellClient { .. } => "TellClient",
-        Message::Register { .. } => "Register",
-        Message::Registered { .. } => "Registered",
-        Message::RegisterRefused { .. } => "RegisterRefused",
-        Message::Heartbeat { .. } => "Heartbeat",
-        Message::RegisterAgain { .. } => "RegisterAgain",
-        Message::Report { .. } => "Report",
-        Message::ReportTaken { .. } => "ReportTaken",
-        Message::DeleteReplica { .. } => "DeleteReplica",
-        Message::QuarantineReplica { .. } => "QuarantineReplica",
-        Message::AskLease { .. } => "AskLease",
-        Message::GrantLease { .. } => "GrantLease",
-        Message::Prepare { .. } => "Prepare",
-        Message::Prepared { .. } => "Prepared",
-        Message::PrepareRefused { .. } => "PrepareRefused",
-        Message::Configured { .. } => "Configured",
-        Message::MemberFailed { .. } => "MemberFailed",
-        Message::AskReconcile { .. } => "AskReconcile",
-        Message::NeedReconcile { .. } => "NeedReconcile",
-        Message::Reconcile { .. } => "Reconcile",
-        Message::Reconciled { .. } => "Reconciled",
-        Message::BecomeLearner { .. } => "BecomeLearner",
-        Message::AskCopy { .. } => "AskCopy",
-        Message::TellCopy { .. } => "TellCopy",
-        Message::CopyVoid { .. } => "CopyVoid",
-        Message::LearnerCaughtUp { .. } => "LearnerCaughtUp",
-        Message::LearnerReady { .. } => "LearnerReady",
-        Message::LearnerFailed { .. } => "LearnerFailed",
-        Message::Mutate { .. } => "Mutate",
-        Message::Mutated { .. } => "Mutated",
-        Message::Push { .. } => "Push",
-        Message::AskProgress { .. } => "AskProgress",
-        Message::Progress { .. } => "Progress",
-        Message::PushRefused { .. } => "PushRefused",
-        Message::Read { .. } => "Read",
-        Message::TellRead { .. } => "TellRead",
+        Message::Call(_) => "Call",
+        Message::CallReply(_) => "CallReply",
+        Message::Membership(membership::Request::Register(_)) => "Register",
+        Message::Membership(membership::Request::Heartbeat(_)) => "Heartbeat",
+        Message::Membership(membership::Request::Report(_)) => "Report",
+        Message::MembershipReply(membership::Reply::Registered(_)) => "Registered",
+        Message::MembershipReply(membership::Reply::Refused(_)) => "RegisterRefused",
+        Message::MembershipReply(membership::Reply::RegisterAgain(_)) => "RegisterAgain",
+        Message::MembershipReply(membership::Reply::ReportAck(_)) => "ReportAck",
+        Message::Removal(removal::Order::Delete(_)) => "DeleteReplica",
+        Message::Removal(removal::Order::Quarantine(_)) => "QuarantineReplica",
+        Message::Lease(_) => "LeaseRequest",
+        Message::LeaseGrant(_) => "LeaseGrant",
+        Message::Configure(configure::Order::Prepare(_)) => "Prepare",
+        Message::Configure(configure::Order::Activate(_)) => "Activate",
+        Message::ConfigureReply(configure::Reply::Prepared(_)) => "Prepared",
+        Message::ConfigureReply(configure::Reply::Refused(_)) => "PrepareRefused",
+        Message::ConfigureReply(configure::Reply::MemberFailed(_)) => "MemberFailed",
+        Message::Reconcile(reconcile::Request::Ranges(_)) => "RangesRequest",
+        Message::Reconcile(reconcile::Request::Install(_)) => "Reconcile",
+        Message::ReconcileReply(reconcile::Reply::Ranges(_)) => "RangesReply",
+        Message::ReconcileReply(reconcile::Reply::Installed(_)) => "Reconciled",
+        Message::CopyOrder(_) => "CopyOrder",
+        Message::Copy(_) => "CopyRequest",
+        Message::CopyReply(copy::Reply::Step(_)) => "CopyStep",
+        Message::CopyReply(copy::Reply::Void(_)) => "CopyVoid",
+        Message::CopyReport(copy::Report::CaughtUp(_)) => "LearnerCaughtUp",
+        Message::CopyReport(copy::Report::Ready(_)) => "LearnerReady",
+        Message::CopyReport(copy::Report::Failed(_)) => "LearnerFailed",
+        Message::Data(data::Request::Mutate(_)) => "Mutate",
+        Message::Data(data::Request::Read(_)) => "Read",
+        Message::DataReply(data::Reply::Mutated(_)) => "Mutated",
+        Message::DataReply(data::Reply::Read(_)) => "ReadReply",
+        Message::Pipeline(pipeline::Order::Push(_)) => "Push",
+        Message::Pipeline(pipeline::Order::Progress(_)) => "ProgressRequest",
+        Message::PipelineReply(pipeline::Reply::Progress(_)) => "Progress",
+        Message::PipelineReply(pipeline::Reply::Refused(_)) => "PushRefused",
     }
 }

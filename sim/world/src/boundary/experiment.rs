@@ -93,7 +93,7 @@ impl Run {
 
     /// Lets the primary's next question take `delay_ns`, and its answer no time at all.
     fn renew(&mut self, primary: NodeId, delay_ns: u64) -> Until {
-        let question = (primary, self.master, "AskLease".to_owned());
+        let question = (primary, self.master, "LeaseRequest".to_owned());
         self.holds.messages.push(question);
         let patience_ns = self.world.cluster().now() + 100 * SECOND_NS;
         while self.held().is_none() {

@@ -54,7 +54,7 @@ pub(super) fn leases(cluster: &Cluster) -> Vec<String> {
 pub(super) fn messages(cluster: &Cluster) -> Vec<String> {
     let line = |envelope: &leasehold_proto::Envelope| {
         let (from, to) = (name(cluster, envelope.from), name(cluster, envelope.to));
-        format!("{from}->{to} {}", show::kind(&envelope.message))
+        format!("{from}->{to} {}", show::message_name(&envelope.message))
     };
     cluster.net().flying().map(|(_, envelope)| line(envelope)).collect()
 }

@@ -278,7 +278,7 @@ impl Runner {
         loop {
             let is_one = |envelope: &Envelope| {
                 (envelope.from, envelope.to) == (from, to)
-                    && (kind.is_empty() || show::kind(&envelope.message) == kind)
+                    && (kind.is_empty() || show::message_name(&envelope.message) == kind)
             };
             let flying = self.world()?.cluster().net().flying();
             let those = flying.filter(|(_, envelope)| is_one(envelope)).map(|(id, _)| id);

@@ -1,6 +1,7 @@
 //! Writes, appends and changes of the namespace.
 
 use super::*;
+use crate::message::call;
 
 #[test]
 fn first_write_to_an_empty_file() {
@@ -79,9 +80,15 @@ fn a_retry_keeps_its_id() {
     bench.wake();
     let (to, third, ..) = bench.asked();
     assert_eq!((to, third), (M2, first), "then another one");
-    bench.deliver(M1, Message::TellClient { op: first, answer: Ok(MetadataAnswer::Done) });
+    bench.deliver(
+        M1,
+        Message::CallReply(call::Reply { op: first, answer: Ok(MetadataAnswer::Done) }),
+    );
     assert_eq!(bench.answer(), Ok(Outcome::Metadata(MetadataAnswer::Done)), "a late answer counts");
-    bench.deliver(M2, Message::TellClient { op: first, answer: Err(Refusal::AlreadyExists) });
+    bench.deliver(
+        M2,
+        Message::CallReply(call::Reply { op: first, answer: Err(Refusal::AlreadyExists) }),
+    );
     bench.assert_idle();
     assert_eq!(bench.retries, ["a master is silent"; 2]);
 }
@@ -97,7 +104,7 @@ fn follows_the_leader() {
     bench.wake();
     let (to, again, ..) = bench.asked();
     assert_eq!((to, again), (M2, op));
-    bench.deliver(M2, Message::TellClient { op, answer: Err(Refusal::AlreadyExists) });
+    bench.deliver(M2, Message::CallReply(call::Reply { op, answer: Err(Refusal::AlreadyExists) }));
     assert_eq!(bench.answer(), Err(OpError::Refused(Refusal::AlreadyExists)));
     bench.request(Operation::Query(MetadataQuery::Status));
     assert_eq!(bench.asked().0, M2, "the leader is remembered");

@@ -1,6 +1,7 @@
 //! How operations end, whatever the peers say.
 
 use super::*;
+use crate::message::{call, data, membership};
 
 #[test]
 fn every_operation_ends() {
@@ -36,9 +37,11 @@ fn a_timeout_tells_what_stood_in_the_way() {
     bench.request(write(0));
     while bench.answers.is_empty() {
         while let Some((to, message)) = bench.sent.pop_front() {
-            let Message::AskMaster { op, .. } = message else { panic!("no location, no write") };
+            let Message::Call(call::Request { op, .. }) = message else {
+                panic!("no location, no write")
+            };
             let answer = Err(Refusal::NoServers);
-            bench.deliver(to, Message::TellClient { op, answer });
+            bench.deliver(to, Message::CallReply(call::Reply { op, answer }));
         }
         if bench.answers.is_empty() {
             bench.wake();
@@ -187,7 +190,12 @@ fn messages_for_nobody_are_ignored() {
     bench.tell(OpId { client: ME, number: 99 }, Ok(MetadataAnswer::Done));
     bench.tell(op, Ok(MetadataAnswer::Done));
     bench.mutated(S1, op, 100, Ok(EXTENT));
-    bench.deliver(M1, Message::RegisterAgain { epoch: crate::ids::Epoch(1) });
+    bench.deliver(
+        M1,
+        Message::MembershipReply(membership::Reply::RegisterAgain(membership::RegisterAgain {
+            epoch: crate::ids::Epoch(1),
+        })),
+    );
     assert_eq!(bench.client, before);
 }
 
@@ -255,7 +263,7 @@ fn any_answer(message: &Message, roll: &mut impl FnMut(u64) -> u64) -> Message {
     };
     let good = roll(2) == 0;
     match message {
-        Message::AskMaster { op, request, .. } => {
+        Message::Call(call::Request { op, request, .. }) => {
             let answer = match request {
                 MasterRequest::Query(MetadataQuery::Locate { index, .. }) => {
                     MetadataAnswer::Location(location(*index, roll(6), S1))
@@ -269,15 +277,27 @@ fn any_answer(message: &Message, roll: &mut impl FnMut(u64) -> u64) -> Message {
                 }
                 MasterRequest::Change(_) => MetadataAnswer::Chunk(ChunkHandle(100)),
             };
-            Message::TellClient { op: *op, answer: if good { Ok(answer) } else { Err(refusal) } }
+            Message::CallReply(call::Reply {
+                op: *op,
+                answer: if good { Ok(answer) } else { Err(refusal) },
+            })
         }
-        Message::Mutate { op, chunk, .. } => {
+        Message::Data(data::Request::Mutate(data::Mutate { op, chunk, .. })) => {
             let result = if good { Ok(EXTENT) } else { Err(refusal) };
-            Message::Mutated { op: *op, chunk: *chunk, result }
+            Message::DataReply(data::Reply::Mutated(data::Mutated {
+                op: *op,
+                chunk: *chunk,
+                result,
+            }))
         }
-        Message::Read { op, chunk, .. } => {
+        Message::Data(data::Request::Read(data::Read { op, chunk, .. })) => {
             let result = if good { Ok(4) } else { Err(refusal) };
-            Message::TellRead { op: *op, chunk: *chunk, result, payload: payload(b"data") }
+            Message::DataReply(data::Reply::Read(data::ReadReply {
+                op: *op,
+                chunk: *chunk,
+                result,
+                payload: payload(b"data"),
+            }))
         }
         other => panic!("a client says nothing else: {other:?}"),
     }

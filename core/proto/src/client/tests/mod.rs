@@ -9,6 +9,7 @@ use super::*;
 use crate::config::Constants;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId};
 use crate::message::{MasterRequest, ReadMode};
+use crate::message::{call, data};
 use crate::metadata::{
     FileInfo, FileKind, FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery,
 };
@@ -89,7 +90,9 @@ impl Bench {
     /// The next message, asked of a master.
     fn asked(&mut self) -> (NodeId, OpId, u64, MasterRequest) {
         match self.next() {
-            (to, Message::AskMaster { op, acked_below, request }) => (to, op, acked_below, request),
+            (to, Message::Call(call::Request { op, acked_below, request })) => {
+                (to, op, acked_below, request)
+            }
             other => panic!("a question for a master: {other:?}"),
         }
     }
@@ -110,7 +113,16 @@ impl Bench {
 
     fn expect_mutate(&mut self, expected: MutationKind, on: u64) -> (NodeId, OpId, u64) {
         match self.next() {
-            (to, Message::Mutate { op, acked_below, chunk, kind, .. }) => {
+            (
+                to,
+                Message::Data(data::Request::Mutate(data::Mutate {
+                    op,
+                    acked_below,
+                    chunk,
+                    kind,
+                    ..
+                })),
+            ) => {
                 assert_eq!((kind, chunk), (expected, ChunkHandle(on)));
                 (to, op, acked_below)
             }
@@ -119,11 +131,18 @@ impl Bench {
     }
 
     fn tell(&mut self, op: OpId, answer: Result<MetadataAnswer, Refusal>) {
-        self.deliver(M1, Message::TellClient { op, answer });
+        self.deliver(M1, Message::CallReply(call::Reply { op, answer }));
     }
 
     fn mutated(&mut self, from: NodeId, op: OpId, on: u64, result: Result<Extent, Refusal>) {
-        self.deliver(from, Message::Mutated { op, chunk: ChunkHandle(on), result });
+        self.deliver(
+            from,
+            Message::DataReply(data::Reply::Mutated(data::Mutated {
+                op,
+                chunk: ChunkHandle(on),
+                result,
+            })),
+        );
     }
 
     /// Answers the StatFile that comes next.

@@ -1,16 +1,28 @@
 //! Strong and relaxed reads.
 
 use super::*;
+use crate::message::data;
 
 #[test]
 fn strong_reads_go_to_the_primary() {
     let mut bench = Bench::new();
     bench.request(read(ReadMode::Strong));
     bench.tell_location(0, 1, S2);
-    let (to, Message::Read { op, version, mode, .. }) = bench.next() else { panic!("a read") };
+    let (to, Message::Data(data::Request::Read(data::Read { op, version, mode, .. }))) =
+        bench.next()
+    else {
+        panic!("a read")
+    };
     assert_eq!((to, version, mode), (S2, ChunkVersion(1), ReadMode::Strong));
     let chunk = ChunkHandle(100);
-    let answer = |result, bytes| Message::TellRead { op, chunk, result, payload: payload(bytes) };
+    let answer = |result, bytes| {
+        Message::DataReply(data::Reply::Read(data::ReadReply {
+            op,
+            chunk,
+            result,
+            payload: payload(bytes),
+        }))
+    };
     bench.deliver(S2, answer(Err(Refusal::NotPrimary), b""));
     bench.wake();
     let question = bench.expect_query(&locate(0, true, Some(1)));
@@ -44,14 +56,28 @@ fn relaxed_reads_try_every_member() {
     bench.tell(question, Ok(MetadataAnswer::Location(nobody)));
     let mut asked = BTreeSet::new();
     for refusal in [Refusal::Corrupt, Refusal::DiskFailed, Refusal::Busy] {
-        let (to, Message::Read { op, chunk, .. }) = bench.next() else { panic!("a read") };
+        let (to, Message::Data(data::Request::Read(data::Read { op, chunk, .. }))) = bench.next()
+        else {
+            panic!("a read")
+        };
         assert!(asked.insert(to), "each member once");
         let result = Err(refusal);
-        bench.deliver(to, Message::TellRead { op, chunk, result, payload: Payload::default() });
+        bench.deliver(
+            to,
+            Message::DataReply(data::Reply::Read(data::ReadReply {
+                op,
+                chunk,
+                result,
+                payload: Payload::default(),
+            })),
+        );
     }
     assert_eq!(asked, BTreeSet::from([S1, S2, S3]));
     bench.wake();
-    assert!(matches!(bench.next().1, Message::Read { .. }), "the last one was only busy");
+    assert!(
+        matches!(bench.next().1, Message::Data(data::Request::Read(data::Read { .. }))),
+        "the last one was only busy"
+    );
 }
 
 #[test]
@@ -78,7 +104,7 @@ fn a_relaxed_read_of_a_chunk_without_members_makes_it_have_some() {
     let empty = Location { primary: None, members: vec![], ..location(0, 0, S1) };
     bench.tell(question, Ok(MetadataAnswer::Location(empty)));
     bench.tell_location(0, 1, S1);
-    assert!(matches!(bench.next().1, Message::Read { .. }));
+    assert!(matches!(bench.next().1, Message::Data(data::Request::Read(data::Read { .. }))));
 }
 
 #[test]
