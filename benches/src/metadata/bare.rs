@@ -21,8 +21,8 @@ use leasehold_node::storage::start_log;
 use leasehold_node::transport::{Transport, TransportOptions};
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
-    Command as Entry, Constants, Epoch, Input, IoId, IoOp, IoOutput, Leadership, LogEntry, NodeId,
-    OpId, ProposeOutcome,
+    Command as Entry, Constants, Epoch, Input, IoId, IoOp, IoOutput, Leadership, LogEntry, LogOp,
+    NodeId, OpId, ProposeOutcome,
 };
 use leasehold_store::{RaftLog, RaftLogOptions, Written};
 use leasehold_wire::Role;
@@ -224,7 +224,7 @@ impl Empty {
             self.proposed += 1;
             let io = IoId(self.proposed);
             self.in_flight.insert(io, Instant::now());
-            batch.push((io, IoOp::Propose { entry: self.entry(io) }));
+            batch.push((io, IoOp::Log(LogOp::Propose { entry: self.entry(io) })));
         }
         if !batch.is_empty() {
             self.storage.submit(batch);

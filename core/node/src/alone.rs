@@ -8,7 +8,7 @@ use crate::replicated::message::{Answer, Ask, Asked};
 use crate::replicated::status::{Role, Standing};
 use crate::replicated::{Link, LogEnded};
 use crate::storage::DiskThread;
-use leasehold_proto::{Input, IoId, IoOp, IoOutput, NodeId};
+use leasehold_proto::{Input, IoId, IoOp, IoOutput, LogOp, NodeId};
 use leasehold_wire::Packet;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +35,7 @@ impl Storage for AloneStorage {
         let rest: Vec<_> = batch
             .into_iter()
             .filter(|(io, op)| {
-                !(*op == IoOp::ConfirmLeadership && self.inbox.try_send(confirmed(*io)).is_ok())
+                !(*op == IoOp::Log(LogOp::Confirm) && self.inbox.try_send(confirmed(*io)).is_ok())
             })
             .collect();
         if !rest.is_empty() {

@@ -2,7 +2,7 @@
 //! and observer. Real runs and simulated runs share this file.
 
 use leasehold_proto::{
-    Deadline, Effect, Effects, Envelope, Input, IoId, IoOp, OpError, Outcome, RequestId,
+    Deadline, Effect, Effects, Envelope, Input, IoId, IoOp, LogOp, OpError, Outcome, RequestId,
     StateMachine, Time,
 };
 use std::future::Future;
@@ -161,8 +161,8 @@ mod tests {
         fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
             if self.at.is_some_and(|at| at <= now) {
                 self.at = None;
-                out.push(Effect::Io { io: IoId(1), op: IoOp::ConfirmLeadership });
-                out.push(Effect::Io { io: IoId(2), op: IoOp::ConfirmLeadership });
+                out.push(Effect::Io { io: IoId(1), op: IoOp::Log(LogOp::Confirm) });
+                out.push(Effect::Io { io: IoId(2), op: IoOp::Log(LogOp::Confirm) });
             }
             self.seen.push((now, input));
         }

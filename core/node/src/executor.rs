@@ -3,8 +3,8 @@
 
 use crate::gauge::Gauge;
 use leasehold_proto::{
-    Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterState,
-    ProposeOutcome, Replicas,
+    Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogEntry, LogIndex, LogOp,
+    MasterState, ProposeOutcome, Replicas,
 };
 use leasehold_store::{
     ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions, Written,
@@ -156,9 +156,9 @@ impl<D: Disk> Executor for MasterExecutor<D> {
         let mut proposed = Vec::new();
         for (io, op) in batch {
             match op {
-                IoOp::Propose { entry } => proposed.push((io, entry)),
+                IoOp::Log(LogOp::Propose { entry }) => proposed.push((io, entry)),
                 // There is no other master, and so no moment at which another could lead.
-                IoOp::ConfirmLeadership => out.push(done(io, Ok(IoOutput::Confirmed))),
+                IoOp::Log(LogOp::Confirm) => out.push(done(io, Ok(IoOutput::Confirmed))),
                 chunk_io => unreachable!("a master asks for no {chunk_io:?}"),
             }
         }
@@ -217,7 +217,7 @@ mod tests {
 
     fn propose(entries: &[LogEntry]) -> Vec<(IoId, IoOp)> {
         let proposals = entries.iter().cloned();
-        proposals.map(|entry| (entry.proposal, IoOp::Propose { entry })).collect()
+        proposals.map(|entry| (entry.proposal, IoOp::Log(LogOp::Propose { entry }))).collect()
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(start.inputs, [Input::Leadership(Leadership::Leader)]);
         let entries = [leader(), mkdir(2), mkdir(3)];
         let mut batch = propose(&entries);
-        batch.push((IoId(4), IoOp::ConfirmLeadership));
+        batch.push((IoId(4), IoOp::Log(LogOp::Confirm)));
         let inputs = executor.execute(batch);
         let committed: Vec<_> = (1..=3).map(LogIndex).zip(entries.clone()).collect();
         let mut expected = vec![done(IoId(4), Ok(IoOutput::Confirmed))];

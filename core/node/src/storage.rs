@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn confirm(io: u64) -> Batch {
-        vec![(IoId(io), IoOp::ConfirmLeadership)]
+        vec![(IoId(io), IoOp::Log(LogOp::Confirm))]
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! The I/O that machines ask for, and how it ends.
 
-use crate::ids::{ChunkHandle, ChunkVersion, LogIndex, Sequence};
+use crate::ids::{ChunkHandle, LogIndex};
 use crate::log::LogEntry;
 use crate::payload::{Extent, Payload};
-use crate::replica::{ChunkSpec, Mutation, ReplicaImage};
+use crate::replica::ReplicaChange;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::slice::from_ref;
 
 /// One I/O. Each is atomic at a crash: it happened whole or not at all. Two that are in flight
 /// together may become durable in either order.
@@ -14,102 +15,96 @@ use core::fmt;
 /// Unless the chunk's policy is `page-cache`, it is durable when its `IoDone` arrives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum IoOp {
-    /// Master: append to the operation log. Ends as a `Committed` input and then an `IoDone`.
-    Propose {
-        /// The entry.
-        entry: LogEntry,
-    },
-    /// Master: a read-index round. Serves only what was received before it started.
-    ConfirmLeadership,
-    /// Make a promise durable; `create` makes an empty replica where there is none. Always
-    /// synced, whatever the chunk's policy.
-    Promise {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// What is promised.
-        version: ChunkVersion,
-        /// What to create if it is not here.
-        create: Option<ChunkSpec>,
-    },
-    /// Apply mutations with consecutive sequence numbers: bytes, operation table and record
-    /// together. The group that the machine gathered while the last one was on its way.
-    Apply {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// The version that orders them.
-        version: ChunkVersion,
-        /// Sequence of the first one.
-        first: Sequence,
-        /// In order, with their bytes.
-        mutations: Vec<(Mutation, Payload)>,
-        /// Known to be on every member.
-        committed: Sequence,
-    },
-    /// A new primary takes its own state as the state of `version`.
-    Adopt {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// The new version.
-        version: ChunkVersion,
-    },
-    /// A member takes the primary's state: overwrite `pieces`, cut or extend to the image's
-    /// length, replace the record's image, move to `version`; all or nothing.
-    Reconcile {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// The new version.
-        version: ChunkVersion,
-        /// The primary's.
-        image: Box<ReplicaImage>,
-        /// Where the bytes go.
-        pieces: Vec<Extent>,
-        /// Their bytes, one piece after another.
-        payload: Payload,
-    },
-    /// Drop what is here of the chunk and begin an empty, incomplete copy.
-    StartLearner {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// The version that the learner promises.
-        promised: ChunkVersion,
-        /// The chunk's spec.
-        spec: ChunkSpec,
-    },
-    /// Bytes of an incomplete copy; durable with the `Install` that ends it.
-    CopyIn {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// Where the bytes go.
-        pieces: Vec<Extent>,
-        /// Their bytes, one piece after another.
-        payload: Payload,
-    },
-    /// The copy is complete: from here the replica is as good as its source.
-    Install {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-        /// The source's applied version.
-        version: ChunkVersion,
-        /// The source's image.
-        image: Box<ReplicaImage>,
-    },
-    /// Read `pieces`, verified against their checksums. Bytes never written read as zero.
+    /// Chunkserver: change a replica's record, and the bytes that go with the change.
+    Replica(ReplicaChange, ReplicaData),
+    /// Chunkserver: read `pieces`, verified against their checksums. Bytes never written read as
+    /// zero.
     Read {
         /// Of which chunk.
         chunk: ChunkHandle,
         /// What to read, in this order.
         pieces: Vec<Extent>,
     },
-    /// Remove a replica, or a quarantined one.
-    Delete {
-        /// Of which chunk.
-        chunk: ChunkHandle,
+    /// Master: the operation log.
+    Log(LogOp),
+}
+
+/// What a master asks of its operation log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LogOp {
+    /// Append. Ends as a `Committed` input and then an `IoDone`.
+    Propose {
+        /// The entry.
+        entry: LogEntry,
     },
-    /// Set a replica aside: it is served no more, and its bytes stay.
-    Quarantine {
-        /// Of which chunk.
-        chunk: ChunkHandle,
-    },
+    /// A read-index round: this master still led when it was served. Serves only what was received
+    /// before it started.
+    Confirm,
+}
+
+/// The bytes of a [`ReplicaChange`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReplicaData {
+    /// The change has none.
+    #[default]
+    None,
+    /// Of an `Apply`: those of each mutation, in the same order.
+    Mutations(Vec<Payload>),
+    /// Of a `Reconcile` or a `CopyIn`.
+    Pieces(Box<Pieces>),
+}
+
+/// Bytes for several places of one chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pieces {
+    /// Where the bytes go.
+    pub extents: Vec<Extent>,
+    /// Their bytes, one extent after another.
+    pub payload: Payload,
+}
+
+impl ReplicaData {
+    /// Bytes for several places.
+    #[must_use]
+    pub fn pieces(extents: Vec<Extent>, payload: Payload) -> Self {
+        ReplicaData::Pieces(Box::new(Pieces { extents, payload }))
+    }
+
+    /// Where bytes go, and which, in order: several places of one payload, or each mutation's.
+    #[must_use]
+    pub fn writes<'a>(&'a self, change: &'a ReplicaChange) -> Vec<(&'a [Extent], &'a Payload)> {
+        match (self, change) {
+            (ReplicaData::Mutations(payloads), ReplicaChange::Apply { mutations, .. }) => {
+                let extents = mutations.iter().map(|mutation| from_ref(&mutation.extent));
+                extents.zip(payloads).collect()
+            }
+            (ReplicaData::Pieces(pieces), _) => [(&*pieces.extents, &pieces.payload)].into(),
+            (ReplicaData::None | ReplicaData::Mutations(_), _) => Vec::new(),
+        }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self {
+            ReplicaData::None => 0,
+            ReplicaData::Mutations(payloads) => payloads.iter().map(Payload::len).sum(),
+            ReplicaData::Pieces(pieces) => pieces.payload.len(),
+        }
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<ReplicaChange> for IoOp {
+    /// A change that has no bytes.
+    fn from(change: ReplicaChange) -> IoOp {
+        IoOp::Replica(change, ReplicaData::None)
+    }
 }
 
 impl IoOp {
@@ -117,17 +112,20 @@ impl IoOp {
     #[must_use]
     pub fn chunk(&self) -> Option<ChunkHandle> {
         match self {
-            IoOp::Propose { .. } | IoOp::ConfirmLeadership => None,
-            IoOp::Promise { chunk, .. }
-            | IoOp::Apply { chunk, .. }
-            | IoOp::Adopt { chunk, .. }
-            | IoOp::Reconcile { chunk, .. }
-            | IoOp::StartLearner { chunk, .. }
-            | IoOp::CopyIn { chunk, .. }
-            | IoOp::Install { chunk, .. }
-            | IoOp::Read { chunk, .. }
-            | IoOp::Delete { chunk }
-            | IoOp::Quarantine { chunk } => Some(*chunk),
+            IoOp::Replica(change, _) => Some(change.chunk()),
+            IoOp::Read { chunk, .. } => Some(*chunk),
+            IoOp::Log(_) => None,
+        }
+    }
+
+    /// The name of its kind.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            IoOp::Replica(change, _) => change.name(),
+            IoOp::Read { .. } => "Read",
+            IoOp::Log(LogOp::Propose { .. }) => "Propose",
+            IoOp::Log(LogOp::Confirm) => "ConfirmLeadership",
         }
     }
 }

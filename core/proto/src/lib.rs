@@ -89,7 +89,7 @@ pub use client::Client;
 pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};
 pub use event::Event;
 pub use ids::*;
-pub use io::{IoFault, IoOp, IoOutput, IoResult, ProposeOutcome};
+pub use io::{IoFault, IoOp, IoOutput, IoResult, LogOp, Pieces, ProposeOutcome, ReplicaData};
 pub use kind::Kind;
 pub use log::{Command, LogEntry, Member};
 pub use machine::{Effect, Effects, Input, Leadership, OpError, Operation, Outcome, StateMachine};
@@ -99,6 +99,7 @@ pub use message::{Envelope, Message, ReadMode};
 pub use payload::{Extent, Payload};
 pub use refusal::Refusal;
 pub use replica::{
-    ChunkSpec, Mutation, MutationKind, ReplicaImage, ReplicaRecord, Replicas, SyncPolicy,
+    ChunkSpec, Mutation, MutationKind, ReplicaChange, ReplicaImage, ReplicaRecord, Replicas,
+    SyncPolicy,
 };
 pub use time::{Deadline, Time};

@@ -1,11 +1,11 @@
-//! A replica's durable record, and the single definition of what each I/O does to it.
+//! A replica's durable record, and the single definition of what each change does to it.
 //!
 //! The store replays its journal through [`Replicas::apply`], World keeps its disks with it, and
 //! the chunkserver updates its mirror with it when an `IoDone` arrives: the three cannot differ.
 
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
-use crate::io::IoOp;
 use crate::payload::Extent;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -247,6 +247,120 @@ pub struct ReplicaRecord {
     pub image: ReplicaImage,
 }
 
+/// A change of one replica, without the bytes that go with it: what a journal holds of it. The
+/// order of the variants and of their fields is its encoding: new ones go to the end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReplicaChange {
+    /// Make a promise durable; `create` makes an empty replica where there is none. Always
+    /// synced, whatever the chunk's policy.
+    Promise {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// What is promised.
+        version: ChunkVersion,
+        /// What to create if it is not here.
+        create: Option<ChunkSpec>,
+    },
+    /// Apply mutations with consecutive sequence numbers: bytes, operation table and record
+    /// together. The group that the machine gathered while the last one was on its way.
+    Apply {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// The version that orders them.
+        version: ChunkVersion,
+        /// Sequence of the first one.
+        first: Sequence,
+        /// In order.
+        mutations: Vec<Mutation>,
+        /// Known to be on every member.
+        committed: Sequence,
+    },
+    /// A new primary takes its own state as the state of `version`.
+    Adopt {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// The new version.
+        version: ChunkVersion,
+    },
+    /// A member takes the primary's state: overwrite the pieces of its data, cut or extend to the
+    /// image's length, replace the record's image, move to `version`; all or nothing.
+    Reconcile {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// The new version.
+        version: ChunkVersion,
+        /// The primary's.
+        image: Box<ReplicaImage>,
+    },
+    /// Drop what is here of the chunk and begin an empty, incomplete copy.
+    StartLearner {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// The version that the learner promises.
+        promised: ChunkVersion,
+        /// The chunk's spec.
+        spec: ChunkSpec,
+    },
+    /// The copy is complete: from here the replica is as good as its source.
+    Install {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+        /// The source's applied version.
+        version: ChunkVersion,
+        /// The source's image.
+        image: Box<ReplicaImage>,
+    },
+    /// Remove a replica, or a quarantined one.
+    Delete {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+    },
+    /// Set a replica aside: it is served no more, and its bytes stay.
+    Quarantine {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+    },
+    /// Bytes of an incomplete copy; durable with the `Install` that ends it, and in no journal.
+    CopyIn {
+        /// Of which chunk.
+        chunk: ChunkHandle,
+    },
+}
+
+impl ReplicaChange {
+    /// The chunk that it concerns.
+    #[must_use]
+    pub fn chunk(&self) -> ChunkHandle {
+        match self {
+            ReplicaChange::Promise { chunk, .. }
+            | ReplicaChange::Apply { chunk, .. }
+            | ReplicaChange::Adopt { chunk, .. }
+            | ReplicaChange::Reconcile { chunk, .. }
+            | ReplicaChange::StartLearner { chunk, .. }
+            | ReplicaChange::Install { chunk, .. }
+            | ReplicaChange::Delete { chunk }
+            | ReplicaChange::Quarantine { chunk }
+            | ReplicaChange::CopyIn { chunk } => *chunk,
+        }
+    }
+
+    /// The name of its kind.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            ReplicaChange::Promise { .. } => "Promise",
+            ReplicaChange::Apply { .. } => "Apply",
+            ReplicaChange::Adopt { .. } => "Adopt",
+            ReplicaChange::Reconcile { .. } => "Reconcile",
+            ReplicaChange::StartLearner { .. } => "StartLearner",
+            ReplicaChange::Install { .. } => "Install",
+            ReplicaChange::Delete { .. } => "Delete",
+            ReplicaChange::Quarantine { .. } => "Quarantine",
+            ReplicaChange::CopyIn { .. } => "CopyIn",
+        }
+    }
+}
+
 /// Everything that is durable on a chunkserver apart from the chunks' bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Replicas {
@@ -265,31 +379,32 @@ impl Replicas {
         Replicas { remembered_clients_max, ..Replicas::default() }
     }
 
-    /// What a finished I/O did to the records. Reads, and the master's I/O, do nothing.
+    /// What a finished change did to the records.
     ///
     /// # Panics
     /// If the machine asked for something that its own record forbids.
-    pub fn apply(&mut self, op: &IoOp) {
-        match op {
-            IoOp::Promise { chunk, version, create } => self.promise(*chunk, *version, *create),
-            IoOp::Apply { chunk, version, first, mutations, committed } => {
+    pub fn apply(&mut self, change: &ReplicaChange) {
+        use ReplicaChange as C;
+        match change {
+            C::Promise { chunk, version, create } => self.promise(*chunk, *version, *create),
+            C::Apply { chunk, version, first, mutations, committed } => {
                 let clients_max = self.remembered_clients_max as usize;
                 let record = self.record(*chunk);
                 let mut sequence = *first;
-                for (mutation, _) in mutations {
+                for mutation in mutations {
                     let spec = record.spec;
                     record.image.apply(&spec, *version, sequence, mutation, clients_max);
                     sequence = sequence.next();
                 }
                 record.image.learn_committed(*committed);
             }
-            IoOp::Adopt { chunk, version } => self.record(*chunk).applied_version = *version,
-            IoOp::Reconcile { chunk, version, image, .. } => {
+            C::Adopt { chunk, version } => self.record(*chunk).applied_version = *version,
+            C::Reconcile { chunk, version, image } => {
                 let record = self.record(*chunk);
                 record.applied_version = *version;
                 record.image.clone_from(image);
             }
-            IoOp::StartLearner { chunk, promised, spec } => {
+            C::StartLearner { chunk, promised, spec } => {
                 let record = ReplicaRecord {
                     spec: *spec,
                     promised: *promised,
@@ -299,24 +414,21 @@ impl Replicas {
                 };
                 self.live.insert(*chunk, record);
             }
-            IoOp::Install { chunk, version, image } => {
+            C::Install { chunk, version, image } => {
                 let record = self.record(*chunk);
                 record.applied_version = *version;
                 record.learner = false;
                 record.image.clone_from(image);
             }
-            IoOp::Delete { chunk } => {
+            C::Delete { chunk } => {
                 self.live.remove(chunk);
                 self.quarantined.remove(chunk);
             }
-            IoOp::Quarantine { chunk } => {
+            C::Quarantine { chunk } => {
                 self.live.remove(chunk);
                 self.quarantined.insert(*chunk);
             }
-            IoOp::Propose { .. }
-            | IoOp::ConfirmLeadership
-            | IoOp::CopyIn { .. }
-            | IoOp::Read { .. } => {}
+            C::CopyIn { .. } => {}
         }
     }
 

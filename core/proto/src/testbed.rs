@@ -5,7 +5,7 @@ use crate::chunkserver::Chunkserver;
 use crate::config::{ChunkserverConfig, Constants, MasterConfig};
 use crate::event::Event;
 use crate::ids::*;
-use crate::io::{IoOp, IoOutput, ProposeOutcome};
+use crate::io::{IoOp, IoOutput, LogOp, ProposeOutcome};
 use crate::log::LogEntry;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
 use crate::master::{Master, MasterState};
@@ -14,7 +14,7 @@ use crate::message::{call, data};
 use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
-use crate::replica::{MutationKind, Replicas};
+use crate::replica::{MutationKind, ReplicaChange, Replicas};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -153,14 +153,14 @@ impl Testbed {
                 Effect::Send(envelope) => {
                     self.queue.push_back((envelope.to, Input::Deliver(envelope)));
                 }
-                Effect::Io { io, op: IoOp::Propose { entry } } => {
+                Effect::Io { io, op: IoOp::Log(LogOp::Propose { entry }) } => {
                     self.log.push(entry.clone());
                     let index = LogIndex(self.log.len() as u64);
                     self.queue.push_back((node, Input::Committed { index, entry }));
                     let result = Ok(IoOutput::Proposed(ProposeOutcome::Committed(index)));
                     self.queue.push_back((node, Input::IoDone { io, result }));
                 }
-                Effect::Io { io, op: IoOp::ConfirmLeadership } => {
+                Effect::Io { io, op: IoOp::Log(LogOp::Confirm) } => {
                     let result = Ok(IoOutput::Confirmed);
                     self.queue.push_back((node, Input::IoDone { io, result }));
                 }
@@ -332,20 +332,18 @@ impl ServerNode {
             let crc = crc(&data);
             return IoOutput::Read(Payload::new(data.into(), crc));
         }
-        self.disk.apply(op);
-        match op {
-            IoOp::Apply { chunk, mutations, .. } => {
-                for (mutation, payload) in mutations {
-                    self.put(*chunk, &[mutation.extent], &payload.data);
-                }
+        let IoOp::Replica(change, data) = op else { panic!("{op:?} is not a chunkserver's") };
+        let chunk = change.chunk();
+        self.disk.apply(change);
+        for (extents, payload) in data.writes(change) {
+            self.put(chunk, extents, &payload.data);
+        }
+        match change {
+            ReplicaChange::Reconcile { image, .. } => {
+                self.bytes.entry(chunk).or_default().truncate(image.length as usize);
             }
-            IoOp::Reconcile { chunk, image, pieces, payload, .. } => {
-                self.put(*chunk, pieces, &payload.data);
-                self.bytes.entry(*chunk).or_default().truncate(image.length as usize);
-            }
-            IoOp::CopyIn { chunk, pieces, payload } => self.put(*chunk, pieces, &payload.data),
-            IoOp::StartLearner { chunk, .. } | IoOp::Delete { chunk } => {
-                self.bytes.remove(chunk);
+            ReplicaChange::StartLearner { .. } | ReplicaChange::Delete { .. } => {
+                self.bytes.remove(&chunk);
             }
             _ => {}
         }

@@ -14,15 +14,15 @@ use crate::group::{After, Group};
 use crate::journal::Journal;
 use crate::options::StoreOptions;
 use crate::plan::{Before, Piece, Plan};
-use crate::record::{Change, ChunkRecord};
+use crate::record::ChunkRecord;
 use crate::sealed::crc;
 use crate::state::{State, blocks_below};
 use crate::sums::runs_of;
 use crate::{checkpoint, recover};
 use bytes::Bytes;
 use leasehold_proto::{
-    ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Mutation, Payload, Replicas,
-    SyncPolicy,
+    ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Payload, ReplicaChange,
+    ReplicaData, Replicas, SyncPolicy,
 };
 use std::collections::BTreeMap;
 
@@ -74,21 +74,22 @@ impl<D: Disk> ChunkStore<D> {
         let mut results: Vec<(IoId, Option<IoResult>)> = Vec::with_capacity(batch.len());
         let mut changes = Vec::new();
         for (at, (io, op)) in batch.into_iter().enumerate() {
-            match op {
-                IoOp::Read { chunk, pieces } => {
-                    results.push((io, Some(self.read(chunk, &pieces))));
+            let result = match op {
+                IoOp::Read { chunk, pieces } => Some(self.read(chunk, &pieces)),
+                IoOp::Replica(change, data) => {
+                    changes.push((at, change, data));
+                    None
                 }
-                change => {
-                    results.push((io, None));
-                    changes.push((at, change));
-                }
-            }
+                IoOp::Log(op) => unreachable!("a chunkserver has no log: {op:?}"),
+            };
+            results.push((io, result));
         }
-        let mut refused: BTreeMap<Option<ChunkHandle>, IoFault> = BTreeMap::new();
-        for (at, change) in changes {
+        let mut refused: BTreeMap<ChunkHandle, IoFault> = BTreeMap::new();
+        for (at, change, data) in changes {
             // What follows a refused change of the same chunk was meant to stand on it.
             let chunk = change.chunk();
-            let done = refused.get(&chunk).map_or_else(|| self.change(change), |f| Err(f.clone()));
+            let fault = refused.get(&chunk).cloned();
+            let done = fault.map_or_else(|| self.change(&change, &data), Err);
             if let Err(fault) = done {
                 results[at].1 = Some(Err(fault.clone()));
                 refused.insert(chunk, fault);
@@ -166,56 +167,49 @@ impl<D: Disk> ChunkStore<D> {
     }
 
     /// Stages one change: `commit` makes it durable.
-    fn change(&mut self, op: IoOp) -> Result<(), IoFault> {
+    fn change(&mut self, change: &ReplicaChange, data: &ReplicaData) -> Result<(), IoFault> {
         self.service.check()?;
-        let chunk = op.chunk().expect("a chunkserver's I/O concerns a chunk");
+        let chunk = change.chunk();
         if self.group.chunks.contains(&chunk) {
             self.commit()?;
         }
-        match &op {
-            IoOp::Apply { mutations, .. } => {
-                let pieces = pieces_of_mutations(mutations);
-                self.write(op, pieces, None)
+        match change {
+            ReplicaChange::Apply { .. } => {
+                self.write(change, pieces_below(change, data, u64::MAX), None)
             }
-            IoOp::Reconcile { image, pieces, payload, .. } => {
-                let (length, pieces) = (image.length, cut_pieces(pieces, payload, image.length));
-                self.write(op, pieces, Some(length))
+            ReplicaChange::Reconcile { image, .. } => {
+                let pieces = pieces_below(change, data, image.length);
+                self.write(change, pieces, Some(image.length))
             }
-            IoOp::CopyIn { pieces, payload, .. } => {
-                let pieces = cut_pieces(pieces, payload, u64::MAX);
-                self.copy_in(chunk, pieces)
+            ReplicaChange::CopyIn { .. } => {
+                self.copy_in(chunk, pieces_below(change, data, u64::MAX))
             }
-            IoOp::Install { image, .. } => {
-                let length = image.length;
-                self.install(chunk, op, length)
-            }
-            IoOp::Promise { .. }
-            | IoOp::Adopt { .. }
-            | IoOp::StartLearner { .. }
-            | IoOp::Delete { .. }
-            | IoOp::Quarantine { .. } => self.record_only(chunk, op),
-            IoOp::Propose { .. } | IoOp::ConfirmLeadership | IoOp::Read { .. } => {
-                unreachable!("{op:?} is not a change of a replica")
-            }
+            ReplicaChange::Install { image, .. } => self.install(change, image.length),
+            ReplicaChange::Promise { .. }
+            | ReplicaChange::Adopt { .. }
+            | ReplicaChange::StartLearner { .. }
+            | ReplicaChange::Delete { .. }
+            | ReplicaChange::Quarantine { .. } => self.record_only(change),
         }
     }
 
     /// Changes without bytes.
-    fn record_only(&mut self, chunk: ChunkHandle, op: IoOp) -> Result<(), IoFault> {
-        let change = Change::of(&op).expect("it changes the record");
-        let body = ChunkRecord { change, sums: Vec::new(), redo: Vec::new() }.to_bytes();
-        let urgent = !matches!(op, IoOp::StartLearner { .. });
+    fn record_only(&mut self, change: &ReplicaChange) -> Result<(), IoFault> {
+        let chunk = change.chunk();
+        let (sums, redo) = (Vec::new(), Vec::new());
+        let body = ChunkRecord { change: change.clone(), sums, redo }.to_bytes();
+        let urgent = !matches!(change, ReplicaChange::StartLearner { .. });
         self.admit(body.len(), 0, urgent)?;
-        if self.state.is_birth(&op) {
+        if self.state.is_birth(change) {
             let data = DataFile { chunk, born: self.journal.next_lsn() };
             let made = self.files.create(&self.disk, data);
             made.map_err(|error| self.service.fault(Trouble::of_write(&error)))?;
             self.group.names = true;
         }
         let lsn = self.journal.stage(&body, &[]);
-        let dropped = self.state.apply(lsn, &op, &[]);
+        let dropped = self.state.apply(lsn, change, &[]);
         self.group.after.extend(dropped.map(After::RemoveData));
-        if matches!(op, IoOp::Delete { .. }) {
+        if matches!(change, ReplicaChange::Delete { .. }) {
             self.group.after.push(After::RemoveMeta(chunk));
         }
         self.group.chunks.insert(chunk);
@@ -224,16 +218,20 @@ impl<D: Disk> ChunkStore<D> {
     }
 
     /// `Apply` and `Reconcile`: bytes and record together.
-    fn write(&mut self, op: IoOp, pieces: Vec<Piece>, cut: Option<u64>) -> Result<(), IoFault> {
-        let chunk = op.chunk().expect("it concerns a chunk");
+    fn write(
+        &mut self,
+        change: &ReplicaChange,
+        pieces: Vec<Piece>,
+        cut: Option<u64>,
+    ) -> Result<(), IoFault> {
+        let chunk = change.chunk();
         let plan = self.plan(chunk, pieces, cut)?;
         let runs = runs_of(plan.sums.iter().map(|(&block, &crc)| (block, crc)));
-        let change = Change::of(&op).expect("it changes the record");
         let redo: Vec<Extent> = match plan.in_place {
             true => Vec::new(),
             false => plan.writes.iter().map(Piece::extent).collect(),
         };
-        let body = ChunkRecord { change, sums: runs.clone(), redo }.to_bytes();
+        let body = ChunkRecord { change: change.clone(), sums: runs.clone(), redo }.to_bytes();
         let payload: Vec<&[u8]> = match plan.in_place {
             true => Vec::new(),
             false => plan.writes.iter().map(|piece| &*piece.data).collect(),
@@ -249,7 +247,7 @@ impl<D: Disk> ChunkStore<D> {
             self.reserve(chunk, &plan.writes)?;
         }
         let lsn = self.journal.stage(&body, &payload);
-        self.state.apply(lsn, &op, &runs);
+        self.state.apply(lsn, change, &runs);
         if !plan.in_place {
             self.group.after.push(After::Write { chunk, cut, pieces: plan.writes });
         }
@@ -268,7 +266,8 @@ impl<D: Disk> ChunkStore<D> {
         Ok(())
     }
 
-    fn install(&mut self, chunk: ChunkHandle, op: IoOp, length: u64) -> Result<(), IoFault> {
+    fn install(&mut self, change: &ReplicaChange, length: u64) -> Result<(), IoFault> {
+        let chunk = change.chunk();
         let plan = self.plan(chunk, Vec::new(), Some(length))?;
         let blocks = blocks_below(length, self.state.block_bytes);
         let state = self.state.chunk(chunk);
@@ -278,12 +277,12 @@ impl<D: Disk> ChunkStore<D> {
         sums.extend(&runs_of(plan.sums));
         sums.truncate(blocks);
         let sums = sums.runs();
-        let change = Change::of(&op).expect("it changes the record");
-        let body = ChunkRecord { change, sums: sums.clone(), redo: Vec::new() }.to_bytes();
+        let body =
+            ChunkRecord { change: change.clone(), sums: sums.clone(), redo: Vec::new() }.to_bytes();
         self.admit(body.len(), 0, false)?;
         self.cut_file(chunk, length).map_err(|trouble| self.service.fault(trouble))?;
         let lsn = self.journal.stage(&body, &[]);
-        self.state.apply(lsn, &op, &sums);
+        self.state.apply(lsn, change, &sums);
         self.group.data.insert(data);
         self.group.chunks.insert(chunk);
         self.group.sync = true;
@@ -433,12 +432,10 @@ impl<D: Disk> ChunkStore<D> {
     }
 }
 
-fn pieces_of_mutations(mutations: &[(Mutation, Payload)]) -> Vec<Piece> {
-    let pieces = mutations.iter().map(|(mutation, payload)| {
-        assert_eq!(mutation.extent.length, payload.len(), "a mutation comes with its bytes");
-        Piece { offset: mutation.extent.offset, data: payload.data.clone() }
-    });
-    pieces.filter(|piece| !piece.data.is_empty()).collect()
+/// The bytes of a change by place, as far as they lie below `end`.
+fn pieces_below(change: &ReplicaChange, data: &ReplicaData, end: u64) -> Vec<Piece> {
+    let writes = data.writes(change).into_iter();
+    writes.flat_map(|(extents, payload)| cut_pieces(extents, payload, end)).collect()
 }
 
 /// The pieces of a payload, as far as they lie below `end`.

@@ -8,11 +8,11 @@ use crate::error::StoreError;
 use crate::frame::Record;
 use crate::journal::{Journal, Replay, Shape};
 use crate::options::StoreOptions;
-use crate::record::{Change, ChunkRecord};
+use crate::record::ChunkRecord;
 use crate::sealed::{self, join};
 use crate::state::State;
 use crate::sums::Sums;
-use leasehold_proto::{ChunkHandle, Extent, IoOp};
+use leasehold_proto::{ChunkHandle, Extent, ReplicaChange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -61,7 +61,7 @@ struct Recovery<'a, D: Disk> {
 
 impl<D: Disk> Replay for Recovery<'_, D> {
     fn survey(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        if let Change::Delete { chunk } = ChunkRecord::from_bytes(record.body)?.change {
+        if let ReplicaChange::Delete { chunk } = ChunkRecord::from_bytes(record.body)?.change {
             self.deleted.insert(chunk, record.lsn);
         }
         Ok(())
@@ -69,25 +69,24 @@ impl<D: Disk> Replay for Recovery<'_, D> {
 
     fn replay(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
         let ChunkRecord { change, sums, redo } = ChunkRecord::from_bytes(record.body)?;
-        let op = change.into_op();
-        let handle = op.chunk().expect("a record concerns a chunk");
+        let handle = change.chunk();
         let included = self.included.get(&handle).is_some_and(|&last| record.lsn <= last);
         let dead = self.deleted.get(&handle).is_some_and(|&last| record.lsn < last);
         if included || dead {
             return Ok(());
         }
-        self.refuse_without_base(handle, &op)?;
-        if let IoOp::Delete { .. } = op {
+        self.refuse_without_base(handle, &change)?;
+        if let ReplicaChange::Delete { .. } = change {
             self.remove_meta(handle)?;
         }
         let length = self.state.length(handle);
-        let cleared = match &op {
-            IoOp::Reconcile { image, .. } if image.length < length => {
+        let cleared = match &change {
+            ReplicaChange::Reconcile { image, .. } if image.length < length => {
                 image.length..length.next_multiple_of(self.state.block_bytes)
             }
             _ => 0..0,
         };
-        self.state.apply(record.lsn, &op, &sums);
+        self.state.apply(record.lsn, &change, &sums);
         match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
             Some(data) => self.redo(data, cleared, &redo, record.payload),
             None => Ok(()),
@@ -105,10 +104,16 @@ impl<D: Disk> Recovery<'_, D> {
         }
     }
 
-    fn refuse_without_base(&self, handle: ChunkHandle, op: &IoOp) -> Result<(), StoreError> {
-        let stands_alone = match op {
-            IoOp::Promise { create, .. } => create.is_some(),
-            IoOp::StartLearner { .. } | IoOp::Delete { .. } | IoOp::Quarantine { .. } => true,
+    fn refuse_without_base(
+        &self,
+        handle: ChunkHandle,
+        change: &ReplicaChange,
+    ) -> Result<(), StoreError> {
+        let stands_alone = match change {
+            ReplicaChange::Promise { create, .. } => create.is_some(),
+            ReplicaChange::StartLearner { .. }
+            | ReplicaChange::Delete { .. }
+            | ReplicaChange::Quarantine { .. } => true,
             _ => false,
         };
         if stands_alone || self.state.replicas.live.contains_key(&handle) {

@@ -4,7 +4,7 @@
 use crate::chunk::Chunk;
 use crate::data_files::DataFile;
 use crate::sums::{Run, Sums};
-use leasehold_proto::{ChunkHandle, IoOp, Replicas};
+use leasehold_proto::{ChunkHandle, ReplicaChange, Replicas};
 use std::collections::BTreeMap;
 
 pub(crate) struct State {
@@ -28,10 +28,10 @@ impl State {
 
     /// Takes in record `lsn`: what it did to the replicas, and the sums of the blocks it wrote.
     /// Gives the data file that nobody needs any more, if there is one.
-    pub fn apply(&mut self, lsn: u64, op: &IoOp, sums: &[Run]) -> Option<DataFile> {
-        let handle = op.chunk().expect("a record concerns a chunk");
-        let dropped = self.apply_to_chunk(handle, lsn, op, sums);
-        self.replicas.apply(op);
+    pub fn apply(&mut self, lsn: u64, change: &ReplicaChange, sums: &[Run]) -> Option<DataFile> {
+        let handle = change.chunk();
+        let dropped = self.apply_to_chunk(handle, lsn, change, sums);
+        self.replicas.apply(change);
         match self.chunks.get_mut(&handle) {
             Some(chunk) if chunk.dirty_since.is_none() => {
                 chunk.dirty_since = Some(lsn);
@@ -46,41 +46,38 @@ impl State {
         &mut self,
         handle: ChunkHandle,
         lsn: u64,
-        op: &IoOp,
+        change: &ReplicaChange,
         sums: &[Run],
     ) -> Option<DataFile> {
-        if self.is_birth(op) {
+        if self.is_birth(change) {
             return self.replace(handle, Some(Chunk::new(DataFile { chunk: handle, born: lsn })));
         }
-        match op {
-            IoOp::Delete { .. } => return self.replace(handle, None),
-            IoOp::Apply { .. } => self.chunk(handle).sums.extend(sums),
-            IoOp::Reconcile { image, .. } => {
+        match change {
+            ReplicaChange::Delete { .. } => return self.replace(handle, None),
+            ReplicaChange::Apply { .. } => self.chunk(handle).sums.extend(sums),
+            ReplicaChange::Reconcile { image, .. } => {
                 self.cut(handle, image.length);
                 self.chunk(handle).sums.extend(sums);
             }
-            IoOp::Install { .. } => self.chunk(handle).sums = Sums::of(sums),
-            IoOp::Quarantine { .. } => {
+            ReplicaChange::Install { .. } => self.chunk(handle).sums = Sums::of(sums),
+            ReplicaChange::Quarantine { .. } => {
                 let record = self.replicas.live.get(&handle).cloned();
                 if let Some(chunk) = self.chunks.get_mut(&handle) {
                     chunk.set_aside = record;
                 }
             }
-            IoOp::Promise { .. } | IoOp::Adopt { .. } => {}
-            IoOp::StartLearner { .. } => unreachable!("a learner begins with a birth"),
-            IoOp::Propose { .. }
-            | IoOp::ConfirmLeadership
-            | IoOp::CopyIn { .. }
-            | IoOp::Read { .. } => unreachable!("{op:?} is not journaled"),
+            ReplicaChange::Promise { .. } | ReplicaChange::Adopt { .. } => {}
+            ReplicaChange::StartLearner { .. } => unreachable!("a learner begins with a birth"),
+            ReplicaChange::CopyIn { .. } => unreachable!("{change:?} is not journaled"),
         }
         None
     }
 
-    /// Whether the operation begins a replica's life with an empty data file.
-    pub fn is_birth(&self, op: &IoOp) -> bool {
-        match op {
-            IoOp::StartLearner { .. } => true,
-            IoOp::Promise { chunk, .. } => !self.replicas.live.contains_key(chunk),
+    /// Whether the change begins a replica's life with an empty data file.
+    pub fn is_birth(&self, change: &ReplicaChange) -> bool {
+        match change {
+            ReplicaChange::StartLearner { .. } => true,
+            ReplicaChange::Promise { chunk, .. } => !self.replicas.live.contains_key(chunk),
             _ => false,
         }
     }

@@ -15,7 +15,7 @@
 use crate::space::{Space, Step};
 use crate::state::State;
 use leasehold_proto::message::lease;
-use leasehold_proto::{IoOp, Message, NodeId};
+use leasehold_proto::{IoOp, LogOp, Message, NodeId, ReplicaChange};
 use leasehold_world::net::MessageId;
 use leasehold_world::node::{Node, PendingIo};
 use leasehold_world::{Action, Cluster, Failure};
@@ -59,8 +59,10 @@ fn of_a_node(space: &Space, state: &State, id: NodeId, node: &Node, steps: &mut 
             steps.push(Step::Do(Action::Persist(id, *io)));
         }
         let failure = match pending.op {
-            IoOp::Propose { .. } if state.left.unknowns > 0 => Failure::Unknown,
-            IoOp::Apply { .. } if state.left.full_disks > 0 && !pending.persisted => {
+            IoOp::Log(LogOp::Propose { .. }) if state.left.unknowns > 0 => Failure::Unknown,
+            IoOp::Replica(ReplicaChange::Apply { .. }, _)
+                if state.left.full_disks > 0 && !pending.persisted =>
+            {
                 Failure::NoSpace
             }
             _ => continue,
@@ -96,8 +98,8 @@ fn may_persist(space: &Space, state: &State, id: NodeId, pending: &PendingIo) ->
         return false;
     }
     match pending.op {
-        IoOp::Propose { .. } => state.cluster.log().leader() == Some(id),
-        IoOp::ConfirmLeadership | IoOp::Read { .. } => false,
+        IoOp::Log(LogOp::Propose { .. }) => state.cluster.log().leader() == Some(id),
+        IoOp::Log(LogOp::Confirm) | IoOp::Read { .. } => false,
         _ => {
             let crashes = state.left.crashes > 0 && space.bounds.crashing.contains(&id);
             crashes || !space.reductions.persist_before_crash
@@ -108,7 +110,7 @@ fn may_persist(space: &Space, state: &State, id: NodeId, pending: &PendingIo) ->
 /// Does it act, or may it be about to?
 fn is_leading(node: &Node) -> bool {
     let acts = node.master().is_some_and(|master| master.acting().is_some());
-    acts || node.io.values().any(|pending| matches!(pending.op, IoOp::Propose { .. }))
+    acts || node.io.values().any(|pending| matches!(pending.op, IoOp::Log(LogOp::Propose { .. })))
 }
 
 /// A question that waits at the master already is not offered again before it was answered: its
@@ -146,8 +148,8 @@ pub(crate) fn at_once(space: &Space, cluster: &Cluster, leads_left: u8) -> Optio
             return Some(Action::Learn(*id));
         }
         let prompt = |op: &IoOp| match op {
-            IoOp::ConfirmLeadership => reduced && leads && settled,
-            IoOp::Propose { .. } => leads && settled && space.bounds.prompt_log,
+            IoOp::Log(LogOp::Confirm) => reduced && leads && settled,
+            IoOp::Log(LogOp::Propose { .. }) => leads && settled && space.bounds.prompt_log,
             IoOp::Read { .. } => false,
             _ => space.bounds.prompt_disks,
         };

@@ -189,10 +189,10 @@ impl Teller<'_> {
         let cluster: &Cluster = self.world.cluster();
         let all = &cluster.node(node).io;
         let op = &all.get(&io).ok_or("no such I/O is in flight")?.op;
-        let kind = show::kind(op);
-        let before = all.range(..io).filter(|(_, pending)| {
-            show::kind(&pending.op) == kind && (unheard || !pending.persisted)
-        });
+        let kind = op.name();
+        let before = all
+            .range(..io)
+            .filter(|(_, pending)| pending.op.name() == kind && (unheard || !pending.persisted));
         Ok(format!("{} {kind}{}", fair::name(cluster, node), nth(before.count())))
     }
 

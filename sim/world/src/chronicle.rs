@@ -11,7 +11,7 @@ use crate::world::{Moment as Told, World};
 use bytes::Bytes;
 use leasehold_proto::{
     Effect, Envelope, Extent, Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogIndex,
-    NodeId, Payload, ProposeOutcome,
+    LogOp, NodeId, Payload, ProposeOutcome,
 };
 use leasehold_trace::{
     Fate, Fault, Life, Moment, Naming, Passage, Recorder, Recording, Role, Violation,
@@ -318,8 +318,10 @@ fn io(cluster: &Cluster) -> BTreeMap<(NodeId, IoId), IoOp> {
 /// How an I/O ends that nobody made fail. What was read is not known here, only how much.
 fn ended(op: &IoOp) -> IoResult {
     match op {
-        IoOp::ConfirmLeadership => Ok(IoOutput::Confirmed),
-        IoOp::Propose { .. } => Ok(IoOutput::Proposed(ProposeOutcome::Committed(LogIndex(0)))),
+        IoOp::Log(LogOp::Confirm) => Ok(IoOutput::Confirmed),
+        IoOp::Log(LogOp::Propose { .. }) => {
+            Ok(IoOutput::Proposed(ProposeOutcome::Committed(LogIndex(0))))
+        }
         IoOp::Read { pieces, .. } => {
             let bytes: u64 = pieces.iter().map(|piece: &Extent| piece.length).sum();
             let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];

@@ -10,7 +10,7 @@ use crate::shape::Shape;
 use leasehold_proto::message::data;
 use leasehold_proto::{
     ChunkHandle, Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event,
-    Extent, Incarnation, Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, Master,
+    Extent, Incarnation, Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, LogOp, Master,
     MasterConfig, MasterState, Message, NodeId, OpError, OpId, Operation, Outcome, ProposeOutcome,
     Rack, RequestId, Session, StateMachine,
 };
@@ -291,7 +291,7 @@ impl Cluster {
             return Err("it is durable already");
         }
         match pending.op.clone() {
-            IoOp::Propose { entry } => {
+            IoOp::Log(LogOp::Propose { entry }) => {
                 if !leads {
                     return Err("only the leader's proposals commit");
                 }
@@ -299,7 +299,9 @@ impl Cluster {
                 let index = Arc::make_mut(&mut self.log).commit(entry);
                 self.pending(node, io)?.index = Some(index);
             }
-            IoOp::ConfirmLeadership | IoOp::Read { .. } => return Err("it leaves nothing behind"),
+            IoOp::Log(LogOp::Confirm) | IoOp::Read { .. } => {
+                return Err("it leaves nothing behind");
+            }
             op => {
                 pending.persisted = true;
                 let constants = self.shape.constants.clone();
@@ -321,10 +323,10 @@ impl Cluster {
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?.clone();
         let result = match &pending.op {
-            IoOp::Propose { .. } if !pending.persisted && !leads => {
+            IoOp::Log(LogOp::Propose { .. }) if !pending.persisted && !leads => {
                 Ok(IoOutput::Proposed(ProposeOutcome::Rejected))
             }
-            IoOp::Propose { .. } => {
+            IoOp::Log(LogOp::Propose { .. }) => {
                 if !pending.persisted {
                     self.persist(node, io, seen)?;
                 }
@@ -334,8 +336,8 @@ impl Cluster {
                 }
                 Ok(IoOutput::Proposed(ProposeOutcome::Committed(index)))
             }
-            IoOp::ConfirmLeadership if pending.led || leads => Ok(IoOutput::Confirmed),
-            IoOp::ConfirmLeadership => Err(IoFault::NotLeader),
+            IoOp::Log(LogOp::Confirm) if pending.led || leads => Ok(IoOutput::Confirmed),
+            IoOp::Log(LogOp::Confirm) => Err(IoFault::NotLeader),
             IoOp::Read { .. } => {
                 let constants = self.shape.constants.clone();
                 self.node_mut(node)?.disk.perform(&pending.op, &constants)
@@ -362,11 +364,11 @@ impl Cluster {
         self.running(node)?;
         let pending = self.pending(node, io)?.clone();
         let result = match (&pending.op, failure) {
-            (IoOp::Propose { entry }, Failure::Unknown) => {
+            (IoOp::Log(LogOp::Propose { entry }), Failure::Unknown) => {
                 Arc::make_mut(&mut self.log).forsake(entry.clone());
                 Ok(IoOutput::Proposed(ProposeOutcome::Unknown))
             }
-            (IoOp::Propose { .. } | IoOp::ConfirmLeadership, _) => {
+            (IoOp::Log(LogOp::Propose { .. }) | IoOp::Log(LogOp::Confirm), _) => {
                 return Err("the log device fails a proposal only by an unknown outcome");
             }
             (_, Failure::Unknown) => return Err("only a proposal's outcome is unknown"),
@@ -435,7 +437,8 @@ impl Cluster {
         }
         for (_, pending) in std::mem::take(&mut node.io) {
             // A replicated log may commit what a crashed leader had sent out.
-            if let (IoOp::Propose { entry }, true, false) = (pending.op, several, pending.persisted)
+            if let (IoOp::Log(LogOp::Propose { entry }), true, false) =
+                (pending.op, several, pending.persisted)
             {
                 Arc::make_mut(&mut self.log).forsake(entry);
             }

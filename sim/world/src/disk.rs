@@ -6,8 +6,8 @@
 
 use crate::payload::payload;
 use leasehold_proto::{
-    ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Payload, ReplicaRecord,
-    Replicas, SyncPolicy,
+    ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Payload, ReplicaChange,
+    ReplicaRecord, Replicas, SyncPolicy,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,31 +69,26 @@ impl Disk {
         if let IoOp::Read { chunk, pieces } = op {
             return self.read(*chunk, pieces, constants);
         }
-        self.remember_synced(op);
-        self.replicas.apply(op);
-        match op {
-            IoOp::Apply { chunk, mutations, .. } => {
-                for (mutation, payload) in mutations {
-                    self.write(*chunk, &[mutation.extent], payload);
-                }
+        let IoOp::Replica(change, data) = op else { unreachable!("{op:?} is no chunkserver's") };
+        let chunk = change.chunk();
+        self.remember_synced(change);
+        self.replicas.apply(change);
+        for (extents, payload) in data.writes(change) {
+            self.write(chunk, extents, payload);
+        }
+        match change {
+            ReplicaChange::Reconcile { image, .. } => self.cut(chunk, image.length),
+            ReplicaChange::StartLearner { .. } | ReplicaChange::Delete { .. } => {
+                self.bytes.remove(&chunk);
+                self.decayed.remove(&chunk);
+                self.cut(chunk, 0);
             }
-            IoOp::Reconcile { chunk, image, pieces, payload, .. } => {
-                self.write(*chunk, pieces, payload);
-                self.cut(*chunk, image.length);
-            }
-            IoOp::CopyIn { chunk, pieces, payload } => self.write(*chunk, pieces, payload),
-            IoOp::StartLearner { chunk, .. } | IoOp::Delete { chunk } => {
-                self.bytes.remove(chunk);
-                self.decayed.remove(chunk);
-                self.cut(*chunk, 0);
-            }
-            IoOp::Promise { .. }
-            | IoOp::Adopt { .. }
-            | IoOp::Install { .. }
-            | IoOp::Quarantine { .. } => {}
-            IoOp::Propose { .. } | IoOp::ConfirmLeadership | IoOp::Read { .. } => {
-                unreachable!("no write of a chunkserver")
-            }
+            ReplicaChange::Promise { .. }
+            | ReplicaChange::Apply { .. }
+            | ReplicaChange::Adopt { .. }
+            | ReplicaChange::CopyIn { .. }
+            | ReplicaChange::Install { .. }
+            | ReplicaChange::Quarantine { .. } => {}
         }
         Ok(IoOutput::Done)
     }
@@ -172,15 +167,16 @@ impl Disk {
     }
 
     /// Keeps what a power failure would leave, before the first change that it could undo.
-    fn remember_synced(&mut self, op: &IoOp) {
-        let Some(chunk) = op.chunk() else { return };
-        if matches!(op, IoOp::Delete { .. } | IoOp::Quarantine { .. } | IoOp::StartLearner { .. }) {
+    fn remember_synced(&mut self, change: &ReplicaChange) {
+        use ReplicaChange as C;
+        let chunk = change.chunk();
+        if matches!(change, C::Delete { .. } | C::Quarantine { .. } | C::StartLearner { .. }) {
             self.synced.remove(&chunk);
             return;
         }
         let Some(record) = self.replicas.live.get(&chunk) else { return };
         let cached = record.spec.sync == SyncPolicy::PageCache;
-        if cached && !matches!(op, IoOp::Promise { .. }) && !self.synced.contains_key(&chunk) {
+        if cached && !matches!(change, C::Promise { .. }) && !self.synced.contains_key(&chunk) {
             let kept = (record.clone(), self.bytes(chunk).to_vec());
             self.synced.insert(chunk, kept);
         }

@@ -3,7 +3,7 @@
 use crate::action::{Action, Failure};
 use crate::cluster::Cluster;
 use crate::node::{Node, PendingIo};
-use leasehold_proto::{IoId, IoOp, NodeId};
+use leasehold_proto::{IoId, IoOp, LogOp, NodeId};
 
 impl Cluster {
     /// Appends every action that is possible, apart from those that a chooser parametrises itself:
@@ -61,7 +61,7 @@ impl Cluster {
     fn of_an_io(&self, id: NodeId, io: IoId, pending: &PendingIo, actions: &mut Vec<Action>) {
         actions.push(Action::Complete(id, io));
         match pending.op {
-            IoOp::Propose { .. } => {
+            IoOp::Log(LogOp::Propose { .. }) => {
                 if !pending.persisted && self.log().leader() == Some(id) {
                     actions.push(Action::Persist(id, io));
                 }
@@ -70,7 +70,7 @@ impl Cluster {
                     actions.push(Action::Fail(id, io, Failure::Unknown));
                 }
             }
-            IoOp::ConfirmLeadership => {}
+            IoOp::Log(LogOp::Confirm) => {}
             IoOp::Read { .. } => actions.push(Action::Fail(id, io, Failure::DiskFailed)),
             _ if pending.persisted => {}
             _ => {

@@ -31,9 +31,7 @@ impl Holds {
     }
 
     fn holds_io(&self, node: NodeId, op: &leasehold_proto::IoOp) -> bool {
-        self.io
-            .iter()
-            .any(|(at, kind)| *at == node && (kind.is_empty() || *kind == crate::show::kind(op)))
+        self.io.iter().any(|(at, kind)| *at == node && (kind.is_empty() || *kind == op.name()))
     }
 }
 

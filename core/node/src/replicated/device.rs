@@ -14,7 +14,7 @@ use super::types::{Proposal, Types};
 use crate::driver::Storage;
 use futures_util::StreamExt;
 use leasehold_proto::{
-    Input, IoFault, IoId, IoOp, IoOutput, IoResult, LogEntry, MasterState, ProposeOutcome,
+    Input, IoFault, IoId, IoOp, IoOutput, IoResult, LogEntry, LogOp, MasterState, ProposeOutcome,
 };
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::Recovered;
@@ -180,8 +180,8 @@ impl Device {
             let mut proposed = Vec::new();
             for (io, op) in batch {
                 match op {
-                    IoOp::Propose { entry } => proposed.push((io, entry)),
-                    IoOp::ConfirmLeadership => {
+                    IoOp::Log(LogOp::Propose { entry }) => proposed.push((io, entry)),
+                    IoOp::Log(LogOp::Confirm) => {
                         drop(Runtime::spawn(Box::pin(self.clone().confirm(io, patience))));
                     }
                     chunk_io => unreachable!("a master asks for no {chunk_io:?}"),

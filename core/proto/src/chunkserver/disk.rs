@@ -9,10 +9,10 @@ use super::live::{Live, Queued, Role};
 use super::read::ReadJob;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, IoId, Sequence};
-use crate::io::{IoFault, IoOp, IoOutput, IoResult};
+use crate::io::{IoFault, IoOp, IoOutput, IoResult, ReplicaData};
 use crate::machine::{Effect, Effects};
-use crate::payload::Extent;
-use crate::replica::Mutation;
+use crate::payload::{Extent, Payload};
+use crate::replica::{Mutation, ReplicaChange};
 use crate::time::Time;
 use alloc::vec::Vec;
 
@@ -26,14 +26,15 @@ pub(super) struct Pending {
 
 impl Chunkserver {
     /// Starts an I/O that changes a replica, and holds the chunk for it.
-    pub(super) fn start_write(&mut self, chunk: ChunkHandle, op: IoOp, out: &mut Effects) {
-        let extents = match &op {
-            IoOp::Apply { mutations, .. } => mutations.iter().map(|(m, _)| m.extent).collect(),
-            IoOp::Reconcile { pieces, .. } | IoOp::CopyIn { pieces, .. } => pieces.clone(),
-            IoOp::StartLearner { .. } | IoOp::Delete { .. } | IoOp::Quarantine { .. } => {
-                [Extent::new(0, u64::MAX)].into()
-            }
-            _ => Vec::new(),
+    pub(super) fn start_write(&mut self, op: impl Into<IoOp>, out: &mut Effects) {
+        let op = op.into();
+        let IoOp::Replica(change, data) = &op else { unreachable!("a write changes a replica") };
+        let chunk = change.chunk();
+        let extents = match change {
+            ReplicaChange::StartLearner { .. }
+            | ReplicaChange::Delete { .. }
+            | ReplicaChange::Quarantine { .. } => [Extent::new(0, u64::MAX)].into(),
+            _ => data.writes(change).into_iter().flat_map(|(to, _)| to).copied().collect(),
         };
         let live = self.live(chunk);
         assert!(!live.writing, "one change of a replica at a time");
@@ -64,11 +65,12 @@ impl Chunkserver {
             live.queue.remove(&sequence);
         }
         let committed = live.committed;
-        let mutations: Vec<_> = batch.into_iter().map(|q| (q.mutation, q.payload)).collect();
-        self.touch_copies(chunk, mutations.iter().map(|(m, _)| m));
+        let (mutations, payloads): (Vec<Mutation>, Vec<Payload>) =
+            batch.into_iter().map(|queued| (queued.mutation, queued.payload)).unzip();
+        self.touch_copies(chunk, mutations.iter());
         let first = applied.next();
-        let op = IoOp::Apply { chunk, version, first, mutations, committed };
-        self.start_write(chunk, op, out);
+        let change = ReplicaChange::Apply { chunk, version, first, mutations, committed };
+        self.start_write(IoOp::Replica(change, ReplicaData::Mutations(payloads)), out);
     }
 
     /// Remembers what copies under way must copy again. From here on a read of these bytes waits
@@ -90,60 +92,66 @@ impl Chunkserver {
         let pending = self.pending.remove(&io).expect("an I/O ends once, and was begun");
         let chunk = pending.op.chunk().expect("a chunkserver's I/O concerns a chunk");
         self.touched.insert(chunk);
-        if let Some(job) = pending.read {
-            self.live(chunk).reading.remove(&io);
-            self.on_read_done(now, chunk, job, result, out);
-        } else {
-            if let Some(live) = self.live.get_mut(&chunk) {
-                live.writing = false;
-                live.writing_extents.clear();
+        match pending.op {
+            IoOp::Read { .. } => {
+                let job = pending.read.expect("a read is for somebody");
+                self.live(chunk).reading.remove(&io);
+                self.on_read_done(now, chunk, job, result, out);
             }
-            match result {
-                Ok(IoOutput::Done) => self.on_written(now, chunk, pending.op, out),
-                Ok(other) => unreachable!("{other:?} is no answer to a write"),
-                Err(fault) => self.on_write_failed(now, chunk, pending.op, &fault, out),
+            IoOp::Replica(change, data) => {
+                if let Some(live) = self.live.get_mut(&chunk) {
+                    live.writing = false;
+                    live.writing_extents.clear();
+                }
+                match result {
+                    Ok(IoOutput::Done) => self.on_written(now, change, out),
+                    Ok(other) => unreachable!("{other:?} is no answer to a write"),
+                    Err(fault) => self.on_write_failed(now, change, data, &fault, out),
+                }
             }
+            IoOp::Log(_) => unreachable!("a chunkserver has no log"),
         }
         self.go_on(chunk, now, out);
     }
 
-    fn on_written(&mut self, now: Time, chunk: ChunkHandle, op: IoOp, out: &mut Effects) {
-        self.replicas.apply(&op);
+    fn on_written(&mut self, now: Time, change: ReplicaChange, out: &mut Effects) {
+        let chunk = change.chunk();
+        self.replicas.apply(&change);
         self.link.dirty.insert(chunk);
-        match op {
-            IoOp::Promise { version, .. } => self.on_promised(chunk, version, out),
-            IoOp::Apply { version, first, mutations, .. } => {
+        match change {
+            ReplicaChange::Promise { version, .. } => self.on_promised(chunk, version, out),
+            ReplicaChange::Apply { version, first, mutations, .. } => {
                 let mut sequence = first;
-                for (mutation, _) in &mutations {
-                    let Mutation { op, kind, extent, crc, .. } = *mutation;
+                for mutation in mutations {
+                    let Mutation { op, kind, extent, crc, .. } = mutation;
                     out.observe(Event::Applied { chunk, version, sequence, op, kind, extent, crc });
                     sequence = sequence.next();
                 }
                 self.on_applied(now, chunk, version, out);
             }
-            IoOp::Adopt { version, .. } => self.on_adopted(now, chunk, version, out),
-            IoOp::Reconcile { version, .. } => self.on_reconcile_durable(chunk, version, out),
-            IoOp::StartLearner { .. } | IoOp::CopyIn { .. } | IoOp::Install { .. } => {
-                self.on_copy_written(now, chunk, &op, out);
+            ReplicaChange::Adopt { version, .. } => self.on_adopted(now, chunk, version, out),
+            ReplicaChange::Reconcile { version, .. } => {
+                self.on_reconcile_durable(chunk, version, out);
             }
-            IoOp::Delete { .. } => self.on_deleted(chunk, out),
-            IoOp::Quarantine { .. } => self.on_quarantined(now, chunk, out),
-            IoOp::Propose { .. } | IoOp::ConfirmLeadership | IoOp::Read { .. } => {
-                unreachable!("not a write of a chunkserver")
-            }
+            ReplicaChange::StartLearner { .. }
+            | ReplicaChange::CopyIn { .. }
+            | ReplicaChange::Install { .. } => self.on_copy_written(now, chunk, &change, out),
+            ReplicaChange::Delete { .. } => self.on_deleted(chunk, out),
+            ReplicaChange::Quarantine { .. } => self.on_quarantined(now, chunk, out),
         }
     }
 
     fn on_write_failed(
         &mut self,
         now: Time,
-        chunk: ChunkHandle,
-        op: IoOp,
+        change: ReplicaChange,
+        data: ReplicaData,
         fault: &IoFault,
         out: &mut Effects,
     ) {
+        let chunk = change.chunk();
         match fault {
-            IoFault::NoSpace => self.on_disk_full(now, chunk, op, out),
+            IoFault::NoSpace => self.on_disk_full(now, change, data, out),
             IoFault::DiskFailed => self.on_disk_failed(out),
             IoFault::Corrupt { .. } => self.on_corrupt(chunk, out),
             IoFault::NotLeader => unreachable!("a chunkserver does not propose"),
@@ -152,15 +160,25 @@ impl Chunkserver {
 
     /// Nothing was changed: mutations go back into the queue, and the master is asked for another
     /// configuration. What a master or a learner waits for, they ask for again.
-    fn on_disk_full(&mut self, now: Time, chunk: ChunkHandle, op: IoOp, out: &mut Effects) {
-        let IoOp::Apply { version, first, mutations, .. } = op else {
+    fn on_disk_full(
+        &mut self,
+        now: Time,
+        change: ReplicaChange,
+        data: ReplicaData,
+        out: &mut Effects,
+    ) {
+        let chunk = change.chunk();
+        let (ReplicaChange::Apply { version, first, mutations, .. }, ReplicaData::Mutations(bytes)) =
+            (&change, data)
+        else {
             let live = self.live(chunk);
             live.promising = None;
-            if matches!(op, IoOp::Adopt { .. }) {
+            if matches!(change, ReplicaChange::Adopt { .. }) {
                 live.role = Role::Member;
             }
             return self.give_up_copy(chunk, out);
         };
+        let (version, first) = (*version, *first);
         // What a promise made meanwhile fences off does not come back.
         let fenced = self.fence(chunk) > version;
         let live = self.live(chunk);
@@ -169,7 +187,7 @@ impl Chunkserver {
             return;
         }
         let mut sequence = first;
-        for (mutation, payload) in mutations {
+        for (mutation, payload) in mutations.iter().cloned().zip(bytes) {
             live.queue.insert(sequence, Queued { version, mutation, payload });
             sequence = sequence.next();
         }

@@ -5,10 +5,11 @@ use super::live::{Live, Role};
 use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, NodeId};
-use crate::io::IoOp;
+use crate::io::{IoOp, ReplicaData};
 use crate::machine::Effects;
 use crate::message::copy;
 use crate::message::{CopyEnd, Message};
+use crate::replica::ReplicaChange;
 use crate::time::{Deadline, Time};
 
 /// Where a copy stands.
@@ -163,24 +164,25 @@ impl Chunkserver {
             return self.on_step_written(now, chunk, out);
         }
         learner.phase = Phase::Writing;
-        self.start_write(chunk, IoOp::CopyIn { chunk, pieces, payload }, out);
+        let data = ReplicaData::pieces(pieces, payload);
+        self.start_write(IoOp::Replica(ReplicaChange::CopyIn { chunk }, data), out);
     }
 
     pub(super) fn on_copy_written(
         &mut self,
         now: Time,
         chunk: ChunkHandle,
-        op: &IoOp,
+        change: &ReplicaChange,
         out: &mut Effects,
     ) {
-        match op {
-            IoOp::StartLearner { .. } => {
+        match change {
+            ReplicaChange::StartLearner { .. } => {
                 let live = self.live(chunk);
                 (live.corrupt, live.incomplete) = (false, false);
                 self.ask_copy(chunk, now, out);
             }
-            IoOp::CopyIn { .. } => self.on_step_written(now, chunk, out),
-            IoOp::Install { version, image, .. } => {
+            ReplicaChange::CopyIn { .. } => self.on_step_written(now, chunk, out),
+            ReplicaChange::Install { version, image, .. } => {
                 let sequence = image.sequence;
                 out.observe(Event::LearnerComplete { chunk, version: *version, sequence });
                 if let Some(learner) = self.learner(chunk) {
@@ -199,7 +201,7 @@ impl Chunkserver {
         learner.step += 1;
         if let Some(CopyEnd { version, image }) = learner.end.take() {
             learner.phase = Phase::Installing;
-            return self.start_write(chunk, IoOp::Install { chunk, version, image }, out);
+            return self.start_write(ReplicaChange::Install { chunk, version, image }, out);
         }
         let nearly = learner.left_bytes <= step_bytes;
         if nearly && !learner.caught_up {

@@ -4,12 +4,13 @@ use super::Chunkserver;
 use super::live::{Live, Queued, Role};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
+use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::Message;
 use crate::message::pipeline;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
-use crate::replica::Mutation;
+use crate::replica::{Mutation, ReplicaChange};
 use crate::time::Time;
 
 impl Chunkserver {
@@ -135,10 +136,12 @@ impl Chunkserver {
         mutation: &Mutation,
     ) -> bool {
         self.pending.values().any(|pending| match &pending.op {
-            crate::io::IoOp::Apply { chunk: c, first, mutations, .. } if *c == chunk => {
+            IoOp::Replica(ReplicaChange::Apply { chunk: c, first, mutations, .. }, _)
+                if *c == chunk =>
+            {
                 let index = sequence.0.checked_sub(first.0).map(|i| i as usize);
                 let there = index.and_then(|index| mutations.get(index));
-                there.is_some_and(|(m, _)| m.op == mutation.op)
+                there.is_some_and(|m| m.op == mutation.op)
             }
             _ => false,
         })
@@ -186,7 +189,9 @@ impl Chunkserver {
     ) {
         let durable = self.record(chunk).expect("a member has its replica").image.sequence;
         let on_its_way = self.pending.values().find_map(|pending| match &pending.op {
-            crate::io::IoOp::Apply { chunk: c, first, mutations, .. } if *c == chunk => {
+            IoOp::Replica(ReplicaChange::Apply { chunk: c, first, mutations, .. }, _)
+                if *c == chunk =>
+            {
                 Some(Sequence(first.0 + mutations.len() as u64 - 1))
             }
             _ => None,

@@ -4,9 +4,9 @@ use super::Chunkserver;
 use super::live::Role;
 use crate::event::Event;
 use crate::ids::ChunkHandle;
-use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::DeleteReason;
+use crate::replica::ReplicaChange;
 use crate::time::Time;
 use alloc::vec::Vec;
 
@@ -26,13 +26,13 @@ impl Chunkserver {
         }
         self.withdraw(chunk, out);
         self.live(chunk).deleting = Some(reason);
-        self.start_write(chunk, IoOp::Delete { chunk }, out);
+        self.start_write(ReplicaChange::Delete { chunk }, out);
     }
 
     pub(super) fn on_quarantine(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         if self.may_remove(chunk) {
             self.withdraw(chunk, out);
-            self.start_write(chunk, IoOp::Quarantine { chunk }, out);
+            self.start_write(ReplicaChange::Quarantine { chunk }, out);
         }
     }
 
@@ -75,7 +75,7 @@ impl Chunkserver {
         for chunk in over {
             self.quarantine_ends.remove(&chunk);
             if !self.live.contains_key(&chunk) && !self.disk_failed {
-                self.start_write(chunk, IoOp::Delete { chunk }, out);
+                self.start_write(ReplicaChange::Delete { chunk }, out);
             }
         }
     }

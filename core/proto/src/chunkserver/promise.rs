@@ -7,11 +7,11 @@ use super::Chunkserver;
 use super::live::{Promising, Role};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
-use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::Message;
 use crate::message::{configure, data};
 use crate::refusal::Refusal;
+use crate::replica::ReplicaChange;
 
 impl Chunkserver {
     pub(super) fn on_prepare(
@@ -89,7 +89,7 @@ impl Chunkserver {
             self.answer_prepare(chunk, out);
             self.live(chunk).promising = None;
         } else {
-            self.start_write(chunk, IoOp::Promise { chunk, version, create }, out);
+            self.start_write(ReplicaChange::Promise { chunk, version, create }, out);
         }
     }
 

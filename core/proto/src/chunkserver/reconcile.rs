@@ -12,13 +12,14 @@ use super::primary::Primary;
 use super::read::{ReadFor, ReadJob};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
-use crate::io::IoOp;
+use crate::io::{IoOp, ReplicaData};
 use crate::machine::Effects;
 use crate::message::Message;
 use crate::message::{configure, pipeline, reconcile};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::refusal::Refusal;
+use crate::replica::ReplicaChange;
 use crate::replica::ReplicaImage;
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -54,7 +55,7 @@ impl Chunkserver {
             self.on_adopted(now, chunk, version, out);
             return self.go_on(chunk, now, out);
         }
-        self.start_write(chunk, IoOp::Adopt { chunk, version }, out);
+        self.start_write(ReplicaChange::Adopt { chunk, version }, out);
     }
 
     pub(super) fn on_adopted(
@@ -238,7 +239,9 @@ impl Chunkserver {
         }
         live.role = Role::Member;
         live.pushed_by = Some(from);
-        self.start_write(chunk, IoOp::Reconcile { chunk, version, image, pieces, payload }, out);
+        let change = ReplicaChange::Reconcile { chunk, version, image };
+        let data = ReplicaData::pieces(pieces, payload);
+        self.start_write(IoOp::Replica(change, data), out);
     }
 
     pub(super) fn on_reconcile_durable(

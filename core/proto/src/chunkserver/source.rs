@@ -9,12 +9,12 @@ use super::Chunkserver;
 use super::live::Live;
 use super::read::{ReadFor, ReadJob};
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
-use crate::io::IoOp;
 use crate::machine::Effects;
 use crate::message::copy;
 use crate::message::{CopyEnd, Message};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
+use crate::replica::ReplicaChange;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -170,6 +170,6 @@ impl Chunkserver {
         spec: crate::replica::ChunkSpec,
         out: &mut Effects,
     ) {
-        self.start_write(chunk, IoOp::StartLearner { chunk, promised, spec }, out);
+        self.start_write(ReplicaChange::StartLearner { chunk, promised, spec }, out);
     }
 }

@@ -4,7 +4,7 @@
 use super::Master;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
-use crate::io::IoOp;
+use crate::io::{IoOp, LogOp};
 use crate::machine::Effects;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
@@ -54,7 +54,7 @@ impl Master {
             return;
         }
         let batch = core::mem::take(&mut confirmations.next);
-        let io = self.start_io(IoOp::ConfirmLeadership, out);
+        let io = self.start_io(IoOp::Log(LogOp::Confirm), out);
         let lead = self.lead.as_mut().expect("looked at above");
         lead.confirmations.on_its_way = Some((io, batch));
     }

@@ -4,7 +4,7 @@ use super::state::{Applied, MasterState};
 use super::{Lead, Master};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Epoch, IoId, LogIndex, NodeId, OpId};
-use crate::io::{IoFault, IoOp, IoOutput, IoResult, ProposeOutcome};
+use crate::io::{IoFault, IoOp, IoOutput, IoResult, LogOp, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effect, Effects, Leadership};
 use crate::message::{call, membership};
@@ -33,7 +33,7 @@ impl Master {
         let epoch = self.acting().unwrap_or(Epoch(0));
         let proposal = self.last_io.next();
         let entry = LogEntry { epoch, proposal, command };
-        let io = self.start_io(IoOp::Propose { entry }, out);
+        let io = self.start_io(IoOp::Log(LogOp::Propose { entry }), out);
         self.proposals.insert(io, what);
     }
 

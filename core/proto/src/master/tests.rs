@@ -2,7 +2,7 @@
 
 use crate::config::{Constants, MasterConfig};
 use crate::ids::{Epoch, IoId, LogIndex, NodeId};
-use crate::io::{IoOp, IoOutput, ProposeOutcome};
+use crate::io::{IoOp, IoOutput, LogOp, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
 use crate::master::{Master, MasterState};
@@ -28,7 +28,9 @@ fn an_installed_state_is_gone_on_from() {
     let config = MasterConfig { node: NodeId(1), salt: 7, constants };
     let mut master = Master::recover(&config, MasterState::new(4), Time(0), &mut Effects::new());
     let out = step(&mut master, Input::Leadership(Leadership::Leader));
-    let [Effect::Io { io, op: IoOp::Propose { entry } }] = &out.0[..] else { panic!("{out:?}") };
+    let [Effect::Io { io, op: IoOp::Log(LogOp::Propose { entry }) }] = &out.0[..] else {
+        panic!("{out:?}")
+    };
     let (io, entry) = (*io, entry.clone());
     step(&mut master, Input::Committed { index: LogIndex(1), entry });
     let result = Ok(IoOutput::Proposed(ProposeOutcome::Committed(LogIndex(1))));

@@ -4,7 +4,7 @@
 use crate::workload::{BLOCK_BYTES, CHUNK_BYTES, Model, Workload, options, payload};
 use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Extent, Incarnation, IoFault, IoId, IoOp, IoOutput,
-    Mutation, MutationKind, NodeId, OpId, Sequence, SyncPolicy,
+    Mutation, MutationKind, NodeId, OpId, ReplicaChange, ReplicaData, Sequence, SyncPolicy,
 };
 use leasehold_store::{ChunkStore, Disk, Identity, MemDisk, StoreError, StoreOptions};
 
@@ -21,7 +21,7 @@ fn one(store: &mut ChunkStore<MemDisk>, op: IoOp) -> Result<IoOutput, IoFault> {
 
 fn create() -> IoOp {
     let spec = ChunkSpec { chunk_bytes: CHUNK_BYTES, sync: SyncPolicy::Durable };
-    IoOp::Promise { chunk: CHUNK, version: ChunkVersion(1), create: Some(spec) }
+    ReplicaChange::Promise { chunk: CHUNK, version: ChunkVersion(1), create: Some(spec) }.into()
 }
 
 fn append(sequence: u64, extent: Extent) -> IoOp {
@@ -29,13 +29,14 @@ fn append(sequence: u64, extent: Extent) -> IoOp {
     let op = OpId { client: NodeId(5), number: sequence };
     let kind = MutationKind::Write;
     let mutation = Mutation { op, acked_below: 0, kind, extent, crc: payload.crc };
-    IoOp::Apply {
+    let change = ReplicaChange::Apply {
         chunk: CHUNK,
         version: ChunkVersion(1),
         first: Sequence(sequence),
-        mutations: vec![(mutation, payload)],
+        mutations: vec![mutation],
         committed: Sequence(0),
-    }
+    };
+    IoOp::Replica(change, ReplicaData::Mutations(vec![payload]))
 }
 
 fn read(offset: u64, length: u64) -> IoOp {

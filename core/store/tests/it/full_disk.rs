@@ -2,7 +2,7 @@
 
 use crate::workload::{CHUNK_BYTES, Model, Workload, options, read_all};
 use leasehold_proto::{
-    ChunkHandle, ChunkSpec, ChunkVersion, IoFault, IoId, IoOp, IoOutput, SyncPolicy,
+    ChunkHandle, ChunkSpec, ChunkVersion, IoFault, IoId, IoOp, IoOutput, ReplicaChange, SyncPolicy,
 };
 use leasehold_store::mem::Mishap;
 use leasehold_store::{ChunkStore, MemDisk, StoreOptions};
@@ -39,7 +39,7 @@ fn no_room_at_every_operation() {
                         Ok(_) => model.apply(op),
                         Err(IoFault::NoSpace) => {
                             refused += 1;
-                            if matches!(op, IoOp::CopyIn { .. }) {
+                            if matches!(op, IoOp::Replica(ReplicaChange::CopyIn { .. }, _)) {
                                 workload.spoilt.extend(op.chunk());
                             }
                         }
@@ -76,7 +76,8 @@ fn a_full_disk_promises_and_deletes() {
     let (mut model, mut workload) = (Model::new(), Workload::new(3, SyncPolicy::Durable));
     let chunk = ChunkHandle(7);
     let spec = ChunkSpec { chunk_bytes: CHUNK_BYTES, sync: SyncPolicy::Durable };
-    let create = IoOp::Promise { chunk, version: ChunkVersion(1), create: Some(spec) };
+    let create =
+        ReplicaChange::Promise { chunk, version: ChunkVersion(1), create: Some(spec) }.into();
     assert_eq!(store.execute(vec![(IoId(1), create)]), [(IoId(1), Ok(IoOutput::Done))]);
     disk.limit(Some(48 << 10));
     let mut full = false;
@@ -86,7 +87,9 @@ fn a_full_disk_promises_and_deletes() {
             full |= result == Err(IoFault::NoSpace);
             match result {
                 Ok(_) => model.apply(op),
-                Err(_) if matches!(op, IoOp::CopyIn { .. }) => workload.spoilt.extend(op.chunk()),
+                Err(_) if matches!(op, IoOp::Replica(ReplicaChange::CopyIn { .. }, _)) => {
+                    workload.spoilt.extend(op.chunk())
+                }
                 Err(_) => {}
             }
         }
@@ -96,7 +99,9 @@ fn a_full_disk_promises_and_deletes() {
     }
     assert!(full && !store.failed());
     disk.limit(Some(0));
-    let promise = |version| IoOp::Promise { chunk, version: ChunkVersion(version), create: None };
+    let promise = |version| {
+        ReplicaChange::Promise { chunk, version: ChunkVersion(version), create: None }.into()
+    };
     for version in 2..10 {
         let result = store.execute(vec![(IoId(version), promise(version))]).remove(0).1;
         assert_eq!(result, Ok(IoOutput::Done), "promise {version}");
@@ -104,8 +109,11 @@ fn a_full_disk_promises_and_deletes() {
     drop(store);
     let (mut store, replicas) = ChunkStore::open(disk, options).unwrap();
     assert_eq!(replicas.live[&chunk].promised, ChunkVersion(9));
-    let deletes: Vec<_> =
-        replicas.live.keys().map(|&chunk| (IoId(chunk.0), IoOp::Delete { chunk })).collect();
+    let deletes: Vec<_> = replicas
+        .live
+        .keys()
+        .map(|&chunk| (IoId(chunk.0), ReplicaChange::Delete { chunk }.into()))
+        .collect();
     let results = store.execute(deletes);
     assert!(results.iter().all(|(_, result)| *result == Ok(IoOutput::Done)), "{results:?}");
 }

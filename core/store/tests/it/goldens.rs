@@ -4,7 +4,8 @@
 use crate::workload::payload;
 use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, IoId, IoOp, IoOutput, LogEntry,
-    LogIndex, Mutation, MutationKind, NodeId, OpId, ReplicaImage, Sequence, SyncPolicy,
+    LogIndex, Mutation, MutationKind, NodeId, OpId, ReplicaChange, ReplicaData, ReplicaImage,
+    Sequence, SyncPolicy,
 };
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
@@ -40,9 +41,11 @@ fn mutation(number: u64, offset: u64, bytes: &[u8]) -> (Mutation, leasehold_prot
 }
 
 fn apply(first: u64, mutation: (Mutation, leasehold_proto::Payload)) -> IoOp {
-    let (version, mutations) = (ChunkVersion(1), vec![mutation]);
+    let (version, (mutation, payload)) = (ChunkVersion(1), mutation);
     let (first, committed) = (Sequence(first), Sequence(first - 1));
-    IoOp::Apply { chunk: CHUNK, version, first, mutations, committed }
+    let mutations = vec![mutation];
+    let change = ReplicaChange::Apply { chunk: CHUNK, version, first, mutations, committed };
+    IoOp::Replica(change, ReplicaData::Mutations(vec![payload]))
 }
 
 /// One operation of each kind that stands in the journal.
@@ -58,17 +61,26 @@ fn operations() -> Vec<(&'static str, IoOp)> {
     vec![
         (
             "promise, create",
-            IoOp::Promise { chunk, version: ChunkVersion(1), create: Some(spec()) },
+            ReplicaChange::Promise { chunk, version: ChunkVersion(1), create: Some(spec()) }.into(),
         ),
         ("apply, in place", apply(1, mutation(1, 0, b"abcdefgh"))),
         ("apply, redo", apply(2, mutation(2, 3, b"XY"))),
-        ("promise", IoOp::Promise { chunk, version, create: None }),
-        ("adopt", IoOp::Adopt { chunk, version }),
-        ("reconcile", IoOp::Reconcile { chunk, version, image: image.clone(), pieces, payload }),
-        ("quarantine", IoOp::Quarantine { chunk }),
-        ("start learner", IoOp::StartLearner { chunk, promised: version, spec: spec() }),
-        ("install", IoOp::Install { chunk, version, image }),
-        ("delete", IoOp::Delete { chunk }),
+        ("promise", ReplicaChange::Promise { chunk, version, create: None }.into()),
+        ("adopt", ReplicaChange::Adopt { chunk, version }.into()),
+        (
+            "reconcile",
+            IoOp::Replica(
+                ReplicaChange::Reconcile { chunk, version, image: image.clone() },
+                ReplicaData::pieces(pieces, payload),
+            ),
+        ),
+        ("quarantine", ReplicaChange::Quarantine { chunk }.into()),
+        (
+            "start learner",
+            ReplicaChange::StartLearner { chunk, promised: version, spec: spec() }.into(),
+        ),
+        ("install", ReplicaChange::Install { chunk, version, image }.into()),
+        ("delete", ReplicaChange::Delete { chunk }.into()),
     ]
 }
 

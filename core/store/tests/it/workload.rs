@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Extent, IoId, IoOp, Mutation, MutationKind, NodeId, OpId,
-    Payload, ReplicaImage, Replicas, Sequence, SyncPolicy,
+    Payload, ReplicaChange, ReplicaData, ReplicaImage, Replicas, Sequence, SyncPolicy,
 };
 use leasehold_store::StoreOptions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,32 +55,27 @@ impl Model {
     }
 
     pub fn apply(&mut self, op: &IoOp) {
-        let chunk = op.chunk().expect("a chunk's operation");
-        let fresh = vec![0; CHUNK_BYTES as usize];
-        match op {
-            IoOp::Promise { .. } if !self.replicas.live.contains_key(&chunk) => {
-                self.bytes.insert(chunk, fresh);
-            }
-            IoOp::StartLearner { .. } => {
-                self.bytes.insert(chunk, fresh);
-            }
-            IoOp::Apply { mutations, .. } => {
-                for (mutation, payload) in mutations {
-                    self.write(chunk, mutation.extent, &payload.data);
-                }
-            }
-            IoOp::Reconcile { image, pieces, payload, .. } => {
-                self.write_pieces(chunk, pieces, payload);
+        let IoOp::Replica(change, data) = op else { panic!("{op:?} changes no replica") };
+        let chunk = change.chunk();
+        let born = matches!(change, ReplicaChange::StartLearner { .. })
+            || (matches!(change, ReplicaChange::Promise { .. })
+                && !self.replicas.live.contains_key(&chunk));
+        if born {
+            self.bytes.insert(chunk, vec![0; CHUNK_BYTES as usize]);
+        }
+        for (extents, payload) in data.writes(change) {
+            self.write_pieces(chunk, extents, payload);
+        }
+        match change {
+            ReplicaChange::Reconcile { image, .. } | ReplicaChange::Install { image, .. } => {
                 self.cut(chunk, image.length);
             }
-            IoOp::CopyIn { pieces, payload, .. } => self.write_pieces(chunk, pieces, payload),
-            IoOp::Install { image, .. } => self.cut(chunk, image.length),
-            IoOp::Delete { .. } => {
+            ReplicaChange::Delete { .. } => {
                 self.bytes.remove(&chunk);
             }
             _ => {}
         }
-        self.replicas.apply(op);
+        self.replicas.apply(change);
     }
 
     fn write_pieces(&mut self, chunk: ChunkHandle, pieces: &[Extent], payload: &Payload) {
@@ -137,25 +132,27 @@ impl Workload {
 
     fn operation(&mut self, model: &Model, chunk: ChunkHandle) -> IoOp {
         if self.spoilt.remove(&chunk) {
-            return IoOp::Delete { chunk };
+            return ReplicaChange::Delete { chunk }.into();
         }
         let Some(record) = model.replicas.live.get(&chunk) else { return self.birth(chunk) };
         if record.learner {
             return match self.dice.below(6) {
                 0..=3 => self.copy_in(chunk),
                 4 => self.install(chunk),
-                _ => IoOp::Delete { chunk },
+                _ => ReplicaChange::Delete { chunk }.into(),
             };
         }
         let promised = record.promised;
         match self.dice.below(24) {
             0..=14 => self.mutations(chunk, promised, record.image.sequence, record.image.length),
             15..=17 => self.reconcile(chunk, promised, record.image.length),
-            18 => IoOp::Adopt { chunk, version: promised },
-            19 | 20 => IoOp::Promise { chunk, version: promised.next(), create: None },
-            21 => IoOp::Quarantine { chunk },
+            18 => ReplicaChange::Adopt { chunk, version: promised }.into(),
+            19 | 20 => {
+                ReplicaChange::Promise { chunk, version: promised.next(), create: None }.into()
+            }
+            21 => ReplicaChange::Quarantine { chunk }.into(),
             22 => self.start_learner(chunk),
-            _ => IoOp::Delete { chunk },
+            _ => ReplicaChange::Delete { chunk }.into(),
         }
     }
 
@@ -166,13 +163,18 @@ impl Workload {
     fn birth(&mut self, chunk: ChunkHandle) -> IoOp {
         match self.dice.below(4) {
             0 => self.start_learner(chunk),
-            _ => IoOp::Promise { chunk, version: ChunkVersion(1), create: Some(self.spec()) },
+            _ => ReplicaChange::Promise {
+                chunk,
+                version: ChunkVersion(1),
+                create: Some(self.spec()),
+            }
+            .into(),
         }
     }
 
     fn start_learner(&mut self, chunk: ChunkHandle) -> IoOp {
         let promised = ChunkVersion(2 + self.dice.below(5));
-        IoOp::StartLearner { chunk, promised, spec: self.spec() }
+        ReplicaChange::StartLearner { chunk, promised, spec: self.spec() }.into()
     }
 
     fn mutations(
@@ -183,7 +185,7 @@ impl Workload {
         length: u64,
     ) -> IoOp {
         let mut length = length;
-        let mut mutations = Vec::new();
+        let (mut mutations, mut payloads) = (Vec::new(), Vec::new());
         let fresh = self.dice.below(3) > 0;
         for _ in 0..=self.dice.below(3) {
             let offset = match (fresh, self.dice.below(4)) {
@@ -197,10 +199,14 @@ impl Workload {
                 _ => (MutationKind::Write, self.extent_at(offset)),
             };
             length = length.max(extent.end());
-            mutations.push(self.mutation(kind, extent));
+            let (mutation, payload) = self.mutation(kind, extent);
+            mutations.push(mutation);
+            payloads.push(payload);
         }
         let committed = Sequence(self.dice.below(last.0 + 2));
-        IoOp::Apply { chunk, version, first: last.next(), mutations, committed }
+        let first = last.next();
+        let change = ReplicaChange::Apply { chunk, version, first, mutations, committed };
+        IoOp::Replica(change, ReplicaData::Mutations(payloads))
     }
 
     fn mutation(&mut self, kind: MutationKind, extent: Extent) -> (Mutation, Payload) {
@@ -249,17 +255,18 @@ impl Workload {
             _ => (length + self.dice.below(800)).min(CHUNK_BYTES),
         };
         let (pieces, payload) = self.pieces(CHUNK_BYTES);
-        IoOp::Reconcile { chunk, version, image: self.image(length), pieces, payload }
+        let change = ReplicaChange::Reconcile { chunk, version, image: self.image(length) };
+        IoOp::Replica(change, ReplicaData::pieces(pieces, payload))
     }
 
     fn copy_in(&mut self, chunk: ChunkHandle) -> IoOp {
         let (pieces, payload) = self.pieces(CHUNK_BYTES);
-        IoOp::CopyIn { chunk, pieces, payload }
+        IoOp::Replica(ReplicaChange::CopyIn { chunk }, ReplicaData::pieces(pieces, payload))
     }
 
     fn install(&mut self, chunk: ChunkHandle) -> IoOp {
         let length = self.dice.below(CHUNK_BYTES + 1);
-        IoOp::Install { chunk, version: ChunkVersion(2), image: self.image(length) }
+        ReplicaChange::Install { chunk, version: ChunkVersion(2), image: self.image(length) }.into()
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Hits, Mark};
 use leasehold_proto::message::DeleteReason;
 use leasehold_proto::message::{configure, copy, reconcile, removal};
 use leasehold_proto::{
-    ChunkHandle, Effect, Event, Input, IoFault, IoOp, Message, NodeId, Sequence,
+    ChunkHandle, Effect, Event, Input, IoFault, IoOp, Message, NodeId, ReplicaChange, Sequence,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,27 +93,29 @@ impl Replicas {
         let Some(chunk) = op.chunk() else { return };
         let here = (node, chunk);
         match op {
-            IoOp::Apply { mutations, .. } => {
+            IoOp::Replica(ReplicaChange::Apply { mutations, .. }, _) => {
                 *self.applying.entry(here).or_default() += mutations.len() as u64;
                 let copied = self.sources.get(&here).is_some_and(|who| !who.is_empty());
                 hits.hit_if(copied, Mark::WrittenDuringCopy);
             }
-            IoOp::StartLearner { .. } => {
+            IoOp::Replica(ReplicaChange::StartLearner { .. }, _) => {
                 self.learners.insert(here, 0);
                 self.leaves_quarantine(here, hits);
             }
-            IoOp::Reconcile { image, pieces, .. } => {
-                let bytes = pieces.iter().any(|piece| piece.length > 0);
+            IoOp::Replica(ReplicaChange::Reconcile { image, .. }, data) => {
+                let bytes = !data.is_empty();
                 hits.hit_if(bytes, Mark::ReconciledWithBytes);
                 hits.hit_if(!bytes, Mark::ReconciledWithoutBytes);
                 let had = self.reconciling.get(&here).copied().unwrap_or_default();
                 hits.hit_if(had > image.sequence, Mark::MemberLostUnacknowledgedBytes);
             }
-            IoOp::Delete { .. } => {
+            IoOp::Replica(ReplicaChange::Delete { .. }, _) => {
                 self.ordered.remove(&node);
                 self.leaves_quarantine(here, hits);
             }
-            IoOp::Promise { create: Some(_), .. } => self.leaves_quarantine(here, hits),
+            IoOp::Replica(ReplicaChange::Promise { create: Some(_), .. }, _) => {
+                self.leaves_quarantine(here, hits);
+            }
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use super::{Hits, Mark};
 use leasehold_proto::message::{data, pipeline};
 use leasehold_proto::{
     ChunkHandle, Effect, Event, Extent, Input, IoOp, Message, MutationKind, NodeId, OpError, OpId,
-    ReadMode, Refusal, Sequence, Time,
+    ReadMode, Refusal, ReplicaChange, Sequence, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ impl Requests {
     pub fn effect(&mut self, node: NodeId, effect: &Effect, held: &Held, hits: &mut Hits) {
         match effect {
             Effect::Send(envelope) => self.sent(node, &envelope.message, hits),
-            Effect::Io { op: IoOp::Apply { mutations, .. }, .. } => {
+            Effect::Io { op: IoOp::Replica(ReplicaChange::Apply { mutations, .. }, _), .. } => {
                 hits.hit_if(mutations.len() > 1, Mark::GroupCommit);
             }
             Effect::Io { op: IoOp::Read { chunk, .. }, .. } => {

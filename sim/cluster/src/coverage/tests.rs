@@ -237,7 +237,7 @@ fn an_order_that_changes_nothing_was_refused() {
     };
     let delete = Effect::Io {
         io: leasehold_proto::IoId(1),
-        op: leasehold_proto::IoOp::Delete { chunk: CHUNK },
+        op: leasehold_proto::ReplicaChange::Delete { chunk: CHUNK }.into(),
     };
     let mut coverage = Coverage::default();
     coverage.input(SERVER, Time(0), &order());

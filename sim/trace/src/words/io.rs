@@ -3,57 +3,60 @@
 use super::log_entry;
 use crate::naming::Naming;
 use crate::record::Record;
-use leasehold_proto::{IoOp, IoOutput, IoResult, ProposeOutcome, Sequence};
+use leasehold_proto::{IoOp, IoOutput, IoResult, LogOp, ProposeOutcome, ReplicaChange, Sequence};
 
 /// What an I/O is about.
 pub(super) fn fill(record: &mut Record, naming: &dyn Naming, op: &IoOp) {
     record.chunk = op.chunk();
     record.text = match op {
-        IoOp::Propose { entry } => {
+        IoOp::Log(LogOp::Propose { entry }) => {
             let entry = log_entry(record, naming, entry);
             format!("proposes to the log: {entry}")
         }
-        IoOp::ConfirmLeadership => "asks the log whether it leads".into(),
-        IoOp::Promise { chunk, version, .. } => {
+        IoOp::Log(LogOp::Confirm) => "confirms its leadership at the log".into(),
+        IoOp::Read { chunk, pieces } => format!("reads {pieces:?} of {chunk}"),
+        IoOp::Replica(change, data) => replica_change(record, change, data.len()),
+    };
+}
+
+fn replica_change(record: &mut Record, change: &ReplicaChange, bytes: u64) -> String {
+    match change {
+        ReplicaChange::Promise { chunk, version, .. } => {
             record.version = Some(*version);
             format!("writes its promise of {chunk} {version}")
         }
-        IoOp::Apply { chunk, version, first, mutations, .. } => {
+        ReplicaChange::Apply { chunk, version, first, mutations, .. } => {
             let last = Sequence(first.0 + mutations.len().saturating_sub(1) as u64);
             record.version = Some(*version);
             record.sequence = Some(last);
-            record.op = mutations.last().map(|(mutation, _)| mutation.op);
+            record.op = mutations.last().map(|mutation| mutation.op);
             match mutations.len() {
                 1 => format!("writes {chunk} {version} {last}"),
                 _ => format!("writes {chunk} {version} {first} to {last}"),
             }
         }
-        IoOp::Adopt { chunk, version } => {
+        ReplicaChange::Adopt { chunk, version } => {
             record.version = Some(*version);
             format!("writes that {chunk} is at {version}")
         }
-        IoOp::Reconcile { chunk, version, image, payload, .. } => {
+        ReplicaChange::Reconcile { chunk, version, image } => {
             record.version = Some(*version);
             record.sequence = Some(image.sequence);
-            let bytes = payload.len();
             format!("writes the primary's state of {chunk} {version}: {bytes} B of it")
         }
-        IoOp::StartLearner { chunk, promised, .. } => {
+        ReplicaChange::StartLearner { chunk, promised, .. } => {
             record.version = Some(*promised);
             format!("begins an empty copy of {chunk} under {promised}")
         }
-        IoOp::CopyIn { chunk, payload, .. } => {
-            format!("writes {} B of its copy of {chunk}", payload.len())
-        }
-        IoOp::Install { chunk, version, image } => {
+        ReplicaChange::CopyIn { chunk } => format!("writes {bytes} B of its copy of {chunk}"),
+        ReplicaChange::Install { chunk, version, image } => {
             record.version = Some(*version);
             record.sequence = Some(image.sequence);
             format!("completes its copy of {chunk} {version} at {}", image.sequence)
         }
-        IoOp::Read { chunk, pieces } => format!("reads {pieces:?} of {chunk}"),
-        IoOp::Delete { chunk } => format!("removes {chunk}"),
-        IoOp::Quarantine { chunk } => format!("sets {chunk} aside"),
-    };
+        ReplicaChange::Delete { chunk } => format!("removes {chunk}"),
+        ReplicaChange::Quarantine { chunk } => format!("quarantines {chunk}"),
+    }
 }
 
 /// How an I/O ended.

@@ -18,7 +18,7 @@ use leasehold_proto::machine::Operation;
 use leasehold_proto::master::state::NodeBody;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Event, Incarnation, IoOp, NodeId, OpId, Outcome,
-    ReadMode, RequestId, Sequence,
+    ReadMode, ReplicaChange, RequestId, Sequence,
 };
 use past::Past;
 use reads::OpenRead;
@@ -254,40 +254,38 @@ impl Judge {
     // Disks.
 
     fn durable(&mut self, cluster: &Cluster, node: NodeId, op: &IoOp) -> Result<(), Violation> {
-        if let IoOp::Adopt { chunk, version } | IoOp::Reconcile { chunk, version, .. } = op {
+        use ReplicaChange as C;
+        let IoOp::Replica(change, data) = op else { return Ok(()) };
+        if let C::Adopt { chunk, version } | C::Reconcile { chunk, version, .. } = change {
             self.not_below_its_promise(cluster, node, *chunk, *version)?;
         }
-        match op {
-            IoOp::Apply { chunk, version, first, mutations, .. } => {
+        match change {
+            C::Apply { chunk, version, first, mutations, .. } => {
                 self.count("I5");
                 let past = self.past(*chunk);
                 let mut sequence = *first;
-                for (mutation, payload) in mutations {
+                for (mutation, (_, payload)) in mutations.iter().zip(data.writes(change)) {
                     past.applied(*version, sequence, mutation, payload)
                         .map_err(|wrong| wrong.told(cluster, *chunk))?;
                     sequence = sequence.next();
                 }
                 agreement(cluster, *chunk)
             }
-            IoOp::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
-            IoOp::Reconcile { chunk, .. } | IoOp::Install { chunk, .. } => {
+            C::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
+            C::Reconcile { chunk, .. } | C::Install { chunk, .. } => {
                 self.count("I5");
                 agreement(cluster, *chunk)
             }
-            IoOp::Delete { chunk } | IoOp::Quarantine { chunk } => {
+            C::Delete { chunk } | C::Quarantine { chunk } => {
                 self.promises.remove(&(node, *chunk));
                 self.count("I7");
                 still_enough(cluster, node, *chunk)
             }
-            IoOp::StartLearner { chunk, .. } => {
+            C::StartLearner { chunk, .. } => {
                 self.count("I7");
                 still_enough(cluster, node, *chunk)
             }
-            IoOp::Promise { .. }
-            | IoOp::CopyIn { .. }
-            | IoOp::Read { .. }
-            | IoOp::Propose { .. }
-            | IoOp::ConfirmLeadership => Ok(()),
+            C::Promise { .. } | C::CopyIn { .. } => Ok(()),
         }
     }
 

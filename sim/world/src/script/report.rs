@@ -65,7 +65,7 @@ pub(super) fn io(cluster: &Cluster) -> Vec<String> {
     for (id, node) in cluster.nodes() {
         for pending in node.io.values() {
             let durable = if pending.persisted { " (durable)" } else { "" };
-            lines.push(format!("{} {}{durable}", name(cluster, *id), show::kind(&pending.op)));
+            lines.push(format!("{} {}{durable}", name(cluster, *id), pending.op.name()));
         }
     }
     lines

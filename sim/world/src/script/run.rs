@@ -301,8 +301,8 @@ impl Runner {
         let cluster = self.world()?.cluster();
         let pending = cluster.nodes().get(&node).ok_or("no such node")?.io.iter();
         let io = pending.filter(|(_, p)| !p.persisted || fate == IoFate::Complete);
-        let io = io.map(|(id, p)| (*id, show::kind(&p.op)));
-        let mut those = io.filter(|(_, op)| kind.is_empty() || op == kind);
+        let io = io.map(|(id, p)| (*id, p.op.name()));
+        let mut those = io.filter(|(_, op)| kind.is_empty() || *op == kind);
         let found = those.nth(place - 1);
         let (io, _) = found.ok_or("no such I/O is in flight: `show io`")?;
         self.act(match fate {

@@ -8,7 +8,7 @@ use super::drawn::Drawn;
 use crate::action::{Action, Failure};
 use crate::cluster::Cluster;
 use crate::names;
-use leasehold_proto::{Command, IoId, IoOp, NodeId};
+use leasehold_proto::{Command, IoId, IoOp, LogOp, NodeId};
 use std::collections::VecDeque;
 
 /// Of ten thousand steps without an episode, how many begin one.
@@ -101,7 +101,7 @@ impl Estranged {
                 told && episode.slow_words
             }),
             Action::Complete(node, io) => match op(cluster, *node, *io) {
-                Some(IoOp::ConfirmLeadership) => {
+                Some(IoOp::Log(LogOp::Confirm)) => {
                     episode.kind == Kind::Rival && *node == episode.leader
                 }
                 Some(op) => episode.slow_log && is_configure(op),
@@ -189,7 +189,7 @@ fn op(cluster: &Cluster, node: NodeId, io: IoId) -> Option<&IoOp> {
 }
 
 fn is_configure(op: &IoOp) -> bool {
-    matches!(op, IoOp::Propose { entry } if matches!(entry.command, Command::Configure { .. }))
+    matches!(op, IoOp::Log(LogOp::Propose { entry }) if matches!(entry.command, Command::Configure { .. }))
 }
 
 fn is_master(node: NodeId) -> bool {

@@ -8,7 +8,7 @@ use super::drawn::Drawn;
 use crate::action::{Action, Failure};
 use crate::cluster::Cluster;
 use crate::names;
-use leasehold_proto::{IoOp, NodeId};
+use leasehold_proto::{IoOp, NodeId, ReplicaChange};
 
 /// Weights are relative to this one, of a message in order.
 const COMMON: u64 = 10_000;
@@ -118,7 +118,8 @@ impl Faults {
 
 fn is_apply(cluster: &Cluster, node: NodeId, io: leasehold_proto::IoId) -> bool {
     let pending = cluster.nodes().get(&node).and_then(|node| node.io.get(&io));
-    pending.is_some_and(|pending| matches!(pending.op, IoOp::Apply { .. }))
+    pending
+        .is_some_and(|pending| matches!(pending.op, IoOp::Replica(ReplicaChange::Apply { .. }, _)))
 }
 
 /// What ends every fault.
