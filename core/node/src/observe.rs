@@ -36,9 +36,10 @@ fn tell(event: &Event) {
         Event::Configured { chunk, version, members, .. } => {
             debug!(%chunk, %version, ?members, "configured");
         }
-        Event::ServerJoined { node, incarnation, rejoined } => {
-            info!(%node, %incarnation, rejoined, "chunkserver joined");
+        Event::ServerJoined { node, incarnation, rack, rejoined } => {
+            info!(%node, %incarnation, %rack, rejoined, "chunkserver joined");
         }
+        Event::ServerHeard { node } => info!(%node, "chunkserver is heard again"),
         Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
         Event::SafeModeEnded => info!("safe mode ended"),
         Event::LogLost { chunk } => {
@@ -52,8 +53,13 @@ fn tell(event: &Event) {
             error!(%chunk, %sequence, "another mutation at a place that is taken");
         }
         Event::ReplicaQuarantined { chunk } => warn!(%chunk, "unknown replica set aside"),
+        Event::QuarantineEnded { chunk } => info!(%chunk, "replica that was set aside is removed"),
         Event::ReplicaDeleted { chunk, reason } => debug!(%chunk, ?reason, "replica deleted"),
-        Event::Freed { .. }
+        Event::ChunkMade { .. }
+        | Event::Trashed { .. }
+        | Event::Purged { .. }
+        | Event::Freed { .. }
+        | Event::Placed { .. }
         | Event::ChangeBegan { .. }
         | Event::LeaseTaken { .. }
         | Event::LeaseEnded { .. }

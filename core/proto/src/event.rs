@@ -1,6 +1,8 @@
 //! What observers see: facts about the protocol, typed, for checkers, traces and counters.
 
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, Incarnation, LogIndex, NodeId, OpId, Sequence};
+use crate::ids::{
+    ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, Sequence,
+};
 use crate::log::Member;
 use crate::message::{DeleteReason, ReadMode};
 use crate::payload::Extent;
@@ -17,6 +19,18 @@ pub enum Event {
     LeaderBegan { epoch: Epoch },
     /// A committed entry was applied; `took_effect` is false if it was refused there.
     EntryApplied { index: LogIndex, took_effect: bool },
+    /// A file got a chunk, which has no configuration yet.
+    ChunkMade {
+        chunk: ChunkHandle,
+        file: FileId,
+        index: u64,
+        /// Wanted of it.
+        replicas: u8,
+    },
+    /// A file went to the trash.
+    Trashed { file: FileId },
+    /// A file in the trash, and with it its last chunk, is no more.
+    Purged { file: FileId },
     /// A configuration took effect.
     Configured {
         chunk: ChunkHandle,
@@ -30,12 +44,16 @@ pub enum Event {
     LeaseGranted { chunk: ChunkHandle, version: ChunkVersion, to: NodeId, until: Time },
     /// A configuration change began.
     ChangeBegan { chunk: ChunkHandle, version: ChunkVersion, why: &'static str },
+    /// The servers that are asked to be the first members of a chunk.
+    Placed { chunk: ChunkHandle, servers: Vec<NodeId> },
     /// A copy was ordered.
     RepairBegan { chunk: ChunkHandle, version: ChunkVersion, to: NodeId },
     /// A copy ended: its learner was configured, or it was given up.
     RepairEnded { chunk: ChunkHandle, to: NodeId, done: bool },
     /// A chunkserver's life was registered.
-    ServerJoined { node: NodeId, incarnation: Incarnation, rejoined: bool },
+    ServerJoined { node: NodeId, incarnation: Incarnation, rack: Rack, rejoined: bool },
+    /// A chunkserver that was silent for too long is heard again, in the same life.
+    ServerHeard { node: NodeId },
     /// A chunkserver was silent for too long, or its disk failed.
     ServerDead { node: NodeId },
     /// Enough is reported: repair and deletion may begin.
@@ -102,6 +120,8 @@ pub enum Event {
     ReplicaDeleted { chunk: ChunkHandle, reason: DeleteReason },
     /// An unknown replica was set aside.
     ReplicaQuarantined { chunk: ChunkHandle },
+    /// A replica that was set aside is removed: its retention is over.
+    QuarantineEnded { chunk: ChunkHandle },
     /// A block did not fit its checksum.
     CorruptRead { chunk: ChunkHandle },
     /// The disk is out of service.

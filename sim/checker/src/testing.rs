@@ -10,7 +10,7 @@ use leasehold_proto::metadata::{
 use leasehold_proto::replica::{ChunkSpec, MutationKind, ReplicaImage, ReplicaRecord, SyncPolicy};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member, NodeId, OpId,
-    Operation, Outcome, Payload, ReadMode, Refusal, RequestId, Sequence, Time,
+    Operation, Outcome, Payload, Rack, ReadMode, Refusal, RequestId, Sequence, Time,
 };
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub fn configured(base: u64, version: u64, members: &[NodeId]) -> Event {
 
 pub fn joined(server: NodeId, incarnation: u64) -> Event {
     let incarnation = Incarnation(incarnation);
-    Event::ServerJoined { node: server, incarnation, rejoined: false }
+    Event::ServerJoined { node: server, incarnation, rack: Rack(0), rejoined: false }
 }
 
 pub fn served(version: u64, mode: ReadMode) -> Event {
@@ -222,6 +222,24 @@ impl Run {
         self.invoke_write(number, span_ns.0, offset, bytes);
         let extent = Extent::new(offset, bytes.len() as u64);
         self.returned(number, span_ns.1, Ok(Outcome::Written { index: 0, extent })).unwrap();
+    }
+
+    /// A write of another chunk of the file, acknowledged.
+    pub fn write_to(&mut self, index: u64, number: u64, span_ns: (u64, u64), bytes: &[u8]) {
+        let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
+        let write = Operation::Write { file: FILE, index, offset: 0, payload };
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &write);
+        let extent = Extent::new(0, bytes.len() as u64);
+        self.returned(number, span_ns.1, Ok(Outcome::Written { index, extent })).unwrap();
+    }
+
+    /// An append that went to another chunk of the file, acknowledged.
+    pub fn append_to(&mut self, index: u64, number: u64, span_ns: (u64, u64), bytes: &[u8]) {
+        let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
+        let append = Operation::Append { file: FILE, chunk_bytes: 4_096, payload };
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &append);
+        let extent = Extent::new(0, bytes.len() as u64);
+        self.returned(number, span_ns.1, Ok(Outcome::Written { index, extent })).unwrap();
     }
 
     /// An append, acknowledged at an offset or of unknown end.

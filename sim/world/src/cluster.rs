@@ -582,7 +582,15 @@ fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) 
 
 fn is_of_the_log(happening: &Happening) -> bool {
     let Happening::Event { event, .. } = happening else { return false };
-    matches!(event, Event::EntryApplied { .. } | Event::Configured { .. } | Event::Freed { .. })
+    matches!(
+        event,
+        Event::EntryApplied { .. }
+            | Event::ChunkMade { .. }
+            | Event::Trashed { .. }
+            | Event::Purged { .. }
+            | Event::Configured { .. }
+            | Event::Freed { .. }
+    )
 }
 
 fn as_index(n: u64) -> usize {

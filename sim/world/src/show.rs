@@ -61,6 +61,11 @@ pub fn line(cluster: &Cluster, happening: &Happening, detail: Detail) -> Option<
 fn rank(event: &Event) -> Detail {
     match event {
         Event::EntryApplied { .. }
+        | Event::ChunkMade { .. }
+        | Event::Trashed { .. }
+        | Event::Purged { .. }
+        | Event::Placed { .. }
+        | Event::ServerHeard { .. }
         | Event::Promised { .. }
         | Event::Applied { .. }
         | Event::Committed { .. }

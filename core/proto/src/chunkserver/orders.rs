@@ -56,9 +56,10 @@ impl Chunkserver {
     pub(super) fn on_deleted(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         self.quarantine_ends.remove(&chunk);
         // A replica made here later starts without this one's memory.
-        if let Some(reason) = self.live.remove(&chunk).and_then(|live| live.deleting) {
-            out.observe(Event::ReplicaDeleted { chunk, reason });
-        }
+        out.observe(match self.live.remove(&chunk).and_then(|live| live.deleting) {
+            Some(reason) => Event::ReplicaDeleted { chunk, reason },
+            None => Event::QuarantineEnded { chunk },
+        });
     }
 
     pub(super) fn on_quarantined(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {

@@ -147,6 +147,7 @@ impl Master {
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let learner = change.learner.map(|(node, _)| node);
+        let asked: Vec<NodeId> = change.targets.keys().copied().collect();
         for node in members.into_iter().chain(learner) {
             let server = lead.servers.get(&node).filter(|server| server.usable());
             match server.map(|server| server.incarnation) {
@@ -162,6 +163,10 @@ impl Master {
                     change.targets.remove(&node);
                 }
             }
+        }
+        if create.is_some() && !change.targets.keys().eq(&asked) {
+            let servers = change.targets.keys().copied().collect();
+            out.observe(Event::Placed { chunk, servers });
         }
         let (version, epoch) = (change.version, lead.epoch);
         let unanswered: Vec<(NodeId, Incarnation)> = change

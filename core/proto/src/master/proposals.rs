@@ -58,8 +58,29 @@ impl Master {
         let applied = self.state.apply(index, entry);
         let took_effect = !matches!(applied, Applied::Ignored | Applied::JoinRefused { .. });
         out.observe(Event::EntryApplied { index, took_effect });
-        match applied {
-            Applied::NewLeader(epoch) => self.on_new_leader(now, epoch, entry, out),
+        self.observe_applied(entry, &applied, out);
+        if let Applied::NewLeader(epoch) = applied {
+            self.on_new_leader(now, epoch, entry, out);
+        }
+        if self.lead.is_some() {
+            self.on_applied(now, entry, applied, out);
+        }
+    }
+
+    /// Every master says what an entry did, whoever leads.
+    fn observe_applied(&self, entry: &LogEntry, applied: &Applied, out: &mut Effects) {
+        match *applied {
+            Applied::Changed { new_chunk, trashed, .. } => {
+                if let Some((chunk, (record, spec))) =
+                    new_chunk.and_then(|chunk| Some((chunk, self.state.chunk(chunk)?)))
+                {
+                    let (file, index, replicas) = (record.file, record.index, spec.replicas);
+                    out.observe(Event::ChunkMade { chunk, file, index, replicas });
+                }
+                if let Some(file) = trashed {
+                    out.observe(Event::Trashed { file });
+                }
+            }
             Applied::Configured(chunk) => {
                 let Command::Configure { base, version, members, .. } = &entry.command else {
                     unreachable!("configured by a Configure")
@@ -67,16 +88,20 @@ impl Master {
                 let (base, version, members) = (*base, *version, members.clone());
                 out.observe(Event::Configured { chunk, base, version, members });
             }
-            Applied::Freed { chunk, .. } => {
+            Applied::Freed { chunk, purged, .. } => {
                 let Command::Free { base, .. } = &entry.command else {
                     unreachable!("freed by a Free")
                 };
                 out.observe(Event::Freed { chunk, base: *base });
+                if let Some(file) = purged {
+                    out.observe(Event::Purged { file });
+                }
             }
-            _ => {}
-        }
-        if self.lead.is_some() {
-            self.on_applied(now, entry, applied, out);
+            Applied::Purged(file) => out.observe(Event::Purged { file }),
+            Applied::NewLeader(_)
+            | Applied::Joined { .. }
+            | Applied::JoinRefused { .. }
+            | Applied::Ignored => {}
         }
     }
 
@@ -123,7 +148,9 @@ impl Master {
                 self.send(op.client, call::Reply { op, answer }, out);
             }
             Applied::Configured(chunk) => self.on_configured(now, chunk, out),
-            Applied::Freed { chunk, members } => self.on_freed(now, chunk, &members, entry, out),
+            Applied::Freed { chunk, members, .. } => {
+                self.on_freed(now, chunk, &members, entry, out)
+            }
             Applied::NewLeader(_) | Applied::Purged(_) | Applied::Ignored => {}
         }
     }

@@ -66,18 +66,24 @@ impl Master {
     }
 
     pub(super) fn on_joined(&mut self, now: Time, node: NodeId, rejoined: bool, out: &mut Effects) {
-        let incarnation = self.state.servers[&node].incarnation;
+        let (incarnation, rack) = {
+            let record = &self.state.servers[&node];
+            (record.incarnation, record.rack)
+        };
         let lead = self.lead.as_mut().expect("only a leader registers");
         let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
         let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
         let epoch = lead.epoch;
         if known {
             let server = lead.servers.get_mut(&node).expect("looked at above");
+            if !server.alive {
+                out.observe(Event::ServerHeard { node });
+            }
             (server.alive, server.heard_at) = (true, now);
         } else {
             lead.servers.insert(node, Server::new(incarnation, capacity, now));
             self.forget_reports(node);
-            out.observe(Event::ServerJoined { node, incarnation, rejoined });
+            out.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
         self.send(node, membership::Registered { epoch, incarnation }, out);
         self.attend_all_of(now, node);
@@ -98,6 +104,9 @@ impl Master {
             return self.send(from, membership::RegisterAgain { epoch: current }, out);
         };
         let news = server.disk_failed != disk_failed || !server.alive;
+        if !server.alive {
+            out.observe(Event::ServerHeard { node: from });
+        }
         server.heard_at = now;
         server.used_bytes = used_bytes;
         server.disk_failed = disk_failed;

@@ -157,6 +157,8 @@ pub enum Applied {
         chunk: ChunkHandle,
         /// Its members at the end.
         members: Vec<Member>,
+        /// Its file, if this was the last chunk of it.
+        purged: Option<FileId>,
     },
     /// A file without chunks is no more.
     Purged(FileId),
@@ -274,11 +276,12 @@ impl MasterState {
         };
         *reclaimed = true;
         chunks.retain(|other| *other != chunk);
-        if chunks.is_empty() {
+        let purged = chunks.is_empty().then_some(file);
+        if let Some(file) = purged {
             self.forget_trashed(file);
         }
         let members = record.config.map_or_else(Vec::new, |config| config.members.to_vec());
-        Applied::Freed { chunk, members }
+        Applied::Freed { chunk, members, purged }
     }
 
     fn purge(&mut self, file: FileId) -> Applied {

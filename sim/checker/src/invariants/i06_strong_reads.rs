@@ -209,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_another_chunk_is_not() {
+        let mut run = Run::new();
+        run.append(1, (10, 20), Some(0), &cell(1));
+        run.append_to(1, 2, (30, 40), &cell(2));
+        run.read(3, (50, 60), 0, &cell(1)).unwrap();
+        run.finish().unwrap();
+        run.read(4, (70, 80), 0, &cell(2)).unwrap();
+        assert_eq!(run.finish().unwrap_err().invariant, "I6");
+    }
+
+    #[test]
     fn a_record_of_unknown_end_stays_where_it_was_seen() {
         let mut run = Run::new();
         run.append(1, (10, 20), None, &cell(1));

@@ -163,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_to_another_chunk_is_found() {
+        let mut run = Run::new();
+        run.write(1, (10, 20), 0, &cell(1));
+        run.write_to(1, 2, (10, 20), &cell(2));
+        run.relaxed_read(3, (30, 40), 0, &cell(1)).unwrap();
+        let other = run.clone().relaxed_read(4, (30, 40), 0, &cell(2));
+        assert_eq!(other.unwrap_err().invariant, "I11");
+        assert_eq!(run.read(5, (30, 40), 0, &cell(2)).unwrap_err().invariant, "I11");
+    }
+
+    #[test]
     fn a_write_over_half_of_another_leaves_its_other_half() {
         let mut run = Run::new();
         run.write(1, (10, 20), 0, &cell(1));

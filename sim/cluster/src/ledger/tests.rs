@@ -54,6 +54,20 @@ fn bytes_that_nobody_wrote_are_corruption() {
     assert_eq!(shown.unwrap_err().invariant, "I11", "a refused write has no effect");
 }
 
+/// A cell has its place in the file, so the bytes of another chunk are nobody's here.
+#[test]
+fn the_bytes_of_another_chunk_are_corruption() {
+    let mut ledger = ledger(&[(1, Some(2))]);
+    let second = Cell { file: 1, offset: 64 << 20 };
+    ledger.write_invoked(second, author(2), 1);
+    ledger.write_returned(second, author(2), Ending::Acknowledged, 2);
+    for strong in [None, Some((3, 4))] {
+        let moved = ledger.read_cell(CELL, &author(2).write(64), strong);
+        assert_eq!(moved.unwrap_err().invariant, "I11");
+        assert!(ledger.read_cell(second, &author(2).write(64), strong).is_ok());
+    }
+}
+
 #[test]
 fn what_was_acknowledged_is_read_back() {
     let mut ledger = ledger(&[(1, Some(2)), (3, Some(4))]);

@@ -9,7 +9,15 @@ use leasehold_proto::{Event, Member, NodeId};
 pub(super) fn fill(record: &mut Record, event: &Event) {
     record.what = name(event);
     match event {
-        Event::LeaderBegan { .. } | Event::EntryApplied { .. } | Event::SafeModeEnded => {}
+        Event::LeaderBegan { .. }
+        | Event::EntryApplied { .. }
+        | Event::SafeModeEnded
+        | Event::Trashed { .. }
+        | Event::Purged { .. } => {}
+        Event::ChunkMade { chunk, .. } => record.chunk = Some(*chunk),
+        Event::Placed { chunk, servers } => {
+            (record.chunk, record.nodes) = (Some(*chunk), servers.clone());
+        }
         Event::Configured { chunk, version, members, .. } => {
             record.chunk = Some(*chunk);
             record.version = Some(*version);
@@ -28,7 +36,9 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             record.nodes = vec![*to];
             (record.ends, record.bad) = (true, !done);
         }
-        Event::ServerJoined { node, .. } => record.nodes = vec![*node],
+        Event::ServerJoined { node, .. } | Event::ServerHeard { node } => {
+            record.nodes = vec![*node];
+        }
         Event::ServerDead { node } => (record.nodes, record.bad) = (vec![*node], true),
         Event::Recovered { chunk, applied_version: version, sequence, .. }
         | Event::Adopted { chunk, version, sequence, .. }
@@ -55,7 +65,9 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             (record.chunk, record.version) = (Some(*chunk), Some(*version));
             record.op = Some(*op);
         }
-        Event::ReplicaDeleted { chunk, .. } => record.chunk = Some(*chunk),
+        Event::ReplicaDeleted { chunk, .. } | Event::QuarantineEnded { chunk } => {
+            record.chunk = Some(*chunk);
+        }
         Event::ReplicaQuarantined { chunk }
         | Event::CorruptRead { chunk }
         | Event::LogLost { chunk } => (record.chunk, record.bad) = (Some(*chunk), true),
@@ -76,13 +88,18 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::LeaderBegan { .. } => "LeaderBegan",
         Event::EntryApplied { .. } => "EntryApplied",
+        Event::ChunkMade { .. } => "ChunkMade",
+        Event::Trashed { .. } => "Trashed",
+        Event::Purged { .. } => "Purged",
         Event::Configured { .. } => "Configured",
         Event::Freed { .. } => "Freed",
         Event::LeaseGranted { .. } => "LeaseGranted",
         Event::ChangeBegan { .. } => "ChangeBegan",
+        Event::Placed { .. } => "Placed",
         Event::RepairBegan { .. } => "RepairBegan",
         Event::RepairEnded { .. } => "RepairEnded",
         Event::ServerJoined { .. } => "ServerJoined",
+        Event::ServerHeard { .. } => "ServerHeard",
         Event::ServerDead { .. } => "ServerDead",
         Event::SafeModeEnded => "SafeModeEnded",
         Event::LogLost { .. } => "LogLost",
@@ -98,6 +115,7 @@ fn name(event: &Event) -> &'static str {
         Event::LearnerComplete { .. } => "LearnerComplete",
         Event::ReplicaDeleted { .. } => "ReplicaDeleted",
         Event::ReplicaQuarantined { .. } => "ReplicaQuarantined",
+        Event::QuarantineEnded { .. } => "QuarantineEnded",
         Event::CorruptRead { .. } => "CorruptRead",
         Event::DiskFailed => "DiskFailed",
         Event::ProtocolError { .. } => "ProtocolError",
@@ -114,6 +132,11 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         Event::EntryApplied { index, took_effect } => {
             format!("applied {index}{}", if *took_effect { "" } else { " (no effect)" })
         }
+        Event::ChunkMade { chunk, file, index, replicas: _ } => {
+            format!("made {chunk}, chunk {index} of {file}")
+        }
+        Event::Trashed { file } => format!("moved {file} to the trash"),
+        Event::Purged { file } => format!("purged {file}"),
         Event::Configured { chunk, base, version, members } => {
             let base = if base.0 == 0 { String::new() } else { format!(" after {base}") };
             format!("configured {chunk} {version}{base}: {}", naming.names(&nodes(members)))
@@ -123,6 +146,9 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             format!("granted {chunk} {version} to {}", who(to))
         }
         Event::ChangeBegan { chunk, version, why } => format!("begins {chunk} {version}: {why}"),
+        Event::Placed { chunk, servers } => {
+            format!("places {chunk} on {}", naming.names(servers))
+        }
         Event::RepairBegan { chunk, version, to } => {
             format!("orders a copy of {chunk} {version} to {}", who(to))
         }
@@ -130,11 +156,12 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             let how = if *done { "ended" } else { "was given up" };
             format!("copy of {chunk} to {} {how}", who(to))
         }
-        Event::ServerJoined { node, incarnation, rejoined } => {
+        Event::ServerJoined { node, incarnation, rack: _, rejoined } => {
             let joined = if *rejoined { "rejoined" } else { "joined" };
             let life = if incarnation.0 > 1 { format!(" {incarnation}") } else { String::new() };
             format!("{joined} {}{life}", who(node))
         }
+        Event::ServerHeard { node } => format!("hears {} again", who(node)),
         Event::ServerDead { node } => format!("counts {} as dead", who(node)),
         Event::SafeModeEnded => "ended safe mode".into(),
         Event::LogLost { chunk } => format!("has lost its log: {chunk} was never made here"),
@@ -150,6 +177,7 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         | Event::LearnerComplete { .. }
         | Event::ReplicaDeleted { .. }
         | Event::ReplicaQuarantined { .. }
+        | Event::QuarantineEnded { .. }
         | Event::CorruptRead { .. }
         | Event::DiskFailed
         | Event::ProtocolError { .. } => of_a_replica(naming, event),
@@ -197,6 +225,7 @@ fn of_a_replica(naming: &dyn Naming, event: &Event) -> String {
             format!("deleted {chunk}: freed at {version}")
         }
         Event::ReplicaQuarantined { chunk } => format!("set {chunk} aside"),
+        Event::QuarantineEnded { chunk } => format!("removed {chunk}, which was set aside"),
         Event::CorruptRead { chunk } => format!("met rot in {chunk}"),
         Event::DiskFailed => "has a failed disk".into(),
         Event::ProtocolError { chunk, sequence } => {

@@ -6,19 +6,22 @@
 //! other.
 
 mod past;
+mod asked;
 mod reads;
 mod ending;
 mod events;
+#[cfg(test)]
+mod tests;
 
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use crate::show::op_name;
+use asked::Asked;
 use events::Events;
 use leasehold_proto::machine::Operation;
-use leasehold_proto::master::state::NodeBody;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, Incarnation, IoOp, NodeId, OpId, Outcome,
-    ReadMode, ReplicaChange, RequestId, Sequence,
+    ChunkHandle, ChunkVersion, Constants, Event, FileId, Incarnation, IoOp, Mutation, NodeId, OpId,
+    Outcome, Payload, ReadMode, ReplicaChange, RequestId, Sequence,
 };
 use past::Past;
 use reads::OpenRead;
@@ -52,6 +55,9 @@ pub struct Judge {
     /// None where only what is seen from above counts.
     events: Option<Events>,
     pasts: BTreeMap<ChunkHandle, Past>,
+    /// The chunk that the log made for a place of a file, freed or not.
+    places: BTreeMap<(FileId, u64), ChunkHandle>,
+    asked: Asked,
     /// By chunkserver and chunk, the highest version that it said it promised.
     promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
     reads: BTreeMap<(NodeId, RequestId), OpenRead>,
@@ -67,6 +73,8 @@ impl Judge {
         Judge {
             events: Some(Events::new(constants)),
             pasts: BTreeMap::new(),
+            places: BTreeMap::new(),
+            asked: Asked::default(),
             promises: BTreeMap::new(),
             reads: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -95,7 +103,9 @@ impl Judge {
             Happening::Event { event, .. } => matches!(
                 event,
                 Event::Promised { .. }
+                    | Event::ChunkMade { .. }
                     | Event::Configured { .. }
+                    | Event::Freed { .. }
                     | Event::ReadServed { mode: ReadMode::Strong, .. }
                     | Event::LeaderBegan { .. }
                     | Event::ServerJoined { .. }
@@ -152,11 +162,12 @@ impl Judge {
             Happening::Responded { node, id, result } => {
                 let Some(read) = self.reads.remove(&(*node, *id)) else { return Ok(()) };
                 let Ok(Outcome::Read { payload, .. }) = result else { return Ok(()) };
-                self.returned(cluster, &read, &payload.data)
+                self.returned(&read, &payload.data)
             }
             Happening::Crashed { node } => self.crashed(cluster, *node),
             Happening::Destroyed { node } => {
                 self.promises.retain(|(at, _), _| at != node);
+                self.pasts.values_mut().for_each(|past| past.removed(*node));
                 Ok(())
             }
             Happening::Started { .. } => Ok(()),
@@ -215,7 +226,12 @@ impl Judge {
                 let promise = self.promises.entry((node, *chunk)).or_default();
                 *promise = (*version).max(*promise);
             }
-            Event::Configured { chunk, base, version, .. } => {
+            Event::ChunkMade { chunk, file, index, .. } => {
+                self.places.insert((*file, *index), *chunk);
+                self.past(*chunk).place = Some((*file, *index));
+            }
+            Event::Freed { chunk, .. } => self.past(*chunk).freed = true,
+            Event::Configured { chunk, base, version, members } => {
                 self.count("I2");
                 let past = self.past(*chunk);
                 if *base != past.version || version <= base {
@@ -223,7 +239,7 @@ impl Judge {
                     let what = format!("{chunk} {version} after {base}, but {last} was there");
                     return Err(violation("I2", format!("configuration order: {what}")));
                 }
-                past.version = *version;
+                past.configured(*version, members);
             }
             Event::LeaderBegan { .. } => self.lives.retain(|(master, _), _| *master != node),
             Event::ServerJoined { node: server, incarnation, .. } => {
@@ -262,29 +278,27 @@ impl Judge {
         match change {
             C::Apply { chunk, version, first, mutations, .. } => {
                 self.count("I5");
-                let past = self.past(*chunk);
                 let mut sequence = *first;
                 for (mutation, (_, payload)) in mutations.iter().zip(data.writes(change)) {
-                    past.applied(*version, sequence, mutation, payload)
+                    self.asked_there(cluster, node, *chunk, mutation, payload)?;
+                    let past = self.past(*chunk);
+                    past.applied(node, *version, sequence, mutation, payload)
                         .map_err(|wrong| wrong.told(cluster, *chunk))?;
                     sequence = sequence.next();
                 }
                 agreement(cluster, *chunk)
             }
             C::Adopt { chunk, version } => self.adopted(cluster, node, *chunk, *version),
-            C::Reconcile { chunk, .. } | C::Install { chunk, .. } => {
+            C::Reconcile { chunk, version, image } | C::Install { chunk, version, image } => {
                 self.count("I5");
+                self.past(*chunk).like_the_primary(node, *version, image.sequence);
                 agreement(cluster, *chunk)
             }
             C::Delete { chunk } | C::Quarantine { chunk } => {
                 self.promises.remove(&(node, *chunk));
-                self.count("I7");
-                still_enough(cluster, node, *chunk)
+                self.given_up(cluster, node, *chunk)
             }
-            C::StartLearner { chunk, .. } => {
-                self.count("I7");
-                still_enough(cluster, node, *chunk)
-            }
+            C::StartLearner { chunk, .. } => self.given_up(cluster, node, *chunk),
             C::Promise { .. } | C::CopyIn { .. } => Ok(()),
         }
     }
@@ -306,6 +320,49 @@ impl Judge {
                 Err(violation("I2", format!("configuration order: {what} {promised}")))
             }
         }
+    }
+
+    /// I11: what a disk takes is what some client asked for, of this place of this file.
+    fn asked_there(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+        mutation: &Mutation,
+        payload: &Payload,
+    ) -> Result<(), Violation> {
+        let Some(place) = self.past(chunk).place else { return Ok(()) };
+        if self.asked.knows(place, mutation, &payload.data) {
+            return Ok(());
+        }
+        let (who, op, (file, index)) = (name(cluster, node), op_name(cluster, mutation.op), place);
+        let what = format!(
+            "no silent corruption: {who} takes {op} into {chunk}, and no client asked for that in \
+             chunk {index} of {file}"
+        );
+        Err(violation("I11", what))
+    }
+
+    /// I7: what is removed is no good replica of a live chunk. What the log says is known here from
+    /// the masters that applied it, whether or not they run.
+    fn given_up(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+    ) -> Result<(), Violation> {
+        self.count("I7");
+        let past = self.past(chunk);
+        past.removed(node);
+        if past.freed || !past.members.contains(&node) {
+            return Ok(());
+        }
+        let what = format!(
+            "no last-copy deletion: {} gave up {chunk}, of whose {} it is a member",
+            name(cluster, node),
+            past.version,
+        );
+        Err(violation("I7", what))
     }
 
     /// I3: what is acknowledged has a place in the order.
@@ -345,11 +402,17 @@ impl Judge {
             image.ops.iter().map(|(op, done)| (op, done.sequence)).collect();
         let last = image.sequence;
         let past = self.past(chunk);
+        past.takes_office(node, version);
         if past.is_dead(version) {
             return Ok(());
         }
         for (sequence, op) in &past.acknowledged {
-            if *sequence > last || table.get(op).is_some_and(|at| at != sequence) {
+            let elsewhere = match table.get(op) {
+                Some(at) => at != sequence,
+                // The table has forgotten it.
+                None => past.held_at(node, *sequence).is_some_and(|held| held != *op),
+            };
+            if *sequence > last || elsewhere {
                 let (who, op) = (name(cluster, node), op_name(cluster, *op));
                 let what = format!(
                     "no divergence: {op} was acknowledged at {chunk} {sequence}, and {who} leads \
@@ -362,7 +425,7 @@ impl Judge {
             let what = format!("strong reads: {chunk} {} was read and is gone", past.shown);
             return Err(violation("I6", what));
         }
-        past.adopted(version, last, image.ops.iter());
+        past.adopted(node, version, image);
         Ok(())
     }
 
@@ -390,35 +453,36 @@ impl Judge {
     // Clients.
 
     fn invoked(&mut self, node: NodeId, id: RequestId, op: &Operation) {
+        self.asked.invoked(op);
         let Operation::Read { file, index, extent, mode } = op else { return };
+        let chunk = self.places.get(&(*file, *index));
+        let gone = chunk.and_then(|chunk| self.pasts.get(chunk)).is_some_and(|past| past.freed);
         let floor: BTreeMap<ChunkHandle, Sequence> =
             self.pasts.iter().map(|(chunk, past)| (*chunk, past.shown)).collect();
-        let read = OpenRead { file: *file, index: *index, extent: *extent, mode: *mode, floor };
+        let (file, index, extent, mode) = (*file, *index, *extent, *mode);
+        let read = OpenRead { file, index, extent, mode, gone, floor };
         self.reads.insert((node, id), read);
     }
 
-    fn returned(
-        &mut self,
-        cluster: &Cluster,
-        read: &OpenRead,
-        data: &[u8],
-    ) -> Result<(), Violation> {
-        let file = cluster.namespace().and_then(|state| state.nodes.get(&read.file));
-        let Some(NodeBody::File { chunks, .. }) = file.map(|node| &node.body) else {
-            return Ok(());
-        };
-        let place = usize::try_from(read.index).ok();
-        let Some(chunk) = place.and_then(|at| chunks.get(at)).copied() else { return Ok(()) };
+    fn returned(&mut self, read: &OpenRead, data: &[u8]) -> Result<(), Violation> {
         self.count("I6");
         self.count("I11");
-        reads::judge(chunk, self.past(chunk), read, data)
+        match self.places.get(&(read.file, read.index)).copied() {
+            Some(chunk) => reads::judge(chunk, self.past(chunk), read, data),
+            None => reads::of_nothing(read, data),
+        }
+    }
+
+    /// All that its judgements from above depend on.
+    fn known(&self) -> impl PartialEq + Hash + '_ {
+        let Judge { pasts, places, asked, promises, reads, lives, .. } = self;
+        (pasts, places, asked, promises, reads, lives)
     }
 }
 
 impl PartialEq for Judge {
     fn eq(&self, other: &Self) -> bool {
-        let mine = (&self.pasts, &self.promises, &self.reads, &self.lives);
-        mine == (&other.pasts, &other.promises, &other.reads, &other.lives)
+        self.known() == other.known()
     }
 }
 
@@ -426,7 +490,7 @@ impl Eq for Judge {}
 
 impl Hash for Judge {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (&self.pasts, &self.promises, &self.reads, &self.lives).hash(hasher);
+        self.known().hash(hasher);
     }
 }
 
@@ -488,21 +552,6 @@ fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
             );
             return Err(violation("I5", what));
         }
-    }
-    Ok(())
-}
-
-/// I7: what is removed is no good replica of a live chunk.
-fn still_enough(cluster: &Cluster, node: NodeId, chunk: ChunkHandle) -> Result<(), Violation> {
-    let config = cluster.namespace().and_then(|state| state.chunks.get(&chunk)?.config.as_ref());
-    let Some(config) = config else { return Ok(()) };
-    if config.members.iter().any(|member| member.node == node) {
-        let what = format!(
-            "no last-copy deletion: {} gave up {chunk}, of whose {} it is a member",
-            name(cluster, node),
-            config.version,
-        );
-        return Err(violation("I7", what));
     }
     Ok(())
 }

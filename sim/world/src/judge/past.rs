@@ -5,9 +5,9 @@ use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::show::op_name;
 use bytes::Bytes;
-use leasehold_proto::replica::Done;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Extent, Mutation, MutationKind, OpId, Payload, Sequence,
+    ChunkHandle, ChunkVersion, Extent, FileId, Member, Mutation, MutationKind, NodeId, OpId,
+    Payload, ReplicaImage, Sequence,
 };
 use std::collections::BTreeMap;
 
@@ -18,6 +18,9 @@ pub(super) struct Entry {
     pub mutation: Mutation,
     pub data: Bytes,
 }
+
+/// A mutation that some disk ever held: whose, at which place, and where it wrote.
+type Key = (OpId, Sequence, Extent);
 
 /// What a mutation shows to be wrong.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +58,25 @@ impl Wrong {
 pub(super) struct Past {
     /// The order as the latest primary has it, and behind its end what was applied since.
     pub order: BTreeMap<Sequence, Entry>,
-    /// Every mutation that any disk ever held: whose, at which place, and where it wrote.
-    ever: BTreeMap<(OpId, Sequence, Extent), Entry>,
+    /// Every mutation that any disk ever held.
+    ever: BTreeMap<Key, Entry>,
+    /// What each disk holds of it, mutation by mutation. A replica's own operation table may have
+    /// forgotten whose they are.
+    held: BTreeMap<NodeId, BTreeMap<Sequence, Key>>,
+    /// Who took office as the primary of which configuration.
+    primaries: BTreeMap<ChunkVersion, NodeId>,
     /// Acknowledged to a client.
     pub acknowledged: BTreeMap<Sequence, OpId>,
     /// The last mutation that some answer has shown: later strong reads see it too.
     pub shown: Sequence,
-    /// The configuration that took effect last.
+    /// The file and the index under which the log made it.
+    pub place: Option<(FileId, u64)>,
+    /// The configuration that took effect last, ...
     pub version: ChunkVersion,
+    /// ... and who is in it.
+    pub members: Vec<NodeId>,
+    /// The log says that it is no more.
+    pub freed: bool,
     /// The latest configuration whose primary took office.
     led: ChunkVersion,
 }
@@ -71,13 +85,16 @@ impl Past {
     /// A disk holds this mutation. Tells what is wrong with that, if anything.
     pub fn applied(
         &mut self,
+        node: NodeId,
         version: ChunkVersion,
         sequence: Sequence,
         mutation: &Mutation,
         payload: &Payload,
     ) -> Result<(), Wrong> {
         let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
-        self.ever.insert((mutation.op, sequence, mutation.extent), entry.clone());
+        let key = (mutation.op, sequence, mutation.extent);
+        self.ever.insert(key, entry.clone());
+        self.held.entry(node).or_default().insert(sequence, key);
         // All members of the office that was taken last have promised it: who goes on under an
         // earlier version is none of them, and its state leads nowhere.
         if version < self.led {
@@ -112,22 +129,48 @@ impl Past {
         version < self.led
     }
 
-    /// A new primary begins with everything up to `sequence`: the rest never was. Some of what it
-    /// has may have been taken for that before: by a primary between, whose members had promised
-    /// more already when it took office.
-    pub fn adopted<'a>(
-        &mut self,
-        version: ChunkVersion,
-        sequence: Sequence,
-        table: impl Iterator<Item = (OpId, &'a Done)>,
-    ) {
+    /// A configuration took effect.
+    pub fn configured(&mut self, version: ChunkVersion, members: &[Member]) {
+        self.version = version;
+        self.members = members.iter().map(|member| member.node).collect();
+    }
+
+    /// A disk has none of it, or begins anew.
+    pub fn removed(&mut self, node: NodeId) {
+        self.held.remove(&node);
+    }
+
+    /// A disk holds what the primary of `version` has up to `sequence`, and nothing else.
+    pub fn like_the_primary(&mut self, node: NodeId, version: ChunkVersion, sequence: Sequence) {
+        let primary = self.primaries.get(&version).and_then(|primary| self.held.get(primary));
+        let upto = |held: &BTreeMap<Sequence, Key>| {
+            held.range(..=sequence).map(|(at, key)| (*at, *key)).collect()
+        };
+        self.held.insert(node, primary.map(upto).unwrap_or_default());
+    }
+
+    /// Whose mutation a disk holds at a place, if that is known.
+    pub fn held_at(&self, node: NodeId, sequence: Sequence) -> Option<OpId> {
+        self.held.get(&node)?.get(&sequence).map(|(op, _, _)| *op)
+    }
+
+    /// A node becomes the primary of a configuration.
+    pub fn takes_office(&mut self, node: NodeId, version: ChunkVersion) {
+        self.primaries.insert(version, node);
+    }
+
+    /// A new primary begins with what its disk holds: the rest never was. Some of that may have
+    /// been taken for the rest before: by a primary between, whose members had promised more
+    /// already when it took office.
+    pub fn adopted(&mut self, node: NodeId, version: ChunkVersion, image: &ReplicaImage) {
         self.led = version;
-        self.order.split_off(&sequence.next());
-        for (op, done) in table {
-            let stands = self.order.get(&done.sequence).is_some_and(|at| at.mutation.op == op);
-            let known = self.ever.get(&(op, done.sequence, done.extent));
-            if let (false, Some(known)) = (stands, known) {
-                self.order.insert(done.sequence, known.clone());
+        self.order.split_off(&image.sequence.next());
+        let held = self.held.get(&node).into_iter().flat_map(|held| held.range(..=image.sequence));
+        // A power failure may have taken back what is known of a disk; its table says so.
+        let table = image.ops.iter().map(|(op, done)| (op, done.sequence, done.extent));
+        for key in held.map(|(_, key)| *key).chain(table) {
+            if let Some(known) = self.ever.get(&key) {
+                self.order.insert(key.1, known.clone());
             }
         }
     }

@@ -4,6 +4,10 @@
 //! bytes are those after some mutation that lies between the last one acknowledged or shown before
 //! the read was asked and the last one there is. Of several such the first is taken: that leaves
 //! later reads the most room, so a run that is refused could not have been explained otherwise.
+//!
+//! Which chunk a file and an index name, the log says once and for ever: a chunk is made for one
+//! place, no place is given to another, and a freed chunk leaves none that moves up. So a read is
+//! judged by the chunk that was made for its place, whatever any master knows of it by then.
 
 use super::past::Past;
 use super::{Violation, violation};
@@ -18,8 +22,21 @@ pub(super) struct OpenRead {
     pub index: u64,
     pub extent: Extent,
     pub mode: ReadMode,
+    /// The chunk was freed before this was asked.
+    pub gone: bool,
     /// By chunk, what it must see at least.
     pub floor: BTreeMap<ChunkHandle, Sequence>,
+}
+
+/// Judges the bytes that a read of a place returned that never held a chunk.
+pub(super) fn of_nothing(read: &OpenRead, data: &[u8]) -> Result<(), Violation> {
+    let OpenRead { file, index, .. } = read;
+    if data.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let what =
+        format!("no silent corruption: {file} has no chunk {index}, and bytes of it were read");
+    Err(violation("I11", what))
 }
 
 /// Judges the bytes that a read returned.
@@ -35,7 +52,14 @@ pub(super) fn judge(
             format!("no silent corruption: byte {at} of {chunk} was read and never written"),
         ));
     }
-    if read.mode == ReadMode::Relaxed || read.extent.length == 0 {
+    if read.mode == ReadMode::Relaxed {
+        return Ok(());
+    }
+    if read.gone {
+        let what = format!("strong reads: {chunk} was read after it was freed");
+        return Err(violation("I6", what));
+    }
+    if read.extent.length == 0 {
         return Ok(());
     }
     let floor = read.floor.get(&chunk).copied().unwrap_or_default();

@@ -395,7 +395,9 @@ fn only_trash_is_freed() {
     assert_eq!(log.add_chunk(file, 2), Ok(ChunkHandle(3)), "trash still grows by handle");
     assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored, "it has chunks");
     assert_eq!(log.apply(free(first, 2)), Applied::Ignored, "the base is not current");
-    let Applied::Freed { chunk, members } = log.apply(free(first, 3)) else { panic!("freed") };
+    let Applied::Freed { chunk, members, purged: None } = log.apply(free(first, 3)) else {
+        panic!("freed, and not the last")
+    };
     assert_eq!((chunk, members.len()), (first, 2));
     assert_eq!(log.apply(free(first, 3)), Applied::Ignored, "once");
     // What is left is not what it was: handles of the file get nothing any more.
@@ -404,7 +406,7 @@ fn only_trash_is_freed() {
     assert_eq!(log.add_chunk(file, 2), Err(Refusal::NotFound));
     assert_eq!(log.state.chunks_of(file), [second, ChunkHandle(3)]);
     assert!(matches!(log.apply(free(ChunkHandle(3), 0)), Applied::Freed { .. }));
-    let last = Applied::Freed { chunk: second, members: vec![] };
+    let last = Applied::Freed { chunk: second, members: vec![], purged: Some(file) };
     assert_eq!(log.apply(free(second, 0)), last);
     assert!(!log.state.nodes.contains_key(&file), "the file goes with its last chunk");
     assert_eq!(log.state.next_chunk, ChunkHandle(4), "handles are never reused");

@@ -1,0 +1,213 @@
+//! Each judgement from above can be red: a run that is true is told with one lie in it.
+
+use super::{Judge, Violation};
+use crate::action::Action;
+use crate::cluster::Happening;
+use crate::fair::{self, Holds};
+use crate::names;
+use crate::payload::payload;
+use crate::shape::Shape;
+use crate::world::World;
+use leasehold_proto::machine::Operation;
+use leasehold_proto::metadata::{FileSpec, MetadataChange};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Event, Extent, FileId, IoOp, Mutation, MutationKind, NodeId, OpId,
+    Outcome, ReadMode, RequestId, Sequence, SyncPolicy,
+};
+
+const FILE: FileId = FileId(2);
+const FIRST: ChunkHandle = ChunkHandle(1);
+const SECOND: ChunkHandle = ChunkHandle(2);
+const CHUNK_BYTES: u64 = 1_024;
+
+/// A file of two chunks on three servers, the first with `one` in it and the second with `two`.
+struct Told {
+    world: World,
+    judge: Judge,
+    requests: u64,
+}
+
+impl Told {
+    fn begin() -> Self {
+        let world = World::new(Shape::default());
+        let judge = world.judge().clone().from_above();
+        let mut told = Told { world, judge, requests: 0 };
+        told.run(1_000);
+        let spec = FileSpec { chunk_bytes: CHUNK_BYTES, replicas: 3, sync: SyncPolicy::Durable };
+        told.request(Operation::Change(MetadataChange::Create {
+            path: "/f".into(),
+            spec,
+            mtime_ms: 0,
+        }));
+        told.write(0, b"one");
+        // Only a sealed chunk is followed by another.
+        told.append(&[b'-'; 250]);
+        told.append(&[b'-'; 250]);
+        told.append(&[b'-'; 250]);
+        told.append(&[b'-'; 250]);
+        told.append(&[b'-'; 250]);
+        told.write(1, b"two");
+        let state = told.world.cluster().namespace().unwrap();
+        assert_eq!(state.chunks_of(FILE), [FIRST, SECOND]);
+        told.judge = told.world.judge().clone().from_above();
+        told
+    }
+
+    fn run(&mut self, ms: u64) {
+        let end = self.world.cluster().now() + ms * 1_000_000;
+        while let Some(action) = fair::next(self.world.cluster(), &Holds::none(), end) {
+            self.world.apply(action).unwrap();
+        }
+        assert_eq!(self.world.violation(), None);
+    }
+
+    fn request(&mut self, op: Operation) {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.world.apply(Action::Request(names::client(1), id, op)).unwrap();
+        self.run(100);
+    }
+
+    fn write(&mut self, index: u64, bytes: &'static [u8]) {
+        let payload = payload(bytes);
+        self.request(Operation::Write { file: FILE, index, offset: 0, payload });
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let payload = payload(bytes.to_vec());
+        self.request(Operation::Append { file: FILE, chunk_bytes: CHUNK_BYTES, payload });
+    }
+
+    fn hear(&mut self, what: Happening) -> Result<(), Violation> {
+        self.judge.observe(self.world.cluster(), &what)
+    }
+
+    fn ask(&mut self, index: u64, mode: ReadMode) {
+        let op = Operation::Read { file: FILE, index, extent: Extent::new(0, 3), mode };
+        let (node, id) = (names::client(2), RequestId(1));
+        self.hear(Happening::Invoked { node, id, op }).unwrap();
+    }
+
+    fn answer(&mut self, bytes: &'static [u8]) -> Result<(), Violation> {
+        let result = Ok(Outcome::Read { payload: payload(bytes), chunk_length: CHUNK_BYTES });
+        self.hear(Happening::Responded { node: names::client(2), id: RequestId(1), result })
+    }
+
+    fn event(&mut self, node: NodeId, event: Event) -> Result<(), Violation> {
+        self.hear(Happening::Event { node, event })
+    }
+
+    fn freed(&mut self, chunk: ChunkHandle) {
+        self.event(names::master(1), Event::Freed { chunk, base: ChunkVersion(1) }).unwrap();
+    }
+
+    fn durable(&mut self, node: NodeId, op: IoOp) -> Result<(), Violation> {
+        self.hear(Happening::Durable { node, op })
+    }
+
+    fn primary(&self) -> NodeId {
+        let state = self.world.cluster().namespace().unwrap();
+        state.chunks[&FIRST].config.as_ref().unwrap().members[0].node
+    }
+}
+
+fn invariant(found: Result<(), Violation>) -> Option<&'static str> {
+    found.err().map(|violation| violation.invariant)
+}
+
+#[test]
+fn a_read_of_one_chunk_does_not_show_the_bytes_of_another() {
+    for mode in [ReadMode::Strong, ReadMode::Relaxed] {
+        for (index, own, others) in [(0, b"one", b"two"), (1, b"two", b"one")] {
+            let mut told = Told::begin();
+            told.ask(index, mode);
+            assert_eq!(invariant(told.answer(others)), Some("I11"), "{mode:?} of {index}");
+            told.ask(index, mode);
+            assert_eq!(invariant(told.answer(own)), None, "{mode:?} of {index}");
+        }
+    }
+}
+
+#[test]
+fn a_read_across_a_free_is_judged_by_the_chunk_that_it_named() {
+    let mut told = Told::begin();
+    told.ask(0, ReadMode::Strong);
+    told.freed(FIRST);
+    assert_eq!(invariant(told.answer(b"one")), None, "it began before");
+    told.ask(0, ReadMode::Relaxed);
+    assert_eq!(invariant(told.answer(b"two")), Some("I11"), "no chunk moves up");
+    told.ask(0, ReadMode::Relaxed);
+    assert_eq!(invariant(told.answer(b"one")), None, "a member that was not reached");
+    told.ask(0, ReadMode::Strong);
+    assert_eq!(invariant(told.answer(b"one")), Some("I6"), "its leases were over");
+    told.ask(1, ReadMode::Strong);
+    assert_eq!(invariant(told.answer(b"two")), None, "the other chunk is still there");
+}
+
+#[test]
+fn a_place_without_a_chunk_has_no_bytes() {
+    let mut told = Told::begin();
+    told.ask(7, ReadMode::Relaxed);
+    assert_eq!(invariant(told.answer(b"one")), Some("I11"));
+    told.ask(7, ReadMode::Relaxed);
+    assert_eq!(invariant(told.answer(b"\0\0\0")), None);
+}
+
+#[test]
+fn a_chunk_takes_what_was_asked_for_its_own_place_only() {
+    for (bytes, expected) in [(b"one", None), (b"two", Some("I11"))] {
+        let mut told = Told::begin();
+        let (node, last) = (told.primary(), told.last());
+        let mutation = |bytes: &[u8]| Mutation {
+            op: OpId { client: names::client(2), number: 9 },
+            acked_below: 0,
+            kind: MutationKind::Write,
+            extent: Extent::new(0, bytes.len() as u64),
+            crc: payload(bytes.to_vec()).crc,
+        };
+        let op = IoOp::Apply {
+            chunk: FIRST,
+            version: ChunkVersion(1),
+            first: last.next(),
+            mutations: vec![(mutation(bytes), payload(bytes.to_vec()))],
+            committed: last,
+        };
+        assert_eq!(invariant(told.durable(node, op)), expected, "{bytes:?}");
+    }
+}
+
+impl Told {
+    fn last(&self) -> Sequence {
+        let disk = &self.world.cluster().node(self.primary()).disk;
+        disk.replicas().live[&FIRST].image.sequence
+    }
+}
+
+#[test]
+fn a_member_gives_nothing_up_whichever_master_runs() {
+    let mut told = Told::begin();
+    let member = told.primary();
+    for op in [
+        IoOp::Delete { chunk: FIRST },
+        IoOp::Quarantine { chunk: FIRST },
+        IoOp::StartLearner {
+            chunk: FIRST,
+            promised: ChunkVersion(2),
+            spec: told.world.cluster().node(member).disk.replicas().live[&FIRST].spec,
+        },
+    ] {
+        assert_eq!(invariant(told.clone().durable(member, op)), Some("I7"));
+    }
+    told.world.apply(Action::Crash(names::master(1))).unwrap();
+    let gone = IoOp::Delete { chunk: FIRST };
+    assert_eq!(invariant(told.clone().durable(member, gone.clone())), Some("I7"));
+    told.freed(FIRST);
+    assert_eq!(invariant(told.durable(member, gone)), None, "who said so need not run");
+}
+
+impl Clone for Told {
+    fn clone(&self) -> Self {
+        let Told { world, judge, requests } = self;
+        Told { world: world.clone(), judge: judge.clone(), requests: *requests }
+    }
+}
