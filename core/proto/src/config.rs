@@ -277,6 +277,12 @@ pub struct Rules {
     pub delete_names_version: bool,
     /// Missing replicas are replaced.
     pub repair: bool,
+    /// Of the chunks that wait for a copy, those with fewest good replicas come first.
+    pub repair_by_danger: bool,
+    /// A replica goes to a rack that has fewest of its chunk's.
+    pub spread_over_racks: bool,
+    /// A deleted file stays in the trash for `trash_retention`.
+    pub keep_deleted: bool,
 }
 
 impl Default for Rules {
@@ -307,6 +313,9 @@ impl Default for Rules {
             verify_checksums: true,
             delete_names_version: true,
             repair: true,
+            repair_by_danger: true,
+            spread_over_racks: true,
+            keep_deleted: true,
         }
     }
 }

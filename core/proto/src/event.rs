@@ -44,7 +44,8 @@ pub enum Event {
     LeaseGranted { chunk: ChunkHandle, version: ChunkVersion, to: NodeId, until: Time },
     /// A configuration change began.
     ChangeBegan { chunk: ChunkHandle, version: ChunkVersion, why: &'static str },
-    /// The servers that are asked to be the first members of a chunk.
+    /// Servers are asked to be the first members of a chunk: some for the first time, and those that
+    /// were asked before and are still heard.
     Placed { chunk: ChunkHandle, servers: Vec<NodeId> },
     /// A copy was ordered.
     RepairBegan { chunk: ChunkHandle, version: ChunkVersion, to: NodeId },

@@ -1,12 +1,14 @@
 //! The door: everything that happens goes in, and the first violation comes out.
 
 use crate::finals::Finals;
+use crate::fleet::Fleet;
 use crate::history::History;
 use crate::invariants::{
     i01_lease_exclusivity as i01, i02_configuration_order as i02, i03_no_divergence as i03,
     i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
     i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
-    i10_convergence as i10, i11_no_silent_corruption as i11, invariants,
+    i10_convergence as i10, i11_no_silent_corruption as i11, i17_spread_over_racks as i17,
+    i18_repair_in_order_of_danger as i18, i19_retention as i19, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
@@ -23,6 +25,10 @@ pub struct Checkers {
     agreement: i05::Agreement,
     deletions: i07::NoLastCopyDeletion,
     corruption: i11::NoSilentCorruption,
+    fleet: Fleet,
+    spread: i17::SpreadOverRacks,
+    repairs: i18::RepairInOrderOfDanger,
+    retention: i19::Retention,
     order: Order,
     history: History,
     destroyed: BTreeSet<NodeId>,
@@ -41,6 +47,10 @@ impl Checkers {
             agreement: i05::Agreement::default(),
             deletions: i07::NoLastCopyDeletion::default(),
             corruption: i11::NoSilentCorruption::default(),
+            fleet: Fleet::default(),
+            spread: i17::SpreadOverRacks::default(),
+            repairs: i18::RepairInOrderOfDanger::default(),
+            retention: i19::Retention::default(),
             order: Order::default(),
             history: History::default(),
             destroyed: BTreeSet::new(),
@@ -84,12 +94,16 @@ impl Checkers {
             ("I5", self.agreement.observe(seen)?),
             ("I6", i06::served(&self.leases, seen)?),
             ("I7", self.deletions.observe(seen)?),
+            ("I17", self.spread.observe(&self.fleet, &self.constants, seen)?),
+            ("I18", self.repairs.observe(&self.fleet, seen)?),
+            ("I19", self.retention.observe(&self.constants, seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
             self.count(id, 1);
         }
-        // Only after I3: it compares what happens with what was.
+        // Only now: they were compared with what happens.
         self.order.observe(seen.event);
+        self.fleet.observe(seen.node, seen.event);
         if let Event::Freed { chunk, .. } = seen.event {
             self.agreement.freed(*chunk);
         }
@@ -99,12 +113,14 @@ impl Checkers {
     /// A process ended, orderly or not. Its disk stays. To be told before its next life begins.
     pub fn node_crashed(&mut self, node: NodeId) {
         self.leases.node_crashed(node);
+        self.fleet.node_crashed(node);
         self.history.client_gone(node);
     }
 
     /// A disk is gone for good with all that was promised on it.
     pub fn disk_destroyed(&mut self, node: NodeId) {
         self.configurations.disk_destroyed(node);
+        self.retention.disk_destroyed(node);
         self.destroyed.insert(node);
     }
 
@@ -163,6 +179,8 @@ impl Checkers {
     pub fn converged(&mut self, finals: &Finals) -> Result<(), Violation> {
         let judged = i10::converged(&self.history, finals)?;
         self.count("I10", judged);
+        let judged = self.retention.emptied(&self.constants, finals)?;
+        self.count("I19", judged);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use leasehold_proto::replica::ReplicaRecord;
 use leasehold_proto::{ChunkHandle, ChunkVersion, FileId, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A chunk, as the master's committed state has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct ReplicaFinal {
 pub struct ServerFinal {
     /// What is live on it.
     pub replicas: BTreeMap<ChunkHandle, ReplicaFinal>,
+    /// What is set aside there.
+    pub quarantined: BTreeSet<ChunkHandle>,
 }
 
 /// Everything at a run's end.

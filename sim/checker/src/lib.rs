@@ -19,6 +19,7 @@ pub mod cells;
 pub mod zones;
 pub mod names;
 pub mod order;
+pub mod fleet;
 mod chunk_history;
 mod records;
 mod writes;

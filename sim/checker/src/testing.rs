@@ -19,6 +19,7 @@ pub const CLIENT: NodeId = NodeId(9);
 pub const S1: NodeId = NodeId(101);
 pub const S2: NodeId = NodeId(102);
 pub const S3: NodeId = NodeId(103);
+pub const S4: NodeId = NodeId(104);
 pub const CHUNK: ChunkHandle = ChunkHandle(5);
 pub const FILE: FileId = FileId(7);
 
@@ -47,8 +48,28 @@ pub fn configured(base: u64, version: u64, members: &[NodeId]) -> Event {
 }
 
 pub fn joined(server: NodeId, incarnation: u64) -> Event {
-    let incarnation = Incarnation(incarnation);
-    Event::ServerJoined { node: server, incarnation, rack: Rack(0), rejoined: false }
+    joined_in(server, incarnation, 0)
+}
+
+pub fn joined_in(server: NodeId, incarnation: u64, rack: u32) -> Event {
+    let (incarnation, rack) = (Incarnation(incarnation), Rack(rack));
+    Event::ServerJoined { node: server, incarnation, rack, rejoined: false }
+}
+
+pub fn chunk_made() -> Event {
+    Event::ChunkMade { chunk: CHUNK, file: FILE, index: 0, replicas: 2 }
+}
+
+pub fn placed(servers: &[NodeId]) -> Event {
+    Event::Placed { chunk: CHUNK, servers: servers.to_vec() }
+}
+
+pub fn repair_began(version: u64, to: NodeId) -> Event {
+    Event::RepairBegan { chunk: CHUNK, version: ChunkVersion(version), to }
+}
+
+pub fn repair_ended(to: NodeId, done: bool) -> Event {
+    Event::RepairEnded { chunk: CHUNK, to, done }
 }
 
 pub fn served(version: u64, mode: ReadMode) -> Event {
@@ -384,7 +405,8 @@ impl Run {
             image,
         };
         let replica = ReplicaFinal { record, bytes: bytes.into(), corrupt: false };
-        ServerFinal { replicas: BTreeMap::from([(CHUNK, replica)]) }
+        let replicas = BTreeMap::from([(CHUNK, replica)]);
+        ServerFinal { replicas, ..ServerFinal::default() }
     }
 
     /// Judges the clients' history alone.

@@ -98,7 +98,7 @@ fn server(
     for (chunk, record) in held.live {
         replicas.insert(chunk, replica(&mut store, chunk, record));
     }
-    Ok(ServerFinal { replicas })
+    Ok(ServerFinal { replicas, quarantined: held.quarantined })
 }
 
 fn replica(

@@ -69,11 +69,13 @@ impl Master {
     /// One round: those with the fewest good replicas first, then those that wait longest.
     pub(super) fn settle_attention(&mut self, now: Time, out: &mut Effects) {
         let lead = self.lead.as_ref().expect("only a leader ticks");
+        let by_danger = self.rules().repair_by_danger;
+        let danger = |chunk| if by_danger { self.good_members(now, chunk) } else { 0 };
         let mut due: Vec<(usize, Time, ChunkHandle)> = lead
             .attention
             .since
             .iter()
-            .map(|(chunk, since)| (self.good_members(now, *chunk), *since, *chunk))
+            .map(|(chunk, since)| (danger(*chunk), *since, *chunk))
             .collect();
         due.sort_unstable();
         for (_, since, chunk) in due {

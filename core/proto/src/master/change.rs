@@ -147,7 +147,9 @@ impl Master {
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let learner = change.learner.map(|(node, _)| node);
-        let asked: Vec<NodeId> = change.targets.keys().copied().collect();
+        if create.is_some() && members.iter().any(|node| !change.targets.contains_key(node)) {
+            out.observe(Event::Placed { chunk, servers: members.clone() });
+        }
         for node in members.into_iter().chain(learner) {
             let server = lead.servers.get(&node).filter(|server| server.usable());
             match server.map(|server| server.incarnation) {
@@ -163,10 +165,6 @@ impl Master {
                     change.targets.remove(&node);
                 }
             }
-        }
-        if create.is_some() && !change.targets.keys().eq(&asked) {
-            let servers = change.targets.keys().copied().collect();
-            out.observe(Event::Placed { chunk, servers });
         }
         let (version, epoch) = (change.version, lead.epoch);
         let unanswered: Vec<(NodeId, Incarnation)> = change
@@ -202,7 +200,8 @@ impl Master {
         let kept: Vec<NodeId> =
             asked.into_iter().flatten().filter(|node| self.is_usable(*node)).collect();
         let candidates = self.candidates();
-        placement::choose(usize::from(spec.replicas), &kept, &candidates, self.salt(chunk))
+        let (count, spread) = (usize::from(spec.replicas), self.rules().spread_over_racks);
+        placement::choose(count, &kept, &candidates, spread, self.salt(chunk))
     }
 
     pub(super) fn on_configure_reply(
@@ -335,7 +334,8 @@ impl Master {
     fn evaluate(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
         let grace = self.constants().prepare_grace;
         let patience = self.constants().repair_stalled_after;
-        let Some(Choice { members, clean }) = self.choose_members(chunk) else { return };
+        let choice = self.choose_members(chunk).or_else(|| self.nobody_to_ask(chunk));
+        let Some(Choice { members, clean }) = choice else { return };
         let wait_out = self.rules().wait_out_old_lease;
         let old: Vec<NodeId> = self.members(chunk).iter().map(|member| member.node).collect();
         let expects_more = old.iter().any(|node| self.is_expected(now, *node));
@@ -373,6 +373,14 @@ impl Master {
             self.propose(Proposal::Configure(chunk), command, out);
         }
         self.change(chunk).expect("looked at above").proposed = Some(proposed);
+    }
+
+    /// A chunk is freed although no member is left that could promise anything: what nobody holds is
+    /// no more already, and a holder that comes back finds its chunk unknown.
+    fn nobody_to_ask(&self, chunk: ChunkHandle) -> Option<Choice> {
+        let change = self.lead.as_ref()?.changes.get(&chunk)?;
+        let free = change.free && change.targets.is_empty();
+        free.then(|| Choice { members: Vec::new(), clean: true })
     }
 
     /// The primary and the members that the answers allow, in pipeline order.

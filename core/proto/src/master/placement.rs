@@ -23,12 +23,16 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Completes `kept` to `count` servers: each from the rack that holds fewest so far, and among
-/// those the one with least load.
+/// Completes `kept` to `count` servers: each from the rack that holds fewest so far (if they are to
+/// be `spread`), and among those the one with least load.
+///
+/// GFS §4.2: a whole rack fails at once, so replicas are spread across racks, and not only across
+/// machines.
 pub(super) fn choose(
     count: usize,
     kept: &[NodeId],
     candidates: &[Candidate],
+    spread: bool,
     salt: u64,
 ) -> Vec<NodeId> {
     let mut chosen = kept.to_vec();
@@ -39,7 +43,7 @@ pub(super) fn choose(
     while chosen.len() < count {
         let free = candidates.iter().filter(|c| !chosen.contains(&c.node));
         let best = free.min_by_key(|c| {
-            let same_rack = racks.get(&c.rack).copied().unwrap_or(0);
+            let same_rack = racks.get(&c.rack).copied().filter(|_| spread).unwrap_or(0);
             // Load in coarse steps, so that a server that just came is not given everything.
             (same_rack, c.load / 4, mix(salt, c.node.0))
         });
@@ -104,7 +108,7 @@ mod tests {
     fn three_replicas_go_to_three_racks() {
         let candidates: Vec<_> = (0..9).map(|n| candidate(n, (n / 3) as u32, 0)).collect();
         for salt in 0..50 {
-            let chosen = choose(3, &[], &candidates, salt);
+            let chosen = choose(3, &[], &candidates, true, salt);
             let mut racks: Vec<u64> = chosen.iter().map(|node| node.0 / 3).collect();
             racks.sort_unstable();
             assert_eq!(racks, [0, 1, 2]);
@@ -114,13 +118,13 @@ mod tests {
     #[test]
     fn the_least_loaded_of_a_rack_is_taken() {
         let candidates = [candidate(1, 0, 40), candidate(2, 0, 4), candidate(3, 0, 80)];
-        assert_eq!(choose(1, &[], &candidates, 7), [NodeId(2)]);
+        assert_eq!(choose(1, &[], &candidates, true, 7), [NodeId(2)]);
     }
 
     #[test]
     fn what_is_kept_counts_for_its_rack() {
         let candidates = [candidate(1, 0, 0), candidate(2, 0, 0), candidate(3, 1, 90)];
-        assert_eq!(choose(2, &[NodeId(1)], &candidates, 7), [NodeId(1), NodeId(3)]);
+        assert_eq!(choose(2, &[NodeId(1)], &candidates, true, 7), [NodeId(1), NodeId(3)]);
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl Master {
         let members: Vec<NodeId> = self.members(chunk).iter().map(|m| m.node).collect();
         let candidates = self.candidates();
         let count = members.len() + 1;
-        let chosen = placement::choose(count, &members, &candidates, self.salt(chunk));
+        let (spread, salt) = (self.rules().spread_over_racks, self.salt(chunk));
+        let chosen = placement::choose(count, &members, &candidates, spread, salt);
         chosen.get(members.len()).copied()
     }
 

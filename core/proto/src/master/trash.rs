@@ -37,11 +37,12 @@ impl Master {
 
     /// Frees what is due, as many chunks at a time as changes may be under way.
     pub(super) fn settle_trash(&mut self, now: Time, out: &mut Effects) {
+        let keeps = self.rules().keep_deleted;
         let lead = self.lead.as_mut().expect("only a leader ticks");
         let state = &self.state;
         lead.trash.retain(|file, _| state.trash.contains(file));
-        let due: Vec<FileId> =
-            lead.trash.iter().filter(|(_, at)| **at <= now).map(|(file, _)| *file).collect();
+        let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
+        let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {
             let chunks = self.state.chunks_of(file).to_vec();
             if chunks.is_empty() && !self.proposals.values().any(|p| *p == Proposal::Purge) {

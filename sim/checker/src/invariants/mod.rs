@@ -11,12 +11,16 @@ pub mod i08_exactly_once;
 pub mod i09_namespace;
 pub mod i10_convergence;
 pub mod i11_no_silent_corruption;
+pub mod i17_spread_over_racks;
+pub mod i18_repair_in_order_of_danger;
+pub mod i19_retention;
 
 use crate::violation::Invariant;
 
-/// Every invariant that is judged here, in order.
+/// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
+/// of sessions, `fsync`, transactions, snapshots.
 #[must_use]
-pub fn invariants() -> [Invariant; 11] {
+pub fn invariants() -> [Invariant; 14] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -29,5 +33,8 @@ pub fn invariants() -> [Invariant; 11] {
         i09_namespace::INVARIANT,
         i10_convergence::INVARIANT,
         i11_no_silent_corruption::INVARIANT,
+        i17_spread_over_racks::INVARIANT,
+        i18_repair_in_order_of_danger::INVARIANT,
+        i19_retention::INVARIANT,
     ]
 }

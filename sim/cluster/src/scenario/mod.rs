@@ -112,12 +112,14 @@ impl TryFrom<String> for Expect {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, String> {
-        let number = word.strip_prefix('I').and_then(|number| number.parse::<u32>().ok());
-        match (word.as_str(), number) {
-            ("pass", _) => Ok(Expect::Pass),
-            ("panic", _) => Ok(Expect::Violation(word)),
-            (_, Some(number @ 1..=11)) => Ok(Expect::Violation(format!("I{number}"))),
-            _ => Err(format!("`{word}` is not `pass`, `panic` or an invariant I1 to I11")),
+        let known = leasehold_checker::invariants().map(|invariant| invariant.id);
+        match word.as_str() {
+            "pass" => Ok(Expect::Pass),
+            id if id == "panic" || known.contains(&id) => Ok(Expect::Violation(word)),
+            _ => {
+                let known = known.join(", ");
+                Err(format!("`{word}` is not `pass`, `panic` or an invariant: {known}"))
+            }
         }
     }
 }

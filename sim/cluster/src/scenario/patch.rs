@@ -100,5 +100,8 @@ patch! {
         verify_checksums: bool,
         delete_names_version: bool,
         repair: bool,
+        repair_by_danger: bool,
+        spread_over_racks: bool,
+        keep_deleted: bool,
     }
 }

@@ -1,5 +1,5 @@
-//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5 and I7 while a run
-//! goes on, and I9 at its end. What else they judge there needs contents that describe themselves,
+//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5, I7 and I17 to I19
+//! while a run goes on, and I9 at its end. What else they judge there needs contents that describe themselves,
 //! which a script's are not; `ending` judges that from the disks.
 
 use super::Violation;
@@ -56,9 +56,9 @@ impl Events {
         self.0.finish_names(cluster.now()).map_err(told)
     }
 
-    /// How many calls to a master were judged.
-    pub fn names_judged(&self) -> u64 {
-        self.0.counts().get("I9").copied().unwrap_or(0)
+    /// How often an invariant was put to the test here.
+    pub fn judged(&self, id: &str) -> u64 {
+        self.0.counts().get(id).copied().unwrap_or(0)
     }
 }
 

@@ -9,6 +9,7 @@ mod past;
 mod asked;
 mod reads;
 mod ending;
+mod retention;
 mod events;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use leasehold_proto::{
 };
 use past::Past;
 use reads::OpenRead;
+use retention::Retention;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -52,8 +54,10 @@ fn violation(invariant: &'static str, detail: String) -> Violation {
 /// they looked does not matter.
 #[derive(Clone, Debug)]
 pub struct Judge {
-    /// None where only what is seen from above counts.
+    /// None where only what a state's hash tells of counts.
     events: Option<Events>,
+    /// Likewise: it knows true times.
+    retention: Option<Retention>,
     pasts: BTreeMap<ChunkHandle, Past>,
     /// The chunk that the log made for a place of a file, freed or not.
     places: BTreeMap<(FileId, u64), ChunkHandle>,
@@ -72,6 +76,7 @@ impl Judge {
     pub fn new(constants: &Constants) -> Self {
         Judge {
             events: Some(Events::new(constants)),
+            retention: Some(Retention::default()),
             pasts: BTreeMap::new(),
             places: BTreeMap::new(),
             asked: Asked::default(),
@@ -82,11 +87,11 @@ impl Judge {
         }
     }
 
-    /// The same without the checkers that see events only: what it knows is then all that its
-    /// hash tells of, which is what a search over states needs.
+    /// The same without the checkers that see events only, and without true times: what it knows is
+    /// then all that its hash tells of, which is what a search over states needs.
     #[must_use]
     pub fn from_above(mut self) -> Self {
-        self.events = None;
+        (self.events, self.retention) = (None, None);
         self
     }
 
@@ -139,6 +144,9 @@ impl Judge {
     /// The invariant that it shows not to hold.
     pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
         self.see_from_above(cluster, what)?;
+        if let Some(retention) = &mut self.retention {
+            retention.observe(cluster, what)?;
+        }
         self.events.as_mut().map_or(Ok(()), |events| events.observe(cluster, what))
     }
 
@@ -193,17 +201,23 @@ impl Judge {
         ending::durable(cluster, &self.pasts)?;
         let Some(events) = &mut self.events else { return Ok(()) };
         events.finish(cluster)?;
-        *self.counts.entry("I9").or_default() += events.names_judged();
+        for id in ["I9", "I17", "I18", "I19"] {
+            *self.counts.entry(id).or_default() += events.judged(id);
+        }
         Ok(())
     }
 
     /// Judges whether a run has converged.
     ///
     /// # Errors
-    /// I10, if it has not.
+    /// I10, if it has not; I19, if what was to go is still there.
     pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         self.count("I10");
-        ending::converged(cluster, true)
+        ending::converged(cluster, true)?;
+        let Some(retention) = &self.retention else { return Ok(()) };
+        let emptied = retention.emptied(cluster);
+        self.count("I19");
+        emptied
     }
 
     /// What keeps a cluster whose faults have ended from being done, if anything does: bytes (I4),

@@ -141,5 +141,5 @@ rules! {
     durable_before_ack restart_needs_new_version source_is_current learner_is_complete
     reconcile_both_sides operation_table refuse_forgotten change_table snapshot_keeps_changes
     vote_is_durable confirm_leadership new_leader_waits read_rechecks_lease read_waits_for_overlap
-    verify_checksums delete_names_version repair
+    verify_checksums delete_names_version repair repair_by_danger spread_over_racks keep_deleted
 }

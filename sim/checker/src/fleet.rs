@@ -1,0 +1,155 @@
+//! Chunkservers as a leader knows them, put together from what it told: who may be given a replica?
+//!
+//! Only what is beyond doubt counts. A leader may have its reasons against a server that was left
+//! out of a configuration or did not finish a copy, and need not tell them.
+
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Constants, Event, Incarnation, Member, NodeId, Rack,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Server {
+    incarnation: Incarnation,
+    heard: bool,
+    doubted: bool,
+}
+
+/// A copy under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Copy {
+    from: Option<NodeId>,
+    to: NodeId,
+}
+
+/// What one leader knows since it leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Known {
+    servers: BTreeMap<NodeId, Server>,
+    copies: BTreeMap<ChunkHandle, Copy>,
+}
+
+/// Every server, as every leader told of it, and every committed configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fleet {
+    leaders: BTreeMap<NodeId, Known>,
+    racks: BTreeMap<NodeId, Rack>,
+    configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<NodeId>)>,
+    failed: BTreeSet<NodeId>,
+}
+
+impl Fleet {
+    /// Takes in what happened.
+    pub fn observe(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::LeaderBegan { .. } => {
+                self.leaders.insert(node, Known::default());
+            }
+            Event::ServerJoined { node: server, incarnation, rack, .. } => {
+                self.joined(node, *server, *incarnation, *rack);
+            }
+            Event::ServerDead { node: server } => {
+                self.of(node, *server, |server| server.heard = false);
+            }
+            Event::ServerHeard { node: server } => {
+                self.of(node, *server, |server| server.heard = true);
+            }
+            Event::DiskFailed => {
+                self.failed.insert(node);
+            }
+            Event::Configured { chunk, version, members, .. } => {
+                self.configured(*chunk, *version, members);
+            }
+            Event::Freed { chunk, .. } => {
+                self.configurations.remove(chunk);
+            }
+            Event::RepairBegan { chunk, to, .. } => {
+                let from = self.members(*chunk).first().copied();
+                let known = self.leaders.entry(node).or_default();
+                known.copies.insert(*chunk, Copy { from, to: *to });
+            }
+            Event::RepairEnded { chunk, to, done } => {
+                self.leaders.entry(node).or_default().copies.remove(chunk);
+                if !done {
+                    self.of(node, *to, |server| server.doubted = true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A process ended: what the next one tells is another life's.
+    pub fn node_crashed(&mut self, node: NodeId) {
+        self.leaders.remove(&node);
+    }
+
+    /// The members of a chunk's committed configuration, the primary first.
+    #[must_use]
+    pub fn members(&self, chunk: ChunkHandle) -> &[NodeId] {
+        self.configurations.get(&chunk).map_or(&[], |(_, members)| members)
+    }
+
+    /// The rack of a server that ever joined.
+    #[must_use]
+    pub fn rack(&self, server: NodeId) -> Option<Rack> {
+        self.racks.get(&server).copied()
+    }
+
+    /// Servers that this leader can give a replica without doubt: it hears them, their disks are in
+    /// service, they finished what they were given, and there is room for one more copy to them.
+    pub fn eligible<'a>(
+        &'a self,
+        leader: NodeId,
+        constants: &'a Constants,
+    ) -> impl Iterator<Item = NodeId> + 'a {
+        let known = self.leaders.get(&leader);
+        let servers = known.into_iter().flat_map(|known| &known.servers);
+        let sound = |server: &Server| server.heard && !server.doubted;
+        servers
+            .filter(move |(node, server)| sound(server) && !self.failed.contains(node))
+            .map(|(node, _)| *node)
+            .filter(move |node| {
+                let copies = known.into_iter().flat_map(|known| known.copies.values());
+                let at = copies.filter(|copy| copy.to == *node || copy.from == Some(*node));
+                at.count() < constants.repairs_per_server_max as usize
+            })
+    }
+
+    fn joined(&mut self, leader: NodeId, server: NodeId, incarnation: Incarnation, rack: Rack) {
+        self.racks.insert(server, rack);
+        self.failed.remove(&server);
+        let known = self.leaders.entry(leader).or_default();
+        let began = Server { incarnation, heard: true, doubted: false };
+        let server = known.servers.entry(server).or_insert(began);
+        if server.incarnation != incarnation {
+            *server = began;
+        }
+        server.heard = true;
+    }
+
+    fn of(&mut self, leader: NodeId, server: NodeId, change: impl FnOnce(&mut Server)) {
+        let known = self.leaders.entry(leader).or_default();
+        if let Some(server) = known.servers.get_mut(&server) {
+            change(server);
+        }
+    }
+
+    /// Whoever is left out may have been silent, full or rotten.
+    fn configured(&mut self, chunk: ChunkHandle, version: ChunkVersion, members: &[Member]) {
+        let (last, before) = self.configurations.entry(chunk).or_default();
+        if version <= *last {
+            return;
+        }
+        let members: Vec<NodeId> = members.iter().map(|member| member.node).collect();
+        let left_out: Vec<NodeId> =
+            before.iter().filter(|node| !members.contains(node)).copied().collect();
+        (*last, *before) = (version, members);
+        for known in self.leaders.values_mut() {
+            for node in &left_out {
+                if let Some(server) = known.servers.get_mut(node) {
+                    server.doubted = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! I17: where the master puts replicas.
+
+use crate::fleet::Fleet;
+use crate::seen::Seen;
+use crate::violation::{Invariant, Violation};
+use leasehold_proto::{ChunkHandle, Constants, Event, NodeId, Rack};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// I17.
+pub const INVARIANT: Invariant = Invariant {
+    id: "I17",
+    name: "spread over racks",
+    sentence: "whenever the master chooses a server for a replica, of a new chunk or for a copy, no \
+               rack with a server that could have been chosen has fewer of the chunk's replicas",
+    source: "GFS §4.2 (creation) and §4.3 (re-replication): replicas of a chunk are spread across \
+             racks",
+};
+
+/// Whom each leader has asked so far to be the first members of a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpreadOverRacks {
+    placed: BTreeMap<(NodeId, ChunkHandle), BTreeSet<NodeId>>,
+}
+
+impl SpreadOverRacks {
+    /// Takes in what happened, `fleet` being as it was before; true if there was something to judge.
+    ///
+    /// It is judged when servers are chosen. A configuration may hold fewer than were chosen, and
+    /// racks may go and come later: no replica moves for that.
+    pub fn observe(
+        &mut self,
+        fleet: &Fleet,
+        constants: &Constants,
+        seen: &Seen<'_>,
+    ) -> Result<bool, Violation> {
+        let chosen = match seen.event {
+            Event::Placed { chunk, servers } => {
+                let all: BTreeSet<NodeId> = servers.iter().copied().collect();
+                let asked = self.placed.entry((seen.node, *chunk)).or_default();
+                let new: Vec<NodeId> = all.difference(asked).copied().collect();
+                asked.extend(&all);
+                Choice { chunk: *chunk, all, new }
+            }
+            Event::RepairBegan { chunk, to, .. } => {
+                let members = fleet.members(*chunk).iter().copied();
+                Choice { chunk: *chunk, all: members.chain([*to]).collect(), new: vec![*to] }
+            }
+            Event::LeaderBegan { .. } => {
+                self.placed.retain(|(leader, _), _| *leader != seen.node);
+                return Ok(false);
+            }
+            Event::Configured { chunk, .. } => {
+                self.placed.retain(|(_, placed), _| placed != chunk);
+                return Ok(false);
+            }
+            _ => return Ok(false),
+        };
+        let eligible: Vec<NodeId> = fleet.eligible(seen.node, constants).collect();
+        let broken = |detail| INVARIANT.broken(seen.true_ns, detail);
+        chosen.judge(fleet, &eligible).map(|()| true).map_err(broken)
+    }
+}
+
+/// Servers chosen for a chunk.
+struct Choice {
+    chunk: ChunkHandle,
+    /// With those that it has already.
+    all: BTreeSet<NodeId>,
+    new: Vec<NodeId>,
+}
+
+impl Choice {
+    /// In whichever order they were chosen: the last one of a rack was chosen when that rack had one
+    /// less than now, and no other rack more than now.
+    fn judge(&self, fleet: &Fleet, eligible: &[NodeId]) -> Result<(), String> {
+        let mut racks: BTreeMap<Rack, usize> = BTreeMap::new();
+        for rack in self.all.iter().filter_map(|node| fleet.rack(*node)) {
+            *racks.entry(rack).or_default() += 1;
+        }
+        let count = |rack: Rack| racks.get(&rack).copied().unwrap_or(0);
+        let free: Vec<(NodeId, Rack)> = eligible
+            .iter()
+            .filter(|node| !self.all.contains(node))
+            .filter_map(|node| Some((*node, fleet.rack(*node)?)))
+            .collect();
+        for new in &self.new {
+            let Some(own) = fleet.rack(*new) else { continue };
+            if let Some((better, rack)) = free.iter().find(|(_, r)| count(*r) + 1 < count(own)) {
+                let (chunk, have, has) = (self.chunk, count(own), count(*rack));
+                return Err(format!(
+                    "{new} is chosen for {chunk}, {have} of whose replicas are in its {own}; \
+                     {better} in {rack}, which has {has} of them, could have been"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use leasehold_proto::{Epoch, Event};
+
+    /// Four servers, the first two in one rack.
+    fn four() -> Run {
+        let mut run = Run::new();
+        run.good(MASTER, Event::LeaderBegan { epoch: Epoch(1) });
+        for (server, rack) in [(S1, 1), (S2, 1), (S3, 2), (S4, 3)] {
+            run.good(MASTER, joined_in(server, 1, rack));
+        }
+        run
+    }
+
+    #[test]
+    fn two_of_one_rack_are_found_while_another_has_room() {
+        four().good(MASTER, placed(&[S1, S3, S4]));
+        four().good(MASTER, placed(&[S1, S2, S3, S4]));
+        assert_eq!(four().bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
+        assert_eq!(four().bad(MASTER, placed(&[S1, S2])).invariant, "I17");
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_not_missed() {
+        let mut dead = four();
+        dead.good(MASTER, Event::ServerDead { node: S4 });
+        let mut heard = dead.clone();
+        dead.good(MASTER, placed(&[S1, S2, S3]));
+        heard.good(MASTER, Event::ServerHeard { node: S4 });
+        assert_eq!(heard.bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
+        let mut failed = four();
+        failed.good(S4, Event::DiskFailed);
+        failed.good(MASTER, placed(&[S1, S2, S3]));
+        let mut gave_up = four();
+        gave_up.good(MASTER, configured(0, 1, &[S1, S3]));
+        gave_up.good(MASTER, repair_began(1, S4));
+        gave_up.good(MASTER, repair_ended(S4, false));
+        gave_up.good(MASTER, repair_began(1, S2));
+        let mut other = four();
+        other.good(MASTER, Event::LeaderBegan { epoch: Epoch(9) });
+        other.good(MASTER, placed(&[S1, S2]));
+    }
+
+    #[test]
+    fn a_server_that_is_asked_later_is_judged_by_those_that_stay() {
+        let mut run = four();
+        run.good(MASTER, Event::ServerDead { node: S4 });
+        run.good(MASTER, placed(&[S1, S3]));
+        run.good(MASTER, Event::ServerHeard { node: S4 });
+        assert_eq!(run.bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
+    }
+
+    #[test]
+    fn a_copy_goes_to_the_rack_that_has_fewest() {
+        let mut run = four();
+        run.good(MASTER, configured(0, 1, &[S1, S3]));
+        run.clone().good(MASTER, repair_began(1, S4));
+        assert_eq!(run.bad(MASTER, repair_began(1, S2)).invariant, "I17");
+    }
+}
