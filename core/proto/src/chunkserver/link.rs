@@ -25,7 +25,11 @@ pub(super) struct Link {
     pub dirty: BTreeSet<ChunkHandle>,
     /// The report on its way: its number, whether it is full, and what it tells of.
     unacknowledged: Option<(u64, bool, BTreeSet<ChunkHandle>)>,
+    /// Number of the last report of this life. Never goes back, so that a late copy of any earlier
+    /// report, full or not, is below what its master has taken since.
     last_report: u64,
+    /// The next report tells of everything.
+    full_due: bool,
 }
 
 impl Link {
@@ -38,6 +42,7 @@ impl Link {
             dirty: BTreeSet::new(),
             unacknowledged: None,
             last_report: 0,
+            full_due: true,
         }
     }
 
@@ -99,7 +104,7 @@ impl Chunkserver {
     /// Sends the next report, or the last one again until it is taken in.
     fn report(&mut self, leader: NodeId, out: &mut Effects) {
         if self.link.unacknowledged.is_none() {
-            let full = self.link.last_report == 0;
+            let full = core::mem::take(&mut self.link.full_due);
             if !full && self.link.dirty.is_empty() {
                 return;
             }
@@ -159,7 +164,7 @@ impl Chunkserver {
         let waiting = self.link.unacknowledged.as_ref().map(|(number, ..)| *number);
         if current && number == 0 {
             // The master missed one: begin again with everything.
-            (self.link.last_report, self.link.unacknowledged) = (0, None);
+            (self.link.full_due, self.link.unacknowledged) = (true, None);
             self.report(from, out);
         } else if current && waiting == Some(number) {
             self.link.unacknowledged = None;
@@ -172,7 +177,7 @@ impl Chunkserver {
         }
         self.link.leader = Some(leader);
         self.link.epoch = epoch;
-        (self.link.last_report, self.link.unacknowledged) = (0, None);
+        (self.link.full_due, self.link.unacknowledged) = (true, None);
         self.link.next_heartbeat = now;
         self.settle_link(now, out);
     }

@@ -24,20 +24,15 @@ impl Master {
         if epoch != current || server.incarnation != incarnation {
             return;
         }
-        let next = server.reported + 1;
-        let first = number == 1 && full;
-        let taken = |number| {
-            Message::MembershipReply(membership::Reply::ReportAck(membership::ReportAck {
-                incarnation,
-                epoch,
-                number,
-            }))
-        };
-        if number > next && !first {
+        let taken = |number| membership::ReportAck { incarnation, epoch, number };
+        let follows = server.reported > 0 && number == server.reported + 1;
+        if number > server.reported && !full && !follows {
             // One is missing: begin again with everything.
             return self.send(from, taken(0), out);
         }
-        if number == next || first {
+        // A life counts its reports on, also where it begins again. One that is not above the last
+        // is a late copy, and displaces nothing.
+        if number > server.reported {
             server.reported = number;
             if full {
                 self.forget_reports(from);

@@ -20,7 +20,7 @@ pub(super) struct Server {
     pub disk_failed: bool,
     pub capacity_bytes: u64,
     pub used_bytes: u64,
-    /// Number of the last report taken in; zero before the first, full one.
+    /// Number of the last report taken in, or zero before the first, which is a full one.
     pub reported: u64,
     /// What it reported to have.
     pub holds: BTreeSet<ChunkHandle>,

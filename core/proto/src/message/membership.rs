@@ -62,7 +62,8 @@ pub struct Report {
     pub incarnation: Incarnation,
     /// The epoch at which it registered.
     pub epoch: Epoch,
-    /// Counted from 1 within (incarnation, epoch); number 1 is full.
+    /// Counted from 1 within the incarnation, and never back: a full report, with which every
+    /// registration and every beginning again begins, has the next number too.
     pub number: u64,
     /// Everything that is here, or only what changed since the report before.
     pub full: bool,
@@ -95,7 +96,8 @@ pub struct RegisterAgain {
     pub epoch: Epoch,
 }
 
-/// Master → chunkserver: reports up to this number are taken in.
+/// Master → chunkserver: reports up to this number are taken in. At 0 one is missing, and the
+/// next must be full.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReportAck {
     /// Whom it answers.
