@@ -153,7 +153,11 @@ impl Chunkserver {
         match fault {
             IoFault::NoSpace => self.on_disk_full(now, change, data, out),
             IoFault::DiskFailed => self.on_disk_failed(out),
-            IoFault::Corrupt { .. } => self.on_corrupt(chunk, out),
+            IoFault::Corrupt { .. } => {
+                self.on_corrupt(chunk, out);
+                // A step of a copy that met it is not asked for again.
+                self.give_up_copy(chunk, out);
+            }
             IoFault::NotLeader => unreachable!("a chunkserver does not propose"),
         }
     }

@@ -277,7 +277,9 @@ impl Chunkserver {
         let incarnation = self.config.incarnation;
         let Some(learner) = self.learner(chunk) else { return };
         let (master, version) = (learner.master, learner.version);
-        if learner.phase == Phase::Installing {
+        // An image on its way to the disk decides; one that found no room there does not.
+        let installing = learner.phase == Phase::Installing;
+        if installing && self.live(chunk).writing {
             return;
         }
         self.live(chunk).role = Role::Member;
