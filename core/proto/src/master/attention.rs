@@ -27,6 +27,10 @@ impl Attention {
         self.since.remove(&chunk);
     }
 
+    pub fn has(&self, chunk: ChunkHandle) -> bool {
+        self.since.contains_key(&chunk)
+    }
+
     /// Which they are.
     pub fn chunks(&self) -> impl Iterator<Item = ChunkHandle> {
         self.since.keys().copied()

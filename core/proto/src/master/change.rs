@@ -46,6 +46,16 @@ pub(super) struct Change {
     free: bool,
 }
 
+impl Change {
+    /// Who did not answer, or holds the chunk up, and is not in the configuration that came of it.
+    fn left_out(&self, members: &[Member]) -> impl Iterator<Item = NodeId> {
+        let silent = self.targets.keys().filter(|node| !self.answers.contains_key(node));
+        let mut left_out: BTreeSet<NodeId> = silent.chain(&self.excluded).copied().collect();
+        left_out.retain(|node| !members.iter().any(|member| member.node == *node));
+        left_out.into_iter()
+    }
+}
+
 /// What the answers allow.
 struct Choice {
     /// In pipeline order.
@@ -473,7 +483,13 @@ impl Master {
         let config = self.state.chunks[&chunk].config.clone().expect("configured just now");
         let lead = self.lead.as_mut().expect("only a leader applies for effect");
         let change = lead.changes.remove(&chunk);
+        let learner = change.as_ref().and_then(|change| change.learner);
+        let in_vain = learner.filter(|(_, whole)| !whole).map(|(node, _)| node);
         if let Some(change) = change {
+            // Where a member was heard and was left out nevertheless, a copy is tried last.
+            for node in change.left_out(&config.members).filter(|node| in_vain != Some(*node)) {
+                lead.repairs.setbacks.note(&self.config.constants, now, chunk, node);
+            }
             let holders = lead.holders.entry(chunk).or_default();
             for member in &config.members {
                 let Some(state) = change.answers.get(&member.node) else { continue };
@@ -490,7 +506,7 @@ impl Master {
         }
         lead.activations.insert(chunk, Activation { told_at: now });
         lead.attention.add(chunk, now);
-        self.end_repair_of(chunk, &config.members, out);
+        self.end_repair_of(now, chunk, &config.members, in_vain, out);
         self.tell_primary(chunk, out);
         self.answer_parked(chunk, out);
     }

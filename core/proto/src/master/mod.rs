@@ -7,8 +7,8 @@
 //!
 //! Suggested order: `state` (with `namespace`, `sessions`, `query`), then `proposals` (the log as
 //! a device), `clients`, `servers`, `holders`, `reports`, `leases`, `change` (a configuration's way from
-//! Prepare to its activation), `attention` (what a chunk needs next), `repair`, `placement`,
-//! `trash`, `status`.
+//! Prepare to its activation), `attention` (what a chunk needs next), `repair`,
+//! `setbacks`, `placement`, `trash`, `status`.
 
 pub mod state;
 mod namespace;
@@ -23,6 +23,7 @@ mod leases;
 mod change;
 mod attention;
 mod repair;
+mod setbacks;
 mod placement;
 mod trash;
 mod status;

@@ -1,10 +1,13 @@
 //! Re-replication: copies ordered to bring a chunk back to its target (GFS §4.3).
 //!
 //! Chunks come in order of how few good replicas they have; token buckets bound how many copies
-//! run, per server and in all, and how many bytes a second are begun.
+//! run, per server and in all, and how many bytes a second are begun. A server that could not take a
+//! copy is remembered (`setbacks`): others come first, and it is tried ever less often.
 
+use super::Master;
 use super::holders::Holders;
-use super::{Master, placement};
+use super::placement::{self, Candidate};
+use super::setbacks::Setbacks;
 use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
@@ -17,6 +20,10 @@ use crate::time::Time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// The master gives a copy up after so many times `repair_stalled_after` without a sign of it. A
+/// learner that makes no progress gives up by itself much earlier.
+const PATIENCES: u32 = 6;
+
 /// A copy under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Repair {
@@ -24,8 +31,18 @@ pub(super) struct Repair {
     incarnation: Incarnation,
     pub source: NodeId,
     version: ChunkVersion,
-    began_at: Time,
+    /// When it was ordered, or its learner last reported that it grew.
+    heard_at: Time,
     caught_up: bool,
+}
+
+/// Why a copy ends without having been configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// Its source, or the learner's life.
+    EndGone,
+    /// The learner could not.
+    Learner,
 }
 
 /// All copies, and the budget for more.
@@ -35,6 +52,10 @@ pub(super) struct Repairs {
     /// Bytes that may be begun at once.
     tokens: u64,
     refilled_at: Time,
+    /// A chunk waits for bytes since the last round: none that is less urgent goes before it.
+    awaited: bool,
+    /// Servers that could not take a copy.
+    pub setbacks: Setbacks,
     /// What servers said they offer, before they were registered.
     pub capacities: BTreeMap<NodeId, u64>,
 }
@@ -45,6 +66,8 @@ impl Repairs {
             under_way: BTreeMap::new(),
             tokens: constants.repair_bytes_per_second,
             refilled_at: now,
+            awaited: false,
+            setbacks: Setbacks::default(),
             capacities: BTreeMap::new(),
         }
     }
@@ -64,8 +87,21 @@ impl Repairs {
         let rate = constants.repair_bytes_per_second;
         let nanos = now.since(self.refilled_at).as_nanos();
         let gained = u128::from(rate) * nanos / 1_000_000_000;
-        self.tokens = rate.min(self.tokens + u64::try_from(gained).unwrap_or(rate));
-        self.refilled_at = now;
+        self.awaited = false;
+        // At a low rate a round gains nothing, and its time counts for the next.
+        if gained > 0 {
+            self.tokens = rate.min(self.tokens + u64::try_from(gained).unwrap_or(rate));
+            self.refilled_at = now;
+        }
+    }
+
+    /// Bytes to begin with, if they are there. Where they are not, the chunk's turn is next.
+    fn take(&mut self, cost: u64) -> bool {
+        self.awaited |= self.tokens < cost;
+        if !self.awaited {
+            self.tokens -= cost;
+        }
+        !self.awaited
     }
 }
 
@@ -89,7 +125,7 @@ impl Master {
         let Some(source) = self.usable_primary(chunk) else {
             return self.start_change(now, chunk, "a copy needs a primary", out);
         };
-        let Some(to) = self.choose_learner(chunk) else { return };
+        let Some(to) = self.choose_learner(now, chunk) else { return };
         let per_server = constants.repairs_per_server_max as usize;
         let lead = self.lead.as_ref().expect("only a leader repairs");
         let busy = lead.repairs.under_way.len() >= constants.repairs_max as usize
@@ -100,28 +136,35 @@ impl Master {
         let bytes = holders.map(|state| state.length).max().unwrap_or(0);
         // A chunk larger than the whole bucket goes when the bucket is full.
         let cost = bytes.min(constants.repair_bytes_per_second);
-        if busy || lead.repairs.tokens < cost {
-            return;
-        }
         let version = record.version();
         let incarnation = self.server(to).expect("chosen among the usable").incarnation;
-        let repair = Repair { to, incarnation, source, version, began_at: now, caught_up: false };
+        let repair = Repair { to, incarnation, source, version, heard_at: now, caught_up: false };
         let lead = self.lead.as_mut().expect("only a leader repairs");
-        lead.repairs.tokens -= cost;
+        if busy || !lead.repairs.take(cost) {
+            return;
+        }
         lead.repairs.under_way.insert(chunk, repair);
         out.observe(Event::RepairBegan { chunk, version, to });
         self.order_copy(chunk, out);
         self.notify_primary(now, chunk);
     }
 
-    /// A server that is not a member: by rack, then load.
-    fn choose_learner(&self, chunk: ChunkHandle) -> Option<NodeId> {
+    /// A server that is not a member: by rack, then load. One that could not take this chunk comes
+    /// after all others, and not before its time.
+    fn choose_learner(&self, now: Time, chunk: ChunkHandle) -> Option<NodeId> {
         let members: Vec<NodeId> = self.members(chunk).iter().map(|m| m.node).collect();
+        let setbacks = &self.lead.as_ref().expect("only a leader repairs").repairs.setbacks;
         let candidates = self.candidates();
-        let count = members.len() + 1;
         let (spread, salt) = (self.rules().spread_over_racks, self.salt(chunk));
-        let chosen = placement::choose(count, &members, &candidates, spread, salt);
-        chosen.get(members.len()).copied()
+        let among = |suits: &dyn Fn(NodeId) -> bool| {
+            let suits = |c: &Candidate| members.contains(&c.node) || suits(c.node);
+            let suiting: Vec<Candidate> = candidates.iter().copied().filter(suits).collect();
+            let count = members.len() + 1;
+            let chosen = placement::choose(count, &members, &suiting, spread, salt);
+            chosen.get(members.len()).copied()
+        };
+        among(&|node| !setbacks.any(chunk, node))
+            .or_else(|| among(&|node| setbacks.is_over(now, chunk, node)))
     }
 
     fn order_copy(&self, chunk: ChunkHandle, out: &mut Effects) {
@@ -169,8 +212,7 @@ impl Master {
             && lead.epoch == epoch;
         if same {
             repair.caught_up = true;
-            self.start_change(now, chunk, "a copy has caught up", out);
-            self.join_change(chunk, from, out);
+            self.join(now, chunk, from, out);
         }
     }
 
@@ -185,14 +227,27 @@ impl Master {
         let lead = self.lead.as_ref().expect("only a leader repairs");
         let repair = lead.repairs.under_way.get(&chunk);
         if repair.is_some_and(|repair| repair.to == from && repair.version == version) {
-            self.end_repair(now, chunk, false, out);
+            self.fail_repair(now, chunk, Failure::Learner, out);
         }
     }
 
-    fn end_repair(&mut self, now: Time, chunk: ChunkHandle, done: bool, out: &mut Effects) {
+    /// Its learner reports that the copy grew.
+    pub(super) fn on_learner_reported(&mut self, now: Time, from: NodeId, chunk: ChunkHandle) {
+        let lead = self.lead.as_mut().expect("only a leader repairs");
+        let repair = lead.repairs.under_way.get_mut(&chunk);
+        if let Some(repair) = repair.filter(|repair| repair.to == from) {
+            repair.heard_at = now;
+        }
+    }
+
+    fn fail_repair(&mut self, now: Time, chunk: ChunkHandle, why: Failure, out: &mut Effects) {
+        let constants = self.config.constants.clone();
         let lead = self.lead.as_mut().expect("only a leader repairs");
         if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
-            out.observe(Event::RepairEnded { chunk, to: repair.to, done });
+            out.observe(Event::RepairEnded { chunk, to: repair.to, done: false });
+            if why == Failure::Learner {
+                lead.repairs.setbacks.note(&constants, now, chunk, repair.to);
+            }
             // A failed copy waits its turn again.
             lead.attention.remove(chunk);
             lead.attention.add(chunk, now);
@@ -202,25 +257,34 @@ impl Master {
         }
     }
 
-    /// A configuration took effect: the copy made under the one before it is in it, or void.
+    /// A configuration took effect: the copy made under the one before it is in it, or void. If the
+    /// change waited for it `in_vain`, its learner could not.
     pub(super) fn end_repair_of(
         &mut self,
+        now: Time,
         chunk: ChunkHandle,
         members: &[Member],
+        in_vain: Option<NodeId>,
         out: &mut Effects,
     ) {
+        let constants = self.config.constants.clone();
         let lead = self.lead.as_mut().expect("only a leader repairs");
         if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
             let done = members.iter().any(|member| member.node == repair.to);
             out.observe(Event::RepairEnded { chunk, to: repair.to, done });
+            if !done && in_vain == Some(repair.to) {
+                lead.repairs.setbacks.note(&constants, now, chunk, repair.to);
+            }
         }
     }
 
-    /// Repeats orders, and gives copies up whose ends are gone or that take too long.
+    /// Repeats orders, brings copies that caught up into a change, and gives up those whose ends are
+    /// gone or that were not heard of for too long.
     pub(super) fn settle_repairs(&mut self, now: Time, out: &mut Effects) {
         let constants = self.config.constants.clone();
         let lead = self.lead.as_mut().expect("only a leader ticks");
         lead.repairs.refill(&constants, now);
+        lead.repairs.setbacks.keep(|chunk| lead.attention.has(chunk));
         let under_way: Vec<(ChunkHandle, Repair)> =
             lead.repairs.under_way.iter().map(|(c, r)| (*c, r.clone())).collect();
         for (chunk, repair) in under_way {
@@ -229,12 +293,56 @@ impl Master {
             let learner = lead.servers.get(&repair.to);
             let there = learner.is_some_and(|s| s.usable() && s.incarnation == repair.incarnation);
             let sourced = changing || self.usable_primary(chunk) == Some(repair.source);
-            let overdue = now.since(repair.began_at) >= constants.repair_stalled_after * 6;
-            if !there || !sourced || (overdue && !repair.caught_up) {
-                self.end_repair(now, chunk, false, out);
+            let overdue = now.since(repair.heard_at) >= constants.repair_stalled_after * PATIENCES;
+            if !there || !sourced {
+                self.fail_repair(now, chunk, Failure::EndGone, out);
+            } else if overdue && !(repair.caught_up && changing) {
+                self.fail_repair(now, chunk, Failure::Learner, out);
             } else if !repair.caught_up {
                 self.order_copy(chunk, out);
+            } else if !changing {
+                // There was no place for its change, or the change gave its place up.
+                self.join(now, chunk, repair.to, out);
             }
         }
+    }
+
+    fn join(&mut self, now: Time, chunk: ChunkHandle, learner: NodeId, out: &mut Effects) {
+        self.start_change(now, chunk, "a copy has caught up", out);
+        self.join_change(chunk, learner, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    fn repairs(rate: u64) -> (Constants, Repairs) {
+        let constants = Constants { repair_bytes_per_second: rate, ..Constants::default() };
+        let repairs = Repairs::new(&constants, Time(0));
+        (constants, repairs)
+    }
+
+    #[test]
+    fn what_waits_for_bytes_goes_before_what_is_less_urgent() {
+        let (constants, mut repairs) = repairs(64);
+        assert!(repairs.take(3));
+        assert!(!repairs.take(64), "a chunk that costs the whole bucket finds it begun");
+        assert!(!repairs.take(3), "and a small one behind it takes nothing out of it");
+        repairs.refill(&constants, Time(0) + Duration::from_millis(250));
+        assert!(repairs.take(64));
+    }
+
+    #[test]
+    fn a_rate_below_a_byte_a_round_fills_the_bucket_too() {
+        let (constants, mut repairs) = repairs(1);
+        assert!(repairs.take(1));
+        for round in 1..=3 {
+            repairs.refill(&constants, Time(0) + Duration::from_millis(250) * round);
+            assert!(!repairs.take(1));
+        }
+        repairs.refill(&constants, Time(0) + Duration::from_secs(1));
+        assert!(repairs.take(1));
     }
 }

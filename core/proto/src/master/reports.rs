@@ -4,7 +4,7 @@ use super::Master;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::machine::Effects;
-use crate::message::{Message, ReplicaState};
+use crate::message::ReplicaState;
 use crate::message::{membership, removal};
 use crate::time::Time;
 use alloc::vec::Vec;
@@ -117,6 +117,9 @@ impl Master {
         });
         if !as_wanted || !growth_only {
             self.attend(now, chunk);
+        }
+        if state.learner {
+            self.on_learner_reported(now, from, chunk);
         }
     }
 

@@ -82,6 +82,7 @@ impl Master {
             (server.alive, server.heard_at) = (true, now);
         } else {
             lead.servers.insert(node, Server::new(incarnation, capacity, now));
+            lead.repairs.setbacks.forget_server(node);
             self.forget_reports(node);
             out.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
