@@ -175,6 +175,8 @@ impl Chunkserver {
         let (ReplicaChange::Apply { version, first, mutations, .. }, ReplicaData::Mutations(bytes)) =
             (&change, data)
         else {
+            // It refuses what is below the promise that it could not write, and says so.
+            self.link.dirty.insert(chunk);
             let live = self.live(chunk);
             live.promising = None;
             if matches!(change, ReplicaChange::Adopt { .. }) {

@@ -100,12 +100,13 @@ impl Chunkserver {
         out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
     }
 
-    /// What the master is told of a replica.
+    /// What the master is told of a replica. Of promises the one that it acts by: below it everything
+    /// is refused, also while it is not durable, or found no room.
     fn state_of(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
         let record = self.record(chunk)?;
         let live = self.live.get(&chunk);
         Some(ReplicaState {
-            promised: record.promised,
+            promised: self.fence(chunk),
             applied_version: record.applied_version,
             sequence: record.image.sequence,
             committed: record.image.committed,
