@@ -1,9 +1,43 @@
 //! What a chunk needs next. Chunks that something happened to wait here, and each round decides
 //! anew from what is known: reconciliation is a function of the state, not of how it came about.
+//!
+//! A chunk below its target is always here, or in a change that brings it here when it ends. Every
+//! state that it can be in has something that wakes it and a bound on the wait; what has no bound
+//! waits for bytes that are nowhere else, or for an operator. A round is every `retry_interval`.
+//!
+//! | the chunk | waits for | woken by | at the most |
+//! | --- | --- | --- | --- |
+//! | has no configuration, no server has room | a server | each round | until there is one |
+//! | has no configuration | a change | each round | as for places, below |
+//! | ... its servers are silent | one of them | each round; others are asked | `member_silent_after` |
+//! | a change: no member that answered can lead | a member of the last configuration | each round repeats Prepare; a registration | until one is heard: only they have the bytes. After `repair_stalled_after` its place is free for others |
+//! | ... `page-cache`, and all that answered restarted | the others | the same | until all are heard: one that did not restart has what these lost |
+//! | a change: not all answered | the rest | an answer, a refusal, a round | `prepare_grace`; `repair_stalled_after` if all that answered are bad |
+//! | a change: a new leader has not heard a member | its registration | a registration, a round | `server_dead_after` |
+//! | a change: its copy is not whole | the learner | `LearnerReady`, `LearnerFailed`, a round | `repair_stalled_after` |
+//! | a change: the old lease | its end | a round | T(1+2ρ) |
+//! | a change: proposed | the log | the proposal's end, whatever it is | this leadership |
+//! | every place of `changes_max` is taken | a place | each round | every change ends by the lines above |
+//! | some members bad, not all | a change without them | each round | at once |
+//! | promised above | a change above that | each round | at once |
+//! | all members bad | one of them | a registration, a heartbeat, a report | until one is heard: only they have the bytes |
+//! | a member is coming | its reconciliation, its report | a report; the primary's complaint; a round | 2 x `member_stalled_after`, then a change asks them all |
+//! | ... in safe mode | reports | a report | the end of safe mode |
+//! | the log was lost | an operator | | nothing is copied or removed before |
+//! | below target, `repair_delay` is not over | that | a round | `repair_delay`; none at the last copy |
+//! | ... no server has room | a server | each round | until there is one |
+//! | ... every server with room failed at this chunk | its turn again | a round | 6 x `repair_stalled_after` |
+//! | ... `repairs_max`, `repairs_per_server_max` | a copy's end | a round | every copy ends by the lines below |
+//! | ... bytes of the budget | the bucket | a round | a second for each chunk more urgent than this one |
+//! | a copy: ordered | its learner | a round repeats the order; a report shows that it goes on | 6 x `repair_stalled_after` since the last sign |
+//! | a copy: caught up | its change | a round begins it | as for changes; 6 x `repair_stalled_after` without one |
+//! | a copy: an end is gone, or another primary | nothing | a round | at once |
+//! | trashed and due | the trash | each round | as for changes |
+//! | at its target, a replica too many | its removal | each round repeats the order | while the server is heard; else its registration |
 
 use super::Master;
 use super::holders::Holders;
-use crate::ids::{ChunkHandle, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, NodeId};
 use crate::log::Member;
 use crate::machine::Effects;
 use crate::message::DeleteReason;
@@ -11,29 +45,45 @@ use crate::message::removal;
 use crate::time::Time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-/// Chunks to be looked at, since when.
+/// Chunks to be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Attention {
-    since: BTreeMap<ChunkHandle, Time>,
+    waiting: BTreeMap<ChunkHandle, Waiting>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiting {
+    since: Time,
+    /// Since when all members of this version are heard and not all of them are good.
+    coming: Option<(ChunkVersion, Time)>,
 }
 
 impl Attention {
     pub fn add(&mut self, chunk: ChunkHandle, now: Time) {
-        self.since.entry(chunk).or_insert(now);
+        self.waiting.entry(chunk).or_insert(Waiting { since: now, coming: None });
     }
 
     pub fn remove(&mut self, chunk: ChunkHandle) {
-        self.since.remove(&chunk);
-    }
-
-    pub fn has(&self, chunk: ChunkHandle) -> bool {
-        self.since.contains_key(&chunk)
+        self.waiting.remove(&chunk);
     }
 
     /// Which they are.
     pub fn chunks(&self) -> impl Iterator<Item = ChunkHandle> {
-        self.since.keys().copied()
+        self.waiting.keys().copied()
+    }
+
+    pub fn has(&self, chunk: ChunkHandle) -> bool {
+        self.waiting.contains_key(&chunk)
+    }
+
+    /// For how long the members of this version have been coming, now being one of those moments.
+    fn coming_for(&mut self, chunk: ChunkHandle, version: ChunkVersion, now: Time) -> Duration {
+        let Some(waiting) = self.waiting.get_mut(&chunk) else { return Duration::ZERO };
+        let known = waiting.coming.filter(|(of, _)| *of == version);
+        let (_, since) = *waiting.coming.insert(known.unwrap_or((version, now)));
+        now.since(since)
     }
 }
 
@@ -70,19 +120,21 @@ impl Master {
         }
     }
 
-    /// One round: those with the fewest good replicas first, then those that wait longest.
+    /// One round: what is in the trash last, those with the fewest good replicas first, then those
+    /// that wait longest.
     pub(super) fn settle_attention(&mut self, now: Time, out: &mut Effects) {
         let lead = self.lead.as_ref().expect("only a leader ticks");
         let by_danger = self.rules().repair_by_danger;
-        let danger = |chunk| if by_danger { self.good_members(now, chunk) } else { 0 };
-        let mut due: Vec<(usize, Time, ChunkHandle)> = lead
-            .attention
-            .since
-            .iter()
-            .map(|(chunk, since)| (danger(*chunk), *since, *chunk))
-            .collect();
+        let urgency = |(chunk, waiting): (&ChunkHandle, &Waiting)| {
+            let record = self.state.chunks.get(chunk);
+            let trashed = record.is_some_and(|record| self.state.is_trashed(record.file));
+            let good = if by_danger { self.good_members(now, *chunk) } else { 0 };
+            (trashed, good, waiting.since, *chunk)
+        };
+        let mut due: Vec<(bool, usize, Time, ChunkHandle)> =
+            lead.attention.waiting.iter().map(urgency).collect();
         due.sort_unstable();
-        for (_, since, chunk) in due {
+        for (_, _, since, chunk) in due {
             if self.look_after(now, since, chunk, out) {
                 let lead = self.lead.as_mut().expect("looked at above");
                 lead.attention.remove(chunk);
@@ -151,7 +203,9 @@ impl Master {
         }
         let target = usize::from(spec.replicas);
         let Some(config) = record.config.clone() else {
-            self.start_change(now, chunk, "a chunk without a configuration", out);
+            if !self.candidates().is_empty() {
+                self.start_change(now, chunk, "a chunk without a configuration", out);
+            }
             return false;
         };
         let good = self.good_members(now, chunk);
@@ -174,7 +228,8 @@ impl Master {
         }
         if good < config.members.len() {
             // Some are coming, or the last one is being waited for.
-            self.bring_up(now, chunk, out);
+            let heard = bad.is_empty();
+            self.bring_up(now, chunk, heard, out);
             return false;
         }
         if good >= target {
@@ -187,23 +242,36 @@ impl Master {
     /// A member that promised a version above the committed one refuses the primary for good, and
     /// another holder every order: the chunk must reach that version (a leader that prepared it
     /// may have failed since).
-    fn promised_above(&self, chunk: ChunkHandle, version: crate::ids::ChunkVersion) -> bool {
+    fn promised_above(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
         let Some(lead) = &self.lead else { return false };
         let mut holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::iter);
         holders.any(|(node, state)| state.promised > version && self.is_usable(node))
     }
 
     /// Members that are not reconciled to the committed version need its primary for that; one
-    /// that restarted since does not resume it.
-    fn bring_up(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+    /// that restarted since does not resume it. If all are `heard` and it takes too long, what is
+    /// believed of one of them is wrong, or it hangs and nobody complained: a change asks them all,
+    /// and leaves out who is silent.
+    fn bring_up(&mut self, now: Time, chunk: ChunkHandle, heard: bool, out: &mut Effects) {
         let primary = self.members(chunk).first().copied();
         let Some(primary) = primary else { return };
         let restarted = self.is_usable(primary.node) && !self.is_same_life(&primary);
         if restarted {
             self.start_change(now, chunk, "the primary restarted", out);
+        } else if heard && self.is_late(now, chunk) {
+            self.start_change(now, chunk, "a member is late", out);
         } else {
             self.notify_primary(now, chunk);
         }
+    }
+
+    /// The primary, if it acts, reports a member that stalls after half of this time.
+    fn is_late(&mut self, now: Time, chunk: ChunkHandle) -> bool {
+        let patience = self.constants().member_stalled_after * 2;
+        let version = self.state.chunks[&chunk].version();
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let coming_for = lead.attention.coming_for(chunk, version, now);
+        lead.safe_mode.is_none() && coming_for >= patience
     }
 
     /// Orders replicas away that the committed configuration does not hold, once all of its own

@@ -12,9 +12,12 @@
 //! A change that has begun never ends at the old version: members that promised v' refuse the old
 //! primary. It goes on, above every promise that it meets, until a configuration is committed.
 
+mod rounds;
+
+use super::Master;
 use super::holders::Holders;
+use super::placement::{self, Candidate};
 use super::proposals::Proposal;
-use super::{Master, placement};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
@@ -30,6 +33,9 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Change {
     pub version: ChunkVersion,
+    began_at: Time,
+    /// Since when a new chunk's present targets are asked.
+    asked_at: Time,
     /// Who is asked to promise, in which life.
     pub targets: BTreeMap<NodeId, Incarnation>,
     answers: BTreeMap<NodeId, ReplicaState>,
@@ -95,6 +101,8 @@ impl Master {
         }
         let change = Change {
             version,
+            began_at: now,
+            asked_at: now,
             targets: BTreeMap::new(),
             answers: BTreeMap::new(),
             excluded: BTreeSet::new(),
@@ -202,16 +210,23 @@ impl Master {
         self.members(chunk).iter().map(|member| member.node).chain(holders).collect()
     }
 
-    /// Where a new chunk's replicas go; the same as before while those servers are there.
+    /// Where a new chunk's replicas go; the same as before while those servers are there. Where it
+    /// was tried in vain comes last.
     fn place_new(&self, chunk: ChunkHandle) -> Vec<NodeId> {
         let lead = self.lead.as_ref().expect("only a leader places");
         let (_, spec) = self.state.chunk(chunk).expect("looked at by the caller");
         let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
         let kept: Vec<NodeId> =
             asked.into_iter().flatten().filter(|node| self.is_usable(*node)).collect();
-        let candidates = self.candidates();
         let (count, spread) = (usize::from(spec.replicas), self.rules().spread_over_racks);
-        placement::choose(count, &kept, &candidates, spread, self.salt(chunk))
+        let choose = |kept: &[NodeId], candidates: &[Candidate]| {
+            placement::choose(count, kept, candidates, spread, self.salt(chunk))
+        };
+        let candidates = self.candidates();
+        let fresh =
+            |c: &&Candidate| kept.contains(&c.node) || !lead.repairs.setbacks.any(chunk, c.node);
+        let fresh: Vec<Candidate> = candidates.iter().filter(fresh).copied().collect();
+        choose(&choose(&kept, &fresh), &candidates)
     }
 
     pub(super) fn on_configure_reply(
@@ -539,57 +554,6 @@ impl Master {
         change.unresolved = true;
         if !exists {
             lead.changes.remove(&chunk);
-        }
-    }
-
-    /// Repeats Prepares, and looks whether waiting was long enough.
-    pub(super) fn settle_changes(&mut self, now: Time, out: &mut Effects) {
-        let lead = self.lead.as_ref().expect("only a leader ticks");
-        for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
-            let change = self.change(chunk).expect("listed above");
-            if change.unresolved {
-                let above = change.version.max(self.state.chunks[&chunk].version()).next();
-                self.raise(chunk, above, out);
-                continue;
-            }
-            if change.proposed.is_some() {
-                continue;
-            }
-            let unplaced = change.targets.is_empty() && self.state.chunks[&chunk].config.is_none();
-            self.prepare(chunk, out);
-            self.evaluate(now, chunk, out);
-            if unplaced {
-                self.drop_unplaced(chunk);
-            }
-        }
-    }
-
-    /// A new chunk that no server can take has nothing promised: the change may end.
-    fn drop_unplaced(&mut self, chunk: ChunkHandle) {
-        let lead = self.lead.as_mut().expect("only a leader ticks");
-        if lead.changes.get(&chunk).is_some_and(|change| change.targets.is_empty()) {
-            lead.changes.remove(&chunk);
-        }
-    }
-
-    pub(super) fn settle_activations(&mut self, now: Time, out: &mut Effects) {
-        let again_after = self.constants().retry_interval;
-        let lead = self.lead.as_mut().expect("only a leader ticks");
-        let due: Vec<ChunkHandle> = lead
-            .activations
-            .iter_mut()
-            .filter(|(_, activation)| now.since(activation.told_at) >= again_after)
-            .map(|(chunk, activation)| {
-                activation.told_at = now;
-                *chunk
-            })
-            .collect();
-        for chunk in due {
-            if self.usable_primary(chunk).is_some() {
-                self.tell_primary(chunk, out);
-            } else {
-                self.lead.as_mut().expect("looked at above").activations.remove(&chunk);
-            }
         }
     }
 }

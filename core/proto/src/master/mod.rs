@@ -149,9 +149,10 @@ impl Master {
         self.settle_changes(now, out);
         self.settle_activations(now, out);
         self.settle_repairs(now, out);
-        self.settle_trash(now, out);
         self.settle_strays(now, out);
         self.settle_attention(now, out);
+        // Last: what is wanted has the first choice of places for changes.
+        self.settle_trash(now, out);
     }
 
     fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {

@@ -284,7 +284,8 @@ impl Master {
         let constants = self.config.constants.clone();
         let lead = self.lead.as_mut().expect("only a leader ticks");
         lead.repairs.refill(&constants, now);
-        lead.repairs.setbacks.keep(|chunk| lead.attention.has(chunk));
+        let waits = |chunk| lead.attention.has(chunk) || lead.changes.contains_key(&chunk);
+        lead.repairs.setbacks.keep(waits);
         let under_way: Vec<(ChunkHandle, Repair)> =
             lead.repairs.under_way.iter().map(|(c, r)| (*c, r.clone())).collect();
         for (chunk, repair) in under_way {

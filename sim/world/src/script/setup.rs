@@ -83,6 +83,18 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
                 u32::try_from(number(value)?).map_err(|_| "too large")?;
             return Ok(());
         }
+        "changes-max" => {
+            constants.changes_max = u32::try_from(number(value)?).map_err(|_| "too large")?;
+            return Ok(());
+        }
+        "repairs-max" => {
+            constants.repairs_max = u32::try_from(number(value)?).map_err(|_| "too large")?;
+            return Ok(());
+        }
+        "repair-bytes" => {
+            constants.repair_bytes_per_second = number(value)?;
+            return Ok(());
+        }
         "copy-step" => {
             constants.copy_step_bytes_max =
                 u32::try_from(number(value)?).map_err(|_| "too large")?;

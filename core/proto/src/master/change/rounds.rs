@@ -1,0 +1,105 @@
+//! What a round does for changes under way: repeat, decide, and let go of what waits in vain.
+
+use super::Change;
+use crate::ids::ChunkHandle;
+use crate::machine::Effects;
+use crate::master::Master;
+use crate::time::Time;
+use alloc::vec::Vec;
+
+impl Master {
+    /// Repeats Prepares, and looks whether waiting was long enough.
+    pub(in crate::master) fn settle_changes(&mut self, now: Time, out: &mut Effects) {
+        self.free_places(now);
+        let lead = self.lead.as_ref().expect("only a leader ticks");
+        for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
+            let change = self.change(chunk).expect("listed above");
+            if change.unresolved {
+                change.asked_at = now;
+                let above = change.version.max(self.state.chunks[&chunk].version()).next();
+                self.raise(chunk, above, out);
+                continue;
+            }
+            if change.proposed.is_some() {
+                continue;
+            }
+            self.place_elsewhere(now, chunk);
+            let change = self.change(chunk).expect("listed above");
+            let unplaced = change.targets.is_empty() && self.state.chunks[&chunk].config.is_none();
+            self.prepare(chunk, out);
+            self.evaluate(now, chunk, out);
+            if unplaced {
+                self.drop_unplaced(now, chunk);
+            }
+        }
+    }
+
+    /// A new chunk that no server can take has nothing promised: the change may end.
+    fn drop_unplaced(&mut self, now: Time, chunk: ChunkHandle) {
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        if lead.changes.get(&chunk).is_some_and(|change| change.targets.is_empty()) {
+            lead.changes.remove(&chunk);
+            lead.attention.add(chunk, now);
+        }
+    }
+
+    /// While every place is taken, a change that no answer lets go on gives its own up after a while:
+    /// the servers that it waits for may be gone for good, and other chunks must not wait for them.
+    /// Nothing is forgotten by that. What was promised is reported, and the change that follows
+    /// begins above it.
+    fn free_places(&mut self, now: Time) {
+        let constants = self.constants();
+        let (places, patience) = (constants.changes_max as usize, constants.repair_stalled_after);
+        let lead = self.lead.as_ref().expect("only a leader ticks");
+        if lead.changes.len() < places {
+            return;
+        }
+        let in_vain = |(chunk, change): (&ChunkHandle, &Change)| {
+            let undecided = change.proposed.is_none() && !change.unresolved;
+            let old = now.since(change.began_at) >= patience;
+            (undecided && old && self.choose_members(*chunk).is_none()).then_some(*chunk)
+        };
+        let in_vain: Vec<ChunkHandle> = lead.changes.iter().filter_map(in_vain).collect();
+        let lead = self.lead.as_mut().expect("looked at above");
+        for chunk in in_vain {
+            lead.changes.remove(&chunk);
+            lead.attention.add(chunk, now);
+        }
+    }
+
+    pub(in crate::master) fn settle_activations(&mut self, now: Time, out: &mut Effects) {
+        let again_after = self.constants().retry_interval;
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let due: Vec<ChunkHandle> = lead
+            .activations
+            .iter_mut()
+            .filter(|(_, activation)| now.since(activation.told_at) >= again_after)
+            .map(|(chunk, activation)| {
+                activation.told_at = now;
+                *chunk
+            })
+            .collect();
+        for chunk in due {
+            if self.usable_primary(chunk).is_some() {
+                self.tell_primary(chunk, out);
+            } else {
+                self.lead.as_mut().expect("looked at above").activations.remove(&chunk);
+            }
+        }
+    }
+
+    /// None of a new chunk's servers answered for so long that others are asked: their disks may be
+    /// full, or hang, and nothing ties the chunk to them yet.
+    fn place_elsewhere(&mut self, now: Time, chunk: ChunkHandle) {
+        let constants = &self.config.constants;
+        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        let silent = change.answers.is_empty() && self.state.chunks[&chunk].config.is_none();
+        if silent && now.since(change.asked_at) >= constants.member_silent_after {
+            change.asked_at = now;
+            for node in core::mem::take(&mut change.targets).into_keys() {
+                lead.repairs.setbacks.note(constants, now, chunk, node);
+            }
+        }
+    }
+}
