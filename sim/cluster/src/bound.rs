@@ -7,10 +7,12 @@
 //! | --- | --- |
 //! | everybody is heard, and the dead are noticed | `heartbeat_interval` + `server_dead_after` + `backoff_max` |
 //! | members that hold a chunk up are reported | the larger of `member_silent_after` and `member_stalled_after` |
+//! | a member that is heard and does not come is asked again | 2 × `member_stalled_after` |
 //! | leases end: one granted before, and one that was renewed on the way | 2 × T(1+2ρ) |
 //! | clients' operations end | `operation_timeout` |
 //! | replicas are replaced, one after the other | replicas × (`repair_delay` + a change + `repair_stalled_after`) |
 //! | a copy from before is given up | 6 × `repair_stalled_after` |
+//! | a server that could not take a copy before is tried again | 6 × `repair_stalled_after` |
 //! | copies take their turns | ⌈chunks ÷ `repairs_max`⌉ × a change |
 //! | copies take their bytes | chunks × replicas × chunk size ÷ `repair_bytes_per_second` |
 //! | strays are told again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
@@ -24,7 +26,8 @@ use std::time::Duration;
 
 /// Messages of a change that may have to be sent again.
 const ROUNDS: u32 = 5;
-/// The master gives a copy up after this many times `repair_stalled_after`.
+/// The master gives a copy up after this many times `repair_stalled_after`, and tries a server that
+/// could not take one again.
 const PATIENCES: u32 = 6;
 
 /// What there is to bring to rest.
@@ -62,10 +65,12 @@ impl Bound {
         let steps = vec![
             ("all are heard", c.heartbeat_interval + c.server_dead_after + c.backoff_max),
             ("failed members told", c.member_silent_after.max(c.member_stalled_after)),
+            ("late members asked", c.member_stalled_after * 2),
             ("leases end", c.lease_at_granter() * 2),
             ("operations end", c.operation_timeout),
             ("repairs", times(c.repair_delay + change + c.repair_stalled_after, load.replicas)),
             ("old copies given up", c.repair_stalled_after * PATIENCES),
+            ("failed places tried again", c.repair_stalled_after * PATIENCES),
             ("turns of copies", times(change, turns)),
             ("bytes of copies", Duration::from_millis(copied)),
             ("strays go", c.heartbeat_interval * 4 + c.retry_interval),
