@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::cluster::{Cluster, Happening, Impossible};
-use crate::judge::{Judge, Violation};
+use crate::judge::{Copies, Judge, Violation};
 use crate::shape::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,6 +20,7 @@ pub struct Moment {
 pub struct World {
     cluster: Cluster,
     judge: Judge,
+    copies: Copies,
     trace: Vec<Moment>,
     violation: Option<Violation>,
     steps: u64,
@@ -31,8 +32,10 @@ impl World {
     pub fn new(shape: Shape) -> Self {
         let mut seen = Vec::new();
         let judge = Judge::new(&shape.constants);
+        let copies = Copies::new(&shape.constants);
         let cluster = Cluster::new(shape, &mut seen);
-        let mut world = World { cluster, judge, trace: Vec::new(), violation: None, steps: 0 };
+        let trace = Vec::new();
+        let mut world = World { cluster, judge, copies, trace, violation: None, steps: 0 };
         world.watch(seen);
         world
     }
@@ -100,6 +103,18 @@ impl World {
         })
     }
 
+    /// From here on there are no faults, and the schedule is fair: a chunk below its target must not
+    /// wait for a copy for too long.
+    pub fn quiet(&mut self) {
+        self.copies.quiet();
+    }
+
+    /// How many times a chunk waited for a copy in quiet time.
+    #[must_use]
+    pub fn copies_awaited(&self) -> u64 {
+        self.copies.waits()
+    }
+
     /// Judges the state at the end of a run in which the faults have ended.
     pub fn finish(&mut self) {
         if self.violation.is_none() {
@@ -124,7 +139,11 @@ impl World {
             if self.violation.is_none() {
                 self.violation = self.judge.observe(&self.cluster, &happening).err();
             }
+            self.copies.observe(&happening);
             self.trace.push(Moment { true_ns, happening });
+        }
+        if self.violation.is_none() {
+            self.violation = self.copies.look(&self.cluster).err();
         }
     }
 }

@@ -147,7 +147,7 @@ fn unfit(cluster: &Cluster, chunk: ChunkHandle, config: &Configuration) -> Optio
     (sequences.len() > 1).then(|| format!("ends differently: {sequences:?}"))
 }
 
-fn file_spec(state: &leasehold_proto::MasterState, file: FileId) -> Option<FileSpec> {
+pub(super) fn file_spec(state: &leasehold_proto::MasterState, file: FileId) -> Option<FileSpec> {
     match &state.nodes.get(&file)?.body {
         NodeBody::File { spec, .. } => Some(*spec),
         NodeBody::Directory(_) => None,

@@ -11,6 +11,7 @@ mod reads;
 mod ending;
 mod retention;
 mod events;
+mod copies;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use crate::show::op_name;
 use asked::Asked;
+pub(crate) use copies::Copies;
+use ending::file_spec;
 use events::Events;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{

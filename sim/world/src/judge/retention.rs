@@ -3,7 +3,7 @@
 use super::{Violation, violation};
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
-use leasehold_proto::{ChunkHandle, Constants, Event, FileId, IoOp, NodeId};
+use leasehold_proto::{ChunkHandle, Constants, Event, FileId, IoOp, NodeId, ReplicaChange};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,12 +30,19 @@ impl Retention {
             | Happening::Started { .. }
             | Happening::Crashed { .. } => self.unrest = now,
             Happening::Destroyed { node } => self.aside.retain(|(at, _), _| at != node),
-            Happening::Durable { node, op: IoOp::Quarantine { chunk } } => {
+            Happening::Durable {
+                node,
+                op: IoOp::Replica(ReplicaChange::Quarantine { chunk }, _),
+            } => {
                 self.aside.insert((*node, *chunk), now);
             }
             Happening::Durable {
                 node,
-                op: IoOp::Delete { chunk } | IoOp::StartLearner { chunk, .. },
+                op:
+                    IoOp::Replica(
+                        ReplicaChange::Delete { chunk } | ReplicaChange::StartLearner { chunk, .. },
+                        _,
+                    ),
             } => {
                 let Some(since) = self.aside.remove(&(*node, *chunk)) else { return Ok(()) };
                 let constants = &cluster.shape().constants;

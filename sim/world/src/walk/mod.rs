@@ -122,6 +122,7 @@ impl Walker {
         for action in faults::ended(self.world.cluster()) {
             self.apply(action);
         }
+        self.world.quiet();
         let end = self.world.cluster().now() + HEALED_NS;
         let (mut instant, mut steps) = (0, 0);
         while self.world.violation().is_none() {

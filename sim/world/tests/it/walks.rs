@@ -45,6 +45,20 @@ fn seeds_that_once_violated_do_not_any_more() {
     assert_eq!(walk.violation(), None, "walk --seed 15333 --steps 3000 --estranged");
 }
 
+/// In quiet time a chunk below its target does not wait for a copy for long; a master that orders none
+/// is found by that, and before the run's end.
+#[test]
+fn a_copy_that_is_not_ordered_in_quiet_time_is_missed() {
+    let awaited = |seed| walk(Drawn::new(seed, Rules::default()), STEPS).world.copies_awaited();
+    let awaited: u64 = (1..=40).map(awaited).sum();
+    assert!(awaited > 3, "chunks wait for copies in quiet time: {awaited}");
+    let rules = Rules { repair: false, ..Rules::default() };
+    let found =
+        (1..=10).filter_map(|seed| walk(Drawn::new(seed, rules), STEPS).violation().cloned());
+    let found: Vec<_> = found.filter(|what| what.detail.contains("no copy was ordered")).collect();
+    assert!(found.len() > 1 && found.iter().all(|what| what.invariant == "I10"), "{found:?}");
+}
+
 #[test]
 fn the_same_seed_walks_the_same_way() {
     let one = walk(Drawn::new(7, Rules::default()), 500);
