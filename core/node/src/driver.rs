@@ -2,7 +2,7 @@
 //! and observer. Real runs and simulated runs share this file.
 
 use leasehold_proto::{
-    Deadline, Effect, Effects, Envelope, Input, IoId, IoOp, LogOp, OpError, Outcome, RequestId,
+    Deadline, Effect, Effects, Envelope, Input, IoId, IoOp, OpError, Outcome, RequestId,
     StateMachine, Time,
 };
 use std::future::Future;

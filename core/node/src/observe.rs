@@ -41,7 +41,7 @@ fn tell(event: &Event) {
         }
         Event::ServerHeard { node } => info!(%node, "chunkserver is heard again"),
         Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
-        Event::SafeModeEnded => info!("safe mode ended"),
+        Event::SafeModeEnded { why } => info!(?why, "safe mode ended"),
         Event::LogLost { chunk } => {
             error!(%chunk, "a chunkserver holds a chunk that this master's log never made");
         }

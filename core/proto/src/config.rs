@@ -58,6 +58,11 @@ pub struct Constants {
     pub quarantine_retention: Duration,
     /// Chunks of which one member reported, in thousandths, before safe mode ends.
     pub safe_mode_reported_permille: u32,
+    /// Safe mode ends this long after a master began to lead, whatever is not reported by then; a
+    /// server that registered later has as long for its first report. A shorter time costs copies
+    /// of replicas whose servers start more slowly than this, and never a replica (HDFS:
+    /// `dfs.namenode.safemode.extension`, 30 s).
+    pub safe_mode_max: Duration,
     /// Checksum block (GFS §5.2: 64 KiB). Tests use less.
     pub block_bytes: u32,
     /// One mutation or read at the most.
@@ -108,6 +113,7 @@ impl Default for Constants {
             trash_retention: ms(3_600_000),
             quarantine_retention: ms(3_600_000),
             safe_mode_reported_permille: 999,
+            safe_mode_max: ms(30_000),
             block_bytes: 64 << 10,
             mutation_bytes_max: 1 << 20,
             inflight_bytes_max: 16 << 20,
@@ -189,6 +195,9 @@ impl Constants {
         }
         if self.safe_mode_reported_permille > 1_000 {
             return fail("safe_mode_reported_permille", "must be at most 1000");
+        }
+        if self.safe_mode_max < self.server_dead_after {
+            return fail("safe_mode_max", "must be at least server_dead_after");
         }
         if self.repairs_max == 0 || self.repairs_per_server_max == 0 || self.changes_max == 0 {
             return fail(

@@ -10,6 +10,17 @@ use crate::replica::MutationKind;
 use crate::time::Time;
 use alloc::vec::Vec;
 
+/// Why safe mode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SafeModeEnd {
+    /// Enough was reported.
+    Reported,
+    /// It had lasted for `safe_mode_max`, and no report was on its way.
+    Waited,
+    /// An operator ordered it.
+    Ordered,
+}
+
 /// A fact, told by the node where it became true, in the step in which it did.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // fields are named as in `Message`
@@ -57,8 +68,8 @@ pub enum Event {
     ServerHeard { node: NodeId },
     /// A chunkserver was silent for too long, or its disk failed.
     ServerDead { node: NodeId },
-    /// Enough is reported: repair and deletion may begin.
-    SafeModeEnded,
+    /// Repair and deletion may begin.
+    SafeModeEnded { why: SafeModeEnd },
     /// A chunkserver reported a chunk at or above the allocator: this master lost its log.
     LogLost { chunk: ChunkHandle },
 

@@ -87,7 +87,7 @@ mod testbed;
 pub use chunkserver::Chunkserver;
 pub use client::Client;
 pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};
-pub use event::Event;
+pub use event::{Event, SafeModeEnd};
 pub use ids::*;
 pub use io::{IoFault, IoOp, IoOutput, IoResult, LogOp, Pieces, ProposeOutcome, ReplicaData};
 pub use kind::Kind;

@@ -5,6 +5,7 @@ use crate::replica::SyncPolicy;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What is fixed about a file when it is created.
@@ -71,7 +72,7 @@ pub enum MetadataChange {
     },
 }
 
-/// A question that changes nothing, answered by a confirmed leader.
+/// A question that changes nothing in the log, answered by a confirmed leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataQuery {
     /// What is at a path?
@@ -110,6 +111,11 @@ pub enum MetadataQuery {
     },
     /// The cluster at a glance.
     Status,
+    /// What does safe mode wait for?
+    SafeMode,
+    /// End this leader's safe mode. Answered as `SafeMode` was before, so that a repetition is
+    /// answered with none. A later leader begins with safe mode again.
+    LeaveSafeMode,
 }
 
 /// A file or a directory.
@@ -238,6 +244,38 @@ pub struct ClusterStatus {
     pub alarm: bool,
 }
 
+/// A chunk that no member of its configuration has reported to this leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct UnreportedChunk {
+    /// Its handle.
+    pub chunk: ChunkHandle,
+    /// The file that it belongs to.
+    pub file: FileId,
+    /// Its place in the file.
+    pub index: u64,
+    /// The members of its configuration.
+    pub members: Vec<NodeId>,
+}
+
+/// What a leader in safe mode waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SafeModeStatus {
+    /// Chunks that have a configuration.
+    pub chunks: u64,
+    /// Those that no member of their configuration has reported.
+    pub unreported: u64,
+    /// Safe mode ends at once when no more of them are left than so many.
+    pub unreported_max: u64,
+    /// The first ten of them, in order of handle.
+    pub first_unreported: Vec<UnreportedChunk>,
+    /// Chunkservers of the log that are not heard.
+    pub silent_servers: Vec<NodeId>,
+    /// Chunkservers that are heard, and have not reported yet.
+    pub reporting_servers: Vec<NodeId>,
+    /// Safe mode ends after this long, if no other server registers before.
+    pub ends_within: Duration,
+}
+
 /// The answer to a change or a question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataAnswer {
@@ -265,4 +303,6 @@ pub enum MetadataAnswer {
     },
     /// Status.
     Status(Box<ClusterStatus>),
+    /// SafeMode, LeaveSafeMode: what is, or was, waited for; none if safe mode had ended.
+    SafeMode(Option<Box<SafeModeStatus>>),
 }

@@ -103,6 +103,8 @@ fn function(call: &Call) -> &'static str {
             MetadataQuery::Locate { .. } => "locate",
             MetadataQuery::Chunks { .. } => "chunks",
             MetadataQuery::Status => "status",
+            MetadataQuery::SafeMode => "safe-mode",
+            MetadataQuery::LeaveSafeMode => "leave-safe-mode",
         },
     }
 }
@@ -123,7 +125,9 @@ fn asked(operated: &Operated) -> Edn {
                 MetadataQuery::StatFile { file } => Edn::Map(vec![("file", Edn::Number(file.0))]),
                 MetadataQuery::Locate { .. }
                 | MetadataQuery::Chunks { .. }
-                | MetadataQuery::Status => Edn::Nil,
+                | MetadataQuery::Status
+                | MetadataQuery::SafeMode
+                | MetadataQuery::LeaveSafeMode => Edn::Nil,
             };
         }
     };
@@ -177,7 +181,8 @@ fn told(answer: &MetadataAnswer) -> Edn {
         | MetadataAnswer::Chunk(_)
         | MetadataAnswer::Location(_)
         | MetadataAnswer::Chunks { .. }
-        | MetadataAnswer::Status(_) => Edn::Nil,
+        | MetadataAnswer::Status(_)
+        | MetadataAnswer::SafeMode(_) => Edn::Nil,
     }
 }
 

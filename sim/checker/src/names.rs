@@ -159,7 +159,9 @@ impl Names {
             MetadataQuery::StatFile { .. }
             | MetadataQuery::Locate { .. }
             | MetadataQuery::Chunks { .. }
-            | MetadataQuery::Status => return None,
+            | MetadataQuery::Status
+            | MetadataQuery::SafeMode
+            | MetadataQuery::LeaveSafeMode => return None,
         };
         match (shown, answer) {
             (Err(why), Err(refusal)) => why.is(refusal).then(Undo::default),

@@ -9,6 +9,7 @@
 //! | members that hold a chunk up are reported | the larger of `member_silent_after` and `member_stalled_after` |
 //! | a member that is heard and does not come is asked again | 2 × `member_stalled_after` |
 //! | leases end: one granted before, and one that was renewed on the way | 2 × T(1+2ρ) |
+//! | safe mode ends | `safe_mode_max` |
 //! | clients' operations end | `operation_timeout` |
 //! | replicas are replaced, one after the other | replicas × (`repair_delay` + a change + `repair_stalled_after`) |
 //! | a copy from before is given up | 6 × `repair_stalled_after` |
@@ -67,6 +68,7 @@ impl Bound {
             ("failed members told", c.member_silent_after.max(c.member_stalled_after)),
             ("late members asked", c.member_stalled_after * 2),
             ("leases end", c.lease_at_granter() * 2),
+            ("safe mode ends", c.safe_mode_max),
             ("operations end", c.operation_timeout),
             ("repairs", times(c.repair_delay + change + c.repair_stalled_after, load.replicas)),
             ("old copies given up", c.repair_stalled_after * PATIENCES),
@@ -134,6 +136,7 @@ mod tests {
     fn it_grows_with_constants_and_load() {
         let plain = total(|_| {}, LOAD);
         assert!(total(|c| c.lease_duration *= 2, LOAD) >= plain + Duration::from_secs(24));
+        assert!(total(|c| c.safe_mode_max *= 2, LOAD) >= plain + Duration::from_secs(30));
         assert!(
             total(|c| c.repair_bytes_per_second = 65_536, LOAD) > plain + Duration::from_secs(59)
         );

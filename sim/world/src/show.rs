@@ -4,8 +4,8 @@ use crate::chronicle::Names;
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use leasehold_proto::machine::Operation;
-use leasehold_proto::metadata::{FileKind, MetadataAnswer};
-use leasehold_proto::{Event, OpError, OpId, Outcome};
+use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
+use leasehold_proto::{Event, NodeId, OpError, OpId, Outcome};
 pub use leasehold_trace::message_name;
 use leasehold_trace::words::sentence;
 use std::fmt::Debug;
@@ -143,7 +143,31 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
             if status.safe_mode { ", safe mode" } else { "" },
             if status.alarm { ", ALARM" } else { "" },
         ),
+        MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
+        MetadataAnswer::SafeMode(Some(waits)) => safe_mode(cluster, waits),
     }
+}
+
+fn safe_mode(cluster: &Cluster, waits: &SafeModeStatus) -> String {
+    let names = |nodes: &[NodeId]| {
+        let names: Vec<String> = nodes.iter().map(|node| name(cluster, *node)).collect();
+        if names.is_empty() { "none".into() } else { names.join(" ") }
+    };
+    let chunks = waits
+        .first_unreported
+        .iter()
+        .map(|at| format!(", {} of {} on {}", at.chunk, at.file, names(&at.members)));
+    format!(
+        "safe mode: {} of {} chunks unreported ({} may be), silent: {}, reporting: {}, ends within \
+         {:.1?}{}",
+        waits.unreported,
+        waits.chunks,
+        waits.unreported_max,
+        names(&waits.silent_servers),
+        names(&waits.reporting_servers),
+        waits.ends_within,
+        chunks.collect::<String>(),
+    )
 }
 
 /// What a client's owner asked for, in the words of a script.

@@ -129,7 +129,8 @@ impl Client {
                 MetadataAnswer::Done
                 | MetadataAnswer::List { .. }
                 | MetadataAnswer::Chunks { .. }
-                | MetadataAnswer::Status(_),
+                | MetadataAnswer::Status(_)
+                | MetadataAnswer::SafeMode(_),
             ) => {}
         }
     }

@@ -87,6 +87,12 @@ impl Master {
             }
             MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(now, from)),
             MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status(now)))),
+            MetadataQuery::SafeMode => {
+                Ok(MetadataAnswer::SafeMode(self.safe_mode_status(now).map(Box::new)))
+            }
+            MetadataQuery::LeaveSafeMode => {
+                Ok(MetadataAnswer::SafeMode(self.leave_safe_mode(now, out).map(Box::new)))
+            }
         };
         self.send(op.client, call::Reply { op, answer }, out);
     }

@@ -6,9 +6,9 @@
 //! change or copy is under way.
 //!
 //! Suggested order: `state` (with `namespace`, `sessions`, `query`), then `proposals` (the log as
-//! a device), `clients`, `servers`, `holders`, `reports`, `leases`, `change` (a configuration's way from
-//! Prepare to its activation), `attention` (what a chunk needs next), `repair`,
-//! `setbacks`, `placement`, `trash`, `status`.
+//! a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
+//! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
+//! `repair`, `setbacks`, `placement`, `trash`, `status`.
 
 pub mod state;
 mod namespace;
@@ -19,6 +19,7 @@ mod clients;
 mod servers;
 mod holders;
 mod reports;
+mod safe_mode;
 mod leases;
 mod change;
 mod attention;
@@ -46,6 +47,7 @@ use leases::Confirmations;
 use proposals::Proposal;
 pub use query::Counts;
 use repair::Repairs;
+use safe_mode::SafeMode;
 use servers::Server;
 pub use state::{Applied, MasterState};
 
@@ -82,8 +84,8 @@ struct Lead {
     parked: BTreeMap<ChunkHandle, BTreeSet<Parked>>,
     /// When each trashed file is to be reclaimed.
     trash: BTreeMap<FileId, Time>,
-    /// Chunks of which a member reported, while in safe mode.
-    safe_mode: Option<BTreeSet<ChunkHandle>>,
+    /// While in safe mode.
+    safe_mode: Option<SafeMode>,
     /// A chunkserver holds chunks that this log never made.
     log_lost: bool,
 }
@@ -104,7 +106,7 @@ impl Lead {
             repairs: Repairs::new(constants, now),
             parked: BTreeMap::new(),
             trash: BTreeMap::new(),
-            safe_mode: Some(BTreeSet::new()),
+            safe_mode: Some(SafeMode::new(constants, now)),
             log_lost: false,
         }
     }
@@ -145,6 +147,7 @@ impl Master {
         }
         lead.next_tick = now + interval;
         self.settle_servers(now, out);
+        self.settle_safe_mode(now, out);
         self.settle_parked(now, out);
         self.settle_changes(now, out);
         self.settle_activations(now, out);
@@ -231,6 +234,8 @@ impl StateMachine for Master {
     fn assert_invariants(&self) {
         let Some(lead) = &self.lead else { return };
         assert_eq!(lead.epoch, self.state.epoch, "a leader acts under its own epoch only");
+        let at_rest = lead.safe_mode.is_none() || lead.repairs.under_way.is_empty();
+        assert!(at_rest, "nothing is copied in safe mode");
         for (chunk, change) in &lead.changes {
             let version = self.state.chunks.get(chunk).map(|record| record.version());
             assert!(version.is_none_or(|v| v < change.version), "a change goes forward");

@@ -99,10 +99,8 @@ impl Master {
             return self.on_unknown_chunk(now, from, chunk, out);
         };
         let version = record.version();
+        self.count_reported(chunk, from);
         let lead = self.lead.as_mut().expect("only a leader listens");
-        if let Some(reported) = &mut lead.safe_mode {
-            reported.insert(chunk);
-        }
         if let Some(server) = lead.servers.get_mut(&from) {
             server.holds.insert(chunk);
         }
@@ -160,30 +158,6 @@ impl Master {
         }
         for (node, chunk) in strays {
             self.send(node, removal::QuarantineReplica { chunk }, out);
-        }
-    }
-
-    /// Repair and deletion wait until members of enough chunks reported, or every server that the
-    /// log knows did.
-    pub(super) fn end_safe_mode_if_enough(&mut self, now: Time, out: &mut Effects) {
-        let permille = u64::from(self.constants().safe_mode_reported_permille);
-        let lead = self.lead.as_mut().expect("only a leader listens");
-        let Some(reported) = &lead.safe_mode else { return };
-        let everybody = self
-            .state
-            .servers
-            .keys()
-            .all(|node| lead.servers.get(node).is_some_and(|server| server.reported > 0));
-        let enough = || {
-            let configured = self.state.chunks.values().filter(|record| record.config.is_some());
-            reported.len() as u64 * 1_000 >= configured.count() as u64 * permille
-        };
-        if everybody || enough() {
-            lead.safe_mode = None;
-            out.observe(Event::SafeModeEnded);
-            for chunk in self.state.chunks.keys().copied().collect::<Vec<_>>() {
-                self.attend(now, chunk);
-            }
         }
     }
 }

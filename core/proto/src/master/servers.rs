@@ -84,6 +84,7 @@ impl Master {
             lead.servers.insert(node, Server::new(incarnation, capacity, now));
             lead.repairs.setbacks.forget_server(node);
             self.forget_reports(node);
+            self.expect_report(now, node);
             out.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
         self.send(node, membership::Registered { epoch, incarnation }, out);

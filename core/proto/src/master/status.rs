@@ -36,8 +36,8 @@ impl Master {
     /// replicas of which nobody reported.
     fn chunks_lacking(&self, now: Time) -> (u64, u64) {
         let lead = self.lead.as_ref().expect("only a leader answers");
-        if let Some(reported) = &lead.safe_mode {
-            let silent = self.state.chunks.len().saturating_sub(reported.len()) as u64;
+        if let Some(safe_mode) = &lead.safe_mode {
+            let silent = self.state.chunks.len().saturating_sub(safe_mode.reported()) as u64;
             return (silent, silent);
         }
         let (mut under_target, mut unavailable) = (0, 0);

@@ -7,7 +7,7 @@ use leasehold_proto::message::{
 };
 use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, Location, MetadataAnswer,
-    MetadataChange, MetadataQuery, ReplicaStatus, ServerStatus,
+    MetadataChange, MetadataQuery, ReplicaStatus, SafeModeStatus, ServerStatus, UnreportedChunk,
 };
 use leasehold_proto::{
     Attempt, ChunkHandle, ChunkSpec, ChunkVersion, Envelope, Epoch, Extent, FileId, Incarnation,
@@ -370,6 +370,8 @@ pub fn queries() -> Vec<MetadataQuery> {
         MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
         MetadataQuery::Chunks { from: CHUNK },
         MetadataQuery::Status,
+        MetadataQuery::SafeMode,
+        MetadataQuery::LeaveSafeMode,
     ]
 }
 
@@ -388,6 +390,7 @@ pub fn answers() -> Vec<MetadataAnswer> {
         }),
         MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
         MetadataAnswer::Status(Box::new(cluster_status())),
+        MetadataAnswer::SafeMode(Some(Box::new(safe_mode_status()))),
     ]
 }
 
@@ -506,5 +509,22 @@ fn cluster_status() -> ClusterStatus {
         repairs: 1,
         safe_mode: false,
         alarm: true,
+    }
+}
+
+fn safe_mode_status() -> SafeModeStatus {
+    SafeModeStatus {
+        chunks: 17,
+        unreported: 1,
+        unreported_max: 0,
+        first_unreported: vec![UnreportedChunk {
+            chunk: CHUNK,
+            file: FILE,
+            index: 2,
+            members: members(),
+        }],
+        silent_servers: vec![NODE],
+        reporting_servers: vec![NodeId(9)],
+        ends_within: Duration::from_millis(29_500),
     }
 }

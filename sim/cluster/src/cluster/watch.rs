@@ -338,7 +338,7 @@ fn fact(event: &Event) -> &'static str {
         Event::ServerJoined { .. } => "servers joined",
         Event::ServerHeard { .. } => "servers heard again",
         Event::ServerDead { .. } => "servers dead",
-        Event::SafeModeEnded => "safe modes ended",
+        Event::SafeModeEnded { .. } => "safe modes ended",
         Event::LogLost { .. } => "logs lost",
         Event::Recovered { .. } => "replicas recovered",
         Event::Promised { .. } => "promises",

@@ -151,6 +151,8 @@ marks! {
     // Servers and the master.
     SafeModeWithUnreportedChunks "safe-mode-with-unreported-chunks":
         "A master ended its safe mode before every chunk had been reported."
+    SafeModeEndedByTime "safe-mode-ended-by-time":
+        "A master ended its safe mode because its time was over."
     ConfiguredInSafeMode "configured-in-safe-mode":
         "A configuration changed while the master was in safe mode."
     MasterCrashedDuringChange "master-crashed-during-change":

@@ -2,7 +2,9 @@
 
 use super::{Hits, Mark};
 use leasehold_proto::message::membership;
-use leasehold_proto::{ChunkHandle, ChunkVersion, Effect, Event, Input, Member, Message, NodeId};
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Effect, Event, Input, Member, Message, NodeId, SafeModeEnd,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the master has done, as far as it shows.
@@ -57,7 +59,8 @@ impl Masters {
         let Effect::Observe(event) = effect else { return };
         match event {
             Event::LeaderBegan { .. } => self.leads(node),
-            Event::SafeModeEnded => {
+            Event::SafeModeEnded { why } => {
+                hits.hit_if(*why == SafeModeEnd::Waited, Mark::SafeModeEndedByTime);
                 let unreported = self.configured.keys().any(|c| !self.reported.contains(c));
                 hits.hit_if(unreported, Mark::SafeModeWithUnreportedChunks);
                 self.safe_mode = false;

@@ -4,7 +4,7 @@ use super::*;
 use leasehold_proto::message::{data, removal};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Epoch, Event, Incarnation, Member, Message, MutationKind,
-    OpId, Payload, Refusal,
+    OpId, Payload, Refusal, SafeModeEnd,
 };
 
 const MASTER: NodeId = NodeId(1);
@@ -195,11 +195,13 @@ fn promises_that_are_passed_over_and_members_that_come_and_go() {
 #[test]
 fn safe_mode_counts_only_with_something_to_report() {
     let led = Effect::Observe(Event::LeaderBegan { epoch: Epoch(1) });
-    let ended = Effect::Observe(Event::SafeModeEnded);
+    let by = |why| Effect::Observe(Event::SafeModeEnded { why });
+    let ended = by(SafeModeEnd::Waited);
     let mut coverage = Coverage::default();
     coverage.effect(MASTER, Time(0), &led);
-    coverage.effect(MASTER, Time(0), &ended);
+    coverage.effect(MASTER, Time(0), &by(SafeModeEnd::Reported));
     assert!(!has(&coverage, Mark::SafeModeWithUnreportedChunks));
+    assert!(!has(&coverage, Mark::SafeModeEndedByTime));
     coverage.effect(MASTER, Time(0), &configured(1, &[101]));
     assert!(!has(&coverage, Mark::ConfiguredInSafeMode));
     coverage.effect(MASTER, Time(0), &change_began(2));
@@ -210,6 +212,7 @@ fn safe_mode_counts_only_with_something_to_report() {
     assert!(has(&coverage, Mark::ConfiguredInSafeMode));
     coverage.effect(MASTER, Time(0), &ended);
     assert!(has(&coverage, Mark::SafeModeWithUnreportedChunks));
+    assert!(has(&coverage, Mark::SafeModeEndedByTime));
 }
 
 #[test]

@@ -51,6 +51,7 @@ patch! {
         repair_stalled_after_ms => repair_stalled_after,
         trash_retention_ms => trash_retention,
         quarantine_retention_ms => quarantine_retention,
+        safe_mode_max_ms => safe_mode_max,
     }
     values {
         clock_drift_ppm_max: u32,

@@ -88,6 +88,7 @@ impl Scenario {
         to.repairs_per_server_max = Some(stream.within(1..=4) as u32);
         to.repair_bytes_per_second = Some(stream.log_within(1 << 20..=256 << 20));
         to.safe_mode_reported_permille = Some(stream.within(500..=1_000) as u32);
+        to.safe_mode_max_ms = to.server_dead_after_ms.map(|dead| dead * stream.within(1..=6));
     }
 
     fn draw_workload(&mut self, stream: &mut Stream) {

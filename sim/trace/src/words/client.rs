@@ -52,6 +52,8 @@ pub fn query(query: &MetadataQuery) -> String {
         }
         MetadataQuery::Chunks { from } => format!("list chunks from {from}"),
         MetadataQuery::Status => "tell how the cluster is".into(),
+        MetadataQuery::SafeMode => "what safe mode waits for".into(),
+        MetadataQuery::LeaveSafeMode => "leave safe mode".into(),
     }
 }
 
@@ -69,6 +71,10 @@ pub fn metadata(answer: &MetadataAnswer) -> String {
         MetadataAnswer::Chunks { chunks, .. } => format!("{} chunks", chunks.len()),
         MetadataAnswer::Status(status) => {
             format!("{} chunks, {} changes under way", status.chunks, status.changes)
+        }
+        MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
+        MetadataAnswer::SafeMode(Some(waits)) => {
+            format!("safe mode: {} of {} chunks are not reported", waits.unreported, waits.chunks)
         }
     }
 }

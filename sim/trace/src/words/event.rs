@@ -3,7 +3,7 @@
 use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::DeleteReason;
-use leasehold_proto::{Event, Member, NodeId};
+use leasehold_proto::{Event, Member, NodeId, SafeModeEnd};
 
 /// What an event is about, in typed fields.
 pub(super) fn fill(record: &mut Record, event: &Event) {
@@ -11,7 +11,7 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
     match event {
         Event::LeaderBegan { .. }
         | Event::EntryApplied { .. }
-        | Event::SafeModeEnded
+        | Event::SafeModeEnded { .. }
         | Event::Trashed { .. }
         | Event::Purged { .. } => {}
         Event::ChunkMade { chunk, .. } => record.chunk = Some(*chunk),
@@ -101,7 +101,7 @@ fn name(event: &Event) -> &'static str {
         Event::ServerJoined { .. } => "ServerJoined",
         Event::ServerHeard { .. } => "ServerHeard",
         Event::ServerDead { .. } => "ServerDead",
-        Event::SafeModeEnded => "SafeModeEnded",
+        Event::SafeModeEnded { .. } => "SafeModeEnded",
         Event::LogLost { .. } => "LogLost",
         Event::Recovered { .. } => "Recovered",
         Event::Promised { .. } => "Promised",
@@ -163,7 +163,11 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         }
         Event::ServerHeard { node } => format!("hears {} again", who(node)),
         Event::ServerDead { node } => format!("counts {} as dead", who(node)),
-        Event::SafeModeEnded => "ended safe mode".into(),
+        Event::SafeModeEnded { why } => match why {
+            SafeModeEnd::Reported => "ended safe mode".into(),
+            SafeModeEnd::Waited => "ended safe mode: what is missing did not come in time".into(),
+            SafeModeEnd::Ordered => "ended safe mode: an operator ordered it".into(),
+        },
         Event::LogLost { chunk } => format!("has lost its log: {chunk} was never made here"),
         Event::Recovered { .. }
         | Event::Promised { .. }

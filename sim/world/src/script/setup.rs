@@ -116,6 +116,7 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
         "repair-delay" => &mut constants.repair_delay,
         "timeout" => &mut constants.operation_timeout,
         "trash" => &mut constants.trash_retention,
+        "safe-mode" => &mut constants.safe_mode_max,
         "quarantine" => &mut constants.quarantine_retention,
         _ => return Err(format!("there is no setting `{key}`")),
     };

@@ -50,6 +50,8 @@ impl Verb {
                 Verb::Plain(Ask::Query(MetadataQuery::List { path, after: None }))
             }
             "status" => Verb::Plain(Ask::Query(MetadataQuery::Status)),
+            "safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::SafeMode)),
+            "leave-safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::LeaveSafeMode)),
             "write" => Verb::Write {
                 path: path()?,
                 offset: number(words.expect("an offset")?)?,

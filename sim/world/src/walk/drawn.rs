@@ -64,6 +64,7 @@ impl Drawn {
             server_dead_after: Duration::from_millis(dice.within(1_000..=5_000)),
             repair_delay: Duration::from_millis(dice.within(0..=3_000)),
             trash_retention: Duration::from_secs(dice.within(1..=30)),
+            safe_mode_max: safe_mode_max(seed),
             operation_timeout: Duration::from_secs(60),
             block_bytes: 512,
             mutation_bytes_max: 1_024,
@@ -149,6 +150,11 @@ fn remembered_clients(seed: u64, duplicates: bool) -> u32 {
     } else {
         Constants::default().remembered_clients_max
     }
+}
+
+/// Never below a `server_dead_after`.
+fn safe_mode_max(seed: u64) -> Duration {
+    Duration::from_secs(Dice::new(seed, "safe mode").within(5..=30))
 }
 
 impl fmt::Display for Drawn {
