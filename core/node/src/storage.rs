@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn confirm(io: u64) -> Batch {
-        vec![(IoId(io), IoOp::Log(LogOp::Confirm))]
+        vec![(IoId(io), IoOp::Log(leasehold_proto::LogOp::Confirm))]
     }
 
     #[tokio::test]
