@@ -103,6 +103,17 @@ Examples:
     Fsck(FsckArguments),
     /// The cluster at a glance
     Status(StatusArguments),
+    /// What a new leader waits for before it repairs and deletes; or have it not wait
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  leasehold safe-mode status                          # which chunks nobody reported
+  leasehold safe-mode leave                           # their servers are known to be lost
+A master that begins to lead copies and deletes no replica until enough is reported, or until \
+safe_mode_max has passed. To leave earlier costs copies that were not needed, and no replica."
+    )]
+    SafeMode(SafeModeCommand),
     /// Print every constant of a cluster as a configuration file takes it
     Constants(ConfigArguments),
 }
@@ -125,6 +136,7 @@ impl Command {
             Command::Rm(_) => "rm",
             Command::Fsck(_) => "fsck",
             Command::Status(_) => "status",
+            Command::SafeMode(_) => "safe-mode",
             Command::Constants(_) => "constants",
         }
     }
@@ -462,6 +474,15 @@ pub struct StatusArguments {
     pub client: ClientArguments,
 }
 
+/// `safe-mode`.
+#[derive(Debug, Subcommand)]
+pub enum SafeModeCommand {
+    /// Say whether the leader is in safe mode, and what it waits for
+    Status(StatusArguments),
+    /// End it for this leader
+    Leave(StatusArguments),
+}
+
 /// A duration, or a bare number of seconds.
 fn parse_wait(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
@@ -492,6 +513,8 @@ mod tests {
             ("mv /a /b /c", "mv"),
             ("fsck --wait 60", "fsck"),
             ("fsck --metadata /d --json", "fsck"),
+            ("safe-mode status", "safe-mode"),
+            ("safe-mode leave --json", "safe-mode"),
             ("constants", "constants"),
         ] {
             let words = std::iter::once("leasehold").chain(line.split(' '));
@@ -508,6 +531,7 @@ mod tests {
             "put a",
             "mv /a",
             "rm",
+            "safe-mode",
             "put --replicas 0 a /b",
             "put --chunk-size big a /b",
             "ls --timeout 5",

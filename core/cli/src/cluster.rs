@@ -106,7 +106,10 @@ async fn announce(arguments: &ClusterArguments, masters: &str) -> Outcome {
         loop {
             let status = client.status().await?;
             let alive = status.servers.iter().filter(|server| server.alive).count();
-            if alive >= usize::from(arguments.chunkservers) && !status.safe_mode {
+            let waits = client.safe_mode().await?;
+            // What is lost for good is no reason to wait: it may never be reported.
+            let reported = waits.is_none_or(|waits| waits.reporting_servers.is_empty());
+            if alive >= usize::from(arguments.chunkservers) && reported {
                 return Ok(());
             }
             sleep(Duration::from_millis(50)).await;

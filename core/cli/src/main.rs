@@ -13,6 +13,8 @@ mod masters;
 mod namespace;
 mod output;
 mod path;
+mod paths;
+mod safe_mode;
 mod servers;
 mod session;
 mod settings;
@@ -59,6 +61,7 @@ async fn run(command: &Command) -> Outcome {
         Command::Rm(arguments) => namespace::rm(arguments).await,
         Command::Fsck(arguments) => fsck::fsck(arguments).await,
         Command::Status(arguments) => status::status(arguments).await,
+        Command::SafeMode(command) => safe_mode::safe_mode(command).await,
         Command::Constants(arguments) => constants(arguments),
     }
 }

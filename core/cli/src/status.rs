@@ -4,6 +4,7 @@ use crate::arguments::StatusArguments;
 use crate::failure::Outcome;
 use crate::masters;
 use crate::output::print;
+use crate::safe_mode::Waits;
 use crate::session::connect;
 use crate::units::human_size;
 use leasehold_node::client::{ClusterStatus, ServerStatus};
@@ -13,13 +14,22 @@ use serde_json::{Value, json};
 pub async fn status(arguments: &StatusArguments) -> Outcome {
     let client = connect(&arguments.client).await?;
     let status = client.status().await?;
+    let waits = match status.safe_mode {
+        true => Waits::of(&client, client.safe_mode().await?).await,
+        false => None,
+    };
     let masters = masters::standings(&arguments.client).await?;
     if arguments.json {
         let mut json = as_json(&status);
+        json["safe_mode_waits_for"] = waits.as_ref().map_or(Value::Null, Waits::json);
         json["masters"] = masters.iter().map(masters::as_json).collect();
         print(serde_json::to_string_pretty(&json).expect("numbers and strings"))
     } else {
-        print(format!("{}\n\n{}", page(&status), masters::page(&masters).join("\n")))
+        print(format!(
+            "{}\n\n{}",
+            page(&status, waits.as_ref()),
+            masters::page(&masters).join("\n")
+        ))
     }
 }
 
@@ -56,7 +66,7 @@ fn alive(status: &ClusterStatus) -> usize {
     status.servers.iter().filter(|server| server.alive).count()
 }
 
-fn page(status: &ClusterStatus) -> String {
+fn page(status: &ClusterStatus, waits: Option<&Waits>) -> String {
     let mut lines = Vec::new();
     if status.alarm {
         lines.push(
@@ -65,9 +75,7 @@ fn page(status: &ClusterStatus) -> String {
                 .to_owned(),
         );
     }
-    if status.safe_mode {
-        lines.push("safe mode: nothing is repaired or deleted until enough is reported".to_owned());
-    }
+    lines.extend(waits.into_iter().flat_map(Waits::lines));
     lines.push(format!("servers: {} of {} alive", alive(status), status.servers.len()));
     lines.push(format!(
         "files: {}, directories: {}, in the trash: {}",
@@ -129,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_page_names_the_dead_and_counts_what_is_missing() {
-        let page = page(&cluster());
+        let page = page(&cluster(), None);
         assert!(page.contains("servers: 1 of 2 alive"), "{page}");
         assert!(page.contains("chunks: 4, under target: 3, unavailable: 0"), "{page}");
         assert!(page.contains("n205                   DEAD"), "{page}");
@@ -139,7 +147,8 @@ mod tests {
     #[test]
     fn an_alarm_comes_first() {
         let status = ClusterStatus { alarm: true, safe_mode: true, ..cluster() };
-        assert!(page(&status).starts_with("ALARM"), "{}", page(&status));
+        let page = page(&status, None);
+        assert!(page.starts_with("ALARM"), "{page}");
     }
 
     #[test]

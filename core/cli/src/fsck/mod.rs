@@ -7,9 +7,9 @@ mod verify;
 
 use crate::arguments::FsckArguments;
 use crate::failure::{Failure, Outcome};
-use crate::namespace::is_directory;
 use crate::output::print;
 use crate::path::ClusterPath;
+use crate::paths;
 use crate::session::connect;
 use leasehold_node::client::{ChunkStatus, Client};
 use leasehold_proto::FileId;
@@ -62,19 +62,7 @@ async fn paths(
     chunks: &[ChunkStatus],
 ) -> Result<BTreeMap<FileId, ClusterPath>, Failure> {
     let mut found = BTreeMap::new();
-    if chunks.is_empty() {
-        return Ok(found);
-    }
-    let mut to_list = vec![ClusterPath::parse("/")?];
-    while let Some(directory) = to_list.pop() {
-        for (name, info) in client.list(directory.as_str()).await? {
-            let path = directory.join(&name);
-            if is_directory(&info) {
-                to_list.push(path);
-            } else {
-                found.insert(info.file, path);
-            }
-        }
-    }
+    let wanted = chunks.iter().map(|chunk| chunk.file).collect();
+    paths::find(client, &wanted, &mut found).await?;
     Ok(found)
 }

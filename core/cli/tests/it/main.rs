@@ -14,6 +14,7 @@ mod files;
 mod full_disk;
 mod hostile;
 mod rot;
+mod safe_mode;
 mod masters;
 mod offline;
 mod servers;

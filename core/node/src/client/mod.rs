@@ -42,7 +42,8 @@ pub use connect::ClientOptions;
 pub use error::ClientError;
 pub use file::File;
 pub use leasehold_proto::metadata::{
-    ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, ServerStatus,
+    ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, SafeModeStatus,
+    ServerStatus, UnreportedChunk,
 };
 pub use leasehold_proto::{OpError, Refusal, SyncPolicy};
 pub use leasehold_store::Buffers;
@@ -191,6 +192,33 @@ impl Client {
         match self.metadata("status", Operation::Query(MetadataQuery::Status)).await? {
             MetadataAnswer::Status(status) => Ok(*status),
             other => unreachable!("Status is answered with a status, not {other:?}"),
+        }
+    }
+
+    /// What the leader waits for before it repairs and deletes; none if it does not wait.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn safe_mode(&self) -> Result<Option<SafeModeStatus>, ClientError> {
+        self.of_safe_mode(MetadataQuery::SafeMode).await
+    }
+
+    /// Has the leader repair and delete from now on, whatever is not reported. What it waited for;
+    /// none if it did not wait any more. The next leader waits again.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn leave_safe_mode(&self) -> Result<Option<SafeModeStatus>, ClientError> {
+        self.of_safe_mode(MetadataQuery::LeaveSafeMode).await
+    }
+
+    async fn of_safe_mode(
+        &self,
+        query: MetadataQuery,
+    ) -> Result<Option<SafeModeStatus>, ClientError> {
+        match self.metadata("safe mode", Operation::Query(query)).await? {
+            MetadataAnswer::SafeMode(status) => Ok(status.map(|status| *status)),
+            other => unreachable!("SafeMode is answered with safe mode, not {other:?}"),
         }
     }
 
