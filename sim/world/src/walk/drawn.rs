@@ -65,6 +65,7 @@ impl Drawn {
             repair_delay: Duration::from_millis(dice.within(0..=3_000)),
             trash_retention: Duration::from_secs(dice.within(1..=30)),
             safe_mode_max: safe_mode_max(seed),
+            quarantine_retention: quarantine_retention(seed),
             operation_timeout: Duration::from_secs(60),
             block_bytes: 512,
             mutation_bytes_max: 1_024,
@@ -155,6 +156,16 @@ fn remembered_clients(seed: u64, duplicates: bool) -> u32 {
 /// Never below a `server_dead_after`.
 fn safe_mode_max(seed: u64) -> Duration {
     Duration::from_secs(Dice::new(seed, "safe mode").within(5..=30))
+}
+
+/// Short in every second walk, so that what is set aside goes before the walk ends.
+fn quarantine_retention(seed: u64) -> Duration {
+    let mut dice = Dice::new(seed, "quarantine");
+    if dice.chance(5_000) {
+        Duration::from_secs(dice.within(1..=60))
+    } else {
+        Constants::default().quarantine_retention
+    }
 }
 
 impl fmt::Display for Drawn {
