@@ -102,7 +102,7 @@ impl Checkers {
             self.count(id, 1);
         }
         // Only now: they were compared with what happens.
-        self.order.observe(seen.event);
+        self.order.observe(seen.node, seen.event);
         self.fleet.observe(seen.node, seen.event);
         if let Event::Freed { chunk, .. } = seen.event {
             self.agreement.freed(*chunk);
