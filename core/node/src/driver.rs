@@ -161,8 +161,14 @@ mod tests {
         fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
             if self.at.is_some_and(|at| at <= now) {
                 self.at = None;
-                out.push(Effect::Io { io: IoId(1), op: IoOp::Log(leasehold_proto::LogOp::Confirm) });
-                out.push(Effect::Io { io: IoId(2), op: IoOp::Log(leasehold_proto::LogOp::Confirm) });
+                out.push(Effect::Io {
+                    io: IoId(1),
+                    op: IoOp::Log(leasehold_proto::LogOp::Confirm),
+                });
+                out.push(Effect::Io {
+                    io: IoId(2),
+                    op: IoOp::Log(leasehold_proto::LogOp::Confirm),
+                });
             }
             self.seen.push((now, input));
         }

@@ -112,6 +112,22 @@ pub struct OpId {
     pub number: u64,
 }
 
+/// One beginning of a copy, named by its source. Never used twice, so that requests and replies of
+/// one beginning cannot be mistaken for those of another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CopyId {
+    /// The source's incarnation.
+    pub life: Incarnation,
+    /// Counted from 1 within that incarnation, over all chunks.
+    pub number: u64,
+}
+
+impl fmt::Debug for CopyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.life, self.number)
+    }
+}
+
 impl fmt::Debug for OpId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.client, self.number)

@@ -4,13 +4,14 @@ use super::Chunkserver;
 use super::live::{Live, Role};
 use crate::config::Constants;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, CopyId, Epoch, NodeId};
 use crate::io::{IoOp, ReplicaData};
 use crate::machine::Effects;
 use crate::message::copy;
 use crate::message::{CopyEnd, Message};
 use crate::replica::ReplicaChange;
 use crate::time::{Deadline, Time};
+use alloc::boxed::Box;
 
 /// Where a copy stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +38,8 @@ pub(super) struct Learner {
     /// Under which it copies.
     version: ChunkVersion,
     source: NodeId,
-    first: u64,
+    /// The copy that the source began for it; known from the first answer on.
+    copy: Option<CopyId>,
     step: u64,
     phase: Phase,
     acted_at: Time,
@@ -46,7 +48,7 @@ pub(super) struct Learner {
     /// The Prepare that it answered: epoch and version.
     prepared: Option<(Epoch, ChunkVersion)>,
     /// What comes after the bytes of the step being written.
-    end: Option<CopyEnd>,
+    end: Option<Box<CopyEnd>>,
     left_bytes: u64,
 }
 
@@ -95,15 +97,15 @@ impl Chunkserver {
         live.fence = version;
         // Room for more steps than any copy takes.
         self.last_step += 1 << 32;
-        let first = self.last_step;
+        let step = self.last_step;
         self.live(chunk).role = Role::Learner(
             Learner {
                 master: from,
                 epoch,
                 version,
                 source,
-                first,
-                step: first,
+                copy: None,
+                step,
                 phase: Phase::Starting,
                 acted_at: now,
                 progressed_at: now,
@@ -129,10 +131,9 @@ impl Chunkserver {
         learner.phase = Phase::Asking;
         learner.acted_at = now;
         let (source, version) = (learner.source, learner.version);
-        let (first, step) = (learner.first, learner.step);
+        let (copy, step) = (learner.copy, learner.step);
         let prepared = learner.prepared.map(|(_, version)| version);
-        let ask =
-            Message::Copy(copy::Request { chunk, incarnation, version, first, step, prepared });
+        let ask = copy::Request { chunk, incarnation, version, copy, step, prepared };
         self.send(source, ask, out);
     }
 
@@ -143,19 +144,22 @@ impl Chunkserver {
         message: copy::Step,
         out: &mut Effects,
     ) {
-        let copy::Step { chunk, incarnation, step, pieces, left_bytes, end, payload } = message;
+        let copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload } =
+            message;
         let own = self.config.incarnation;
         let live = self.live(chunk);
         let busy = live.writing || live.promising.is_some();
         let Some(learner) = live.learner_mut() else { return };
         let expected = incarnation == own
             && learner.source == from
+            && learner.copy.is_none_or(|own| own == copy)
             && learner.step == step
             && learner.phase == Phase::Asking;
         let bytes: u64 = pieces.iter().map(|piece| piece.length).sum();
         if !expected || busy || bytes != payload.len() {
             return;
         }
+        learner.copy = Some(copy);
         learner.progressed_at = now;
         learner.acted_at = now;
         learner.left_bytes = left_bytes;
@@ -199,7 +203,8 @@ impl Chunkserver {
         let step_bytes = u64::from(self.constants().copy_step_bytes_max);
         let Some(learner) = self.learner(chunk) else { return };
         learner.step += 1;
-        if let Some(CopyEnd { version, image }) = learner.end.take() {
+        if let Some(end) = learner.end.take() {
+            let CopyEnd { version, image } = *end;
             learner.phase = Phase::Installing;
             return self.start_write(ReplicaChange::Install { chunk, version, image }, out);
         }

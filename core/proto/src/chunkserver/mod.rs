@@ -52,6 +52,8 @@ pub struct Chunkserver {
     last_io: IoId,
     /// The last step of a copy that this life asked for, of whatever chunk.
     last_step: u64,
+    /// The number of the last copy that began here as its source, counted in this life.
+    last_copy: u64,
     /// When each chunk next wants attention.
     alarms: BTreeMap<ChunkHandle, Deadline>,
     /// Chunks that this step looked at.
@@ -269,6 +271,7 @@ impl StateMachine for Chunkserver {
             pending: BTreeMap::new(),
             last_io: IoId(0),
             last_step: 0,
+            last_copy: 0,
             alarms: BTreeMap::new(),
             touched: BTreeSet::new(),
             disk_failed: false,

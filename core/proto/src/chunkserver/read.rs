@@ -4,11 +4,11 @@
 use super::Chunkserver;
 use super::live::Live;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId, OpId, Sequence};
+use crate::ids::{ChunkHandle, ChunkVersion, CopyId, NodeId, OpId, Sequence};
 use crate::io::{IoFault, IoOp, IoOutput, IoResult};
 use crate::machine::Effects;
 use crate::message::ReadMode;
-use crate::message::{copy, data};
+use crate::message::data;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::time::Time;
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 pub(super) enum ReadFor {
     Client { client: NodeId, op: OpId, mode: ReadMode, version: ChunkVersion },
     Reconcile { member: NodeId, version: ChunkVersion },
-    Copy { learner: NodeId, incarnation: Incarnation, step: u64 },
+    Copy { learner: NodeId, copy: CopyId, step: u64 },
 }
 
 /// A read that waits for its turn, or is on its way.
@@ -255,8 +255,8 @@ impl Chunkserver {
             ReadFor::Reconcile { member, version } => {
                 self.send_reconcile(chunk, member, version, pieces, payload, out);
             }
-            ReadFor::Copy { learner, incarnation, step } => {
-                self.send_copy(chunk, learner, incarnation, step, pieces, payload, out);
+            ReadFor::Copy { learner, copy, step } => {
+                self.send_copy(chunk, learner, copy, step, pieces, payload, out);
             }
         }
     }
@@ -279,11 +279,8 @@ impl Chunkserver {
                     peer.sending = false;
                 }
             }
-            ReadFor::Copy { learner, incarnation, step } => {
-                if let Some(primary) = self.live(chunk).primary_mut() {
-                    primary.copies.remove(&learner);
-                }
-                self.send(learner, copy::Void { chunk, incarnation, step }, out);
+            ReadFor::Copy { learner, copy, step } => {
+                self.end_copy(chunk, learner, copy, step, out);
             }
         }
     }

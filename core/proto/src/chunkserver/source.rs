@@ -4,14 +4,20 @@
 //! its bytes back into it. After the Prepare nothing is added any more; what is left then is
 //! copied, and with the last bytes goes the image: the learner is as good as its source. The set
 //! is volatile: a restart of the source voids its copies.
+//!
+//! If the same copy could begin twice, each time with a new set, a learner that took bytes of the
+//! first beginning and the rest of the second would miss what was written between the two. So the
+//! source gives every beginning an identity, which each request after the opening one repeats and
+//! each reply carries; and an opening request begins a copy only if it is newer than the one that
+//! opened the copy under way, so that a delayed or repeated one does nothing.
 
 use super::Chunkserver;
 use super::live::Live;
 use super::read::{ReadFor, ReadJob};
-use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, CopyId, Incarnation, NodeId};
 use crate::machine::Effects;
 use crate::message::copy;
-use crate::message::{CopyEnd, Message};
+use crate::message::CopyEnd;
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::replica::ReplicaChange;
@@ -22,9 +28,10 @@ use alloc::vec::Vec;
 /// One copy under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CopySource {
-    incarnation: Incarnation,
-    /// The step that began it.
-    first: u64,
+    id: CopyId,
+    /// The request that opened it: the learner's incarnation and the step. A learner's opening
+    /// requests are ordered by the two.
+    opened_by: (Incarnation, u64),
     /// What the learner does not have.
     pub left: Ranges,
     /// The step answered last, or being read.
@@ -38,6 +45,18 @@ pub(super) struct CopySource {
     prepared: Option<ChunkVersion>,
 }
 
+impl CopySource {
+    fn new(id: CopyId, opened_by: (Incarnation, u64), left: Ranges) -> Self {
+        let (step, pieces, prepared) = (None, Vec::new(), None);
+        CopySource { id, opened_by, left, step, pieces, reading: false, prepared }
+    }
+
+    /// Is this the step that was answered last, or the one after it?
+    fn goes_on_at(&self, step: u64) -> bool {
+        self.step.is_some_and(|last| step == last || step == last + 1)
+    }
+}
+
 impl Chunkserver {
     pub(super) fn on_ask_copy(
         &mut self,
@@ -46,8 +65,8 @@ impl Chunkserver {
         message: copy::Request,
         out: &mut Effects,
     ) {
-        let copy::Request { chunk, incarnation, version, first, step, prepared } = message;
-        if !self.may_copy(chunk, from, (incarnation, version), (first, step)) {
+        let copy::Request { chunk, incarnation, version, copy, step, prepared } = message;
+        if !self.may_copy(chunk, from, version, copy, (incarnation, step)) {
             return self.send(from, copy::Void { chunk, incarnation, step }, out);
         }
         let bytes_max = u64::from(self.constants().copy_step_bytes_max);
@@ -69,19 +88,21 @@ impl Chunkserver {
         }
         copy.reading = true;
         let extents = copy.pieces.clone();
-        let reader = ReadFor::Copy { learner: from, incarnation, step };
+        let reader = ReadFor::Copy { learner: from, copy: copy.id, step };
         self.live(chunk).reads.push(ReadJob::inner(reader, extents));
         self.go_on(chunk, now, out);
     }
 
-    /// Is there such a copy, or may it begin? A first step begins anew, unless it is older than the
-    /// copy that is under way.
+    /// Does this request belong to the copy under way, or may it open a new one? A new one replaces
+    /// the learner's earlier copy; requests that opened that one, or older ones, are void from then
+    /// on.
     fn may_copy(
         &mut self,
         chunk: ChunkHandle,
         from: NodeId,
-        (incarnation, version): (Incarnation, ChunkVersion),
-        (first, step): (u64, u64),
+        version: ChunkVersion,
+        copy: Option<CopyId>,
+        (incarnation, step): (Incarnation, u64),
     ) -> bool {
         let Some(length) = self.record(chunk).map(|r| r.image.length) else { return false };
         let Some(live) = self.live.get_mut(&chunk) else { return false };
@@ -93,28 +114,22 @@ impl Chunkserver {
         if primary.version != version || !primary.ready {
             return false;
         }
-        let known = primary.copies.get(&from).filter(|copy| copy.incarnation == incarnation);
-        if let Some(copy) = known
-            && first <= copy.first
-        {
-            let next = copy.step.is_some_and(|last| step == last || step == last + 1);
-            return first == copy.first && next;
+        let known = primary.copies.get(&from);
+        if let Some(id) = copy {
+            return known.is_some_and(|known| known.id == id && known.goes_on_at(step));
         }
-        if step != first || primary.retired {
+        let opened_by = (incarnation, step);
+        if let Some(known) = known.filter(|known| opened_by <= known.opened_by) {
+            return opened_by == known.opened_by && known.step == Some(step);
+        }
+        if primary.retired {
             return false;
         }
         let whole = Extent::new(0, length);
         let left = Ranges::of(at_disk.into_iter().chain([whole]));
-        let copy = CopySource {
-            incarnation,
-            first,
-            left,
-            step: None,
-            pieces: Vec::new(),
-            reading: false,
-            prepared: None,
-        };
-        primary.copies.insert(from, copy);
+        self.last_copy += 1;
+        let id = CopyId { life: self.config.incarnation, number: self.last_copy };
+        primary.copies.insert(from, CopySource::new(id, opened_by, left));
         true
     }
 
@@ -124,7 +139,7 @@ impl Chunkserver {
         &mut self,
         chunk: ChunkHandle,
         learner: NodeId,
-        incarnation: Incarnation,
+        id: CopyId,
         step: u64,
         pieces: Vec<Extent>,
         payload: Payload,
@@ -136,25 +151,34 @@ impl Chunkserver {
         let drained = !live.writing && live.promising.is_none() && record.promised == fence;
         let Some(primary) = live.primary_mut() else { return };
         let Some(copy) = primary.copies.get_mut(&learner) else { return };
-        if copy.incarnation != incarnation || copy.step != Some(step) {
+        if copy.id != id || copy.step != Some(step) {
             return;
         }
         copy.reading = false;
         let prepared = copy.prepared == Some(fence) && fence > primary.version && drained;
         let done = prepared && copy.left.is_empty();
         let (version, image) = (record.applied_version, record.image);
-        let end = done.then(|| CopyEnd { version, image: Box::new(image) });
-        let left_bytes = copy.left.bytes();
-        let told = Message::CopyReply(copy::Reply::Step(copy::Step {
-            chunk,
-            incarnation,
-            step,
-            pieces,
-            left_bytes,
-            end,
-            payload,
-        }));
+        let end = done.then(|| Box::new(CopyEnd { version, image: Box::new(image) }));
+        let (left_bytes, (incarnation, _)) = (copy.left.bytes(), copy.opened_by);
+        let copy = id;
+        let told = copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload };
         self.send(learner, told, out);
+    }
+
+    /// The bytes of a step cannot be read: the copy is void.
+    pub(super) fn end_copy(
+        &mut self,
+        chunk: ChunkHandle,
+        learner: NodeId,
+        id: CopyId,
+        step: u64,
+        out: &mut Effects,
+    ) {
+        let Some(primary) = self.live(chunk).primary_mut() else { return };
+        let Some(copy) = primary.copies.get(&learner).filter(|copy| copy.id == id) else { return };
+        let (incarnation, _) = copy.opened_by;
+        primary.copies.remove(&learner);
+        self.send(learner, copy::Void { chunk, incarnation, step }, out);
     }
 
     /// Is this I/O's chunk the source of a copy?

@@ -1,7 +1,7 @@
 //! Copies: the master orders one, the learner pulls it from the source, step by step.
 
 use super::ReplicaState;
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, Incarnation, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, CopyId, Epoch, Incarnation, NodeId};
 use crate::payload::{Extent, Payload};
 use crate::replica::{ChunkSpec, ReplicaImage};
 use alloc::boxed::Box;
@@ -63,10 +63,10 @@ pub struct Request {
     pub incarnation: Incarnation,
     /// The version under which it copies.
     pub version: ChunkVersion,
-    /// The step that began this copy. Steps are never used twice in a learner's life, so that
-    /// a late question of an earlier copy cannot begin it anew.
-    pub first: u64,
-    /// Counted up by one.
+    /// The copy that it continues; none in the request that opens one.
+    pub copy: Option<CopyId>,
+    /// Counted up by one, and never used twice in one incarnation: (incarnation, step) orders
+    /// a learner's opening requests.
     pub step: u64,
     /// The version that the learner has promised since, asking for the end of the copy.
     pub prepared: Option<ChunkVersion>,
@@ -79,6 +79,8 @@ pub struct Step {
     pub chunk: ChunkHandle,
     /// The learner's life.
     pub incarnation: Incarnation,
+    /// The copy that this belongs to. A learner takes steps of one copy only.
+    pub copy: CopyId,
     /// The step answered.
     pub step: u64,
     /// Where the bytes go.
@@ -86,7 +88,7 @@ pub struct Step {
     /// Bytes known to be left after these.
     pub left_bytes: u64,
     /// After these nothing is left and nothing can come: install this.
-    pub end: Option<CopyEnd>,
+    pub end: Option<Box<CopyEnd>>,
     /// The bytes, one piece after another.
     #[serde(skip)]
     pub payload: Payload,

@@ -10,9 +10,9 @@ use leasehold_proto::metadata::{
     MetadataChange, MetadataQuery, ReplicaStatus, SafeModeStatus, ServerStatus, UnreportedChunk,
 };
 use leasehold_proto::{
-    Attempt, ChunkHandle, ChunkSpec, ChunkVersion, Envelope, Epoch, Extent, FileId, Incarnation,
-    Message, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReadMode, Refusal, ReplicaImage,
-    Sequence, Session, SyncPolicy,
+    Attempt, ChunkHandle, ChunkSpec, ChunkVersion, CopyId, Envelope, Epoch, Extent, FileId,
+    Incarnation, Message, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReadMode, Refusal,
+    ReplicaImage, Sequence, Session, SyncPolicy,
 };
 use leasehold_wire::{ClusterId, Frame, Packet, Role, crc32c};
 use std::time::Duration;
@@ -21,6 +21,7 @@ const CHUNK: ChunkHandle = ChunkHandle(0x11);
 const VERSION: ChunkVersion = ChunkVersion(0x22);
 const EPOCH: Epoch = Epoch(0x33);
 const INCARNATION: Incarnation = Incarnation(0x44);
+const COPY: CopyId = CopyId { life: Incarnation(0x45), number: 0x46 };
 const SEQUENCE: Sequence = Sequence(0x55);
 const COMMITTED: Sequence = Sequence(0x54);
 const FILE: FileId = FileId(0x66);
@@ -233,7 +234,7 @@ fn reconciliation() -> Vec<Message> {
 
 fn learners() -> Vec<Message> {
     let (chunk, epoch, version, incarnation) = (CHUNK, EPOCH, VERSION, INCARNATION);
-    let end = Some(CopyEnd { version, image: Box::new(image()) });
+    let end = Some(Box::new(CopyEnd { version, image: Box::new(image()) }));
     vec![
         Message::CopyOrder(copy::Order {
             chunk,
@@ -247,13 +248,14 @@ fn learners() -> Vec<Message> {
             chunk,
             incarnation,
             version,
-            first: 3,
+            copy: Some(COPY),
             step: 4,
             prepared: Some(version.next()),
         }),
         Message::CopyReply(copy::Reply::Step(copy::Step {
             chunk,
             incarnation,
+            copy: COPY,
             step: 4,
             pieces: pieces(),
             left_bytes: 1 << 20,

@@ -13,6 +13,7 @@ pub mod slower_recovery;
 pub mod append_retry;
 pub mod chain;
 pub mod learner;
+pub mod restarted_learner;
 pub mod garbage;
 pub mod full_disk;
 mod negative;
@@ -71,6 +72,7 @@ pub const ALL: &[Named] = &[
     full_disk::MODEL,
     slower_recovery::MODEL,
     learner::MODEL,
+    restarted_learner::MODEL,
     deposed::MODEL,
     reconfiguration::MODEL,
     garbage::MODEL,
