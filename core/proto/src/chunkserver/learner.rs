@@ -80,8 +80,11 @@ impl Chunkserver {
             && learner.version == version
             && learner.source == source
         {
-            // A new leader takes the copy over as it stands.
-            (learner.master, learner.epoch) = (from, epoch);
+            // A new leader takes the copy over as it stands. A delayed order of a deposed leader
+            // must not take it back.
+            if epoch >= learner.epoch {
+                (learner.master, learner.epoch) = (from, epoch);
+            }
             return;
         }
         // The order names a committed version that this node is no member of; what is here is no
@@ -228,8 +231,11 @@ impl Chunkserver {
         epoch: Epoch,
         version: ChunkVersion,
     ) {
-        // A late Prepare of the version that it copies under, or below, ends nothing.
-        if let Some(learner) = self.learner(chunk).filter(|learner| version > learner.version) {
+        let Some(learner) = self.learner(chunk) else { return };
+        // A delayed Prepare changes nothing: neither one of the version under which the copy is made,
+        // or below, nor one of a deposed leader.
+        let latest = learner.prepared.is_none_or(|(e, v)| (v, e) <= (version, epoch));
+        if version > learner.version && latest {
             learner.prepared = Some((epoch, version));
             if learner.phase == Phase::Pausing {
                 // Asks at its next alarm, which is due at once.

@@ -42,6 +42,10 @@ impl Chunkserver {
             self.fence_off(chunk, version, out);
         }
         let live = self.live(chunk);
+        if live.promising.as_ref().is_some_and(|p| (p.version, p.epoch) > (version, epoch)) {
+            // A delayed Prepare of a deposed leader: the answer belongs to its successor.
+            return;
+        }
         live.promising = Some(Promising { master, epoch, version, create, answered: false });
         self.advance_promise(chunk, out);
     }

@@ -259,7 +259,10 @@ impl Master {
         let counts = epoch == lead.epoch
             && change.version == version
             && change.targets.get(&from) == Some(&incarnation);
-        if !counts {
+        // The promise of a learner that is whole by now was made before: a delayed Prepared must
+        // not replace the state of its LearnerReady.
+        let overtaken = change.learner == Some((from, true)) && change.answers.contains_key(&from);
+        if !counts || overtaken {
             return;
         }
         if old_primary == Some(from) {

@@ -223,10 +223,12 @@ impl Master {
         message: copy::Failed,
         out: &mut Effects,
     ) {
-        let copy::Failed { chunk, version, .. } = message;
+        let copy::Failed { chunk, version, incarnation } = message;
         let lead = self.lead.as_ref().expect("only a leader repairs");
-        let repair = lead.repairs.under_way.get(&chunk);
-        if repair.is_some_and(|repair| repair.to == from && repair.version == version) {
+        let ordered = |repair: &Repair| {
+            (repair.to, repair.incarnation, repair.version) == (from, incarnation, version)
+        };
+        if lead.repairs.under_way.get(&chunk).is_some_and(ordered) {
             self.fail_repair(now, chunk, Failure::Learner, out);
         }
     }

@@ -57,10 +57,10 @@ impl Master {
     ) {
         let membership::Register { incarnation, session, rack, capacity_bytes } = message;
         let lead = self.lead.as_mut().expect("only a leader registers");
-        lead.repairs.capacities.insert(from, capacity_bytes);
         if self.proposals.values().any(|p| *p == Proposal::Join(from)) {
             return;
         }
+        lead.repairs.capacities.insert(from, capacity_bytes);
         let command = Command::Join { node: from, incarnation, session, rack };
         self.propose(Proposal::Join(from), command, out);
     }
@@ -105,6 +105,8 @@ impl Master {
         let Some(server) = server.filter(|_| epoch == current) else {
             return self.send(from, membership::RegisterAgain { epoch: current }, out);
         };
+        // A failed disk stays failed within one incarnation: a delayed heartbeat may be older.
+        let disk_failed = disk_failed || server.disk_failed;
         let news = server.disk_failed != disk_failed || !server.alive;
         if !server.alive {
             out.observe(Event::ServerHeard { node: from });
