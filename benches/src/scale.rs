@@ -151,7 +151,7 @@ impl Maker {
                 self.change(MetadataChange::Mkdir { path, mtime_ms: 0 })?;
             }
             let path = format!("/directory-{directory}/file-{file}");
-            let id = self.state.next_file;
+            let id = self.state.ids().next_file();
             let spec = FileSpec::default();
             self.change(MetadataChange::Create { path, spec, mtime_ms: 0 })?;
             let due = chunks * (file + 1) / files;
@@ -163,7 +163,7 @@ impl Maker {
 
     fn chunks(&mut self, file: FileId, count: u64) -> Result<()> {
         for index in 0..count {
-            let chunk: ChunkHandle = self.state.next_chunk;
+            let chunk: ChunkHandle = self.state.ids().next_chunk();
             self.change(MetadataChange::AddChunk { file, index, mtime_ms: 0 })?;
             let member = |at: u64| Member {
                 node: NodeId(1 + (chunk.0 * 7 + at * 31) % SERVERS),
@@ -184,9 +184,9 @@ impl Maker {
 
     fn entry(&mut self, command: Entry) -> Result<()> {
         let leads = matches!(command, Entry::NewLeader { .. });
-        let epoch = if leads { Epoch(0) } else { self.state.epoch };
+        let epoch = if leads { Epoch(0) } else { self.state.epoch() };
         let entry = LogEntry { epoch, proposal: IoId(0), command };
-        let _ = self.state.apply(self.state.applied.next(), &entry);
+        let _ = self.state.apply(self.state.applied().next(), &entry);
         self.group.push(entry);
         if self.group.len() == GROUP { self.write() } else { Ok(()) }
     }

@@ -114,7 +114,7 @@ impl<D: Disk> MasterExecutor<D> {
     }
 
     fn show(&self) {
-        let (written, last) = (self.log.written(), self.replayed.applied);
+        let (written, last) = (self.log.written(), self.replayed.applied());
         let checkpoint = self.log.kept().0.last().copied();
         self.progress.set(Progress { written, last, checkpoint });
     }
@@ -264,7 +264,7 @@ mod tests {
         drop(executor);
         disk.power_cycle(7);
         let (executor, start) = open(&disk, 10);
-        assert_eq!(start.checkpoint.applied, LogIndex(20));
+        assert_eq!(start.checkpoint.applied(), LogIndex(20));
         assert_eq!(start.inputs.len(), 5 + 1);
         let progress = executor.progress().read();
         assert_eq!((progress.last, progress.checkpoint), (LogIndex(25), Some(20)));

@@ -112,7 +112,7 @@ fn start<D: Disk>(disk: &D, layout: Layout, constants: &Constants) -> Result<Sta
 
 fn start_alone<D: Disk>(disk: &D, constants: &Constants) -> Result<Start, Refused> {
     let (mut state, entries) = MasterLog::read(disk, &MasterLogOptions::of(constants))?;
-    let base = Some(state.applied.0).filter(|index| *index > 0);
+    let base = Some(state.applied().0).filter(|index| *index > 0);
     let count = entries.len() as u64;
     for (index, entry) in entries {
         let _ = state.apply(index, &entry);

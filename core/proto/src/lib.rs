@@ -15,7 +15,7 @@
 //! A is durable, B is emitted when A's `IoDone` comes back, and every crash between two effects is
 //! legal by construction.
 //!
-//! **What is durable** ([`replica`], [`master::state`]). A chunkserver's [`Replicas`] and the
+//! **What is durable** ([`replica`], [`tables`]). A chunkserver's [`Replicas`] and the
 //! master's [`MasterState`] are the only things that survive a crash. Each is changed by one
 //! function, `apply`, that storage, simulator and machine share.
 //!
@@ -75,6 +75,7 @@ pub mod log;
 pub mod members;
 pub mod metadata;
 pub mod message;
+pub mod tables;
 pub mod lease;
 pub mod event;
 pub mod machine;
@@ -93,7 +94,7 @@ pub use io::{IoFault, IoOp, IoOutput, IoResult, LogOp, Pieces, ProposeOutcome, R
 pub use kind::Kind;
 pub use log::{Command, LogEntry, Member};
 pub use machine::{Effect, Effects, Input, Leadership, OpError, Operation, Outcome, StateMachine};
-pub use master::{Master, MasterState};
+pub use master::Master;
 pub use members::Members;
 pub use message::{Envelope, Message, ReadMode};
 pub use payload::{Extent, Payload};
@@ -102,4 +103,5 @@ pub use replica::{
     ChunkSpec, Mutation, MutationKind, ReplicaChange, ReplicaImage, ReplicaRecord, Replicas,
     SyncPolicy,
 };
+pub use tables::MasterState;
 pub use time::{Deadline, Time};

@@ -8,13 +8,14 @@ use crate::ids::*;
 use crate::io::{IoOp, IoOutput, LogOp, ProposeOutcome};
 use crate::log::LogEntry;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
-use crate::master::{Master, MasterState};
+use crate::master::Master;
 use crate::message::{Envelope, MasterRequest, Message, ReadMode};
 use crate::message::{call, data};
 use crate::metadata::{FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::{MutationKind, ReplicaChange, Replicas};
+use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -302,7 +303,7 @@ impl Testbed {
 
     /// Every member of the committed configuration holds its version and the same bytes.
     pub fn assert_agreement(&self, chunk: ChunkHandle) {
-        let config = self.master.state().chunks[&chunk].config.clone().unwrap();
+        let config = self.master.state().chunks().config(chunk).cloned().unwrap();
         let first = &self.servers[&config.members[0].node];
         for member in &config.members {
             let server = &self.servers[&member.node];

@@ -96,7 +96,7 @@ impl<D: Disk> MasterLog<D> {
     /// Makes a checkpoint of `state` durable, then drops the log that neither kept checkpoint
     /// needs. After `NoSpace` everything is as it was.
     pub fn checkpoint(&mut self, state: &MasterState) -> Result<(), IoFault> {
-        assert!(state.applied < self.next_index(), "a checkpoint is of what the log holds");
+        assert!(state.applied() < self.next_index(), "a checkpoint is of what the log holds");
         self.service.check()?;
         let done = self.try_checkpoint(state);
         self.service.after(done)
@@ -119,7 +119,7 @@ impl<D: Disk> MasterLog<D> {
     }
 
     fn try_checkpoint(&mut self, state: &MasterState) -> Result<(), Trouble> {
-        if self.checkpoints.indices().last() == Some(&state.applied.0) {
+        if self.checkpoints.indices().last() == Some(&state.applied().0) {
             return Ok(());
         }
         self.checkpoints.save(&self.disk, state)?;
@@ -143,7 +143,7 @@ impl<D: Disk> MasterLog<D> {
 
 impl Covers for MasterState {
     fn last_entry(&self) -> u64 {
-        self.applied.0
+        self.applied().0
     }
 }
 
@@ -159,7 +159,7 @@ struct After {
 impl After {
     fn begin<D: Disk>(disk: &D, checkpoints: &Series) -> Result<Self, StoreError> {
         let state = newest_valid(disk, checkpoints)?;
-        let base = state.as_ref().map_or(LogIndex(0), |state| state.applied);
+        let base = state.as_ref().map_or(LogIndex(0), |state| state.applied());
         Ok(After { state, base, first: None, entries: Vec::new() })
     }
 
@@ -170,7 +170,7 @@ impl After {
             return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
         }
         let mut state = self.state.unwrap_or_else(|| MasterState::new(options.sessions_max));
-        state.change_table = options.change_table;
+        state.set_answers_retries(options.change_table);
         Ok((state, self.entries))
     }
 }

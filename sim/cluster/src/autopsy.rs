@@ -5,7 +5,7 @@ use crate::disk::SimDisk;
 use bytes::Bytes;
 use leasehold_checker::{ChunkFinal, Finals, ReplicaFinal, ServerFinal};
 use leasehold_node::replicated::offline;
-use leasehold_proto::master::state::{ChunkRecord, NodeBody};
+use leasehold_proto::tables::ChunkRecord;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Extent, IoId, IoOp, IoOutput, MasterState, NodeId,
     ReplicaRecord,
@@ -30,7 +30,7 @@ pub fn finals(cluster: &Cluster, constants: &Constants) -> Result<Finals, StoreE
     let chunk = |(handle, record): (&ChunkHandle, &ChunkRecord)| {
         (*handle, chunk_final(&state, record, &servers))
     };
-    let chunks = state.chunks.iter().map(chunk).collect();
+    let chunks = state.chunks().iter().map(chunk).collect();
     Ok(Finals { true_ns: cluster.around.timeline.now(), chunks, servers })
 }
 
@@ -70,11 +70,11 @@ fn chunk_final(
 ) -> ChunkFinal {
     let members: Vec<NodeId> =
         record.config.iter().flat_map(|config| &config.members).map(|m| m.node).collect();
-    let target = match state.nodes.get(&record.file).map(|node| &node.body) {
+    let target = match state.inodes().layout(record.file) {
         // What is in the trash waits for its end as it is.
-        Some(NodeBody::File { trashed: true, .. }) => members.len(),
-        Some(NodeBody::File { spec, .. }) => usize::from(spec.replicas),
-        Some(NodeBody::Directory(_)) | None => 0,
+        Some(_) if state.inodes().is_trashed(record.file) => members.len(),
+        Some(layout) => usize::from(layout.spec().replicas),
+        None => 0,
     };
     ChunkFinal {
         file: record.file,

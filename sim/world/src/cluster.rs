@@ -132,7 +132,7 @@ impl Cluster {
     #[must_use]
     pub fn namespace(&self) -> Option<&MasterState> {
         let masters = self.nodes.values().filter_map(|node| node.master());
-        masters.map(Master::state).max_by_key(|state| state.applied)
+        masters.map(Master::state).max_by_key(|state| state.applied())
     }
 
     /// From here on a message that was sent stays in flight, delivered or not, and a copy of one

@@ -111,7 +111,7 @@ fn state(start: &Start) -> String {
         counts.directories,
         counts.trashed,
         counts.chunks,
-        start.state.servers.len(),
+        start.state.servers().len(),
     )
 }
 
@@ -165,14 +165,14 @@ fn state_json(start: &Start) -> Value {
     json!({
         "base": start.base,
         "entries_replayed": start.entries,
-        "applied": state.applied.0,
-        "epoch": state.epoch.0,
+        "applied": state.applied().0,
+        "epoch": state.epoch().0,
         "files": counts.files,
         "directories": counts.directories,
         "trashed": counts.trashed,
         "chunks": counts.chunks,
-        "servers": state.servers.len(),
-        "clients": state.sessions.len(),
+        "servers": state.servers().len(),
+        "clients": state.sessions().len(),
     })
 }
 

@@ -77,7 +77,7 @@ impl Held {
                 keeps_changes: true,
             },
         };
-        held.state.change_table = constants.rules.change_table;
+        held.state.set_answers_retries(constants.rules.change_table);
         held.keeps_changes = constants.rules.snapshot_keeps_changes;
         Ok(held)
     }
@@ -100,7 +100,7 @@ impl Held {
     fn image(&self) -> MasterState {
         let mut image = self.state.clone();
         if !self.keeps_changes {
-            image.sessions.clear();
+            image.forget_sessions();
         }
         image
     }
@@ -112,7 +112,7 @@ impl Held {
             self.membership = Membership::new(self.last, membership);
         }
         let entry = normal(entry)?;
-        let index = self.state.applied.next();
+        let index = self.state.applied().next();
         let _ = self.state.apply(index, &entry);
         Some((Input::Committed { index, entry }, index))
     }
@@ -173,7 +173,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let mut held = Held::of(&snapshot).map_err(io::Error::other)?;
         {
             let before = self.lock();
-            held.state.change_table = before.state.change_table;
+            held.state.set_answers_retries(before.state.answers_retries());
             held.keeps_changes = before.keeps_changes;
         }
         self.log.covered(self.disk.save(snapshot).await?);

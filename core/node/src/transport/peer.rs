@@ -187,6 +187,7 @@ fn weight(frame: &Frame) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leasehold_proto::message::data;
     use leasehold_proto::{ChunkHandle, Envelope, Message, OpId, Payload};
 
     fn frame(node: u64) -> Frame {

@@ -120,7 +120,7 @@ fn an_idle_primary_asks_again_without_a_new_version() {
     bed.run(SECOND * 60);
     assert!(
         bed.server(
-            bed.master().state().chunks.values().next().unwrap().config.as_ref().unwrap().members
+            bed.master().state().chunks().iter().next().unwrap().1.config.as_ref().unwrap().members
                 [0]
             .node
         )
@@ -144,7 +144,7 @@ fn a_deleted_file_is_reclaimed_after_its_retention() {
     let op = bed.op();
     bed.mutate(file, op, Write, 0, b"two").unwrap();
     bed.run(SECOND * 30);
-    assert!(!bed.master().state().chunks.contains_key(&chunk));
+    assert!(!bed.master().state().chunks().contains(chunk));
     for node in 101..=103 {
         assert!(bed.server(NodeId(node)).replicas().live.is_empty());
     }

@@ -108,7 +108,7 @@ impl Master {
     /// Looks at every chunk that has this server as a member or a holder.
     pub(super) fn attend_all_of(&mut self, now: Time, node: NodeId) {
         let Some(lead) = &mut self.lead else { return };
-        for (chunk, record) in &self.state.chunks {
+        for (chunk, record) in self.state.chunks() {
             let member = match &record.config {
                 Some(config) => config.members.iter().any(|member| member.node == node),
                 None => true,
@@ -126,8 +126,8 @@ impl Master {
         let lead = self.lead.as_ref().expect("only a leader ticks");
         let by_danger = self.rules().repair_by_danger;
         let urgency = |(chunk, waiting): (&ChunkHandle, &Waiting)| {
-            let record = self.state.chunks.get(chunk);
-            let trashed = record.is_some_and(|record| self.state.is_trashed(record.file));
+            let record = self.state.chunks().get(*chunk);
+            let trashed = record.is_some_and(|record| self.state.inodes().is_trashed(record.file));
             let good = if by_danger { self.good_members(now, *chunk) } else { 0 };
             (trashed, good, waiting.since, *chunk)
         };
@@ -176,7 +176,7 @@ impl Master {
     }
 
     pub(super) fn members(&self, chunk: ChunkHandle) -> &[Member] {
-        let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
+        let config = self.state.chunks().config(chunk);
         config.map_or(&[], |config| &config.members)
     }
 
@@ -197,7 +197,7 @@ impl Master {
         if self.lead.as_ref().is_some_and(|lead| lead.changes.contains_key(&chunk)) {
             return false;
         }
-        if self.state.is_trashed(record.file) && self.is_due(now, record.file) {
+        if self.state.inodes().is_trashed(record.file) && self.is_due(now, record.file) {
             // The trash looks after it.
             return true;
         }
@@ -268,7 +268,7 @@ impl Master {
     /// The primary, if it acts, reports a member that stalls after half of this time.
     fn is_late(&mut self, now: Time, chunk: ChunkHandle) -> bool {
         let patience = self.constants().member_stalled_after * 2;
-        let version = self.state.chunks[&chunk].version();
+        let version = self.state.chunks()[chunk].version();
         let lead = self.lead.as_mut().expect("only a leader ticks");
         let coming_for = lead.attention.coming_for(chunk, version, now);
         lead.safe_mode.is_none() && coming_for >= patience
@@ -281,7 +281,7 @@ impl Master {
         if lead.safe_mode.is_some() || lead.log_lost {
             return lead.log_lost;
         }
-        let version = self.state.chunks[&chunk].version();
+        let version = self.state.chunks()[chunk].version();
         let members = self.members(chunk);
         let excess: Vec<NodeId> = lead
             .holders

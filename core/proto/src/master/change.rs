@@ -93,7 +93,7 @@ impl Master {
         out: &mut Effects,
     ) {
         let changes_max = self.constants().changes_max as usize;
-        let Some(record) = self.state.chunks.get(&chunk) else { return };
+        let Some(record) = self.state.chunks().get(chunk) else { return };
         let version = self.highest_promise(chunk).max(record.version()).next();
         let lead = self.lead.as_mut().expect("only a leader changes");
         if lead.changes.contains_key(&chunk) || lead.changes.len() >= changes_max {
@@ -252,7 +252,7 @@ impl Master {
     ) {
         let configure::Prepared { chunk, epoch, version, incarnation, state } = message;
         let rules = self.rules();
-        let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
+        let config = self.state.chunks().config(chunk);
         let old_primary = config.and_then(|config| config.members.first()).map(|m| m.node);
         let lead = self.lead.as_mut().expect("only a leader changes");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
@@ -348,7 +348,7 @@ impl Master {
         out: &mut Effects,
     ) {
         let configure::MemberFailed { chunk, version, members } = message;
-        let config = self.state.chunks.get(&chunk).and_then(|record| record.config.as_ref());
+        let config = self.state.chunks().config(chunk);
         let Some(config) = config.filter(|config| config.version == version) else { return };
         let primary = config.members.first().is_some_and(|member| member.node == from);
         let member = config.members.iter().any(|member| member.node == from);
@@ -392,7 +392,7 @@ impl Master {
         }
         let version = change.version;
         let free = change.free;
-        let base = self.state.chunks[&chunk].version();
+        let base = self.state.chunks()[chunk].version();
         let proposed = self.last_io.next();
         if free {
             self.propose(Proposal::Free(chunk), Command::Free { chunk, base }, out);
@@ -439,7 +439,7 @@ impl Master {
         {
             members.push(Member { node, incarnation: *incarnation });
         }
-        let racks = |node| self.state.servers.get(&node).map(|server| server.rack);
+        let racks = |node| self.state.servers().get(node).map(|server| server.rack);
         placement::trim(&mut members, usize::from(spec.replicas), racks);
         Some(Choice { members, clean: is_clean })
     }
@@ -498,7 +498,7 @@ impl Master {
 
     /// A configuration took effect: its primary is told, and asks for its lease.
     pub(super) fn on_configured(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
-        let config = self.state.chunks[&chunk].config.clone().expect("configured just now");
+        let config = self.state.chunks()[chunk].config.clone().expect("configured just now");
         let lead = self.lead.as_mut().expect("only a leader applies for effect");
         let change = lead.changes.remove(&chunk);
         let learner = change.as_ref().and_then(|change| change.learner);
@@ -531,7 +531,7 @@ impl Master {
 
     fn tell_primary(&mut self, chunk: ChunkHandle, out: &mut Effects) {
         let Some(primary) = self.usable_primary(chunk) else { return };
-        let config = self.state.chunks[&chunk].config.as_ref().expect("has a primary");
+        let config = self.state.chunks()[chunk].config.as_ref().expect("has a primary");
         let version = config.version;
         let members = config.members.iter().map(|member| member.node).collect();
         let incarnation = self.server(primary).expect("a usable primary").incarnation;
@@ -548,7 +548,7 @@ impl Master {
     /// above at the next round. Not at once, since a log that refuses may go on doing so: every
     /// member would promise one version after the other as fast as its disk can.
     pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId) {
-        let exists = self.state.chunks.contains_key(&chunk);
+        let exists = self.state.chunks().contains(chunk);
         let Some(lead) = &mut self.lead else { return };
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed != Some(io) {

@@ -75,9 +75,11 @@ impl Master {
             MetadataQuery::Stat { path } => {
                 self.state.stat(&path).map(|info| MetadataAnswer::File(self.with_length(info)))
             }
-            MetadataQuery::StatFile { file } => {
-                self.state.stat_file(file).map(|info| MetadataAnswer::File(self.with_length(info)))
-            }
+            MetadataQuery::StatFile { file } => self
+                .state
+                .inodes()
+                .stat_file(file)
+                .map(|info| MetadataAnswer::File(self.with_length(info))),
             MetadataQuery::List { path, after } => self.list(&path, after.as_deref()),
             MetadataQuery::Locate { file, index, primary, stale } => {
                 match self.locate(now, op, file, index, primary, stale, out) {
@@ -132,7 +134,7 @@ impl Master {
         stale: Option<ChunkVersion>,
         out: &mut Effects,
     ) -> Option<Result<MetadataAnswer, Refusal>> {
-        let chunk = match self.state.chunk_at(file, index) {
+        let chunk = match self.state.inodes().chunk_at(file, index) {
             Ok(chunk) => chunk,
             Err(refusal) => return Some(Err(refusal)),
         };
@@ -149,7 +151,7 @@ impl Master {
         }
         let lead = self.lead.as_mut().expect("only a leader answers");
         let unplaced = lead.changes.get(&chunk).is_none_or(|change| change.targets.is_empty());
-        if unplaced && self.state.chunks[&chunk].config.is_none() {
+        if unplaced && self.state.chunks()[chunk].config.is_none() {
             return Some(Err(Refusal::NoServers));
         }
         let parked_max = self.config.constants.waiting_requests_max as usize;
@@ -162,7 +164,7 @@ impl Master {
     }
 
     fn location(&self, chunk: ChunkHandle, primary: bool) -> Option<Location> {
-        let config = self.state.chunks.get(&chunk)?.config.as_ref()?;
+        let config = self.state.chunks().config(chunk)?;
         let usable = self.usable_primary(chunk);
         if primary && usable.is_none() {
             return None;
@@ -198,7 +200,7 @@ impl Master {
         for Parked { op, primary } in parked {
             let answer = match self.location(chunk, primary) {
                 Some(location) => Ok(MetadataAnswer::Location(location)),
-                None if self.state.chunks.contains_key(&chunk) => {
+                None if self.state.chunks().contains(chunk) => {
                     let lead = self.lead.as_mut().expect("looked at above");
                     lead.parked.entry(chunk).or_default().insert(Parked { op, primary });
                     continue;

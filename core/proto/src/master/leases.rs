@@ -135,7 +135,7 @@ impl Master {
     /// not while that configuration is being changed: from the first Prepare until the change is
     /// resolved nothing is granted, or the wait for the old lease would never end.
     fn may_grant(&self, from: NodeId, chunk: ChunkHandle, version: ChunkVersion) -> bool {
-        let record = self.state.chunks.get(&chunk);
+        let record = self.state.chunks().get(chunk);
         let config = record.and_then(|record| record.config.as_ref());
         config.is_some_and(|config| config.version == version)
             && self.usable_primary(chunk) == Some(from)

@@ -1,19 +1,14 @@
 //! The master: the namespace, the chunk table, leases, configuration changes and repair.
 //!
-//! Two halves. [`MasterState`] is a function of the committed log: namespace, chunk table,
-//! configurations, registered servers, remembered answers. The rest is soft and begins anew with
+//! Two halves. [`MasterState`] is a function of the committed log ([`crate::tables`]): namespace, chunk
+//! table, configurations, registered servers, remembered answers. The rest is soft and begins anew with
 //! each leadership: who is heard, who reported what, which lease was granted until when, which
 //! change or copy is under way.
 //!
-//! Suggested order: `state` (with `namespace`, `sessions`, `query`), then `proposals` (the log as
-//! a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
+//! Suggested order: `proposals` (the log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
 //! `repair`, `setbacks`, `placement`, `trash`, `status`.
 
-pub mod state;
-mod namespace;
-mod sessions;
-mod query;
 mod proposals;
 mod clients;
 mod servers;
@@ -37,6 +32,7 @@ use crate::lease::Granter;
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
 use crate::message::membership;
 use crate::message::{Envelope, Message};
+use crate::tables::MasterState;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 use attention::Attention;
@@ -45,11 +41,9 @@ use clients::Parked;
 use holders::Holders;
 use leases::Confirmations;
 use proposals::Proposal;
-pub use query::Counts;
 use repair::Repairs;
 use safe_mode::SafeMode;
 use servers::Server;
-pub use state::{Applied, MasterState};
 
 /// A master.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -198,11 +192,11 @@ impl StateMachine for Master {
     /// The newest checkpoint; the log after it follows as `Committed` inputs.
     type Durable = MasterState;
 
-    fn recover(config: &MasterConfig, durable: MasterState, _: Time, _: &mut Effects) -> Self {
-        let change_table = config.constants.rules.change_table;
+    fn recover(config: &MasterConfig, mut durable: MasterState, _: Time, _: &mut Effects) -> Self {
+        durable.set_answers_retries(config.constants.rules.change_table);
         Master {
             config: config.clone(),
-            state: MasterState { change_table, ..durable },
+            state: durable,
             leadership: Leadership::Follower { leader: None },
             last_io: IoId(0),
             proposals: BTreeMap::new(),
@@ -233,11 +227,11 @@ impl StateMachine for Master {
 
     fn assert_invariants(&self) {
         let Some(lead) = &self.lead else { return };
-        assert_eq!(lead.epoch, self.state.epoch, "a leader acts under its own epoch only");
+        assert_eq!(lead.epoch, self.state.epoch(), "a leader acts under its own epoch only");
         let at_rest = lead.safe_mode.is_none() || lead.repairs.under_way.is_empty();
         assert!(at_rest, "nothing is copied in safe mode");
         for (chunk, change) in &lead.changes {
-            let version = self.state.chunks.get(chunk).map(|record| record.version());
+            let version = self.state.chunks().get(*chunk).map(|record| record.version());
             assert!(version.is_none_or(|v| v < change.version), "a change goes forward");
         }
     }

@@ -79,7 +79,7 @@ impl Master {
         usable
             .map(|(node, server)| Candidate {
                 node: *node,
-                rack: self.state.servers[node].rack,
+                rack: self.state.servers().get(*node).expect("a server joined").rack,
                 load: server.holds.len() as u64 + lead.repairs.towards(*node),
             })
             .collect()

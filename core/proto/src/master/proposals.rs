@@ -1,6 +1,6 @@
 //! The log as a device: what is proposed comes back as committed, and only then takes effect.
 
-use super::state::{Applied, MasterState};
+use super::servers::Life;
 use super::{Lead, Master};
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Epoch, IoId, LogIndex, NodeId, OpId};
@@ -9,6 +9,7 @@ use crate::log::{Command, LogEntry};
 use crate::machine::{Effect, Effects, Leadership};
 use crate::message::{call, membership};
 use crate::refusal::Refusal;
+use crate::tables::{Consequence, MasterState};
 use crate::time::Time;
 
 /// What a proposal is for.
@@ -55,71 +56,63 @@ impl Master {
         entry: &LogEntry,
         out: &mut Effects,
     ) {
-        let applied = self.state.apply(index, entry);
-        let took_effect = !matches!(applied, Applied::Ignored | Applied::JoinRefused { .. });
+        let consequences = self.state.apply(index, entry);
+        let took_effect = consequences.iter().all(Consequence::took_effect);
         out.observe(Event::EntryApplied { index, took_effect });
-        self.observe_applied(entry, &applied, out);
-        if let Applied::NewLeader(epoch) = applied {
-            self.on_new_leader(now, epoch, entry, out);
+        for consequence in &consequences {
+            self.observe(consequence, out);
         }
-        if self.lead.is_some() {
-            self.on_applied(now, entry, applied, out);
+        for consequence in consequences {
+            if let Consequence::LeaderBegan { epoch, node, proposal } = consequence {
+                self.on_leader_began(now, epoch, node, proposal, out);
+            } else if self.lead.is_some() {
+                self.react(now, consequence, out);
+            }
         }
     }
 
     /// Every master says what an entry did, whoever leads.
-    fn observe_applied(&self, entry: &LogEntry, applied: &Applied, out: &mut Effects) {
-        match *applied {
-            Applied::Changed { new_chunk, trashed, .. } => {
-                if let Some((chunk, (record, spec))) =
-                    new_chunk.and_then(|chunk| Some((chunk, self.state.chunk(chunk)?)))
-                {
-                    let (file, index, replicas) = (record.file, record.index, spec.replicas);
-                    out.observe(Event::ChunkMade { chunk, file, index, replicas });
-                }
-                if let Some(file) = trashed {
-                    out.observe(Event::Trashed { file });
-                }
+    fn observe(&self, consequence: &Consequence, out: &mut Effects) {
+        match *consequence {
+            Consequence::ChunkMade(chunk) => {
+                let (record, spec) = self.state.chunk(chunk).expect("made just now");
+                let (file, index, replicas) = (record.file, record.index, spec.replicas);
+                out.observe(Event::ChunkMade { chunk, file, index, replicas });
             }
-            Applied::Configured(chunk) => {
-                let Command::Configure { base, version, members, .. } = &entry.command else {
-                    unreachable!("configured by a Configure")
-                };
-                let (base, version, members) = (*base, *version, members.clone());
+            Consequence::Trashed(file) => out.observe(Event::Trashed { file }),
+            Consequence::Configured { chunk, base, version, ref members } => {
+                let members = members.clone();
                 out.observe(Event::Configured { chunk, base, version, members });
             }
-            Applied::Freed { chunk, purged, .. } => {
-                let Command::Free { base, .. } = &entry.command else {
-                    unreachable!("freed by a Free")
-                };
-                out.observe(Event::Freed { chunk, base: *base });
-                if let Some(file) = purged {
-                    out.observe(Event::Purged { file });
-                }
-            }
-            Applied::Purged(file) => out.observe(Event::Purged { file }),
-            Applied::NewLeader(_)
-            | Applied::Joined { .. }
-            | Applied::JoinRefused { .. }
-            | Applied::Ignored => {}
+            Consequence::Freed { chunk, base, .. } => out.observe(Event::Freed { chunk, base }),
+            Consequence::Purged(file) => out.observe(Event::Purged { file }),
+            Consequence::Ignored
+            | Consequence::LeaderBegan { .. }
+            | Consequence::Joined { .. }
+            | Consequence::JoinRefused { .. }
+            | Consequence::Answered { .. } => {}
         }
     }
 
     /// The state jumps: a leader's never does, since what it leads is its own log.
-    pub(super) fn on_installed(&mut self, state: MasterState) {
-        assert!(state.applied >= self.state.applied, "what is committed stays committed");
-        let change_table = self.state.change_table;
-        self.state = MasterState { change_table, ..state };
+    pub(super) fn on_installed(&mut self, mut state: MasterState) {
+        assert!(state.applied() >= self.state.applied(), "what is committed stays committed");
+        state.set_answers_retries(self.state.answers_retries());
+        self.state = state;
         self.lead = None;
     }
 
     /// A leader acts, and its waiting times start, when its own entry is applied.
-    fn on_new_leader(&mut self, now: Time, epoch: Epoch, entry: &LogEntry, out: &mut Effects) {
-        let Command::NewLeader { node } = entry.command else {
-            unreachable!("a new leader by a NewLeader")
-        };
+    fn on_leader_began(
+        &mut self,
+        now: Time,
+        epoch: Epoch,
+        node: NodeId,
+        proposal: IoId,
+        out: &mut Effects,
+    ) {
         let mine = node == self.config.node
-            && self.proposals.get(&entry.proposal) == Some(&Proposal::Leader)
+            && self.proposals.get(&proposal) == Some(&Proposal::Leader)
             && self.leadership == Leadership::Leader;
         self.lead = None;
         if mine {
@@ -130,28 +123,25 @@ impl Master {
         }
     }
 
-    fn on_applied(&mut self, now: Time, entry: &LogEntry, applied: Applied, out: &mut Effects) {
-        match applied {
-            Applied::Joined { node, rejoined } => self.on_joined(now, node, rejoined, out),
-            Applied::JoinRefused { node } => {
-                if let Command::Join { incarnation, .. } = entry.command {
-                    self.send(node, membership::RegisterRefused { incarnation }, out);
-                }
+    /// A leader's reaction to what its log did.
+    fn react(&mut self, now: Time, consequence: Consequence, out: &mut Effects) {
+        match consequence {
+            Consequence::Joined { node, incarnation, rack, rejoined } => {
+                self.on_joined(now, node, Life { incarnation, rack, rejoined }, out);
             }
-            Applied::Changed { op, answer, new_chunk, trashed } => {
-                if let Some(chunk) = new_chunk {
-                    self.on_new_chunk(now, chunk, out);
-                }
-                if let Some(file) = trashed {
-                    self.on_trashed(now, file);
-                }
+            Consequence::JoinRefused { node, incarnation } => {
+                self.send(node, membership::RegisterRefused { incarnation }, out);
+            }
+            Consequence::ChunkMade(chunk) => self.on_new_chunk(now, chunk, out),
+            Consequence::Trashed(file) => self.on_trashed(now, file),
+            Consequence::Answered { op, answer } => {
                 self.send(op.client, call::Reply { op, answer }, out);
             }
-            Applied::Configured(chunk) => self.on_configured(now, chunk, out),
-            Applied::Freed { chunk, members, .. } => {
-                self.on_freed(now, chunk, &members, entry, out)
+            Consequence::Configured { chunk, .. } => self.on_configured(now, chunk, out),
+            Consequence::Freed { chunk, base, members } => {
+                self.on_freed(now, chunk, base, &members, out);
             }
-            Applied::NewLeader(_) | Applied::Purged(_) | Applied::Ignored => {}
+            Consequence::LeaderBegan { .. } | Consequence::Purged(_) | Consequence::Ignored => {}
         }
     }
 

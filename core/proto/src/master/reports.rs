@@ -77,7 +77,7 @@ impl Master {
             if let Some(holders) = lead.holders.get_mut(&chunk) {
                 holders.remove(from);
             }
-            if self.state.chunks.contains_key(&chunk) {
+            if self.state.chunks().contains(chunk) {
                 self.attend(now, chunk);
             }
         }
@@ -95,7 +95,7 @@ impl Master {
         state: ReplicaState,
         out: &mut Effects,
     ) {
-        let Some(record) = self.state.chunks.get(&chunk) else {
+        let Some(record) = self.state.chunks().get(chunk) else {
             return self.on_unknown_chunk(now, from, chunk, out);
         };
         let version = record.version();
@@ -126,7 +126,7 @@ impl Master {
     fn on_unknown_chunk(&mut self, now: Time, from: NodeId, chunk: ChunkHandle, out: &mut Effects) {
         let again = self.stray_told_again(now);
         let lead = self.lead.as_mut().expect("only a leader listens");
-        if chunk >= self.state.next_chunk {
+        if chunk >= self.state.ids().next_chunk() {
             lead.log_lost = true;
             return out.observe(Event::LogLost { chunk });
         }

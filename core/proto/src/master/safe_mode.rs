@@ -87,8 +87,8 @@ impl Master {
         let Some(safe_mode) = self.lead.as_mut().and_then(|lead| lead.safe_mode.as_mut()) else {
             return;
         };
-        let record = self.state.chunks.get(&chunk);
-        let mut members = record.into_iter().flat_map(|r| &r.config).flat_map(|c| c.members.iter());
+        let config = self.state.chunks().config(chunk);
+        let mut members = config.into_iter().flat_map(|config| config.members.iter());
         if members.any(|member| member.node == from) {
             safe_mode.reported.insert(chunk);
         }
@@ -127,20 +127,20 @@ impl Master {
         let lead = self.lead.as_mut().expect("only a leader is in safe mode");
         lead.safe_mode = None;
         out.observe(Event::SafeModeEnded { why });
-        for chunk in self.state.chunks.keys().copied().collect::<Vec<_>>() {
+        for chunk in self.state.chunks().handles().collect::<Vec<_>>() {
             self.attend(now, chunk);
         }
     }
 
     fn have_all_reported(&self) -> bool {
         let reported = |node| self.server(node).is_some_and(|server| server.reported > 0);
-        self.state.servers.keys().all(|node| reported(*node))
+        self.state.servers().iter().all(|(node, _)| reported(node))
     }
 
     /// How many chunks are not reported; visits every chunk.
     fn unreported(&self, safe_mode: &SafeMode) -> Unreported {
         let permille = u64::from(self.constants().safe_mode_reported_permille);
-        let configured = self.state.chunks.values().filter(|record| record.config.is_some());
+        let configured = self.state.chunks().iter().filter(|(_, record)| record.config.is_some());
         let chunks = configured.count() as u64;
         let unreported = chunks.saturating_sub(safe_mode.reported.len() as u64);
         Unreported { chunks, unreported, max: chunks - (chunks * permille).div_ceil(1_000) }
@@ -162,11 +162,11 @@ impl Master {
     pub(super) fn safe_mode_status(&self, now: Time) -> Option<SafeModeStatus> {
         let safe_mode = self.lead.as_ref()?.safe_mode.as_ref()?;
         let silent = |node: &NodeId| self.server(*node).is_none_or(|server| !server.alive);
-        let servers = self.state.servers.keys().copied();
+        let servers = || self.state.servers().iter().map(|(node, _)| node);
         let Unreported { chunks, unreported, max } = self.unreported(safe_mode);
         let first = self
             .state
-            .chunks
+            .chunks()
             .iter()
             .filter(|(chunk, _)| !safe_mode.reported.contains(chunk))
             .filter_map(|(chunk, record)| {
@@ -179,8 +179,8 @@ impl Master {
             unreported,
             unreported_max: max,
             first_unreported: first.take(UNREPORTED_NAMED_MAX).collect(),
-            silent_servers: servers.clone().filter(silent).collect(),
-            reporting_servers: servers.filter(|node| self.owes_report(*node)).collect(),
+            silent_servers: servers().filter(silent).collect(),
+            reporting_servers: servers().filter(|node| self.owes_report(*node)).collect(),
             ends_within: self.safe_mode_ends_at().map_or(Duration::ZERO, |at| at.since(now)),
         })
     }

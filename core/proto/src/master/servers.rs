@@ -3,7 +3,7 @@
 use super::Master;
 use super::proposals::Proposal;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, Incarnation, NodeId};
+use crate::ids::{ChunkHandle, Incarnation, NodeId, Rack};
 use crate::log::{Command, Member};
 use crate::machine::Effects;
 use crate::message::membership;
@@ -48,6 +48,13 @@ impl Server {
     }
 }
 
+/// What a server registered as.
+pub(super) struct Life {
+    pub incarnation: Incarnation,
+    pub rack: Rack,
+    pub rejoined: bool,
+}
+
 impl Master {
     pub(super) fn on_register(
         &mut self,
@@ -65,11 +72,8 @@ impl Master {
         self.propose(Proposal::Join(from), command, out);
     }
 
-    pub(super) fn on_joined(&mut self, now: Time, node: NodeId, rejoined: bool, out: &mut Effects) {
-        let (incarnation, rack) = {
-            let record = &self.state.servers[&node];
-            (record.incarnation, record.rack)
-        };
+    pub(super) fn on_joined(&mut self, now: Time, node: NodeId, life: Life, out: &mut Effects) {
+        let Life { incarnation, rack, rejoined } = life;
         let lead = self.lead.as_mut().expect("only a leader registers");
         let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
         let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
@@ -163,7 +167,7 @@ impl Master {
     /// in which it was configured, and nothing is under way to replace it.
     pub(super) fn usable_primary(&self, chunk: ChunkHandle) -> Option<NodeId> {
         let lead = self.lead.as_ref()?;
-        let config = self.state.chunks.get(&chunk)?.config.as_ref()?;
+        let config = self.state.chunks().config(chunk)?;
         let primary = config.members.first()?;
         let free = !lead.changes.contains_key(&chunk);
         (free && self.is_same_life(primary)).then_some(primary.node)

@@ -3,12 +3,12 @@
 use super::Master;
 use super::attention::Standing;
 use super::holders::Holders;
-use crate::ids::ChunkHandle;
+use crate::ids::{ChunkHandle, NodeId};
 use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
+use crate::tables::ServerRecord;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use core::ops::Bound;
 
 impl Master {
     pub(super) fn cluster_status(&self, now: Time) -> ClusterStatus {
@@ -37,13 +37,13 @@ impl Master {
     fn chunks_lacking(&self, now: Time) -> (u64, u64) {
         let lead = self.lead.as_ref().expect("only a leader answers");
         if let Some(safe_mode) = &lead.safe_mode {
-            let silent = self.state.chunks.len().saturating_sub(safe_mode.reported()) as u64;
+            let silent = self.state.chunks().len().saturating_sub(safe_mode.reported()) as u64;
             return (silent, silent);
         }
         let (mut under_target, mut unavailable) = (0, 0);
         for chunk in lead.attention.chunks() {
             let Some((record, spec)) = self.state.chunk(chunk) else { continue };
-            if !self.state.is_trashed(record.file) {
+            if !self.state.inodes().is_trashed(record.file) {
                 let good = self.good_members(now, chunk);
                 under_target += u64::from(good < usize::from(spec.replicas));
                 unavailable += u64::from(good == 0);
@@ -53,7 +53,7 @@ impl Master {
     }
 
     fn server_statuses(&self) -> Vec<ServerStatus> {
-        let status = |(&node, record): (&crate::ids::NodeId, &super::state::ServerRecord)| {
+        let status = |(node, record): (NodeId, &ServerRecord)| {
             let server = self.server(node);
             ServerStatus {
                 node,
@@ -65,20 +65,19 @@ impl Master {
                 capacity_bytes: server.map_or(0, |server| server.capacity_bytes),
             }
         };
-        self.state.servers.iter().map(status).collect()
+        self.state.servers().iter().map(status).collect()
     }
 
     pub(super) fn chunk_statuses(&self, now: Time, from: ChunkHandle) -> MetadataAnswer {
         let limit = self.constants().list_entries_max as usize;
-        let mut rest =
-            self.state.chunks.range_from(Bound::Included(&from)).map(|(chunk, _)| *chunk);
+        let mut rest = self.state.chunks().iter_from(from);
         let chunks: Vec<ChunkStatus> = rest
             .by_ref()
-            .filter(|chunk| !self.state.is_trashed(self.state.chunks[chunk].file))
+            .filter(|(_, record)| !self.state.inodes().is_trashed(record.file))
             .take(limit)
-            .map(|chunk| self.chunk_status(now, chunk))
+            .map(|(chunk, _)| self.chunk_status(now, *chunk))
             .collect();
-        MetadataAnswer::Chunks { chunks, next: rest.next() }
+        MetadataAnswer::Chunks { chunks, next: rest.next().map(|(chunk, _)| *chunk) }
     }
 
     fn chunk_status(&self, now: Time, chunk: ChunkHandle) -> ChunkStatus {

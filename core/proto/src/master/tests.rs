@@ -5,10 +5,11 @@ use crate::ids::{Epoch, Incarnation, IoId, LogIndex, NodeId, OpId, Rack, Session
 use crate::io::{IoOp, IoOutput, LogOp, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
-use crate::master::{Master, MasterState};
+use crate::master::Master;
 use crate::message::{Envelope, MasterRequest, Message};
 use crate::message::{call, membership};
 use crate::metadata::{MetadataAnswer, MetadataQuery, ServerStatus};
+use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -185,7 +186,7 @@ fn an_installed_state_is_gone_on_from() {
     step(&mut master, Input::Installed { state: Box::new(state.clone()) });
     assert_eq!((master.acting(), master.state()), (None, &state));
     step(&mut master, Input::Committed { index: LogIndex(6), entry: leads(3) });
-    assert_eq!(master.state().epoch, Epoch(6));
+    assert_eq!(master.state().epoch(), Epoch(6));
 }
 
 #[test]

@@ -8,8 +8,8 @@
 use super::Master;
 use super::change::Change;
 use super::proposals::Proposal;
-use crate::ids::{ChunkHandle, FileId, NodeId};
-use crate::log::{Command, LogEntry, Member};
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
+use crate::log::{Command, Member};
 use crate::machine::Effects;
 use crate::message::DeleteReason;
 use crate::message::removal;
@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 impl Master {
     pub(super) fn begin_trash(&mut self, now: Time) {
         let due = now + self.constants().trash_retention;
-        let trashed = self.state.trash.iter().map(|file| (*file, due)).collect();
+        let trashed = self.state.inodes().trash().map(|file| (file, due)).collect();
         self.lead.as_mut().expect("began just now").trash = trashed;
     }
 
@@ -40,7 +40,7 @@ impl Master {
         let keeps = self.rules().keep_deleted;
         let lead = self.lead.as_mut().expect("only a leader ticks");
         let state = &self.state;
-        lead.trash.retain(|file, _| state.trash.contains(file));
+        lead.trash.retain(|file, _| state.inodes().is_trashed(*file));
         let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
         let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {
@@ -61,11 +61,10 @@ impl Master {
         &mut self,
         now: Time,
         chunk: ChunkHandle,
+        base: ChunkVersion,
         members: &[Member],
-        entry: &LogEntry,
         out: &mut Effects,
     ) {
-        let Command::Free { base, .. } = entry.command else { unreachable!("freed by a Free") };
         let again = self.stray_told_again(now);
         let lead = self.lead.as_mut().expect("only a leader applies for effect");
         let promised = lead.changes.remove(&chunk).map_or(base, |change: Change| change.version);

@@ -19,13 +19,13 @@ fn entry(number: u64) -> LogEntry {
 /// What a log that is opened says was committed: the checkpoint's index, and the proposals after.
 fn reopen(disk: &MemDisk) -> Result<(LogIndex, MasterState), StoreError> {
     let (log, mut state, entries) = MasterLog::open(disk.clone(), options())?;
-    let base = state.applied;
+    let base = state.applied();
     for (index, found) in &entries {
-        assert_eq!(*index, state.applied.next());
+        assert_eq!(*index, state.applied().next());
         assert_eq!(*found, entry(index.0), "entry {index}");
         state.apply(*index, found);
     }
-    assert_eq!(log.next_index(), state.applied.next());
+    assert_eq!(log.next_index(), state.applied().next());
     Ok((base, state))
 }
 
@@ -36,7 +36,7 @@ fn run(disk: &MemDisk) -> (u64, u64) {
         return (0, 0);
     };
     for step in 0..STEPS {
-        let first = state.applied.0 + 1;
+        let first = state.applied().0 + 1;
         let group: Vec<LogEntry> = (first..=first + step % 3).map(entry).collect();
         match log.append(&group) {
             Ok(index) => assert_eq!(index, LogIndex(first)),
@@ -46,16 +46,16 @@ fn run(disk: &MemDisk) -> (u64, u64) {
             state.apply(index, entry);
         }
         if step % 5 == 4 && log.checkpoint(&state).is_err() {
-            return (state.applied.0, 0);
+            return (state.applied().0, 0);
         }
     }
-    (state.applied.0, 0)
+    (state.applied().0, 0)
 }
 
 fn judge(disk: &MemDisk, &(reported, in_flight): &(u64, u64), torn: u64) -> Result<(), String> {
     disk.power_cycle(torn);
     let (_, first) = reopen(disk).map_err(|error| format!("open: {error}"))?;
-    let found = first.applied.0;
+    let found = first.applied().0;
     if found < reported || found > reported + in_flight {
         return Err(format!("{found} entries, reported {reported}, in flight {in_flight}"));
     }
@@ -134,10 +134,10 @@ fn a_rotten_entry_is_refused_and_a_torn_tail_is_cut() {
     }
     let torn = disk.fork();
     torn.flip(name, record(4) + 50);
-    assert_eq!(reopen(&torn).unwrap().1.applied, LogIndex(3));
+    assert_eq!(reopen(&torn).unwrap().1.applied(), LogIndex(3));
     // What was cut does not come back when the bit turns back.
     torn.flip(name, record(4) + 50);
-    assert_eq!(reopen(&torn).unwrap().1.applied, LogIndex(3));
+    assert_eq!(reopen(&torn).unwrap().1.applied(), LogIndex(3));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_full_disk_refuses_and_recovers() {
     assert_eq!(log.append(&[entry(next)]), Ok(LogIndex(next)));
     assert_eq!(log.checkpoint(&state), Ok(()));
     drop(log);
-    assert_eq!(reopen(&disk).unwrap().1.applied, LogIndex(next));
+    assert_eq!(reopen(&disk).unwrap().1.applied(), LogIndex(next));
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn answered(
     number: u64,
     asked: &Asked,
 ) -> Result<MetadataAnswer, Refusal> {
-    use leasehold_proto::master::state::Applied;
+    use leasehold_proto::tables::Consequence;
     match asked {
         Asked::Query(MetadataQuery::Stat { path }) => state.stat(path).map(MetadataAnswer::File),
         Asked::Query(MetadataQuery::List { path, after }) => {
@@ -112,9 +112,9 @@ fn answered(
             let op = OpId { client: NodeId(9), number };
             let command = Command::Change { op, acked_below: number, change: change.clone() };
             let entry = LogEntry { epoch: Epoch(0), proposal: IoId(0), command };
-            match state.apply(state.applied.next(), &entry) {
-                Applied::Changed { answer, .. } => answer,
-                other => panic!("a change was {other:?}"),
+            match state.apply(state.applied().next(), &entry).pop() {
+                Some(Consequence::Answered { answer, .. }) => answer,
+                other => panic!("a change ended with {other:?}"),
             }
         }
     }

@@ -267,22 +267,22 @@ impl State {
         for event in untold {
             self.event(true_ns, master, &event);
         }
-        self.applied = self.applied.max(checkpoint.applied);
+        self.applied = self.applied.max(checkpoint.applied());
     }
 
     /// What a checkpoint tells that no event told. Between two events that were told, a chunk has
     /// one change at the most: the next begins when the master knows the fate of the last.
     fn untold(&self, checkpoint: &MasterState) -> Vec<Event> {
-        if checkpoint.applied <= self.applied {
+        if checkpoint.applied() <= self.applied {
             return Vec::new();
         }
         let known = |chunk| self.configurations.get(chunk).map_or(ChunkVersion(0), |known| known.0);
-        let configured = checkpoint.chunks.iter().filter_map(|(chunk, record)| {
+        let configured = checkpoint.chunks().iter().filter_map(|(chunk, record)| {
             let config = record.config.as_ref().filter(|config| config.version > known(chunk))?;
             let (version, members) = (config.version, config.members.to_vec());
             Some(Event::Configured { chunk: *chunk, base: known(chunk), version, members })
         });
-        let gone = self.configurations.iter().filter(|(c, _)| !checkpoint.chunks.contains_key(c));
+        let gone = self.configurations.iter().filter(|(c, _)| !checkpoint.chunks().contains(**c));
         let freed = gone.map(|(chunk, known)| Event::Freed { chunk: *chunk, base: known.0 });
         configured.chain(freed).collect()
     }

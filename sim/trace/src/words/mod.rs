@@ -49,7 +49,7 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
         }
         Input::Installed { state } => {
             record.what = "Installed";
-            record.text = format!("takes another master's state up to {}", state.applied);
+            record.text = format!("takes another master's state up to {}", state.applied());
         }
         Input::Leadership(leadership) => {
             record.what = "Leadership";

@@ -18,7 +18,7 @@
 use super::{Violation, file_spec, violation};
 use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
-use leasehold_proto::master::state::Configuration;
+use leasehold_proto::tables::Configuration;
 use leasehold_proto::{ChunkHandle, Constants, Event, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -130,12 +130,12 @@ impl Copies {
         cluster: &'a Cluster,
     ) -> impl Iterator<Item = (ChunkHandle, NodeId)> + 'a {
         let chunks = cluster.namespace().into_iter().flat_map(|state| {
-            state.chunks.iter().map(move |(chunk, record)| (state, *chunk, record))
+            state.chunks().iter().map(move |(chunk, record)| (state, *chunk, record))
         });
         chunks.filter_map(move |(state, chunk, record)| {
             let target = usize::from(file_spec(state, record.file)?.replicas);
             let config = record.config.as_ref().filter(|config| config.members.len() < target)?;
-            if state.is_trashed(record.file) || !has_source(cluster, chunk, config) {
+            if state.inodes().is_trashed(record.file) || !has_source(cluster, chunk, config) {
                 return None;
             }
             Some((chunk, self.idle_server(cluster, chunk, config)?))

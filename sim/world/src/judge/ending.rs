@@ -6,9 +6,11 @@ use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::node::{Machine, Node};
 use crate::show::op_name;
-use leasehold_proto::master::state::{Configuration, NodeBody};
 use leasehold_proto::metadata::FileSpec;
-use leasehold_proto::{ChunkHandle, Extent, FileId, MutationKind, OpId, ReplicaRecord, Sequence};
+use leasehold_proto::tables::Configuration;
+use leasehold_proto::{
+    ChunkHandle, Extent, FileId, MasterState, MutationKind, OpId, ReplicaRecord, Sequence,
+};
 use std::collections::BTreeMap;
 
 /// Every acknowledged byte is on every member of its chunk's configuration.
@@ -17,7 +19,7 @@ pub(super) fn durable(
     pasts: &BTreeMap<ChunkHandle, Past>,
 ) -> Result<(), Violation> {
     let Some(state) = cluster.namespace() else { return Ok(()) };
-    for (chunk, record) in &state.chunks {
+    for (chunk, record) in state.chunks() {
         let (Some(config), Some(past)) = (&record.config, pasts.get(chunk)) else { continue };
         for member in config.members.iter().map(|member| cluster.node(member.node)) {
             let Some(replica) = member.disk.replicas().live.get(chunk) else { continue };
@@ -87,9 +89,9 @@ pub(super) fn converged(cluster: &Cluster, repaired: bool) -> Result<(), Violati
         return Err(violation("I10", "convergence: no master is up".into()));
     };
     let up = cluster.nodes().values().filter(|node| node.chunkserver().is_some()).count();
-    for (chunk, record) in &state.chunks {
-        let spec = file_spec(state, record.file);
-        let target = usize::from(spec.map_or(1, |spec| spec.replicas)).min(up);
+    for (chunk, record) in state.chunks() {
+        let layout = state.inodes().layout(record.file);
+        let target = usize::from(layout.map_or(1, |layout| layout.spec().replicas)).min(up);
         let short = |what| Err(violation("I10", format!("convergence: {chunk} {what}")));
         let Some(config) = &record.config else { continue };
         // Nothing to copy from: every member's disk is gone, or rotten before anybody noticed.
@@ -118,7 +120,7 @@ pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
             return Err(violation("I10", what));
         }
         for (chunk, replica) in &node.disk.replicas().live {
-            let config = state.chunks.get(chunk).and_then(|record| record.config.as_ref());
+            let config = state.chunks().config(*chunk);
             let Some(config) = config else { continue };
             let member = config.members.iter().any(|member| member.node == *id);
             if member && replica.promised > config.version {
@@ -147,9 +149,6 @@ fn unfit(cluster: &Cluster, chunk: ChunkHandle, config: &Configuration) -> Optio
     (sequences.len() > 1).then(|| format!("ends differently: {sequences:?}"))
 }
 
-pub(super) fn file_spec(state: &leasehold_proto::MasterState, file: FileId) -> Option<FileSpec> {
-    match &state.nodes.get(&file)?.body {
-        NodeBody::File { spec, .. } => Some(*spec),
-        NodeBody::Directory(_) => None,
-    }
+pub(super) fn file_spec(state: &MasterState, file: FileId) -> Option<FileSpec> {
+    state.inodes().layout(file).map(|layout| *layout.spec())
 }

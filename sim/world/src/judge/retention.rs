@@ -68,7 +68,7 @@ impl Retention {
         let left = |what: String| Err(violation("I19", format!("retention: {what}")));
         let state = cluster.namespace();
         for (file, since) in &self.trash {
-            let there = state.is_some_and(|state| state.nodes.contains_key(file));
+            let there = state.is_some_and(|state| state.inodes().get(*file).is_some());
             if there && over(*since, constants.trash_retention) {
                 return left(format!("{file} is still in the trash"));
             }

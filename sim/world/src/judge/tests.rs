@@ -12,7 +12,7 @@ use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Event, Extent, FileId, IoOp, Mutation, MutationKind, NodeId, OpId,
-    Outcome, ReadMode, RequestId, Sequence, SyncPolicy,
+    Outcome, ReadMode, ReplicaChange, ReplicaData, RequestId, Sequence, SyncPolicy,
 };
 
 const FILE: FileId = FileId(2);
@@ -107,7 +107,7 @@ impl Told {
 
     fn primary(&self) -> NodeId {
         let state = self.world.cluster().namespace().unwrap();
-        state.chunks[&FIRST].config.as_ref().unwrap().members[0].node
+        state.chunks()[FIRST].config.as_ref().unwrap().members[0].node
     }
 }
 
@@ -165,13 +165,15 @@ fn a_chunk_takes_what_was_asked_for_its_own_place_only() {
             extent: Extent::new(0, bytes.len() as u64),
             crc: payload(bytes.to_vec()).crc,
         };
-        let op = IoOp::Apply {
+        let change = ReplicaChange::Apply {
             chunk: FIRST,
             version: ChunkVersion(1),
             first: last.next(),
-            mutations: vec![(mutation(bytes), payload(bytes.to_vec()))],
+            mutations: vec![mutation(bytes)],
             committed: last,
         };
+        let data = ReplicaData::Mutations(vec![payload(bytes.to_vec())]);
+        let op = IoOp::Replica(change, data);
         assert_eq!(invariant(told.durable(node, op)), expected, "{bytes:?}");
     }
 }
@@ -187,19 +189,19 @@ impl Told {
 fn a_member_gives_nothing_up_whichever_master_runs() {
     let mut told = Told::begin();
     let member = told.primary();
-    for op in [
-        IoOp::Delete { chunk: FIRST },
-        IoOp::Quarantine { chunk: FIRST },
-        IoOp::StartLearner {
+    for change in [
+        ReplicaChange::Delete { chunk: FIRST },
+        ReplicaChange::Quarantine { chunk: FIRST },
+        ReplicaChange::StartLearner {
             chunk: FIRST,
             promised: ChunkVersion(2),
             spec: told.world.cluster().node(member).disk.replicas().live[&FIRST].spec,
         },
     ] {
-        assert_eq!(invariant(told.clone().durable(member, op)), Some("I7"));
+        assert_eq!(invariant(told.clone().durable(member, change.into())), Some("I7"));
     }
     told.world.apply(Action::Crash(names::master(1))).unwrap();
-    let gone = IoOp::Delete { chunk: FIRST };
+    let gone = IoOp::from(ReplicaChange::Delete { chunk: FIRST });
     assert_eq!(invariant(told.clone().durable(member, gone.clone())), Some("I7"));
     told.freed(FIRST);
     assert_eq!(invariant(told.durable(member, gone)), None, "who said so need not run");

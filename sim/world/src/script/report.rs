@@ -8,7 +8,7 @@ use crate::show;
 pub(super) fn chunks(cluster: &Cluster) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(state) = cluster.namespace() else { return vec!["no master is up".into()] };
-    for (chunk, record) in &state.chunks {
+    for (chunk, record) in state.chunks() {
         let config = record.config.as_ref();
         let members = config.map(|c| c.members.iter().map(|m| name(cluster, m.node)).collect());
         let members: Vec<String> = members.unwrap_or_default();

@@ -117,7 +117,7 @@ impl Estranged {
 
     fn begin(&mut self, cluster: &Cluster) {
         let Some(leader) = cluster.log().leader() else { return };
-        let chunks = cluster.namespace().into_iter().flat_map(|state| state.chunks.iter());
+        let chunks = cluster.namespace().into_iter().flat_map(|state| state.chunks().iter());
         let primaries = chunks.filter_map(|(_, record)| record.config.as_ref()?.members.first());
         let primaries: Vec<NodeId> = primaries.map(|member| member.node).collect();
         let Some(primary) = self.dice.pick(&primaries).copied() else { return };

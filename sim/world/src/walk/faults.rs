@@ -91,7 +91,7 @@ impl Faults {
                 Some(Action::Rate(one, i64::try_from(rate).unwrap_or(0) - half))
             }
             3 if self.drawn.rot => {
-                let chunks: Vec<_> = cluster.namespace()?.chunks.keys().copied().collect();
+                let chunks: Vec<_> = cluster.namespace()?.chunks().handles().collect();
                 Some(Action::Flip(self.victim(), *dice.pick(&chunks)?, dice.within(0..=2_047)))
             }
             4 if self.drawn.destroys && !self.destroyed => {

@@ -16,7 +16,7 @@ impl Master {
             let change = self.change(chunk).expect("listed above");
             if change.unresolved {
                 change.asked_at = now;
-                let above = change.version.max(self.state.chunks[&chunk].version()).next();
+                let above = change.version.max(self.state.chunks()[chunk].version()).next();
                 self.raise(chunk, above, out);
                 continue;
             }
@@ -25,7 +25,7 @@ impl Master {
             }
             self.place_elsewhere(now, chunk);
             let change = self.change(chunk).expect("listed above");
-            let unplaced = change.targets.is_empty() && self.state.chunks[&chunk].config.is_none();
+            let unplaced = change.targets.is_empty() && self.state.chunks()[chunk].config.is_none();
             self.prepare(chunk, out);
             self.evaluate(now, chunk, out);
             if unplaced {
@@ -94,7 +94,7 @@ impl Master {
         let constants = &self.config.constants;
         let lead = self.lead.as_mut().expect("only a leader ticks");
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
-        let silent = change.answers.is_empty() && self.state.chunks[&chunk].config.is_none();
+        let silent = change.answers.is_empty() && self.state.chunks()[chunk].config.is_none();
         if silent && now.since(change.asked_at) >= constants.member_silent_after {
             change.asked_at = now;
             for node in core::mem::take(&mut change.targets).into_keys() {

@@ -1,9 +1,9 @@
 use super::*;
-use crate::ids::IoId;
-use crate::metadata::{FileInfo, FileKind, MetadataAnswer, MetadataChange};
+use crate::ids::{Incarnation, IoId, Rack, Session};
+use crate::log::Member;
+use crate::metadata::FileKind;
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec;
 
 const CLIENT: NodeId = NodeId(900);
 
@@ -20,28 +20,30 @@ impl Log {
         log
     }
 
-    fn entry(&mut self, epoch: Epoch, command: Command) -> Applied {
+    fn entry(&mut self, epoch: Epoch, command: Command) -> Vec<Consequence> {
         let entry = LogEntry { epoch, proposal: IoId(0), command };
-        let applied = self.state.apply(self.state.applied.next(), &entry);
+        let consequences = self.state.apply(self.state.applied.next(), &entry);
         self.state.assert_invariants();
-        applied
+        consequences
     }
 
-    fn apply(&mut self, command: Command) -> Applied {
+    fn apply(&mut self, command: Command) -> Vec<Consequence> {
         self.entry(self.state.epoch, command)
     }
 
-    fn change_as(&mut self, number: u64, acked_below: u64, change: MetadataChange) -> Applied {
+    fn change_as(
+        &mut self,
+        number: u64,
+        acked_below: u64,
+        change: MetadataChange,
+    ) -> Vec<Consequence> {
         let op = OpId { client: CLIENT, number };
         self.apply(Command::Change { op, acked_below, change })
     }
 
     fn change(&mut self, change: MetadataChange) -> Result<MetadataAnswer, Refusal> {
         self.number += 1;
-        match self.change_as(self.number, self.number, change) {
-            Applied::Changed { answer, .. } => answer,
-            other => panic!("a change ends as one: {other:?}"),
-        }
+        answer_of(self.change_as(self.number, self.number, change))
     }
 
     fn create(&mut self, path: &str) -> Result<FileId, Refusal> {
@@ -67,17 +69,40 @@ impl Log {
         Ok(chunk)
     }
 
-    fn configure(&mut self, chunk: ChunkHandle, base: u64, version: u64, on: &[u64]) -> Applied {
-        let member = |node: &u64| Member { node: NodeId(*node), incarnation: Incarnation(1) };
-        let members = on.iter().map(member).collect();
+    fn configure(
+        &mut self,
+        chunk: ChunkHandle,
+        base: u64,
+        version: u64,
+        on: &[u64],
+    ) -> Vec<Consequence> {
         let (base, version) = (ChunkVersion(base), ChunkVersion(version));
-        self.apply(Command::Configure { chunk, base, version, members })
+        self.apply(Command::Configure { chunk, base, version, members: members(on) })
     }
+}
+
+fn members(on: &[u64]) -> Vec<Member> {
+    on.iter().map(|node| Member { node: NodeId(*node), incarnation: Incarnation(1) }).collect()
+}
+
+fn configured(chunk: ChunkHandle, base: u64, version: u64, on: &[u64]) -> [Consequence; 1] {
+    let (base, version) = (ChunkVersion(base), ChunkVersion(version));
+    [Consequence::Configured { chunk, base, version, members: members(on) }]
 }
 
 fn create(path: &str) -> MetadataChange {
     MetadataChange::Create { path: path.to_string(), spec: FileSpec::default(), mtime_ms: 5 }
 }
+
+/// The answer comes last.
+fn answer_of(mut consequences: Vec<Consequence>) -> Result<MetadataAnswer, Refusal> {
+    match consequences.pop() {
+        Some(Consequence::Answered { answer, .. }) => answer,
+        other => panic!("a change ends with an answer: {other:?}"),
+    }
+}
+
+const IGNORED: [Consequence; 1] = [Consequence::Ignored];
 
 fn file_of(answer: &MetadataAnswer) -> FileId {
     match answer {
@@ -95,12 +120,14 @@ fn entries_of_another_epoch_are_ignored() {
         acked_below: 1,
         change: create("/a"),
     };
-    assert_eq!(log.entry(Epoch(0), change.clone()), Applied::Ignored);
-    assert_eq!(log.apply(Command::NewLeader { node: NodeId(2) }), Applied::NewLeader(Epoch(3)));
-    assert_eq!(log.entry(Epoch(1), change.clone()), Applied::Ignored);
+    assert_eq!(log.entry(Epoch(0), change.clone()), IGNORED);
+    let (epoch, node, proposal) = (Epoch(3), NodeId(2), IoId(0));
+    let begun = [Consequence::LeaderBegan { epoch, node, proposal }];
+    assert_eq!(log.apply(Command::NewLeader { node }), begun);
+    assert_eq!(log.entry(Epoch(1), change.clone()), IGNORED);
     assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound));
     // An ignored entry leaves no answer behind: the retry under the new epoch runs.
-    assert!(matches!(log.entry(Epoch(3), change), Applied::Changed { answer: Ok(_), .. }));
+    assert!(answer_of(log.entry(Epoch(3), change)).is_ok());
 }
 
 #[test]
@@ -111,7 +138,7 @@ fn a_gap_in_the_log_is_our_fault() {
         proposal: IoId(0),
         command: Command::Purge { file: FileId(9) },
     };
-    MasterState::new(4).apply(LogIndex(2), &entry);
+    let _ = MasterState::new(4).apply(LogIndex(2), &entry);
 }
 
 #[test]
@@ -122,23 +149,28 @@ fn a_life_joins_once() {
         let (incarnation, session) = (Incarnation(incarnation), Session(session));
         log.apply(Command::Join { node, incarnation, session, rack: Rack(0) })
     };
-    assert_eq!(join(3, 77), Applied::Joined { node, rejoined: false });
-    assert_eq!(join(3, 77), Applied::Joined { node, rejoined: true });
-    assert_eq!(join(3, 78), Applied::JoinRefused { node }, "a second process on a cloned disk");
-    assert_eq!(join(2, 77), Applied::JoinRefused { node }, "a life that ended");
-    assert_eq!(join(4, 79), Applied::Joined { node, rejoined: false });
-    assert_eq!(join(3, 77), Applied::JoinRefused { node });
-    assert_eq!(log.state.servers[&node].session, Session(79));
+    let joined = |incarnation, rejoined| {
+        let (incarnation, rack) = (Incarnation(incarnation), Rack(0));
+        [Consequence::Joined { node, incarnation, rack, rejoined }]
+    };
+    let refused =
+        |incarnation| [Consequence::JoinRefused { node, incarnation: Incarnation(incarnation) }];
+    assert_eq!(join(3, 77), joined(3, false));
+    assert_eq!(join(3, 77), joined(3, true));
+    assert_eq!(join(3, 78), refused(3), "a second process on a cloned disk");
+    assert_eq!(join(2, 77), refused(2), "a life that ended");
+    assert_eq!(join(4, 79), joined(4, false));
+    assert_eq!(join(3, 77), refused(3));
+    assert_eq!(log.state.servers.get(node).unwrap().session, Session(79));
 }
 
 #[test]
 fn a_retry_gets_the_first_answer() {
     let mut log = Log::new();
-    let first = log.change_as(1, 1, create("/a"));
-    let Applied::Changed { answer: Ok(answer), .. } = &first else { panic!("{first:?}") };
+    let answer = answer_of(log.change_as(1, 1, create("/a"))).unwrap();
     assert_eq!(log.change_as(2, 1, create("/a")), changed(2, Err(Refusal::AlreadyExists)));
     log.delete_as(3, "/a");
-    assert_eq!(log.change_as(1, 1, create("/a")), changed(1, Ok(answer.clone())));
+    assert_eq!(log.change_as(1, 1, create("/a")), changed(1, Ok(answer)));
     assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound), "the retry made nothing");
     assert_eq!(
         log.change_as(2, 1, create("/a")),
@@ -147,7 +179,7 @@ fn a_retry_gets_the_first_answer() {
     );
     // The watermark moves above 1 and 2: their answers go, and so does the chance to repeat them.
     log.change_as(4, 3, create("/b"));
-    assert_eq!(log.state.sessions[&CLIENT].answers.keys().copied().collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(log.state.sessions.remembered(CLIENT).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(log.change_as(1, 1, create("/a")), changed(1, Err(Refusal::Forgotten)));
     assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound));
 }
@@ -158,9 +190,9 @@ impl Log {
     }
 }
 
-fn changed(number: u64, answer: Result<MetadataAnswer, Refusal>) -> Applied {
+fn changed(number: u64, answer: Result<MetadataAnswer, Refusal>) -> [Consequence; 1] {
     let op = OpId { client: CLIENT, number };
-    Applied::Changed { op, answer, new_chunk: None, trashed: None }
+    [Consequence::Answered { op, answer }]
 }
 
 #[test]
@@ -170,7 +202,7 @@ fn the_client_silent_for_longest_is_forgotten() {
         let op = OpId { client: NodeId(client), number };
         let change = MetadataChange::Mkdir { path: path.to_string(), mtime_ms: 0 };
         log.apply(Command::Change { op, acked_below: 1, change });
-        log.state.sessions.keys().map(|client| client.0).collect::<Vec<_>>()
+        log.state.sessions.clients().map(|client| client.0).collect::<Vec<_>>()
     };
     for client in [1, 2, 3, 4] {
         mkdir(client, 1, &format!("/{client}"));
@@ -187,10 +219,7 @@ fn what_may_be_forgotten_is_refused_and_what_cannot_be_runs() {
     let mut make = |client: u64, number: u64| {
         let op = OpId { client: NodeId(client), number };
         let change = create(&format!("/{client}-{number}"));
-        match log.apply(Command::Change { op, acked_below: number, change }) {
-            Applied::Changed { answer, .. } => answer,
-            other => panic!("a change is answered: {other:?}"),
-        }
+        answer_of(log.apply(Command::Change { op, acked_below: number, change }))
     };
     for client in 1..=4 {
         assert!(make(client, 10 + client).is_ok());
@@ -240,7 +269,7 @@ fn create_and_mkdir() {
         length_reported: 0,
     };
     assert_eq!(log.state.stat("/d/f"), Ok(info.clone()));
-    assert_eq!(log.state.stat_file(file), Ok(info));
+    assert_eq!(log.state.inodes.stat_file(file), Ok(info));
     assert_eq!(log.state.stat("/").unwrap().kind, FileKind::Directory);
     let counts = log.state.counts();
     assert_eq!((counts.files, counts.directories, counts.trashed), (1, 2, 0));
@@ -288,9 +317,9 @@ fn renames_as_posix_has_them() {
     ];
     for (from, to, refusal) in refused {
         let mut log = tree();
-        let before = log.state.nodes.clone();
+        let before = log.state.inodes.clone();
         assert_eq!(log.rename(from, to), Err(refusal), "{from} {to}");
-        assert_eq!(log.state.nodes, before, "a refused change changes nothing");
+        assert_eq!(log.state.inodes, before, "a refused change changes nothing");
     }
     for (from, to) in [("/d", "/d/y"), ("/d", "/d/x/y"), ("/", "/h"), ("/f", "/"), ("f", "/h")] {
         assert!(invalid(&tree().rename(from, to)), "{from} {to}");
@@ -301,13 +330,13 @@ fn renames_as_posix_has_them() {
         assert_eq!(log.rename(from, to), Ok(MetadataAnswer::Done), "{from} {to}");
         assert_eq!(log.state.stat(from), Err(Refusal::NotFound));
         assert_eq!(log.state.stat(to).unwrap().file, file, "the file keeps its id");
-        assert!(log.state.trash.is_empty());
+        assert!(log.state.inodes.trash().len() == 0);
     }
     for same in ["/f", "/d"] {
         let mut log = tree();
-        let before = log.state.nodes.clone();
+        let before = log.state.inodes.clone();
         assert_eq!(log.rename(same, same), Ok(MetadataAnswer::Done));
-        assert_eq!(log.state.nodes, before);
+        assert_eq!(log.state.inodes, before);
     }
 }
 
@@ -317,10 +346,11 @@ fn a_replaced_file_goes_to_the_trash() {
     let old = log.create("/old").unwrap();
     let new = log.create("/new").unwrap();
     let change = MetadataChange::Rename { from: "/new".to_string(), to: "/old".to_string() };
-    let Applied::Changed { answer, trashed, .. } = log.change_as(9, 9, change) else { panic!() };
-    assert_eq!((answer, trashed), (Ok(MetadataAnswer::Done), Some(old)));
+    let op = OpId { client: CLIENT, number: 9 };
+    let answered = Consequence::Answered { op, answer: Ok(MetadataAnswer::Done) };
+    assert_eq!(log.change_as(9, 9, change), [Consequence::Trashed(old), answered]);
     assert_eq!(log.state.stat("/old").unwrap().file, new);
-    assert!(log.state.is_trashed(old));
+    assert!(log.state.inodes.is_trashed(old));
     assert_eq!((log.state.counts().files, log.state.counts().trashed), (1, 1));
 }
 
@@ -334,7 +364,7 @@ fn deletes() {
     assert_eq!(log.delete("/d/x/y"), Err(Refusal::NotADirectory));
     assert!(matches!(log.delete("/"), Err(Refusal::Invalid(_))));
     assert_eq!(log.delete("/d/x"), Ok(MetadataAnswer::Done));
-    assert!(log.state.is_trashed(file));
+    assert!(log.state.inodes.is_trashed(file));
     assert_eq!(log.delete("/d/x"), Err(Refusal::NotFound));
     assert_eq!(log.delete("/d"), Ok(MetadataAnswer::Done));
     assert_eq!(log.state.counts().directories, 1, "an empty directory goes at once");
@@ -353,13 +383,13 @@ fn chunks_are_added_at_the_end() {
     assert_eq!(log.add_chunk(file, 7), Err(Refusal::NotNextChunk { chunks: 2 }));
     assert_eq!(log.add_chunk(directory, 0), Err(Refusal::IsADirectory));
     assert_eq!(log.add_chunk(FileId(99), 0), Err(Refusal::NotFound));
-    assert_eq!(log.state.chunk_at(file, 1), Ok(second));
-    assert_eq!(log.state.chunk_at(file, 2), Err(Refusal::NotFound));
-    assert_eq!(log.state.chunk_at(file, u64::MAX), Err(Refusal::NotFound));
-    assert_eq!(log.state.chunk_at(directory, 0), Err(Refusal::IsADirectory));
+    assert_eq!(log.state.inodes.chunk_at(file, 1), Ok(second));
+    assert_eq!(log.state.inodes.chunk_at(file, 2), Err(Refusal::NotFound));
+    assert_eq!(log.state.inodes.chunk_at(file, u64::MAX), Err(Refusal::NotFound));
+    assert_eq!(log.state.inodes.chunk_at(directory, 0), Err(Refusal::IsADirectory));
     let (record, spec) = log.state.chunk(second).unwrap();
     assert_eq!((record.file, record.index, spec.replicas), (file, 1, 3));
-    assert_eq!(log.state.stat_file(file).unwrap().mtime_ms, 7);
+    assert_eq!(log.state.inodes.stat_file(file).unwrap().mtime_ms, 7);
 }
 
 #[test]
@@ -370,14 +400,18 @@ fn a_configuration_follows_the_current_one() {
     for (base, version, on) in
         [(1, 2, &[10][..]), (0, 0, &[10]), (0, 1, &[]), (0, 1, &[10, 11, 10])]
     {
-        assert_eq!(log.configure(chunk, base, version, on), Applied::Ignored);
+        assert_eq!(log.configure(chunk, base, version, on), IGNORED);
     }
-    assert_eq!(log.configure(ChunkHandle(99), 0, 1, &[10]), Applied::Ignored);
-    assert_eq!(log.configure(chunk, 0, 1, &[10, 11]), Applied::Configured(chunk));
-    assert_eq!(log.configure(chunk, 0, 2, &[12]), Applied::Ignored, "its base is not current");
-    assert_eq!(log.configure(chunk, 1, 1, &[12]), Applied::Ignored);
-    assert_eq!(log.configure(chunk, 1, 5, &[11]), Applied::Configured(chunk), "a promise was met");
-    let config = log.state.chunks[&chunk].config.clone().unwrap();
+    assert_eq!(log.configure(ChunkHandle(99), 0, 1, &[10]), IGNORED);
+    assert_eq!(log.configure(chunk, 0, 1, &[10, 11]), configured(chunk, 0, 1, &[10, 11]));
+    assert_eq!(log.configure(chunk, 0, 2, &[12]), IGNORED, "its base is not current");
+    assert_eq!(log.configure(chunk, 1, 1, &[12]), IGNORED);
+    assert_eq!(
+        log.configure(chunk, 1, 5, &[11]),
+        configured(chunk, 1, 5, &[11]),
+        "a promise was met"
+    );
+    let config = log.state.chunks[chunk].config.clone().unwrap();
     assert_eq!((config.version, config.members[0].node), (ChunkVersion(5), NodeId(11)));
 }
 
@@ -389,27 +423,28 @@ fn only_trash_is_freed() {
     let second = log.add_chunk(file, 1).unwrap();
     log.configure(first, 0, 3, &[10, 11]);
     let free = |chunk, base| Command::Free { chunk, base: ChunkVersion(base) };
-    assert_eq!(log.apply(free(first, 3)), Applied::Ignored, "the file has a name");
-    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored);
+    assert_eq!(log.apply(free(first, 3)), IGNORED, "the file has a name");
+    assert_eq!(log.apply(Command::Purge { file }), IGNORED);
     log.delete("/f").unwrap();
     assert_eq!(log.add_chunk(file, 2), Ok(ChunkHandle(3)), "trash still grows by handle");
-    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored, "it has chunks");
-    assert_eq!(log.apply(free(first, 2)), Applied::Ignored, "the base is not current");
-    let Applied::Freed { chunk, members, purged: None } = log.apply(free(first, 3)) else {
-        panic!("freed, and not the last")
+    assert_eq!(log.apply(Command::Purge { file }), IGNORED, "it has chunks");
+    assert_eq!(log.apply(free(first, 2)), IGNORED, "the base is not current");
+    let freed = |chunk, base, on: &[u64]| {
+        [Consequence::Freed { chunk, base: ChunkVersion(base), members: members(on) }]
     };
-    assert_eq!((chunk, members.len()), (first, 2));
-    assert_eq!(log.apply(free(first, 3)), Applied::Ignored, "once");
+    assert_eq!(log.apply(free(first, 3)), freed(first, 3, &[10, 11]));
+    assert_eq!(log.apply(free(first, 3)), IGNORED, "once");
     // What is left is not what it was: handles of the file get nothing any more.
-    assert_eq!(log.state.chunk_at(file, 0), Err(Refusal::NotFound));
-    assert_eq!(log.state.stat_file(file), Err(Refusal::NotFound));
+    assert_eq!(log.state.inodes.chunk_at(file, 0), Err(Refusal::NotFound));
+    assert_eq!(log.state.inodes.stat_file(file), Err(Refusal::NotFound));
     assert_eq!(log.add_chunk(file, 2), Err(Refusal::NotFound));
     assert_eq!(log.state.chunks_of(file), [second, ChunkHandle(3)]);
-    assert!(matches!(log.apply(free(ChunkHandle(3), 0)), Applied::Freed { .. }));
-    let last = Applied::Freed { chunk: second, members: vec![], purged: Some(file) };
+    assert_eq!(log.apply(free(ChunkHandle(3), 0)), freed(ChunkHandle(3), 0, &[]));
+    let mut last = freed(second, 0, &[]).to_vec();
+    last.push(Consequence::Purged(file));
     assert_eq!(log.apply(free(second, 0)), last);
-    assert!(!log.state.nodes.contains_key(&file), "the file goes with its last chunk");
-    assert_eq!(log.state.next_chunk, ChunkHandle(4), "handles are never reused");
+    assert!(log.state.inodes.get(file).is_none(), "the file goes with its last chunk");
+    assert_eq!(log.state.ids.next_chunk(), ChunkHandle(4), "handles are never reused");
 }
 
 #[test]
@@ -417,8 +452,8 @@ fn an_empty_file_is_purged() {
     let mut log = Log::new();
     let file = log.create("/f").unwrap();
     log.delete("/f").unwrap();
-    assert_eq!(log.apply(Command::Purge { file }), Applied::Purged(file));
-    assert_eq!(log.apply(Command::Purge { file }), Applied::Ignored);
+    assert_eq!(log.apply(Command::Purge { file }), [Consequence::Purged(file)]);
+    assert_eq!(log.apply(Command::Purge { file }), IGNORED);
     assert_eq!(log.state.counts().trashed, 0);
 }
 
@@ -462,6 +497,6 @@ fn the_same_log_gives_the_same_state() {
     };
     let state = run();
     assert_eq!(state, run());
-    assert!(state.next_file > FileId(100), "enough changes took effect: {:?}", state.next_file);
+    assert!(state.ids.next_file() > FileId(100), "enough changes took effect: {:?}", state.ids);
     assert!(state.counts().trashed > 10);
 }

@@ -1,0 +1,341 @@
+//! What the committed log amounts to: tables, each of which owns its fields and changes by its own
+//! methods only. Nothing here knows of a role, of messages or of time.
+//!
+//! Suggested order: this file ([`MasterState::apply`] is the only door), [`consequence`], then
+//! `inode` with `namespace` and `path`, `layout`, `chunk_table`, `server_table`, `session_table`,
+//! `allocator`.
+
+pub mod consequence;
+pub mod inode;
+mod namespace;
+mod path;
+pub mod layout;
+pub mod chunk_table;
+pub mod server_table;
+pub mod session_table;
+pub mod allocator;
+
+pub use allocator::Allocator;
+pub use chunk_table::{ChunkRecord, ChunkTable, Configuration};
+pub use consequence::Consequence;
+pub use inode::{Inode, InodeTable};
+pub use layout::Layout;
+pub use server_table::{ServerRecord, ServerTable};
+pub use session_table::SessionTable;
+
+use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, LogIndex, NodeId, OpId};
+use crate::log::{Command, LogEntry};
+use crate::metadata::{FileInfo, FileSpec, MetadataAnswer, MetadataChange};
+use crate::refusal::Refusal;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use server_table::Join;
+
+/// The masters' replicated state: a deterministic function of the committed log. Checkpoints and
+/// snapshots hold it in the order of these fields.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MasterState {
+    /// The last entry applied.
+    applied: LogIndex,
+    /// Index of the last `NewLeader` applied.
+    epoch: Epoch,
+    ids: Allocator,
+    inodes: InodeTable,
+    chunks: ChunkTable,
+    servers: ServerTable,
+    sessions: SessionTable,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Counts {
+    /// Files that have a name.
+    pub files: u64,
+    /// Directories, the root included.
+    pub directories: u64,
+    /// Files in the trash.
+    pub trashed: u64,
+    /// Chunks, those of trashed files included.
+    pub chunks: u64,
+}
+
+impl MasterState {
+    /// The state before the first entry: a root directory.
+    #[must_use]
+    pub fn new(sessions_max: u32) -> Self {
+        MasterState {
+            applied: LogIndex(0),
+            epoch: Epoch(0),
+            ids: Allocator::new(InodeTable::ROOT),
+            inodes: InodeTable::new(),
+            chunks: ChunkTable::default(),
+            servers: ServerTable::default(),
+            sessions: SessionTable::new(sessions_max),
+        }
+    }
+
+    /// Applies the entry that follows `applied`; gives what it did, which is never nothing at all.
+    /// Validation is repeated here: what was true when the entry was proposed need not be true any
+    /// more.
+    ///
+    /// # Panics
+    /// If `index` is not the one after `applied`.
+    pub fn apply(&mut self, index: LogIndex, entry: &LogEntry) -> Vec<Consequence> {
+        assert_eq!(index, self.applied.next(), "entries are applied in order");
+        self.applied = index;
+        if let Command::NewLeader { node } = entry.command {
+            self.epoch = Epoch(index.0);
+            let (epoch, proposal) = (self.epoch, entry.proposal);
+            return vec![Consequence::LeaderBegan { epoch, node, proposal }];
+        }
+        // A deposed leader's proposals may still commit. What they were based on need not hold
+        // under its successor, who has counted leases without them.
+        if entry.epoch != self.epoch {
+            return vec![Consequence::Ignored];
+        }
+        match &entry.command {
+            Command::NewLeader { .. } => unreachable!("applied above"),
+            Command::Join { node, incarnation, session, rack } => {
+                let (incarnation, session, rack) = (*incarnation, *session, *rack);
+                vec![self.join(*node, ServerRecord { incarnation, session, rack })]
+            }
+            Command::Change { op, acked_below, change } => self.answer(*op, *acked_below, change),
+            Command::Configure { chunk, base, version, members } => {
+                let config = Configuration { version: *version, members: members[..].into() };
+                vec![self.configure(*chunk, *base, config)]
+            }
+            Command::Free { chunk, base } => self.free(*chunk, *base),
+            Command::Purge { file } => vec![self.purge(*file)],
+        }
+    }
+
+    fn join(&mut self, node: NodeId, record: ServerRecord) -> Consequence {
+        let ServerRecord { incarnation, rack, .. } = record;
+        match self.servers.join(node, record) {
+            Join::New => Consequence::Joined { node, incarnation, rack, rejoined: false },
+            Join::Again(rack) => Consequence::Joined { node, incarnation, rack, rejoined: true },
+            Join::Refused => Consequence::JoinRefused { node, incarnation },
+        }
+    }
+
+    /// Runs a client's change, or answers it from memory if it ran before.
+    fn answer(&mut self, op: OpId, acked_below: u64, change: &MetadataChange) -> Vec<Consequence> {
+        let applied = self.applied;
+        if let Some(answer) = self.sessions.recall(op, acked_below, applied) {
+            return vec![Consequence::Answered { op, answer }];
+        }
+        let mut consequences = Vec::new();
+        let answer = self.change(change, &mut consequences);
+        self.sessions.remember(op, acked_below, applied, answer.clone());
+        consequences.push(Consequence::Answered { op, answer });
+        consequences
+    }
+
+    /// Runs a change. One that is refused leaves everything as it was.
+    fn change(
+        &mut self,
+        change: &MetadataChange,
+        consequences: &mut Vec<Consequence>,
+    ) -> Result<MetadataAnswer, Refusal> {
+        let (inodes, ids) = (&mut self.inodes, &mut self.ids);
+        let trashed = match change {
+            MetadataChange::Create { path, spec, mtime_ms } => {
+                let made = inodes.create(ids, path, *spec, *mtime_ms);
+                return made.map(MetadataAnswer::File);
+            }
+            MetadataChange::Mkdir { path, mtime_ms } => {
+                return inodes.mkdir(ids, path, *mtime_ms).map(MetadataAnswer::File);
+            }
+            MetadataChange::AddChunk { file, index, mtime_ms } => {
+                let (chunk, made) = self.add_chunk(*file, *index, *mtime_ms)?;
+                consequences.extend(made.then_some(Consequence::ChunkMade(chunk)));
+                return Ok(MetadataAnswer::Chunk(chunk));
+            }
+            MetadataChange::Rename { from, to } => inodes.rename(from, to)?,
+            MetadataChange::Delete { path } => inodes.delete(path)?,
+        };
+        consequences.extend(trashed.map(Consequence::Trashed));
+        Ok(MetadataAnswer::Done)
+    }
+
+    /// Gives the chunk at `index`, and whether it is new.
+    fn add_chunk(
+        &mut self,
+        file: FileId,
+        index: u64,
+        mtime_ms: u64,
+    ) -> Result<(ChunkHandle, bool), Refusal> {
+        if let Some(chunk) = self.inodes.slot(file, index)? {
+            return Ok((chunk, false));
+        }
+        let chunk = self.ids.chunk();
+        self.inodes.grow(file, chunk, mtime_ms);
+        self.chunks.make(chunk, file, index);
+        Ok((chunk, true))
+    }
+
+    fn configure(
+        &mut self,
+        chunk: ChunkHandle,
+        base: ChunkVersion,
+        config: Configuration,
+    ) -> Consequence {
+        let (version, members) = (config.version, config.members.to_vec());
+        if self.chunks.configure(chunk, base, config) {
+            Consequence::Configured { chunk, base, version, members }
+        } else {
+            Consequence::Ignored
+        }
+    }
+
+    fn free(&mut self, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
+        let ignored = vec![Consequence::Ignored];
+        let Some(record) = self.chunks.get(chunk) else { return ignored };
+        let file = record.file;
+        if base != record.version() || !self.inodes.is_trashed(file) {
+            return ignored;
+        }
+        let record = self.chunks.remove(chunk).expect("looked at above");
+        let members = record.config.map_or_else(Vec::new, |config| config.members.to_vec());
+        let mut consequences = vec![Consequence::Freed { chunk, base, members }];
+        if self.inodes.shrink(file, chunk) {
+            consequences.push(Consequence::Purged(file));
+        }
+        consequences
+    }
+
+    fn purge(&mut self, file: FileId) -> Consequence {
+        if self.inodes.purge(file) { Consequence::Purged(file) } else { Consequence::Ignored }
+    }
+
+    /// The last entry applied.
+    #[must_use]
+    pub fn applied(&self) -> LogIndex {
+        self.applied
+    }
+
+    /// Index of the last `NewLeader` applied.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The identities that are handed out next.
+    #[must_use]
+    pub fn ids(&self) -> &Allocator {
+        &self.ids
+    }
+
+    /// Files and directories.
+    #[must_use]
+    pub fn inodes(&self) -> &InodeTable {
+        &self.inodes
+    }
+
+    /// Chunks.
+    #[must_use]
+    pub fn chunks(&self) -> &ChunkTable {
+        &self.chunks
+    }
+
+    /// Chunkservers.
+    #[must_use]
+    pub fn servers(&self) -> &ServerTable {
+        &self.servers
+    }
+
+    /// What is remembered of clients.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionTable {
+        &self.sessions
+    }
+
+    /// Whether repeated changes are answered from memory: they are, except in an ablation. Not a
+    /// part of what is kept; whoever opens a state sets it.
+    pub fn set_answers_retries(&mut self, answers_retries: bool) {
+        self.sessions.set_answers_retries(answers_retries);
+    }
+
+    /// As [`MasterState::set_answers_retries`] set it.
+    #[must_use]
+    pub fn answers_retries(&self) -> bool {
+        self.sessions.answers_retries()
+    }
+
+    /// Leaves out what is remembered of clients: only an ablation does.
+    pub fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// See [`InodeTable::stat`].
+    pub fn stat(&self, path: &str) -> Result<FileInfo, Refusal> {
+        self.inodes.stat(path)
+    }
+
+    /// See [`InodeTable::list`].
+    pub fn list(
+        &self,
+        path: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, FileInfo)>, bool), Refusal> {
+        self.inodes.list(path, after, limit)
+    }
+
+    /// A chunk and the spec of its file.
+    #[must_use]
+    pub fn chunk(&self, chunk: ChunkHandle) -> Option<(&ChunkRecord, &FileSpec)> {
+        let record = self.chunks.get(chunk)?;
+        let layout = self.inodes.layout(record.file).expect("a chunk belongs to a file");
+        Some((record, layout.spec()))
+    }
+
+    /// The chunks of a file in order, also of one that is being reclaimed; none of a directory or
+    /// of what does not exist.
+    #[must_use]
+    pub fn chunks_of(&self, file: FileId) -> &[ChunkHandle] {
+        self.inodes.layout(file).map_or(&[], Layout::chunks)
+    }
+
+    /// How much there is of everything, without visiting it.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let trashed = self.inodes.trash().len() as u64;
+        let directories = self.inodes.directories();
+        Counts {
+            files: self.inodes.len() as u64 - directories - trashed,
+            directories,
+            trashed,
+            chunks: self.chunks.len() as u64,
+        }
+    }
+
+    /// Checks the whole state against itself; visits everything.
+    ///
+    /// # Panics
+    /// If an inode is not reached by exactly one name (a trashed file: by none), a chunk is not in
+    /// its file at its place, or a count is wrong.
+    pub fn assert_invariants(&self) {
+        let mut chunks_seen = 0;
+        self.inodes.assert_invariants(self.ids.next_file(), |file, layout, reclaimed| {
+            chunks_seen += layout.chunks().len();
+            self.assert_chunks(file, layout.chunks(), reclaimed);
+        });
+        assert_eq!(chunks_seen, self.chunks.len(), "every chunk is in a file");
+        self.sessions.assert_invariants();
+    }
+
+    fn assert_chunks(&self, file: FileId, chunks: &[ChunkHandle], reclaimed: bool) {
+        for (place, handle) in chunks.iter().enumerate() {
+            assert!(*handle < self.ids.next_chunk(), "handles come from the allocator");
+            let record = self.chunks.get(*handle).expect("a file's chunk is known");
+            assert_eq!(record.file, file, "a chunk knows its file");
+            assert!(reclaimed || record.index == place as u64, "a chunk knows its place");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
