@@ -36,7 +36,7 @@
 //! mutations. Holder and granter count from different ends of one question and answer, each
 //! allowing for drift.
 //!
-//! **Fencing** (`chunkserver::promise`). A replica's *promise* is durable and never withdrawn; what
+//! **Fencing** (`chunkserver::fence`). A replica's *promise* is durable and never withdrawn; what
 //! is below it is refused. Before a configuration v' is proposed, its members promised v', their
 //! mutations drained, and the old lease ended.
 //!
@@ -55,7 +55,7 @@
 //! **Ablation.** Each rule above can be left out by [`config::Rules`], in simulation only: that is
 //! how one sees the run that it prevents. `scenarios/scripts/negative` shows them.
 //!
-//! Read next: `lease`, then `chunkserver::promise` and `chunkserver::primary`, then
+//! Read next: `lease`, then `chunkserver::fence` and `chunkserver::primary`, then
 //! `master::change`. The invariants are in `sim/checker`, one file each.
 #![no_std]
 
@@ -79,7 +79,6 @@ pub mod tables;
 pub mod lease;
 pub mod event;
 pub mod machine;
-#[allow(dead_code)] // the machines move to it one by one
 mod cx;
 pub mod chunkserver;
 pub mod master;

@@ -1,17 +1,19 @@
 //! What a primary does with a client's mutation before it has a place in the order: checks it at
 //! the door, lets it wait, and recognises a retry.
 
-use super::Chunkserver;
-use super::live::Live;
+use super::live::{Live, Role};
+use super::order::{Order, Place, Waiter};
 use super::primary::Primary;
+use super::queue::{Queue, Queued};
+use super::replica::{Replica, Then};
+use crate::config::Rules;
+use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
-use crate::machine::Effects;
 use crate::message::data;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
-use crate::replica::{Done, Lookup, MutationKind};
-use crate::time::Time;
+use crate::replica::{Done, Lookup, Mutation, MutationKind, ReplicaRecord};
 
 /// A client's request for a mutation, checked at the door.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,42 +26,39 @@ pub(super) struct Wanted {
     pub payload: Payload,
 }
 
-impl Chunkserver {
-    pub(super) fn on_mutate(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: data::Mutate,
-        out: &mut Effects,
-    ) {
+impl Wanted {
+    fn waiter(&self) -> Waiter {
+        Waiter { client: self.client, op: self.op, asked: self.kind }
+    }
+}
+
+impl Replica<'_> {
+    pub fn on_mutate(&mut self, from: NodeId, message: data::Mutate) -> Then {
         let data::Mutate { op, acked_below, chunk, version, kind, offset, payload } = message;
         let wanted = Wanted { client: from, op, acked_below, kind, offset, payload };
-        if let Err(refusal) = self.check_mutation(chunk, version, &wanted) {
-            return self.send(from, data::Mutated { op, chunk, result: Err(refusal) }, out);
+        let waiting_max = self.cx.constants.waiting_requests_max as usize;
+        let now = self.cx.now;
+        if let Err(refusal) = self.check_mutation(version, &wanted) {
+            self.cx.send(from, data::Mutated { op, chunk, result: Err(refusal) });
+            return Then::Nothing;
         }
-        let waiting_max = self.constants().waiting_requests_max as usize;
-        let primary = self.live(chunk).primary_mut().expect("checked at the door");
-        primary.used_at = now;
-        primary.waiting.push_back(wanted);
-        if primary.waiting.len() > waiting_max {
-            let result = Err(Refusal::Busy);
-            primary.waiting.pop_back();
-            self.send(from, data::Mutated { op, chunk, result }, out);
+        self.touch();
+        let Some(primary) = self.live.primary_mut() else { return Then::Nothing };
+        primary.use_at(now);
+        if primary.waiting.len() < waiting_max {
+            primary.waiting.push_back(wanted);
+        } else {
+            self.cx.send(from, data::Mutated { op, chunk, result: Err(Refusal::Busy) });
         }
-        self.go_on(chunk, now, out);
+        Then::Progress
     }
 
-    fn check_mutation(
-        &self,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        wanted: &Wanted,
-    ) -> Result<(), Refusal> {
-        let chunk_bytes = self.check_primary(chunk, version)?;
-        if self.live[&chunk].full {
+    fn check_mutation(&self, version: ChunkVersion, wanted: &Wanted) -> Result<(), Refusal> {
+        let chunk_bytes = self.check_primary(version)?;
+        if self.live.full {
             return Err(Refusal::NoSpace);
         }
-        let bytes_max = chunk_bytes.min(u64::from(self.constants().mutation_bytes_max));
+        let bytes_max = chunk_bytes.min(u64::from(self.cx.constants.mutation_bytes_max));
         let length = wanted.payload.len();
         if length > bytes_max {
             return Err(Refusal::TooLarge { bytes_max });
@@ -76,103 +75,107 @@ impl Chunkserver {
         }
     }
 
-    /// Refuses what is not for this node as the primary of `chunk`; gives the chunk's size.
-    pub(super) fn check_primary(
-        &self,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-    ) -> Result<u64, Refusal> {
-        if self.disk_failed {
-            return Err(Refusal::DiskFailed);
+    /// Takes waiting requests into the order, while there is a lease and room.
+    pub fn admit_waiting(&mut self) {
+        if !self.is_active() {
+            return;
         }
-        let promised = self.fence(chunk);
-        let record = self.record(chunk).ok_or(Refusal::Stale { promised })?;
-        let primary = self.live.get(&chunk).and_then(Live::primary);
-        match primary.filter(|primary| !primary.retired) {
-            Some(primary) if version > primary.version => Err(Refusal::NotPrimary),
-            Some(_) => Ok(record.spec.chunk_bytes),
-            None if version < promised => Err(Refusal::Stale { promised }),
-            None => Err(Refusal::NotPrimary),
+        self.touch();
+        let Replica { chunk, record: Some(record), live, cx, .. } = self else { return };
+        let Live { role: Role::Primary(primary), queue, .. } = &mut **live else { return };
+        let mut door = Door { chunk: *chunk, record, primary, queue, cx };
+        while let Some(wanted) = door.next() {
+            door.admit(wanted);
         }
     }
+}
 
-    /// Takes waiting requests into the order, while there is a lease and room.
-    pub(super) fn admit_waiting(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        while self.is_active(chunk, now) {
-            let constants = self.config.constants.clone();
-            let Some(primary) = self.live(chunk).primary_mut() else { return };
-            let Some(next) = primary.waiting.front() else { return };
-            let (op, bytes) = (next.op, next.payload.len());
-            if !primary.has_room(bytes, &constants) || self.answer_is_open(chunk, op) {
-                return;
-            }
-            let Some(primary) = self.live(chunk).primary_mut() else { return };
-            let wanted = primary.waiting.pop_front().expect("looked at above");
-            self.admit(now, chunk, wanted, out);
+/// The way from the waiting requests into the order of an active primary.
+struct Door<'a, 'cx> {
+    chunk: ChunkHandle,
+    record: &'a ReplicaRecord,
+    primary: &'a mut Primary,
+    queue: &'a mut Queue,
+    cx: &'a mut Cx<'cx>,
+}
+
+impl Door<'_, '_> {
+    /// The next request that can be decided.
+    fn next(&mut self) -> Option<Wanted> {
+        let next = self.primary.waiting.front()?;
+        let room = self.primary.order.has_room(next.payload.len(), self.cx.constants);
+        if !room || self.answer_is_open(next.op) {
+            return None;
         }
+        self.primary.waiting.pop_front()
     }
 
     /// It would be refused for what is not committed: that could be lost, and with it the
     /// certainty that this operation never takes effect.
-    fn answer_is_open(&self, chunk: ChunkHandle, op: OpId) -> bool {
-        let committed = self.live[&chunk].primary().expect("an active primary").committed;
-        matches!(self.known(chunk, op), Known::PerhapsForgotten { since, .. } if since > committed)
+    fn answer_is_open(&self, op: OpId) -> bool {
+        let committed = self.primary.order.committed();
+        matches!(self.known(op), Known::PerhapsForgotten { since, .. } if since > committed)
+    }
+
+    fn known(&self, op: OpId) -> Known {
+        Known::of(op, &self.primary.order, self.record, self.cx.rules())
     }
 
     /// Answers a retry from what is known, or gives a mutation its place in the order.
-    fn admit(&mut self, now: Time, chunk: ChunkHandle, wanted: Wanted, out: &mut Effects) {
-        let (client, op, kind) = (wanted.client, wanted.op, wanted.kind);
-        let known = if self.rules().operation_table { self.known(chunk, op) } else { Known::New };
-        let chunk_bytes = self.chunk_bytes_of(chunk);
-        let primary = self.live(chunk).primary_mut().expect("an active primary");
-        let answer = match known {
+    fn admit(&mut self, wanted: Wanted) {
+        let (chunk, client, op, kind) = (self.chunk, wanted.client, wanted.op, wanted.kind);
+        let table = self.cx.rules().operation_table;
+        let known = if table { self.known(op) } else { Known::New };
+        let result = match known {
             Known::Forgotten => Err(Refusal::Forgotten),
             Known::PerhapsForgotten { below, .. } => Err(Refusal::PerhapsForgotten { below }),
             Known::Committed(done) => {
-                let (version, sequence, extent) = (primary.version, done.sequence, done.extent);
+                let (sequence, extent) = (done.sequence, done.extent);
+                let version = self.primary.version();
                 let answer = answer_to(kind, &done);
                 if answer.is_ok() {
-                    out.observe(Event::Acknowledged { chunk, version, sequence, op, extent });
+                    self.cx.observe(Event::Acknowledged { chunk, version, sequence, op, extent });
                 }
                 answer
             }
             Known::Ordered(sequence) => {
-                let inflight = primary.inflight.get_mut(&sequence).expect("ordered is in flight");
-                return inflight.waiters.push((client, op, kind));
+                let inflight = self.primary.order.get_mut(sequence).expect("ordered is in flight");
+                return inflight.waiters.push(wanted.waiter());
             }
-            Known::New => match place(primary, &wanted, chunk_bytes) {
-                Place::At(kind, extent) => {
-                    return self.order(now, chunk, wanted, kind, extent, out);
-                }
-                Place::SealedBy(sequence) => match primary.inflight.get_mut(&sequence) {
+            Known::New => match self.primary.order.place(&wanted, self.chunk_bytes()) {
+                Place::At(kind, extent) => return self.order(wanted, kind, extent),
+                Place::SealedBy(sequence) => match self.primary.order.get_mut(sequence) {
                     // Not committed, the seal could be lost, and with it the certainty that this
                     // record is not in the chunk and never will be.
-                    Some(seal) => return seal.waiters.push((client, op, kind)),
+                    Some(seal) => return seal.waiters.push(wanted.waiter()),
                     None if kind == MutationKind::Seal => Ok(Extent::default()),
                     None => Err(Refusal::Sealed),
                 },
             },
         };
-        self.send(client, data::Mutated { op, chunk, result: answer }, out);
+        self.cx.send(client, data::Mutated { op, chunk, result });
     }
 
-    pub(super) fn chunk_bytes_of(&self, chunk: ChunkHandle) -> u64 {
-        self.record(chunk).expect("a primary has its replica").spec.chunk_bytes
+    fn chunk_bytes(&self) -> u64 {
+        self.record.spec.chunk_bytes
     }
 
-    /// What the operation table and the order say of an operation.
-    fn known(&self, chunk: ChunkHandle, op: OpId) -> Known {
-        let primary = self.live[&chunk].primary().expect("an active primary");
-        if let Some(sequence) = primary.ordered.get(&op) {
-            return Known::Ordered(*sequence);
+    /// Gives a mutation its sequence number, queues it here and pushes it down the chain.
+    fn order(&mut self, wanted: Wanted, kind: MutationKind, extent: Extent) {
+        let (now, chunk_bytes, waiter) = (self.cx.now, self.chunk_bytes(), wanted.waiter());
+        let Wanted { op, acked_below, payload, .. } = wanted;
+        let payload = if kind == MutationKind::Seal { Payload::default() } else { payload };
+        let mutation = Mutation { op, acked_below, kind, extent, crc: payload.crc };
+        let primary = &mut *self.primary;
+        if primary.order.is_settled() {
+            // While there was nothing to say, silence meant nothing.
+            primary.peers.restart_clocks(now);
         }
-        match self.record(chunk).expect("a primary has its replica").image.ops.lookup(op) {
-            Lookup::New => Known::New,
-            Lookup::BelowWatermark => Known::Forgotten,
-            Lookup::PerhapsForgotten { .. } if !self.rules().refuse_forgotten => Known::New,
-            Lookup::PerhapsForgotten { below, since } => Known::PerhapsForgotten { below, since },
-            Lookup::Done(done) => Known::Committed(done),
-        }
+        let (m, p) = (mutation.clone(), payload.clone());
+        let sequence = primary.order.add(m, p, waiter, chunk_bytes, now);
+        let version = primary.version();
+        self.queue.insert(sequence, Queued { version, mutation, payload });
+        primary.push(self.chunk, sequence, primary.peers.chain(), self.cx);
     }
 }
 
@@ -185,25 +188,18 @@ enum Known {
     PerhapsForgotten { below: u64, since: Sequence },
 }
 
-/// Where a mutation goes.
-enum Place {
-    At(MutationKind, Extent),
-    SealedBy(Sequence),
-}
-
-/// GFS §3.3: a record that does not fit pads the chunk, and is to be tried on the next one.
-fn place(primary: &Primary, wanted: &Wanted, chunk_bytes: u64) -> Place {
-    let length = wanted.payload.len();
-    match (wanted.kind, primary.sealed_by) {
-        (MutationKind::Write, _) => {
-            Place::At(MutationKind::Write, Extent::new(wanted.offset, length))
+impl Known {
+    /// What the order and the operation table say.
+    fn of(op: OpId, order: &Order, record: &ReplicaRecord, rules: &Rules) -> Known {
+        if let Some(sequence) = order.place_of(op) {
+            return Known::Ordered(sequence);
         }
-        (MutationKind::Append | MutationKind::Seal, Some(sequence)) => Place::SealedBy(sequence),
-        (MutationKind::Append, None) if primary.tail + length <= chunk_bytes => {
-            Place::At(MutationKind::Append, Extent::new(primary.tail, length))
-        }
-        (MutationKind::Append | MutationKind::Seal, None) => {
-            Place::At(MutationKind::Seal, Extent::default())
+        match record.image.ops.lookup(op) {
+            Lookup::New => Known::New,
+            Lookup::BelowWatermark => Known::Forgotten,
+            Lookup::PerhapsForgotten { .. } if !rules.refuse_forgotten => Known::New,
+            Lookup::PerhapsForgotten { below, since } => Known::PerhapsForgotten { below, since },
+            Lookup::Done(done) => Known::Committed(done),
         }
     }
 }

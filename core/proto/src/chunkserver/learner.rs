@@ -1,14 +1,14 @@
 //! A learner: pulls a copy from the primary, step by step, and becomes a member when it is whole.
 
-use super::Chunkserver;
-use super::live::{Live, Role};
+use super::fence::Answered;
+use super::live::Role;
+use super::replica::Replica;
 use crate::config::Constants;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, CopyId, Epoch, NodeId};
-use crate::io::{IoOp, ReplicaData};
-use crate::machine::Effects;
+use crate::ids::{ChunkVersion, CopyId, Epoch, NodeId, Sequence};
+use crate::io::ReplicaData;
+use crate::message::CopyEnd;
 use crate::message::copy;
-use crate::message::{CopyEnd, Message};
 use crate::replica::ReplicaChange;
 use crate::time::{Deadline, Time};
 use alloc::boxed::Box;
@@ -28,6 +28,20 @@ enum Phase {
     Installing,
     /// Whole and durable; the master is told until it configures.
     Whole,
+}
+
+/// Numbers the steps of the copies that this life of the server asks for, of whatever chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct CopySteps {
+    last: u64,
+}
+
+impl CopySteps {
+    /// The first step of another copy, with room for more steps than any copy takes.
+    fn begin(&mut self) -> u64 {
+        self.last += 1 << 32;
+        self.last
+    }
 }
 
 /// A copy under way, at its receiver.
@@ -64,19 +78,14 @@ impl Learner {
     }
 }
 
-impl Chunkserver {
-    pub(super) fn on_become_learner(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::Order,
-        out: &mut Effects,
-    ) {
-        let copy::Order { chunk, epoch, version, incarnation, source, spec } = message;
-        if incarnation != self.config.incarnation || self.disk_failed {
-            return;
+impl Replica<'_> {
+    /// Is a copy to begin? What is here of the chunk is dropped for it.
+    pub fn on_copy_order(&mut self, from: NodeId, order: copy::Order) -> bool {
+        let copy::Order { chunk, epoch, version, incarnation, source, spec: _ } = order;
+        if incarnation != self.incarnation || self.disk.has_failed() {
+            return false;
         }
-        if let Some(learner) = self.live.get_mut(&chunk).and_then(Live::learner_mut)
+        if let Some(learner) = self.live.learner_mut()
             && learner.version == version
             && learner.source == source
         {
@@ -85,74 +94,63 @@ impl Chunkserver {
             if epoch >= learner.epoch {
                 (learner.master, learner.epoch) = (from, epoch);
             }
-            return;
+            return false;
         }
         // The order names a committed version that this node is no member of; what is here is no
-        // source for anybody. Once more is promised, the order is an old one.
-        if self.fence(chunk) > version {
-            return self.send(from, copy::Failed { chunk, version, incarnation }, out);
+        // source for any copy. Once more is promised, the order is an old one.
+        if self.fence() > version {
+            self.cx.send(from, copy::Failed { chunk, version, incarnation });
+            return false;
         }
-        let live = self.live(chunk);
-        if live.writing || live.promising.is_some() || !live.reading.is_empty() {
-            return;
+        self.touch();
+        if self.live.is_busy() {
+            return false;
         }
-        live.queue.clear();
-        live.fence = version;
-        // Room for more steps than any copy takes.
-        self.last_step += 1 << 32;
-        let step = self.last_step;
-        self.live(chunk).role = Role::Learner(
-            Learner {
-                master: from,
-                epoch,
-                version,
-                source,
-                copy: None,
-                step,
-                phase: Phase::Starting,
-                acted_at: now,
-                progressed_at: now,
-                caught_up: false,
-                prepared: None,
-                end: None,
-                left_bytes: 0,
-            }
-            .into(),
-        );
-        self.end_lease(chunk, out);
-        self.refuse_strong_reads(chunk, out);
-        self.start_learner_io(chunk, version, spec, out);
+        self.live.queue.clear();
+        self.live.fence.raise(version);
+        let step = self.copy_steps.begin();
+        let learner = Learner {
+            master: from,
+            epoch,
+            version,
+            source,
+            copy: None,
+            step,
+            phase: Phase::Starting,
+            acted_at: self.cx.now,
+            progressed_at: self.cx.now,
+            caught_up: false,
+            prepared: None,
+            end: None,
+            left_bytes: 0,
+        };
+        self.live.role = Role::Learner(learner.into());
+        true
     }
 
-    fn learner(&mut self, chunk: ChunkHandle) -> Option<&mut Learner> {
-        self.live(chunk).learner_mut()
+    fn learner(&mut self) -> Option<&mut Learner> {
+        self.touch();
+        self.live.learner_mut()
     }
 
-    fn ask_copy(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        let incarnation = self.config.incarnation;
-        let Some(learner) = self.learner(chunk) else { return };
+    fn request_step(&mut self) {
+        let (chunk, incarnation, now) = (self.chunk, self.incarnation, self.cx.now);
+        let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Asking;
         learner.acted_at = now;
         let (source, version) = (learner.source, learner.version);
         let (copy, step) = (learner.copy, learner.step);
         let prepared = learner.prepared.map(|(_, version)| version);
-        let ask = copy::Request { chunk, incarnation, version, copy, step, prepared };
-        self.send(source, ask, out);
+        let request = copy::Request { chunk, incarnation, version, copy, step, prepared };
+        self.cx.send(source, request);
     }
 
-    pub(super) fn on_tell_copy(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::Step,
-        out: &mut Effects,
-    ) {
+    /// The source answered with the bytes of a step.
+    pub fn on_copy_step(&mut self, from: NodeId, answer: copy::Step) {
         let copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload } =
-            message;
-        let own = self.config.incarnation;
-        let live = self.live(chunk);
-        let busy = live.writing || live.promising.is_some();
-        let Some(learner) = live.learner_mut() else { return };
+            answer;
+        let (own, now, busy) = (self.incarnation, self.cx.now, self.live.is_changing());
+        let Some(learner) = self.learner() else { return };
         let expected = incarnation == own
             && learner.source == from
             && learner.copy.is_none_or(|own| own == copy)
@@ -168,70 +166,55 @@ impl Chunkserver {
         learner.left_bytes = left_bytes;
         learner.end = end;
         if pieces.is_empty() {
-            return self.on_step_written(now, chunk, out);
+            return self.on_step_written();
         }
         learner.phase = Phase::Writing;
         let data = ReplicaData::pieces(pieces, payload);
-        self.start_write(IoOp::Replica(ReplicaChange::CopyIn { chunk }, data), out);
+        self.write_bytes(ReplicaChange::CopyIn { chunk }, data);
     }
 
-    pub(super) fn on_copy_written(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        change: &ReplicaChange,
-        out: &mut Effects,
-    ) {
-        match change {
-            ReplicaChange::StartLearner { .. } => {
-                let live = self.live(chunk);
-                (live.corrupt, live.incomplete) = (false, false);
-                self.ask_copy(chunk, now, out);
-            }
-            ReplicaChange::CopyIn { .. } => self.on_step_written(now, chunk, out),
-            ReplicaChange::Install { version, image, .. } => {
-                let sequence = image.sequence;
-                out.observe(Event::LearnerComplete { chunk, version: *version, sequence });
-                if let Some(learner) = self.learner(chunk) {
-                    learner.phase = Phase::Whole;
-                }
-                self.tell_ready(chunk, now, out);
-            }
-            _ => unreachable!("not a write of a copy"),
+    /// What was here is dropped, and an empty copy is in its place.
+    pub fn on_copy_started(&mut self) {
+        (self.live.corrupt, self.live.incomplete) = (false, false);
+        self.request_step();
+    }
+
+    /// The image is installed: the copy is whole.
+    pub fn on_copy_installed(&mut self, version: ChunkVersion, sequence: Sequence) {
+        self.cx.observe(Event::LearnerComplete { chunk: self.chunk, version, sequence });
+        if let Some(learner) = self.learner() {
+            learner.phase = Phase::Whole;
         }
+        self.report_ready();
     }
 
     /// A step is on the disk: the end, the next step, or a pause.
-    fn on_step_written(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
-        let step_bytes = u64::from(self.constants().copy_step_bytes_max);
-        let Some(learner) = self.learner(chunk) else { return };
+    pub fn on_step_written(&mut self) {
+        let chunk = self.chunk;
+        let step_bytes = u64::from(self.cx.constants.copy_step_bytes_max);
+        let Some(learner) = self.learner() else { return };
         learner.step += 1;
         if let Some(end) = learner.end.take() {
             let CopyEnd { version, image } = *end;
             learner.phase = Phase::Installing;
-            return self.start_write(ReplicaChange::Install { chunk, version, image }, out);
+            return self.write(ReplicaChange::Install { chunk, version, image });
         }
-        let nearly = learner.left_bytes <= step_bytes;
-        if nearly && !learner.caught_up {
-            learner.caught_up = true;
-            self.tell_caught_up(chunk, out);
-        }
-        let Some(learner) = self.learner(chunk) else { return };
-        if learner.left_bytes == 0 {
+        let left_bytes = learner.left_bytes;
+        if left_bytes == 0 {
             learner.phase = Phase::Pausing;
-        } else {
-            self.ask_copy(chunk, now, out);
+        }
+        if left_bytes <= step_bytes && !core::mem::replace(&mut learner.caught_up, true) {
+            self.report_caught_up();
+        }
+        if left_bytes > 0 {
+            self.request_step();
         }
     }
 
     /// The learner answered a Prepare: what is left after it is the end.
-    pub(super) fn ask_end_of_copy(
-        &mut self,
-        chunk: ChunkHandle,
-        epoch: Epoch,
-        version: ChunkVersion,
-    ) {
-        let Some(learner) = self.learner(chunk) else { return };
+    pub fn on_prepare_answered(&mut self, answered: &Answered) {
+        let Answered { epoch, version } = *answered;
+        let Some(learner) = self.learner() else { return };
         // A delayed Prepare changes nothing: neither one of the version under which the copy is made,
         // or below, nor one of a deposed leader.
         let latest = learner.prepared.is_none_or(|(e, v)| (v, e) <= (version, epoch));
@@ -244,63 +227,53 @@ impl Chunkserver {
         }
     }
 
-    fn tell_caught_up(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        let incarnation = self.config.incarnation;
-        let Some(learner) = self.learner(chunk) else { return };
+    fn report_caught_up(&mut self) {
+        let (chunk, incarnation) = (self.chunk, self.incarnation);
+        let Some(learner) = self.learner() else { return };
         let (master, epoch, version) = (learner.master, learner.epoch, learner.version);
-        self.send(master, copy::CaughtUp { chunk, epoch, version, incarnation }, out);
+        self.cx.send(master, copy::CaughtUp { chunk, epoch, version, incarnation });
     }
 
-    fn tell_ready(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        let incarnation = self.config.incarnation;
-        let Some(state) = self.state_of(chunk) else { return };
-        let Some(learner) = self.learner(chunk) else { return };
+    fn report_ready(&mut self) {
+        let (chunk, incarnation, now) = (self.chunk, self.incarnation, self.cx.now);
+        let Some(state) = self.record.map(|record| self.live.state(record)) else { return };
+        let Some(learner) = self.learner() else { return };
         learner.acted_at = now;
         let Some((epoch, version)) = learner.prepared else { return };
         let master = learner.master;
-        let ready = Message::CopyReport(copy::Report::Ready(copy::Ready {
-            chunk,
-            epoch,
-            version,
-            incarnation,
-            state,
-        }));
-        self.send(master, ready, out);
+        self.cx.send(master, copy::Ready { chunk, epoch, version, incarnation, state });
     }
 
-    pub(super) fn on_copy_void(&mut self, from: NodeId, message: copy::Void, out: &mut Effects) {
-        let copy::Void { chunk, incarnation, step } = message;
-        let own = incarnation == self.config.incarnation;
-        let Some(learner) = self.live.get(&chunk).and_then(|live| match &live.role {
-            Role::Learner(learner) => Some(learner),
-            Role::Member | Role::Primary(_) => None,
-        }) else {
-            return;
-        };
+    /// The source does not go on with the copy.
+    pub fn on_copy_void(&mut self, from: NodeId, message: copy::Void) {
+        let copy::Void { chunk: _, incarnation, step } = message;
+        let own = incarnation == self.incarnation;
+        let Some(learner) = self.live.learner_mut() else { return };
         let asked = learner.step == step && learner.phase != Phase::Whole;
         if own && learner.source == from && asked {
-            self.give_up_copy(chunk, out);
+            self.give_up_copy();
         }
     }
 
     /// The copy cannot go on; the master may order another.
-    pub(super) fn give_up_copy(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        let incarnation = self.config.incarnation;
-        let Some(learner) = self.learner(chunk) else { return };
+    pub fn give_up_copy(&mut self) {
+        let (chunk, incarnation) = (self.chunk, self.incarnation);
+        let Some(learner) = self.learner() else { return };
         let (master, version) = (learner.master, learner.version);
         // An image on its way to the disk decides; one that found no room there does not.
         let installing = learner.phase == Phase::Installing;
-        if installing && self.live(chunk).writing {
+        if installing && self.live.slot.is_taken() {
             return;
         }
-        self.live(chunk).role = Role::Member;
-        self.link.dirty.insert(chunk);
-        self.send(master, copy::Failed { chunk, version, incarnation }, out);
+        self.live.role = Role::Member;
+        self.link.note_change(chunk);
+        self.cx.send(master, copy::Failed { chunk, version, incarnation });
     }
 
-    pub(super) fn tend_learner(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        let constants = self.config.constants.clone();
-        let Some(learner) = self.learner(chunk) else { return };
+    /// Repeats what the source or the master has not answered.
+    pub fn on_learner_timer(&mut self) {
+        let (now, constants) = (self.cx.now, self.cx.constants);
+        let Some(learner) = self.learner() else { return };
         if now.since(learner.acted_at) < constants.retry_interval {
             return;
         }
@@ -309,18 +282,18 @@ impl Chunkserver {
             Phase::Whole => {
                 // A new leader knows nothing of the change that its predecessor had prepared.
                 if learner.prepared.is_some_and(|(epoch, _)| epoch != learner.epoch) {
-                    self.tell_caught_up(chunk, out);
+                    self.report_caught_up();
                 }
-                self.tell_ready(chunk, now, out);
+                self.report_ready();
             }
             Phase::Asking | Phase::Pausing => {
                 if now.since(learner.progressed_at) >= constants.repair_stalled_after {
-                    return self.give_up_copy(chunk, out);
+                    return self.give_up_copy();
                 }
                 if learner.caught_up && learner.prepared.is_none() {
-                    self.tell_caught_up(chunk, out);
+                    self.report_caught_up();
                 }
-                self.ask_copy(chunk, now, out);
+                self.request_step();
             }
         }
     }

@@ -1,15 +1,14 @@
-//! What is volatile about one replica.
+//! What is volatile about one replica, concern by concern.
 
+use super::disk::Slot;
+use super::fence::Fence;
 use super::learner::Learner;
 use super::primary::Primary;
-use super::read::ReadJob;
-use crate::ids::{ChunkVersion, Epoch, IoId, NodeId, Sequence};
-use crate::message::DeleteReason;
-use crate::payload::{Extent, Payload};
-use crate::replica::{ChunkSpec, Mutation, ReplicaRecord};
+use super::queue::Queue;
+use super::read::Reads;
+use crate::message::{DeleteReason, ReplicaState};
+use crate::replica::ReplicaRecord;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 /// What a replica is in its configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,54 +22,23 @@ pub(super) enum Role {
     Learner(Box<Learner>),
 }
 
-/// A Prepare on its way to its promise.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Promising {
-    pub master: NodeId,
-    pub epoch: Epoch,
-    pub version: ChunkVersion,
-    pub create: Option<ChunkSpec>,
-    pub answered: bool,
-}
-
-/// A mutation in memory that is not yet on its way to the disk.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Queued {
-    pub version: ChunkVersion,
-    pub mutation: Mutation,
-    pub payload: Payload,
-}
-
 /// The volatile side of one replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Live {
     pub role: Role,
-    /// The highest version promised or about to be.
-    pub fence: ChunkVersion,
-    /// The Prepare to answer when the promise is durable.
-    pub promising: Option<Promising>,
-    /// An I/O that changes this replica is in flight; there is never more than one.
-    pub writing: bool,
-    /// The bytes that the one in flight changes.
-    pub writing_extents: Vec<Extent>,
-    /// Reads in flight, with the blocks that they touch.
-    pub reading: BTreeMap<IoId, Vec<Extent>>,
-    /// Reads that wait for their turn.
-    pub reads: Vec<ReadJob>,
-    /// Mutations in memory, by sequence.
-    pub queue: BTreeMap<Sequence, Queued>,
-    /// Known to be on every member.
-    pub committed: Sequence,
-    /// The primary whose mutations these are, to be told when they are durable.
-    pub pushed_by: Option<NodeId>,
+    pub fence: Fence,
+    pub slot: Slot,
+    pub reads: Reads,
+    pub queue: Queue,
     /// Met a checksum error in this life.
     pub corrupt: bool,
-    /// A `page-cache` replica after a restart: what it lacks, nobody knows.
+    /// A `page-cache` replica after a restart: it may lack what the operating system had not
+    /// written.
     pub incomplete: bool,
-    /// Why it is being deleted.
-    pub deleting: Option<DeleteReason>,
     /// The disk was full when this replica last wrote.
     pub full: bool,
+    /// Why it is being deleted.
+    pub deleting: Option<DeleteReason>,
 }
 
 impl Live {
@@ -95,29 +63,44 @@ impl Live {
         }
     }
 
+    /// A change or a promise is under way.
+    pub fn is_changing(&self) -> bool {
+        self.slot.is_taken() || self.fence.is_promising()
+    }
+
+    /// An I/O or a promise is under way.
+    pub fn is_busy(&self) -> bool {
+        self.is_changing() || self.reads.any_in_flight()
+    }
+
     /// Nothing here waits for anything.
     pub fn is_idle(&self) -> bool {
-        self.promising.is_none()
-            && !self.writing
-            && self.reading.is_empty()
-            && self.reads.is_empty()
-            && matches!(self.role, Role::Member)
+        !self.is_changing() && self.reads.is_idle() && matches!(self.role, Role::Member)
     }
 
-    /// The last sequence in memory without a gap after what is applied.
-    pub fn received(&self, applied: Sequence) -> Sequence {
-        let mut last = applied;
-        for &sequence in self.queue.keys() {
-            if sequence == last.next() {
-                last = sequence;
-            }
+    /// What is reported of the replica. Of promises the one that it acts by: below it everything is
+    /// refused, also while it is not durable, or found no room.
+    pub fn state(&self, record: &ReplicaRecord) -> ReplicaState {
+        ReplicaState {
+            promised: self.fence.version(Some(record)),
+            applied_version: record.applied_version,
+            sequence: record.image.sequence,
+            committed: record.image.committed,
+            length: record.image.length,
+            learner: record.learner,
+            corrupt: self.corrupt,
         }
-        last
     }
 
-    pub fn assert_invariants(&self, record: &ReplicaRecord) {
-        if let Some(first) = self.queue.keys().next() {
-            assert!(self.writing || *first > record.image.sequence, "queued means not applied");
+    pub fn assert_invariants(&self, record: Option<&ReplicaRecord>) {
+        let Some(record) = record else {
+            return assert!(self.primary().is_none(), "no primary without a replica");
+        };
+        let image = &record.image;
+        assert!(record.applied_version <= record.promised, "applied only what was promised");
+        assert!(image.committed <= image.sequence, "committed is never above applied");
+        if let Some(first) = self.queue.first() {
+            assert!(self.slot.is_taken() || first > image.sequence, "queued means not applied");
         }
         if let Role::Primary(primary) = &self.role {
             primary.assert_invariants(record);

@@ -1,204 +1,145 @@
 //! A member: takes what the primary ordered, in sequence order, and says what it has.
 
-use super::Chunkserver;
-use super::live::{Live, Queued, Role};
+use super::live::Role;
+use super::queue::Queued;
+use super::replica::{Replica, Then};
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, NodeId, Sequence};
-use crate::io::IoOp;
-use crate::machine::Effects;
-use crate::message::Message;
+use crate::ids::{ChunkVersion, NodeId, Sequence};
 use crate::message::pipeline;
-use crate::payload::Payload;
 use crate::refusal::Refusal;
-use crate::replica::{Mutation, ReplicaChange};
-use crate::time::Time;
+use crate::replica::{Mutation, ReplicaChange, ReplicaRecord};
 
-impl Chunkserver {
-    pub(super) fn on_push(&mut self, now: Time, message: pipeline::Push, out: &mut Effects) {
-        let pipeline::Push {
-            chunk,
-            version,
-            sequence,
-            committed,
-            primary,
-            chain,
-            mutation,
-            payload,
-        } = message;
-        if let Err(refusal) = self.check_push(chunk, version) {
-            let refused = Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
-                chunk,
-                version,
-                refusal,
-            }));
-            return self.send(primary, refused, out);
-        }
-        if let Some((first, rest)) = chain.split_first() {
-            let (m, p) = (mutation.clone(), payload.clone());
+impl<'a> Replica<'a> {
+    /// A mutation from the primary, to be passed on to the rest of the chain.
+    pub fn on_push(&mut self, push: pipeline::Push) -> Then {
+        let (version, sequence, primary) = (push.version, push.sequence, push.primary);
+        let committed = push.committed;
+        let record = match self.check_push(version) {
+            Ok(record) => record,
+            Err(refusal) => return self.refuse_push(primary, version, refusal),
+        };
+        if let Some((first, rest)) = push.chain.split_first() {
             let chain = rest.to_vec();
-            let (to, mutation, payload) = (*first, m, p);
-            let onward = Message::Pipeline(pipeline::Order::Push(pipeline::Push {
-                chunk,
-                version,
-                sequence,
-                committed,
-                primary,
-                chain,
-                mutation,
-                payload,
-            }));
-            self.send(to, onward, out);
+            let (mutation, payload) = (push.mutation.clone(), push.payload.clone());
+            self.cx.send(*first, pipeline::Push { chain, mutation, payload, ..push });
         }
-        if !self.take_push(chunk, version, sequence, *mutation, payload, out) {
-            let refused = Message::PipelineReply(pipeline::Reply::Refused(pipeline::PushRefused {
-                chunk,
-                version,
-                refusal: Refusal::Corrupt,
-            }));
-            return self.send(primary, refused, out);
+        let queued = Queued { version, mutation: *push.mutation, payload: push.payload };
+        if !self.take_push(record, sequence, queued) {
+            return self.refuse_push(primary, version, Refusal::Corrupt);
         }
-        let live = self.live(chunk);
-        live.pushed_by = Some(primary);
-        live.committed = live.committed.max(committed);
-        let known = self.record(chunk).is_some_and(|r| sequence <= r.image.sequence);
-        if known || !self.rules().durable_before_ack {
-            self.tell_progress(primary, chunk, version, out);
+        self.touch();
+        self.live.queue.set_pushed_by(primary);
+        self.live.queue.learn_committed(committed);
+        if sequence <= record.image.sequence || !self.cx.rules().durable_before_ack {
+            self.send_progress(record, primary, version);
         }
-        self.go_on(chunk, now, out);
+        Then::Progress
     }
 
-    /// Is this replica a member that takes mutations of `version`?
-    fn check_push(&self, chunk: ChunkHandle, version: ChunkVersion) -> Result<(), Refusal> {
-        if self.disk_failed {
+    fn refuse_push(&mut self, to: NodeId, version: ChunkVersion, refusal: Refusal) -> Then {
+        self.cx.send(to, pipeline::PushRefused { chunk: self.chunk, version, refusal });
+        Then::Nothing
+    }
+
+    /// Is this replica a member that takes mutations of `version`? Gives its record.
+    fn check_push(&self, version: ChunkVersion) -> Result<&'a ReplicaRecord, Refusal> {
+        if self.disk.has_failed() {
             return Err(Refusal::DiskFailed);
         }
-        let fence = self.fence(chunk);
-        let Some(record) = self.record(chunk) else {
-            return Err(Refusal::Stale { promised: fence });
-        };
-        let fenced = if self.rules().fence_by_promise { fence } else { record.applied_version };
+        let fence = self.fence();
+        let stale = Refusal::Stale { promised: fence };
+        let Some(record) = self.record else { return Err(stale) };
+        let fenced = if self.cx.rules().fence_by_promise { fence } else { record.applied_version };
         if fenced != version || record.applied_version != version {
-            return Err(Refusal::Stale { promised: fence });
+            return Err(stale);
         }
-        let live = self.live.get(&chunk);
-        if live.is_some_and(|live| live.incomplete || live.full) {
+        if self.live.incomplete || self.live.full {
             return Err(Refusal::NoSpace);
         }
-        match live.map(|live| &live.role) {
-            Some(Role::Learner(_) | Role::Primary(_)) => Err(Refusal::Stale { promised: fence }),
-            Some(Role::Member) | None => Ok(()),
+        match self.live.role {
+            Role::Learner(_) | Role::Primary(_) => Err(stale),
+            Role::Member => Ok(record),
         }
     }
 
-    /// Keeps a mutation for its turn. False if another stands in its place.
-    fn take_push(
-        &mut self,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        sequence: Sequence,
-        mutation: Mutation,
-        payload: Payload,
-        out: &mut Effects,
-    ) -> bool {
-        let window = u64::from(self.constants().inflight_mutations_max);
-        let image = &self.record(chunk).expect("checked at the door").image;
-        let applied = image.sequence;
-        let at_disk = self.live.get(&chunk).is_some_and(|live| live.writing)
-            && self.in_flight_to_disk(chunk, sequence, &mutation);
-        let same = match image.recent.get(&sequence) {
-            Some(recent) => recent.op == mutation.op && recent.crc == mutation.crc,
+    /// Keeps a mutation for its turn. False if another has its sequence number.
+    fn take_push(&mut self, record: &ReplicaRecord, sequence: Sequence, queued: Queued) -> bool {
+        let chunk = self.chunk;
+        let window = u64::from(self.cx.constants.inflight_mutations_max);
+        let applied = record.image.sequence;
+        let same = match record.image.recent.get(&sequence) {
+            Some(recent) => recent.op == queued.mutation.op && recent.crc == queued.mutation.crc,
             None => true,
         };
         if !same {
-            out.observe(Event::ProtocolError { chunk, sequence });
+            self.cx.observe(Event::ProtocolError { chunk, sequence });
             return false;
         }
+        let at_disk = self.is_being_applied(sequence, &queued.mutation);
         if sequence <= applied || at_disk || sequence.0 > applied.0 + 2 * window {
             return true;
         }
-        let live = self.live(chunk);
-        if let Some(queued) = live.queue.get(&sequence) {
-            let same = queued.mutation == mutation;
+        self.touch();
+        if let Some(known) = self.live.queue.get(sequence) {
+            let same = known.mutation == queued.mutation;
             if !same {
-                out.observe(Event::ProtocolError { chunk, sequence });
+                self.cx.observe(Event::ProtocolError { chunk, sequence });
             }
             return same;
         }
-        live.queue.insert(sequence, Queued { version, mutation, payload });
+        self.live.queue.insert(sequence, queued);
         true
     }
 
+    /// The mutations on their way to the disk, and the sequence number of the first.
+    fn being_applied(&self) -> Option<(Sequence, &[Mutation])> {
+        match self.disk.change_in(&self.live.slot)? {
+            ReplicaChange::Apply { first, mutations, .. } => Some((*first, mutations)),
+            _ => None,
+        }
+    }
+
     /// Is this sequence on its way to the disk already?
-    fn in_flight_to_disk(
-        &self,
-        chunk: ChunkHandle,
-        sequence: Sequence,
-        mutation: &Mutation,
-    ) -> bool {
-        self.pending.values().any(|pending| match &pending.op {
-            IoOp::Replica(ReplicaChange::Apply { chunk: c, first, mutations, .. }, _)
-                if *c == chunk =>
-            {
-                let index = sequence.0.checked_sub(first.0).map(|i| i as usize);
-                let there = index.and_then(|index| mutations.get(index));
-                there.is_some_and(|m| m.op == mutation.op)
-            }
-            _ => false,
+    fn is_being_applied(&self, sequence: Sequence, mutation: &Mutation) -> bool {
+        self.being_applied().is_some_and(|(first, mutations)| {
+            let index = sequence.0.checked_sub(first.0).map(|i| i as usize);
+            let there = index.and_then(|index| mutations.get(index));
+            there.is_some_and(|there| there.op == mutation.op)
         })
     }
 
-    /// A batch is durable here.
-    pub(super) fn on_applied(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        out: &mut Effects,
-    ) {
-        if self.live.get(&chunk).and_then(Live::primary).is_some() {
-            return self.advance_committed(now, chunk, out);
-        }
+    /// A group is durable here.
+    pub fn on_applied(&mut self, version: ChunkVersion) {
         // A promise made meanwhile fences this mutation off: it is here, and not acknowledged.
-        let fenced = self.rules().fence_by_promise && self.fence(chunk) != version;
-        if let (Some(primary), false) = (self.live(chunk).pushed_by, fenced) {
-            self.tell_progress(primary, chunk, version, out);
+        let fenced = self.cx.rules().fence_by_promise && self.fence() != version;
+        let Some(record) = self.record.filter(|_| !fenced) else { return };
+        if let Some(primary) = self.live.queue.pushed_by() {
+            self.send_progress(record, primary, version);
         }
     }
 
-    pub(super) fn on_ask_progress(
-        &mut self,
-        from: NodeId,
-        request: pipeline::ProgressRequest,
-        out: &mut Effects,
-    ) {
+    /// The primary asks how far this member is.
+    pub fn on_progress_request(&mut self, from: NodeId, request: pipeline::ProgressRequest) {
         let pipeline::ProgressRequest { chunk, version, committed } = request;
-        if let Err(refusal) = self.check_push(chunk, version) {
-            return self.send(from, pipeline::PushRefused { chunk, version, refusal }, out);
+        match self.check_push(version) {
+            Ok(record) => {
+                self.touch();
+                self.live.queue.learn_committed(committed);
+                self.send_progress(record, from, version);
+            }
+            Err(refusal) => {
+                self.cx.send(from, pipeline::PushRefused { chunk, version, refusal });
+            }
         }
-        let live = self.live(chunk);
-        live.committed = live.committed.max(committed);
-        self.tell_progress(from, chunk, version, out);
     }
 
-    fn tell_progress(
-        &mut self,
-        primary: NodeId,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        out: &mut Effects,
-    ) {
-        let durable = self.record(chunk).expect("a member has its replica").image.sequence;
-        let on_its_way = self.pending.values().find_map(|pending| match &pending.op {
-            IoOp::Replica(ReplicaChange::Apply { chunk: c, first, mutations, .. }, _)
-                if *c == chunk =>
-            {
-                Some(Sequence(first.0 + mutations.len() as u64 - 1))
-            }
-            _ => None,
-        });
-        let live = self.live(chunk);
-        let received = live.received(on_its_way.unwrap_or(durable).max(durable));
-        let applied = if self.rules().durable_before_ack { durable } else { received };
-        self.send(primary, pipeline::Progress { chunk, version, applied, received }, out);
+    fn send_progress(&mut self, record: &ReplicaRecord, primary: NodeId, version: ChunkVersion) {
+        let durable = record.image.sequence;
+        let at_disk = self
+            .being_applied()
+            .map(|(first, mutations)| Sequence(first.0 + mutations.len() as u64 - 1));
+        let received = self.live.queue.received(at_disk.unwrap_or(durable).max(durable));
+        let applied = if self.cx.rules().durable_before_ack { durable } else { received };
+        self.cx.send(primary, pipeline::Progress { chunk: self.chunk, version, applied, received });
     }
 }

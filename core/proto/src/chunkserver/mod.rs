@@ -1,188 +1,220 @@
 //! The chunkserver: replicas, promises, the pipeline, copies.
 //!
-//! Suggested order: `live` (what is volatile about a replica), `promise` (fencing), `admission` (a client's mutation at the door),
-//! `primary` (ordering and acknowledging), `member` (taking what the primary ordered), `reconcile` (the
-//! start of a configuration), `read`, `source` and `learner` (copies), `disk` (which I/O may run
-//! together), `link` (registration, heartbeats, reports, leases asked for), `orders` (deletion).
+//! This file routes: it opens the [`Replica`] that an input concerns, calls the handler of the
+//! concern, and decides what follows from its outcome. No concern calls it, nor another that calls
+//! back. Suggested order: `step` (the server's state), `route` (what crosses the concerns of one replica), `replica` (the view
+//! that handlers work on), `live` (what is volatile about a replica), `fence` (promises), `admission` (a client's mutation at the door), `order` and
+//! `peers` (what a primary keeps), `primary` (ordering and acknowledging), `queue` and `member`
+//! (taking what the primary ordered), `reconcile` (the start of a configuration), `read`, `source`
+//! and `learner` (copies), `leases` (asking for them), `disk` (which I/O may run together), `link`
+//! (registration, heartbeats, reports), `removal` (deletion and quarantine).
 
-mod admission;
-mod disk;
-mod learner;
-mod link;
+mod step;
+mod route;
+mod replica;
 mod live;
-mod member;
-mod orders;
+mod fence;
+mod admission;
+mod order;
+mod peers;
 mod primary;
-mod promise;
-mod read;
+mod queue;
+mod member;
 mod reconcile;
+mod read;
 mod source;
+mod learner;
+mod leases;
+mod disk;
+mod link;
+mod removal;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{ChunkserverConfig, Constants, Rules};
+use crate::config::ChunkserverConfig;
+use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId};
-use crate::io::IoOp;
+use crate::io::{IoFault, IoOutput, IoResult, ReplicaData};
 use crate::lease::Holder;
-use crate::machine::{Effect, Effects, Input, StateMachine};
-use crate::message::{Envelope, Message, ReplicaState};
-use crate::message::{configure, copy, data, pipeline, removal};
-use crate::replica::{ReplicaRecord, Replicas, SyncPolicy};
+use crate::machine::{Effects, Input, StateMachine};
+use crate::message::{self, configure, copy, data, lease, membership, pipeline};
+use crate::message::{Envelope, Message};
+use crate::refusal::Refusal;
+use crate::replica::{ReplicaChange, Replicas, SyncPolicy};
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use disk::Pending;
-use link::Link;
-use live::{Live, Role};
+use disk::{Disk, Pending};
+use learner::CopySteps;
+use link::{Answer, Inventory, Link};
+use live::Live;
+use read::{ReadEnd, ReadJob};
+use removal::Quarantine;
+use source::CopyIds;
+use step::{State, Step};
 
 /// A chunkserver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Chunkserver {
     config: ChunkserverConfig,
-    /// The records as they are known to be durable.
-    replicas: Replicas,
-    /// What is volatile, of each replica in `replicas` and of each being made.
-    live: BTreeMap<ChunkHandle, Live>,
-    /// When quarantined replicas are to go.
-    quarantine_ends: BTreeMap<ChunkHandle, Time>,
-    leases: Holder,
-    link: Link,
-    pending: BTreeMap<IoId, Pending>,
-    last_io: IoId,
-    /// The last step of a copy that this life asked for, of whatever chunk.
-    last_step: u64,
-    /// The number of the last copy that began here as its source, counted in this life.
-    last_copy: u64,
-    /// When each chunk next wants attention.
-    alarms: BTreeMap<ChunkHandle, Deadline>,
-    /// Chunks that this step looked at.
-    touched: BTreeSet<ChunkHandle>,
-    disk_failed: bool,
+    state: State,
 }
 
 impl Chunkserver {
     /// The records as the machine knows them to be durable.
     #[must_use]
     pub fn replicas(&self) -> &Replicas {
-        &self.replicas
+        &self.state.replicas
     }
 
     /// The chunks of which this node believes at `now` that it is primary, with the version.
     #[must_use]
     pub fn believes_primary(&self, now: Time) -> Vec<(ChunkHandle, ChunkVersion)> {
-        self.leases.all(now).map(|(chunk, held)| (chunk, held.version)).collect()
+        self.state.leases.all(now).map(|(chunk, held)| (chunk, held.version)).collect()
     }
 
     /// The questions for leases that an answer could still matter to, the oldest first.
     pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
-        self.leases.questions()
+        self.state.leases.questions()
     }
 
-    fn constants(&self) -> &Constants {
-        &self.config.constants
+    fn begin_step<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Step<'a> {
+        let Chunkserver { config, state } = self;
+        let cx = Cx { now, out, node: config.node, constants: &config.constants };
+        Step { config, state, cx }
+    }
+}
+
+impl StateMachine for Chunkserver {
+    type Config = ChunkserverConfig;
+    type Durable = Replicas;
+
+    fn recover(config: &Self::Config, durable: Replicas, now: Time, out: &mut Effects) -> Self {
+        let mut live = BTreeMap::new();
+        for (&chunk, record) in &durable.live {
+            // What the operating system had not written yet is gone, and what that was is unknown.
+            let incomplete = record.spec.sync == SyncPolicy::PageCache;
+            live.insert(chunk, Live { incomplete, ..Live::default() });
+            out.observe(Event::Recovered {
+                chunk,
+                promised: record.promised,
+                applied_version: record.applied_version,
+                sequence: record.image.sequence,
+            });
+        }
+        let retention = config.constants.quarantine_retention;
+        let quarantined = durable.quarantined.iter().copied();
+        let state = State {
+            quarantine: Quarantine::new(quarantined, retention, now),
+            replicas: durable,
+            live,
+            leases: Holder::default(),
+            link: Link::new(now),
+            disk: Disk::default(),
+            copy_steps: CopySteps::default(),
+            copy_ids: CopyIds::default(),
+            alarms: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        };
+        let mut server = Chunkserver { config: config.clone(), state };
+        server.begin_step(now, out).tick();
+        server
     }
 
-    fn rules(&self) -> Rules {
-        self.config.constants.rules
+    fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
+        let mut step = self.begin_step(now, out);
+        step.tick();
+        match input {
+            Input::Deliver(Envelope { from, to, message }) => {
+                if to == step.cx.node {
+                    step.on_message(from, message);
+                }
+            }
+            Input::Wake => {}
+            Input::IoDone { io, result } => step.on_io_done(io, result),
+            Input::Request { .. }
+            | Input::Committed { .. }
+            | Input::Leadership(_)
+            | Input::Installed { .. } => {
+                unreachable!("a chunkserver has no owner and no log")
+            }
+        }
+        step.ask_leases();
+        step.set_alarms();
     }
 
-    fn record(&self, chunk: ChunkHandle) -> Option<&ReplicaRecord> {
-        self.replicas.live.get(&chunk)
+    fn next_deadline(&self) -> Option<Deadline> {
+        let State { alarms, leases, quarantine, link, .. } = &self.state;
+        let alarm = alarms.values().min().copied();
+        let lease = leases.next_end().map(|at| Deadline { at, why: "a lease runs out" });
+        let first = Deadline::earlier(alarm, Deadline::earlier(lease, quarantine.deadline()));
+        Deadline::earlier(first, link.deadline())
     }
 
-    /// The volatile side of a replica; marks the chunk as looked at.
-    fn live(&mut self, chunk: ChunkHandle) -> &mut Live {
-        self.touched.insert(chunk);
-        self.live.entry(chunk).or_default()
-    }
-
-    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
-        let message = message.into();
-        out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
-    }
-
-    /// What the master is told of a replica. Of promises the one that it acts by: below it everything
-    /// is refused, also while it is not durable, or found no room.
-    fn state_of(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
-        let record = self.record(chunk)?;
-        let live = self.live.get(&chunk);
-        Some(ReplicaState {
-            promised: self.fence(chunk),
-            applied_version: record.applied_version,
-            sequence: record.image.sequence,
-            committed: record.image.committed,
-            length: record.image.length,
-            learner: record.learner,
-            corrupt: live.is_some_and(|live| live.corrupt),
-        })
-    }
-
-    /// The highest version that this replica promised or is about to.
-    fn fence(&self, chunk: ChunkHandle) -> ChunkVersion {
-        let promised = self.record(chunk).map_or(ChunkVersion(0), |r| r.promised);
-        self.live.get(&chunk).map_or(promised, |live| live.fence.max(promised))
-    }
-
-    fn end_lease(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        if let Some(held) = self.leases.end(chunk) {
-            out.observe(Event::LeaseEnded { chunk, version: held.version });
+    fn assert_invariants(&self) {
+        assert!(self.state.touched.is_empty(), "every step sets the alarms of what it touched");
+        if cfg!(debug_assertions) {
+            self.state.assert_all();
         }
     }
+}
 
-    /// Does what `now` has made due. Nothing else in a step comes before it.
-    fn settle(&mut self, now: Time, out: &mut Effects) {
-        for (chunk, held) in self.leases.expire(now) {
-            self.touched.insert(chunk);
-            out.observe(Event::LeaseEnded { chunk, version: held.version });
-        }
-        let due: Vec<ChunkHandle> =
-            self.alarms.iter().filter(|(_, d)| d.at <= now).map(|(chunk, _)| *chunk).collect();
-        for chunk in due {
-            self.touched.insert(chunk);
-            self.tend(chunk, now, out);
-        }
-        self.settle_quarantine(now, out);
-        self.settle_link(now, out);
-    }
-
-    /// Repeats, gives up or goes on with what one chunk waits for.
-    fn tend(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        match self.live.get(&chunk).map(|live| &live.role) {
-            Some(Role::Primary(_)) => self.tend_primary(chunk, now, out),
-            Some(Role::Learner(_)) => self.tend_learner(chunk, now, out),
-            Some(Role::Member) | None => {}
-        }
-        self.go_on(chunk, now, out);
-    }
-
-    /// Starts whatever I/O and answers the chunk's state allows; called after every change.
-    fn go_on(&mut self, chunk: ChunkHandle, now: Time, out: &mut Effects) {
-        self.advance_promise(chunk, out);
-        self.admit_waiting(chunk, now, out);
-        self.start_reads(chunk, now, out);
-        self.start_apply(chunk, out);
-    }
-
-    fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
+impl Step<'_> {
+    fn on_message(&mut self, from: NodeId, message: Message) {
         match message {
-            Message::MembershipReply(reply) => self.on_membership(now, from, reply, out),
-            Message::Removal(removal::Order::Delete(m)) => self.on_delete(m.chunk, m.reason, out),
-            Message::Removal(removal::Order::Quarantine(m)) => self.on_quarantine(m.chunk, out),
-            Message::LeaseGrant(grant) => self.on_grant(now, grant, out),
-            Message::Configure(configure::Order::Prepare(m)) => self.on_prepare(from, m, out),
-            Message::Configure(configure::Order::Activate(m)) => self.on_configured(now, m, out),
-            Message::Reconcile(request) => self.on_reconcile_request(from, request, out),
-            Message::ReconcileReply(reply) => self.on_reconcile_reply(now, from, reply, out),
-            Message::CopyOrder(order) => self.on_become_learner(now, from, order, out),
-            Message::Copy(request) => self.on_ask_copy(now, from, request, out),
-            Message::CopyReply(copy::Reply::Step(m)) => self.on_tell_copy(now, from, m, out),
-            Message::CopyReply(copy::Reply::Void(m)) => self.on_copy_void(from, m, out),
-            Message::Data(data::Request::Mutate(m)) => self.on_mutate(now, from, m, out),
-            Message::Data(data::Request::Read(m)) => self.on_read(now, from, m, out),
-            Message::Pipeline(pipeline::Order::Push(m)) => self.on_push(now, m, out),
-            Message::Pipeline(pipeline::Order::Progress(m)) => self.on_ask_progress(from, m, out),
-            Message::PipelineReply(reply) => self.on_pipeline_reply(now, from, reply, out),
+            Message::MembershipReply(reply) => self.on_membership(from, &reply),
+            Message::Removal(message::removal::Order::Delete(m)) => {
+                self.replica(m.chunk).on_delete(m.reason);
+            }
+            Message::Removal(message::removal::Order::Quarantine(m)) => {
+                self.replica(m.chunk).on_quarantine();
+            }
+            Message::LeaseGrant(grant) => self.on_grant(grant),
+            Message::Configure(configure::Order::Prepare(m)) => {
+                self.replica(m.chunk).on_prepare_order(from, m);
+            }
+            Message::Configure(configure::Order::Activate(m)) => {
+                self.at(m.chunk, |replica| replica.on_configured(m));
+            }
+            Message::Reconcile(message::reconcile::Request::Ranges(m)) => {
+                self.replica(m.chunk).on_ranges_request(from, m);
+            }
+            Message::Reconcile(message::reconcile::Request::Install(m)) => {
+                self.replica(m.chunk).on_install(from, m);
+            }
+            Message::ReconcileReply(message::reconcile::Reply::Ranges(m)) => {
+                self.at(m.chunk, |replica| replica.on_ranges(from, m));
+            }
+            Message::ReconcileReply(message::reconcile::Reply::Installed(m)) => {
+                self.at(m.chunk, |replica| replica.on_reconciled(from, m));
+            }
+            Message::CopyOrder(m) => self.replica(m.chunk).on_become_learner(from, m),
+            Message::Copy(m) => self.at(m.chunk, |replica| replica.on_copy_request(from, m)),
+            Message::CopyReply(copy::Reply::Step(m)) => {
+                self.replica(m.chunk).on_copy_step(from, m);
+            }
+            Message::CopyReply(copy::Reply::Void(m)) => {
+                self.replica(m.chunk).on_copy_void(from, m);
+            }
+            Message::Data(data::Request::Mutate(m)) => {
+                self.at(m.chunk, |replica| replica.on_mutate(from, m));
+            }
+            Message::Data(data::Request::Read(m)) => {
+                self.at(m.chunk, |replica| replica.on_read(from, m));
+            }
+            Message::Pipeline(pipeline::Order::Push(m)) => {
+                self.at(m.chunk, |replica| replica.on_push(m));
+            }
+            Message::Pipeline(pipeline::Order::Progress(m)) => {
+                self.replica(m.chunk).on_progress_request(from, m);
+            }
+            Message::PipelineReply(pipeline::Reply::Progress(m)) => {
+                self.at(m.chunk, |replica| replica.on_progress(from, m));
+            }
+            Message::PipelineReply(pipeline::Reply::Refused(m)) => {
+                self.replica(m.chunk).on_push_refused(from, m);
+            }
             // For a master or a client: a confused sender's, dropped.
             Message::Call(_)
             | Message::CallReply(_)
@@ -194,126 +226,230 @@ impl Chunkserver {
         }
     }
 
-    /// Sets the alarms of the chunks that the step looked at, and sees that all is well with them.
-    fn set_alarms(&mut self, now: Time) {
-        for chunk in core::mem::take(&mut self.touched) {
-            self.assert_chunk(chunk);
-            let alarm = self.live.get(&chunk).and_then(|live| match &live.role {
-                Role::Primary(primary) => self.primary_deadline(chunk, primary, live, now),
-                Role::Learner(learner) => learner.deadline(self.constants()),
-                Role::Member => None,
-            });
-            match alarm {
-                Some(alarm) => self.alarms.insert(chunk, alarm),
-                None => self.alarms.remove(&chunk),
-            };
-            let gone = !self.replicas.live.contains_key(&chunk);
-            if gone && self.live.get(&chunk).is_some_and(Live::is_idle) {
-                self.live.remove(&chunk);
+    fn on_membership(&mut self, from: NodeId, reply: &membership::Reply) {
+        let Step { config, state, cx } = self;
+        match state.link.on_reply(config, from, reply, cx.now) {
+            Answer::Nothing => {}
+            Answer::Registered => self.tick_link(),
+            Answer::RegisterAgain => link::register(config, cx),
+            Answer::ReportAll => {
+                let State { link, replicas, live, disk, .. } = &mut **state;
+                let inventory = Inventory { replicas, live, disk_failed: disk.has_failed() };
+                link.report(config, from, &inventory, cx);
             }
+            Answer::Superseded => self.fail_disk(),
         }
     }
 
-    fn assert_chunk(&self, chunk: ChunkHandle) {
-        let Some(live) = self.live.get(&chunk) else { return };
-        let Some(record) = self.record(chunk) else {
-            let primary = matches!(live.role, Role::Primary(_));
-            assert!(!primary, "no primary without a replica");
+    fn on_grant(&mut self, grant: lease::Grant) {
+        let lease::Grant { incarnation, attempt, chunks, .. } = grant;
+        if incarnation != self.config.incarnation || self.state.disk.has_failed() {
             return;
-        };
-        assert!(record.applied_version <= record.promised, "applied only what was promised");
-        assert!(
-            record.image.committed <= record.image.sequence,
-            "committed is never above applied"
-        );
-        live.assert_invariants(record);
+        }
+        for (chunk, version) in chunks {
+            self.at(chunk, |replica| replica.on_grant(attempt, version));
+        }
     }
 
-    /// Of all chunks: a server holds many, and a step concerns few.
-    fn assert_all(&self) {
-        self.live.keys().for_each(|chunk| self.assert_chunk(*chunk));
-        for pending in self.pending.values() {
-            if !matches!(pending.op, IoOp::Read { .. }) {
-                let chunk = pending.op.chunk().expect("a chunkserver's I/O concerns a chunk");
-                let at_quarantine = !self.live.contains_key(&chunk);
-                assert!(at_quarantine || self.live[&chunk].writing, "a write holds its chunk");
+    fn on_io_done(&mut self, io: IoId, result: IoResult) {
+        match self.state.disk.end(io) {
+            Pending::Read(chunk, job) => {
+                self.state.touched.insert(chunk);
+                self.replica(chunk).live.reads.end(io);
+                let end = self.end_read(chunk, job, result);
+                let mut replica = self.replica(chunk);
+                replica.deliver(end);
+                replica.make_progress();
             }
-        }
-    }
-}
-
-impl StateMachine for Chunkserver {
-    type Config = ChunkserverConfig;
-    type Durable = Replicas;
-
-    fn recover(config: &Self::Config, durable: Replicas, now: Time, out: &mut Effects) -> Self {
-        let mut live = BTreeMap::new();
-        for (&chunk, record) in &durable.live {
-            // What the operating system had not written yet is gone, and nobody knows what.
-            let incomplete = record.spec.sync == SyncPolicy::PageCache;
-            live.insert(chunk, Live { incomplete, ..Live::default() });
-            out.observe(Event::Recovered {
-                chunk,
-                promised: record.promised,
-                applied_version: record.applied_version,
-                sequence: record.image.sequence,
-            });
-        }
-        let retention = config.constants.quarantine_retention;
-        let quarantine_ends = durable.quarantined.iter().map(|c| (*c, now + retention)).collect();
-        let mut server = Chunkserver {
-            config: config.clone(),
-            replicas: durable,
-            live,
-            quarantine_ends,
-            leases: Holder::default(),
-            link: Link::new(now),
-            pending: BTreeMap::new(),
-            last_io: IoId(0),
-            last_step: 0,
-            last_copy: 0,
-            alarms: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            disk_failed: false,
-        };
-        server.settle(now, out);
-        server
-    }
-
-    fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
-        self.settle(now, out);
-        match input {
-            Input::Deliver(Envelope { from, to, message }) => {
-                if to == self.config.node {
-                    self.on_message(now, from, message, out);
+            Pending::Change(change, data) => {
+                let chunk = change.chunk();
+                self.state.touched.insert(chunk);
+                self.replica(chunk).live.slot.free();
+                match result {
+                    Ok(IoOutput::Done) => self.on_written(change),
+                    Ok(other) => unreachable!("{other:?} is no answer to a write"),
+                    Err(fault) => self.on_write_failed(change, data, &fault),
                 }
-            }
-            Input::Wake => {}
-            Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
-            Input::Request { .. }
-            | Input::Committed { .. }
-            | Input::Leadership(_)
-            | Input::Installed { .. } => {
-                unreachable!("a chunkserver has no owner and no log")
+                self.replica(chunk).make_progress();
             }
         }
-        self.ask_leases(now, out);
-        self.set_alarms(now);
     }
 
-    fn next_deadline(&self) -> Option<Deadline> {
-        let alarm = self.alarms.values().min().copied();
-        let lease = self.leases.next_end().map(|at| Deadline { at, why: "a lease runs out" });
-        let gone = self.quarantine_ends.values().min();
-        let gone = gone.map(|at| Deadline { at: *at, why: "a quarantined replica goes" });
-        let first = Deadline::earlier(alarm, Deadline::earlier(lease, gone));
-        Deadline::earlier(first, self.link.deadline())
+    fn end_read(&mut self, chunk: ChunkHandle, job: ReadJob, result: IoResult) -> ReadEnd {
+        let mut replica = self.replica(chunk);
+        if replica.lost_its_lease(&job) {
+            return job.failed(Refusal::NotPrimary);
+        }
+        match result {
+            Ok(IoOutput::Read(payload)) => job.succeeded(payload),
+            Ok(other) => unreachable!("{other:?} is no answer to a read"),
+            Err(IoFault::Corrupt { .. }) => {
+                replica.on_corrupt();
+                job.failed(Refusal::Corrupt)
+            }
+            Err(IoFault::DiskFailed | IoFault::NoSpace) => {
+                self.fail_disk();
+                job.failed(Refusal::DiskFailed)
+            }
+            Err(IoFault::NotLeader) => unreachable!("a chunkserver does not propose"),
+        }
     }
 
-    fn assert_invariants(&self) {
-        assert!(self.touched.is_empty(), "every step sets the alarms of what it touched");
-        if cfg!(debug_assertions) {
-            self.assert_all();
+    /// A change is durable.
+    fn on_written(&mut self, change: ReplicaChange) {
+        let chunk = change.chunk();
+        self.state.replicas.apply(&change);
+        self.state.link.note_change(chunk);
+        let mut replica = self.replica(chunk);
+        match change {
+            ReplicaChange::Promise { version, .. } => {
+                replica.live.fence.raise(version);
+                replica.promise();
+            }
+            ReplicaChange::Apply { version, first, mutations, .. } => {
+                replica.on_group_applied(version, first, &mutations);
+            }
+            ReplicaChange::Adopt { version, .. } => replica.on_adopted(version),
+            ReplicaChange::Reconcile { version, .. } => replica.on_installed(version),
+            ReplicaChange::StartLearner { .. } => replica.on_copy_started(),
+            ReplicaChange::CopyIn { .. } => replica.on_step_written(),
+            ReplicaChange::Install { version, image, .. } => {
+                replica.on_copy_installed(version, image.sequence);
+            }
+            ReplicaChange::Delete { .. } => self.on_deleted(chunk),
+            ReplicaChange::Quarantine { .. } => self.on_quarantined(chunk),
+        }
+    }
+
+    /// A replica made here later starts without this one's memory.
+    fn on_deleted(&mut self, chunk: ChunkHandle) {
+        self.replica(chunk).observe_deleted();
+        self.state.quarantine.remove(chunk);
+        self.state.live.remove(&chunk);
+    }
+
+    fn on_quarantined(&mut self, chunk: ChunkHandle) {
+        let end = self.cx.now + self.cx.constants.quarantine_retention;
+        self.state.live.remove(&chunk);
+        self.state.quarantine.insert(chunk, end);
+        self.cx.observe(Event::ReplicaQuarantined { chunk });
+    }
+
+    fn on_write_failed(&mut self, change: ReplicaChange, data: ReplicaData, fault: &IoFault) {
+        let mut replica = self.replica(change.chunk());
+        match fault {
+            IoFault::NoSpace => replica.on_disk_full(change, data),
+            IoFault::DiskFailed => self.fail_disk(),
+            IoFault::Corrupt { .. } => {
+                replica.on_corrupt();
+                // A step of a copy that met it is not asked for again.
+                replica.give_up_copy();
+            }
+            IoFault::NotLeader => unreachable!("a chunkserver does not propose"),
+        }
+    }
+
+    /// The disk is out of service, for good: no lease outlives it, and no promise is made any more.
+    fn fail_disk(&mut self) {
+        if !self.state.disk.fail() {
+            return;
+        }
+        self.cx.observe(Event::DiskFailed);
+        let leases = &mut self.state.leases;
+        let leased: Vec<ChunkHandle> = leases.all(Time(0)).map(|(chunk, _)| chunk).collect();
+        for chunk in leased {
+            self.replica(chunk).end_lease();
+        }
+        for live in self.state.live.values_mut() {
+            live.fence.drop_promise();
+        }
+        self.state.link.heartbeat_due();
+    }
+
+    /// Does what `now` has made due. Nothing else in a step comes before it.
+    fn tick(&mut self) {
+        let State { leases, touched, alarms, .. } = &mut *self.state;
+        let now = self.cx.now;
+        for (chunk, held) in leases.expire(now) {
+            touched.insert(chunk);
+            self.cx.observe(Event::LeaseEnded { chunk, version: held.version });
+        }
+        let due: Vec<ChunkHandle> =
+            alarms.iter().filter(|(_, d)| d.at <= now).map(|(chunk, _)| *chunk).collect();
+        for chunk in due {
+            self.state.touched.insert(chunk);
+            self.replica(chunk).on_timer();
+        }
+        self.end_quarantines();
+        self.tick_link();
+    }
+
+    /// Removes what was in quarantine for long enough.
+    fn end_quarantines(&mut self) {
+        for chunk in self.state.quarantine.take_over(self.cx.now) {
+            if !self.state.live.contains_key(&chunk) && !self.state.disk.has_failed() {
+                self.replica(chunk).write(ReplicaChange::Delete { chunk });
+            }
+        }
+    }
+
+    /// Sends a heartbeat if it is time.
+    fn tick_link(&mut self) {
+        if !self.state.link.take_due(&self.cx) {
+            return;
+        }
+        self.retry_full_disks();
+        let State { link, replicas, live, disk, .. } = &mut *self.state;
+        let inventory = Inventory { replicas, live, disk_failed: disk.has_failed() };
+        link.send_heartbeat(self.config, &inventory, &mut self.cx);
+    }
+
+    /// A full disk may have got room meanwhile.
+    fn retry_full_disks(&mut self) {
+        let live = &self.state.live;
+        let full: Vec<ChunkHandle> =
+            live.iter().filter(|(_, live)| live.full).map(|(chunk, _)| *chunk).collect();
+        for chunk in full {
+            let mut replica = self.replica(chunk);
+            replica.touch();
+            replica.live.full = false;
+            replica.make_progress();
+        }
+    }
+
+    /// Asks for every lease that is wanted, in one message, at the end of a step.
+    fn ask_leases(&mut self) {
+        let Some(leader) = self.state.link.leader() else { return };
+        let touched = core::mem::take(&mut self.state.touched);
+        let mut chunks: Vec<(ChunkHandle, ChunkVersion)> = Vec::new();
+        for &chunk in &touched {
+            if self.state.live.contains_key(&chunk) {
+                chunks.extend(self.replica(chunk).ask_lease().map(|version| (chunk, version)));
+            }
+        }
+        self.state.touched = touched;
+        if !chunks.is_empty() {
+            let attempt = self.state.leases.ask(self.cx.constants, self.cx.now);
+            let incarnation = self.config.incarnation;
+            self.cx.send(leader, lease::Request { incarnation, attempt, chunks });
+        }
+    }
+
+    /// Sets the alarms of the chunks that the step looked at, and sees that all is well with them.
+    fn set_alarms(&mut self) {
+        for chunk in core::mem::take(&mut self.state.touched) {
+            self.state.assert_chunk(chunk);
+            let present = self.state.live.contains_key(&chunk);
+            let alarm = if present { self.replica(chunk).deadline() } else { None };
+            let State { alarms, live, replicas, .. } = &mut *self.state;
+            match alarm {
+                Some(alarm) => alarms.insert(chunk, alarm),
+                None => alarms.remove(&chunk),
+            };
+            let gone = !replicas.live.contains_key(&chunk);
+            if gone && live.get(&chunk).is_some_and(Live::is_idle) {
+                live.remove(&chunk);
+            }
         }
     }
 }

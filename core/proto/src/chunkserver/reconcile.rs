@@ -6,293 +6,209 @@
 //! operation table in the same atomic I/O, and thereby acknowledges every sequence it took
 //! (PacificA, §3.2, with the bytes of overwrites in place of a log).
 
-use super::Chunkserver;
 use super::live::{Live, Role};
 use super::primary::Primary;
-use super::read::{ReadFor, ReadJob};
+use super::read::{ReadBytes, ReadFor, ReadJob};
+use super::replica::{Replica, Then};
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
-use crate::io::{IoOp, ReplicaData};
-use crate::machine::Effects;
-use crate::message::Message;
+use crate::ids::{ChunkVersion, NodeId, OpId, Sequence};
+use crate::io::ReplicaData;
 use crate::message::{configure, pipeline, reconcile};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::refusal::Refusal;
-use crate::replica::ReplicaChange;
-use crate::replica::ReplicaImage;
-use crate::time::Time;
+use crate::replica::{ReplicaChange, ReplicaImage, ReplicaRecord};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// More than this does not fit one message; such a member is copied as a learner.
 const RECONCILE_BYTES_MAX: u64 = 32 << 20;
 
-impl Chunkserver {
-    pub(super) fn on_configured(
-        &mut self,
-        now: Time,
-        message: configure::Activate,
-        out: &mut Effects,
-    ) {
+impl<'a> Replica<'a> {
+    /// The configuration of which this node is primary is committed.
+    pub fn on_configured(&mut self, message: configure::Activate) -> Then {
         let configure::Activate { chunk, version, incarnation, members } = message;
-        let node = self.config.node;
-        let for_me = incarnation == self.config.incarnation && members.first() == Some(&node);
-        let Some(record) = self.record(chunk) else { return };
-        let complete = !record.learner || !self.rules().learner_is_complete;
-        if !for_me || !complete || self.fence(chunk) != version || record.promised != version {
-            return;
+        let node = self.cx.node;
+        let for_me = incarnation == self.incarnation && members.first() == Some(&node);
+        let Some(record) = self.record else { return Then::Nothing };
+        let complete = !record.learner || !self.cx.rules().learner_is_complete;
+        if !for_me || !complete || self.fence() != version || record.promised != version {
+            return Then::Nothing;
         }
-        let live = self.live(chunk);
-        let busy = live.writing || live.promising.is_some();
-        if busy || live.primary().is_some_and(|primary| primary.version == version) {
-            return;
+        self.touch();
+        let again = self.live.primary().is_some_and(|primary| primary.version() == version);
+        if self.live.is_changing() || again {
+            return Then::Nothing;
         }
         let chain = members.into_iter().filter(|member| *member != node).collect();
-        live.role = Role::Primary(Primary::new(version, chain, now).into());
-        if self.record(chunk).is_some_and(|record| record.applied_version == version) {
+        self.live.role = Role::Primary(Primary::new(version, chain, self.cx.now).into());
+        if record.applied_version == version {
             // A first configuration: the promise that made the replica made it of this version.
-            self.on_adopted(now, chunk, version, out);
-            return self.go_on(chunk, now, out);
+            self.on_adopted(version);
+            return Then::Progress;
         }
-        self.start_write(ReplicaChange::Adopt { chunk, version }, out);
+        self.write(ReplicaChange::Adopt { chunk, version });
+        Then::Nothing
     }
 
-    pub(super) fn on_adopted(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        out: &mut Effects,
-    ) {
-        self.observe_adopted(chunk, version, true, out);
+    /// Primary: its own state is durably that of the version; the members are to become like it.
+    pub fn on_adopted(&mut self, version: ChunkVersion) {
+        self.observe_adopted(version, true);
         // Whatever a restart may have cost it: the master found no better copy, and this is the
         // chunk's state from here on.
-        self.live(chunk).incomplete = false;
-        let Some(primary) = self.live(chunk).primary_mut() else { return };
-        if primary.version != version || primary.retired {
+        self.live.incomplete = false;
+        let (chunk, now) = (self.chunk, self.cx.now);
+        let Some(primary) = self.live.primary_mut() else { return };
+        if primary.version() != version || !primary.adopt(now) {
             return;
         }
-        primary.adopted = true;
-        for peer in primary.peers.values_mut() {
-            (peer.heard_at, peer.progressed_at, peer.asked_at) = (now, now, now);
+        for member in primary.peers.chain() {
+            self.cx.send(*member, reconcile::RangesRequest { chunk, version });
         }
-        let chain = primary.chain.clone();
-        for member in chain {
-            self.send(member, reconcile::RangesRequest { chunk, version }, out);
-        }
-        self.begin_if_ready(chunk, out);
+        self.begin_if_ready();
     }
 
-    fn observe_adopted(
-        &self,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        primary: bool,
-        out: &mut Effects,
-    ) {
-        let image = &self.record(chunk).expect("adopted by a replica").image;
+    fn observe_adopted(&mut self, version: ChunkVersion, primary: bool) {
+        let chunk = self.chunk;
+        let Some(ReplicaRecord { image, .. }) = self.record else { return };
         let ops: Vec<(OpId, Sequence)> = image.ops.iter().map(|(op, d)| (op, d.sequence)).collect();
         let (sequence, length) = (image.sequence, image.length);
-        out.observe(Event::Adopted { chunk, version, sequence, length, ops, primary });
-    }
-
-    pub(super) fn on_reconcile_request(
-        &mut self,
-        from: NodeId,
-        request: reconcile::Request,
-        out: &mut Effects,
-    ) {
-        match request {
-            reconcile::Request::Ranges(m) => self.on_ask_reconcile(from, m, out),
-            reconcile::Request::Install(m) => self.on_reconcile(from, m, out),
-        }
-    }
-
-    pub(super) fn on_reconcile_reply(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        reply: reconcile::Reply,
-        out: &mut Effects,
-    ) {
-        match reply {
-            reconcile::Reply::Ranges(m) => self.on_need_reconcile(now, from, m, out),
-            reconcile::Reply::Installed(m) => self.on_reconciled(now, from, m, out),
-        }
+        self.cx.observe(Event::Adopted { chunk, version, sequence, length, ops, primary });
     }
 
     /// Member: says what it touched after what it knows committed.
-    fn on_ask_reconcile(
-        &mut self,
-        from: NodeId,
-        request: reconcile::RangesRequest,
-        out: &mut Effects,
-    ) {
+    pub fn on_ranges_request(&mut self, from: NodeId, request: reconcile::RangesRequest) {
         let reconcile::RangesRequest { chunk, version } = request;
-        if let Err(refusal) = self.check_reconcile(chunk, version) {
-            return self.send(from, pipeline::PushRefused { chunk, version, refusal }, out);
-        }
-        let record = self.record(chunk).expect("checked above");
-        let image = &record.image;
-        if record.applied_version == version {
-            let done = Message::ReconcileReply(reconcile::Reply::Installed(reconcile::Installed {
-                chunk,
-                version,
-                sequence: image.sequence,
-            }));
+        let ReplicaRecord { applied_version, image, .. } = match self.check_reconcile(version) {
+            Ok(record) => record,
+            Err(refusal) => {
+                let refused = pipeline::PushRefused { chunk, version, refusal };
+                return self.cx.send(from, refused);
+            }
+        };
+        if *applied_version == version {
             // All members of a first configuration begin with the same content, none.
-            return self.send(from, done, out);
+            let sequence = image.sequence;
+            return self.cx.send(from, reconcile::Installed { chunk, version, sequence });
         }
         let (committed, touched) = (image.committed, image.touched_after(image.committed));
-        self.send(from, reconcile::RangesReply { chunk, version, committed, touched }, out);
+        self.cx.send(from, reconcile::RangesReply { chunk, version, committed, touched });
     }
 
-    fn check_reconcile(&self, chunk: ChunkHandle, version: ChunkVersion) -> Result<(), Refusal> {
-        let promised = self.fence(chunk);
-        if self.disk_failed {
+    /// Is this replica to become like the primary of `version`? Gives its record.
+    fn check_reconcile(&self, version: ChunkVersion) -> Result<&'a ReplicaRecord, Refusal> {
+        let promised = self.fence();
+        if self.disk.has_failed() {
             return Err(Refusal::DiskFailed);
         }
-        let Some(record) = self.record(chunk) else { return Err(Refusal::Stale { promised }) };
-        let learner = record.learner && self.rules().learner_is_complete;
+        let Some(record) = self.record else { return Err(Refusal::Stale { promised }) };
+        let learner = record.learner && self.cx.rules().learner_is_complete;
         if promised != version || record.promised != version || learner {
             return Err(Refusal::Stale { promised });
         }
-        Ok(())
+        Ok(record)
     }
 
     /// Primary: reads what the member must have, or sends it at once if that is nothing.
-    fn on_need_reconcile(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: reconcile::RangesReply,
-        out: &mut Effects,
-    ) {
-        let reconcile::RangesReply { chunk, version, committed, touched } = message;
-        let both = self.rules().reconcile_both_sides;
-        let Some(record) = self.record(chunk) else { return };
+    pub fn on_ranges(&mut self, from: NodeId, message: reconcile::RangesReply) -> Then {
+        let reconcile::RangesReply { chunk: _, version, committed, touched } = message;
+        let both = self.cx.rules().reconcile_both_sides;
+        let Some(record) = self.record else { return Then::Nothing };
         let own = if both { record.image.touched_after(committed) } else { Vec::new() };
         let mut ranges = Ranges::of(touched.into_iter().chain(own));
         ranges.clip(record.image.length);
-        let Some(primary) = self.live(chunk).primary_mut() else { return };
-        if primary.version != version || primary.retired || !primary.adopted {
-            return;
+        self.touch();
+        let Some(primary) = self.live.primary_mut() else { return Then::Nothing };
+        if primary.version() != version || !primary.leads() {
+            return Then::Nothing;
         }
-        let Some(peer) = primary.peers.get_mut(&from) else { return };
-        if peer.reconciled || peer.sending {
-            return;
+        // With too much for one message it stays unreconciled, is reported as stalled, and comes
+        // back as a learner.
+        let fits = ranges.bytes() <= RECONCILE_BYTES_MAX;
+        if !primary.peers.begin_sending(from, fits, self.cx.now) {
+            return Then::Nothing;
         }
-        peer.heard_at = now;
-        if ranges.bytes() > RECONCILE_BYTES_MAX {
-            // It stays unreconciled, is reported as stalled, and comes back as a learner.
-            return;
-        }
-        peer.sending = true;
-        peer.asked_at = now;
-        let job = ReadJob::inner(ReadFor::Reconcile { member: from, version }, ranges.extents());
-        self.live(chunk).reads.push(job);
-        self.go_on(chunk, now, out);
+        let reader = ReadFor::Reconcile { member: from, version };
+        self.live.reads.push(ReadJob::inner(reader, ranges.extents()));
+        Then::Progress
     }
 
-    /// Primary: the bytes are read; the member takes them with the rest of the state.
-    pub(super) fn send_reconcile(
+    /// Primary: the bytes are read, and the member is sent them with the rest of the state; or
+    /// they cannot be read, and it is asked again until the master has found another primary.
+    pub fn send_reconcile(
         &mut self,
-        chunk: ChunkHandle,
         member: NodeId,
         version: ChunkVersion,
-        pieces: Vec<Extent>,
-        payload: Payload,
-        out: &mut Effects,
+        result: Result<ReadBytes, Refusal>,
     ) {
-        let image = self.record(chunk).expect("a primary has its replica").image.clone();
-        let Some(primary) = self.live(chunk).primary_mut() else { return };
-        if primary.version != version || primary.retired {
+        let chunk = self.chunk;
+        let Some(primary) = self.live.primary_mut() else { return };
+        let Ok(ReadBytes { pieces, payload, .. }) = result else {
+            primary.peers.end_sending(member);
             return;
-        }
-        if let Some(peer) = primary.peers.get_mut(&member) {
-            peer.sending = false;
-            let image = Box::new(image);
-            let message = Message::Reconcile(reconcile::Request::Install(reconcile::Install {
-                chunk,
-                version,
-                image,
-                pieces,
-                payload,
-            }));
-            self.send(member, message, out);
+        };
+        let over = primary.version() != version || primary.is_retired();
+        let Some(record) = self.record.filter(|_| !over) else { return };
+        if primary.peers.end_sending(member) {
+            let image = Box::new(record.image.clone());
+            let install = reconcile::Install { chunk, version, image, pieces, payload };
+            self.cx.send(member, install);
         }
     }
 
     /// Member: takes the primary's state.
-    fn on_reconcile(&mut self, from: NodeId, message: reconcile::Install, out: &mut Effects) {
+    pub fn on_install(&mut self, from: NodeId, message: reconcile::Install) {
         let reconcile::Install { chunk, version, image, pieces, payload } = message;
-        if self.check_reconcile(chunk, version).is_err() || !is_whole(&image, &pieces, &payload) {
+        let Ok(record) = self.check_reconcile(version) else { return };
+        if !is_whole(&image, &pieces, &payload) {
             return;
         }
-        let done = self.record(chunk).is_some_and(|r| r.applied_version == version);
-        let live = self.live(chunk);
-        let busy = live.writing || live.promising.is_some() || !live.reading.is_empty();
-        if done || busy || live.incomplete {
+        let done = record.applied_version == version;
+        self.touch();
+        if done || self.live.is_busy() || self.live.incomplete {
             // The primary asks again.
             return;
         }
-        live.role = Role::Member;
-        live.pushed_by = Some(from);
+        self.live.role = Role::Member;
+        self.live.queue.set_pushed_by(from);
         let change = ReplicaChange::Reconcile { chunk, version, image };
-        let data = ReplicaData::pieces(pieces, payload);
-        self.start_write(IoOp::Replica(change, data), out);
+        self.write_bytes(change, ReplicaData::pieces(pieces, payload));
     }
 
-    pub(super) fn on_reconcile_durable(
-        &mut self,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-        out: &mut Effects,
-    ) {
-        self.observe_adopted(chunk, version, false, out);
-        let sequence = self.record(chunk).expect("reconciled just now").image.sequence;
-        if let (Some(primary), true) = (self.live(chunk).pushed_by, self.fence(chunk) == version) {
-            self.send(primary, reconcile::Installed { chunk, version, sequence }, out);
+    /// Member: it is durably like the primary.
+    pub fn on_installed(&mut self, version: ChunkVersion) {
+        self.observe_adopted(version, false);
+        let Some(record) = self.record else { return };
+        let (chunk, sequence) = (self.chunk, record.image.sequence);
+        if let (Some(primary), true) = (self.live.queue.pushed_by(), self.fence() == version) {
+            self.cx.send(primary, reconcile::Installed { chunk, version, sequence });
         }
     }
 
     /// Primary: a member is like this node; when all are, mutations may begin.
-    fn on_reconciled(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: reconcile::Installed,
-        out: &mut Effects,
-    ) {
-        let reconcile::Installed { chunk, version, sequence } = message;
-        let Some(primary) = self.live.get_mut(&chunk).and_then(Live::primary_mut) else { return };
-        if primary.version != version || primary.retired {
-            return;
+    pub fn on_reconciled(&mut self, from: NodeId, message: reconcile::Installed) -> Then {
+        let reconcile::Installed { chunk: _, version, sequence } = message;
+        let now = self.cx.now;
+        let Some(primary) = self.live.primary_mut() else { return Then::Nothing };
+        if primary.version() != version || primary.is_retired() {
+            return Then::Nothing;
         }
-        let Some(peer) = primary.peers.get_mut(&from) else { return };
-        if peer.reconciled {
-            return;
+        if !primary.peers.on_reconciled(from, sequence, now) {
+            return Then::Nothing;
         }
-        (peer.reconciled, peer.sending) = (true, false);
-        (peer.applied, peer.received) = (sequence, sequence);
-        (peer.heard_at, peer.progressed_at) = (now, now);
-        self.begin_if_ready(chunk, out);
-        self.go_on(chunk, now, out);
+        self.begin_if_ready();
+        Then::Progress
     }
 
-    fn begin_if_ready(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        let record = self.record(chunk).expect("a primary has its replica").clone();
-        let live = self.live(chunk);
-        let Some(primary) = live.primary_mut() else { return };
-        let all = primary.peers.values().all(|peer| peer.reconciled);
-        if primary.ready || !primary.adopted || !all {
-            return;
+    fn begin_if_ready(&mut self) {
+        self.touch();
+        let Replica { chunk, record: Some(record), live, cx, .. } = self else { return };
+        let Live { role: Role::Primary(primary), queue, .. } = &mut **live else { return };
+        if primary.begin(&record.image) {
+            let (version, sequence) = (primary.version(), primary.order.committed());
+            queue.set_committed(sequence);
+            cx.observe(Event::Committed { chunk: *chunk, version, sequence });
         }
-        primary.begin(&record);
-        let (version, sequence) = (primary.version, primary.committed);
-        live.committed = sequence;
-        out.observe(Event::Committed { chunk, version, sequence });
     }
 }
 

@@ -11,33 +11,31 @@
 //! each reply carries; and an opening request begins a copy only if it is newer than the one that
 //! opened the copy under way, so that a delayed or repeated one does nothing.
 
-use super::Chunkserver;
-use super::live::Live;
-use super::read::{ReadFor, ReadJob};
-use crate::ids::{ChunkHandle, ChunkVersion, CopyId, Incarnation, NodeId};
-use crate::machine::Effects;
+use super::read::{ReadBytes, ReadFor, ReadJob};
+use super::replica::{Replica, Then};
+use crate::ids::{ChunkVersion, CopyId, Incarnation, NodeId};
 use crate::message::CopyEnd;
 use crate::message::copy;
-use crate::payload::{Extent, Payload};
+use crate::payload::Extent;
 use crate::ranges::Ranges;
-use crate::replica::ReplicaChange;
-use crate::time::Time;
+use crate::refusal::Refusal;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// One copy under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct CopySource {
+struct CopySource {
     id: CopyId,
     /// The request that opened it: the learner's incarnation and the step. A learner's opening
     /// requests are ordered by the two.
     opened_by: (Incarnation, u64),
     /// What the learner does not have.
-    pub left: Ranges,
+    left: Ranges,
     /// The step answered last, or being read.
     step: Option<u64>,
     /// What that step holds. A step that is asked for again is answered with the same pieces and
-    /// no others: the learner takes one of the answers, and nobody knows which.
+    /// no others: the learner takes one of the answers, and which one is not known here.
     pieces: Vec<Extent>,
     /// The step is being read.
     reading: bool,
@@ -57,28 +55,58 @@ impl CopySource {
     }
 }
 
-impl Chunkserver {
-    pub(super) fn on_ask_copy(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::Request,
-        out: &mut Effects,
-    ) {
-        let copy::Request { chunk, incarnation, version, copy, step, prepared } = message;
-        if !self.may_copy(chunk, from, version, copy, (incarnation, step)) {
-            return self.send(from, copy::Void { chunk, incarnation, step }, out);
+/// Numbers the copies that begin at this source, counted in this life of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct CopyIds {
+    last: u64,
+}
+
+impl CopyIds {
+    fn begin(&mut self, life: Incarnation) -> CopyId {
+        self.last += 1;
+        CopyId { life, number: self.last }
+    }
+}
+
+/// The copies that a primary is the source of, by learner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Copies {
+    by_learner: BTreeMap<NodeId, CopySource>,
+}
+
+impl Copies {
+    pub fn is_empty(&self) -> bool {
+        self.by_learner.is_empty()
+    }
+
+    /// These bytes go to the disk: copies under way must copy them again. From here on a read of
+    /// them waits for the change, so that a step that takes them out of the set reads them changed.
+    pub fn on_written(&mut self, extents: impl Iterator<Item = Extent> + Clone) {
+        for copy in self.by_learner.values_mut() {
+            for extent in extents.clone() {
+                copy.left.insert(extent);
+            }
         }
-        let bytes_max = u64::from(self.constants().copy_step_bytes_max);
-        let length = self.record(chunk).expect("checked above").image.length;
-        let live = self.live(chunk);
+    }
+}
+
+impl Replica<'_> {
+    pub fn on_copy_request(&mut self, from: NodeId, request: copy::Request) -> Then {
+        let copy::Request { chunk, incarnation, version, copy, step, prepared } = request;
+        let may = self.may_copy(from, version, copy, (incarnation, step));
+        let bytes_max = u64::from(self.cx.constants.copy_step_bytes_max);
+        let length = self.record.map_or(0, |record| record.image.length);
         // What is on its way to the disk belongs to the chunk already: the read waits for it.
-        let end = live.writing_extents.iter().map(Extent::end).fold(length, u64::max);
-        let primary = live.primary_mut().expect("checked above");
-        primary.used_at = now;
-        let copy = primary.copies.get_mut(&from).expect("checked above");
+        let end = self.live.slot.extents().iter().map(Extent::end).fold(length, u64::max);
+        let Some(primary) = self.live.primary_mut().filter(|_| may) else {
+            self.cx.send(from, copy::Void { chunk, incarnation, step });
+            return Then::Nothing;
+        };
+        primary.use_at(self.cx.now);
+        self.touched.insert(chunk);
+        let Some(copy) = primary.copies.by_learner.get_mut(&from) else { return Then::Nothing };
         if copy.reading {
-            return;
+            return Then::Nothing;
         }
         copy.left.clip(end);
         copy.prepared = prepared;
@@ -89,8 +117,8 @@ impl Chunkserver {
         copy.reading = true;
         let extents = copy.pieces.clone();
         let reader = ReadFor::Copy { learner: from, copy: copy.id, step };
-        self.live(chunk).reads.push(ReadJob::inner(reader, extents));
-        self.go_on(chunk, now, out);
+        self.live.reads.push(ReadJob::inner(reader, extents));
+        Then::Progress
     }
 
     /// Does this request belong to the copy under way, or may it open a new one? A new one replaces
@@ -98,102 +126,70 @@ impl Chunkserver {
     /// on.
     fn may_copy(
         &mut self,
-        chunk: ChunkHandle,
         from: NodeId,
         version: ChunkVersion,
         copy: Option<CopyId>,
-        (incarnation, step): (Incarnation, u64),
+        opened_by: (Incarnation, u64),
     ) -> bool {
-        let Some(length) = self.record(chunk).map(|r| r.image.length) else { return false };
-        let Some(live) = self.live.get_mut(&chunk) else { return false };
-        if live.corrupt {
+        let Some(length) = self.record.map(|record| record.image.length) else { return false };
+        if self.live.corrupt {
             return false;
         }
-        let at_disk = live.writing_extents.clone();
-        let Some(primary) = live.primary_mut() else { return false };
-        if primary.version != version || !primary.ready {
+        let at_disk = self.live.slot.extents().to_vec();
+        let Some(primary) = self.live.primary_mut() else { return false };
+        if primary.version() != version || !primary.can_be_copied() {
             return false;
         }
-        let known = primary.copies.get(&from);
+        let known = primary.copies.by_learner.get(&from);
+        let (_, step) = opened_by;
         if let Some(id) = copy {
             return known.is_some_and(|known| known.id == id && known.goes_on_at(step));
         }
-        let opened_by = (incarnation, step);
         if let Some(known) = known.filter(|known| opened_by <= known.opened_by) {
             return opened_by == known.opened_by && known.step == Some(step);
         }
-        if primary.retired {
+        if primary.is_retired() {
             return false;
         }
         let whole = Extent::new(0, length);
         let left = Ranges::of(at_disk.into_iter().chain([whole]));
-        self.last_copy += 1;
-        let id = CopyId { life: self.config.incarnation, number: self.last_copy };
-        primary.copies.insert(from, CopySource::new(id, opened_by, left));
+        let id = self.copy_ids.begin(self.incarnation);
+        primary.copies.by_learner.insert(from, CopySource::new(id, opened_by, left));
         true
     }
 
-    /// The bytes of a step are read.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn send_copy(
+    /// The bytes of a step are read, or cannot be read: then the copy is void.
+    pub fn send_copy(
         &mut self,
-        chunk: ChunkHandle,
         learner: NodeId,
         id: CopyId,
         step: u64,
-        pieces: Vec<Extent>,
-        payload: Payload,
-        out: &mut Effects,
+        result: Result<ReadBytes, Refusal>,
     ) {
-        let record = self.record(chunk).expect("a source has its replica").clone();
-        let fence = self.fence(chunk);
-        let live = self.live(chunk);
-        let drained = !live.writing && live.promising.is_none() && record.promised == fence;
-        let Some(primary) = live.primary_mut() else { return };
-        let Some(copy) = primary.copies.get_mut(&learner) else { return };
-        if copy.id != id || copy.step != Some(step) {
+        let (chunk, fence, changing) = (self.chunk, self.fence(), self.live.is_changing());
+        let Some(record) = self.record else { return };
+        let drained = !changing && record.promised == fence;
+        let Some(primary) = self.live.primary_mut() else { return };
+        let stopped = fence > primary.version() && drained;
+        let copies = &mut primary.copies.by_learner;
+        let Some(copy) = copies.get_mut(&learner).filter(|copy| copy.id == id) else { return };
+        let (incarnation, _) = copy.opened_by;
+        let Ok(ReadBytes { pieces, payload, .. }) = result else {
+            copies.remove(&learner);
+            return self.cx.send(learner, copy::Void { chunk, incarnation, step });
+        };
+        if copy.step != Some(step) {
             return;
         }
         copy.reading = false;
-        let prepared = copy.prepared == Some(fence) && fence > primary.version && drained;
+        let prepared = copy.prepared == Some(fence) && stopped;
         let done = prepared && copy.left.is_empty();
-        let (version, image) = (record.applied_version, record.image);
-        let end = done.then(|| Box::new(CopyEnd { version, image: Box::new(image) }));
-        let (left_bytes, (incarnation, _)) = (copy.left.bytes(), copy.opened_by);
+        let (version, image) = (record.applied_version, &record.image);
+        let end = done.then(|| Box::new(CopyEnd { version, image: Box::new(image.clone()) }));
+        let left_bytes = copy.left.bytes();
         let copy = id;
-        let told = copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload };
-        self.send(learner, told, out);
-    }
-
-    /// The bytes of a step cannot be read: the copy is void.
-    pub(super) fn end_copy(
-        &mut self,
-        chunk: ChunkHandle,
-        learner: NodeId,
-        id: CopyId,
-        step: u64,
-        out: &mut Effects,
-    ) {
-        let Some(primary) = self.live(chunk).primary_mut() else { return };
-        let Some(copy) = primary.copies.get(&learner).filter(|copy| copy.id == id) else { return };
-        let (incarnation, _) = copy.opened_by;
-        primary.copies.remove(&learner);
-        self.send(learner, copy::Void { chunk, incarnation, step }, out);
-    }
-
-    /// Is this I/O's chunk the source of a copy?
-    pub(super) fn has_copies(live: &Live) -> bool {
-        live.primary().is_some_and(|primary| !primary.retired && !primary.copies.is_empty())
-    }
-
-    /// The order to begin: drops what is here and starts an incomplete copy.
-    pub(super) fn start_learner_io(
-        &mut self,
-        chunk: ChunkHandle,
-        promised: ChunkVersion,
-        spec: crate::replica::ChunkSpec,
-        out: &mut Effects,
-    ) {
-        self.start_write(ReplicaChange::StartLearner { chunk, promised, spec }, out);
+        let answer =
+            copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload };
+        self.cx.send(learner, answer);
     }
 }
