@@ -35,11 +35,10 @@
 //! | trashed and due | the trash | each round | as for changes |
 //! | at its target, a replica too many | its removal | each round repeats the order | while the server is heard; else its registration |
 
-use super::Master;
 use super::holders::Holders;
+use super::leader::Leader;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId};
 use crate::log::Member;
-use crate::machine::Effects;
 use crate::message::DeleteReason;
 use crate::message::removal;
 use crate::time::Time;
@@ -98,16 +97,16 @@ pub(super) enum Standing {
     Bad,
 }
 
-impl Master {
-    pub(super) fn attend(&mut self, now: Time, chunk: ChunkHandle) {
-        if let Some(lead) = &mut self.lead {
-            lead.attention.add(chunk, now);
-        }
+impl<'a> Leader<'a> {
+    pub(super) fn attend(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        self.lead.attention.add(chunk, now);
     }
 
     /// Looks at every chunk that has this server as a member or a holder.
-    pub(super) fn attend_all_of(&mut self, now: Time, node: NodeId) {
-        let Some(lead) = &mut self.lead else { return };
+    pub(super) fn attend_all_of(&mut self, node: NodeId) {
+        let now = self.cx.now;
+        let lead = &mut *self.lead;
         for (chunk, record) in self.state.chunks() {
             let member = match &record.config {
                 Some(config) => config.members.iter().any(|member| member.node == node),
@@ -122,34 +121,30 @@ impl Master {
 
     /// One round: what is in the trash last, those with the fewest good replicas first, then those
     /// that wait longest.
-    pub(super) fn settle_attention(&mut self, now: Time, out: &mut Effects) {
-        let lead = self.lead.as_ref().expect("only a leader ticks");
-        let by_danger = self.rules().repair_by_danger;
+    pub(super) fn tick_attention(&mut self) {
+        let lead = &*self.lead;
+        let by_danger = self.cx.rules().repair_by_danger;
         let urgency = |(chunk, waiting): (&ChunkHandle, &Waiting)| {
             let record = self.state.chunks().get(*chunk);
             let trashed = record.is_some_and(|record| self.state.inodes().is_trashed(record.file));
-            let good = if by_danger { self.good_members(now, *chunk) } else { 0 };
+            let good = if by_danger { self.good_members(*chunk) } else { 0 };
             (trashed, good, waiting.since, *chunk)
         };
         let mut due: Vec<(bool, usize, Time, ChunkHandle)> =
             lead.attention.waiting.iter().map(urgency).collect();
         due.sort_unstable();
         for (_, _, since, chunk) in due {
-            if self.look_after(now, since, chunk, out) {
-                let lead = self.lead.as_mut().expect("looked at above");
+            if self.look_after(since, chunk) {
+                let lead = &mut *self.lead;
                 lead.attention.remove(chunk);
             }
         }
     }
 
-    pub(super) fn standing(&self, now: Time, chunk: ChunkHandle, member: &Member) -> Standing {
-        let Some(lead) = &self.lead else { return Standing::Bad };
+    pub(super) fn standing(&self, chunk: ChunkHandle, member: &Member) -> Standing {
+        let lead = &*self.lead;
         let Some(server) = lead.servers.get(&member.node) else {
-            return if self.is_expected(now, member.node) {
-                Standing::Coming
-            } else {
-                Standing::Bad
-            };
+            return if self.is_expected(member.node) { Standing::Coming } else { Standing::Bad };
         };
         let (record, spec) = self.state.chunk(chunk).expect("asked of a chunk that exists");
         let interrupted = spec.sync == crate::replica::SyncPolicy::PageCache
@@ -169,57 +164,50 @@ impl Master {
     /// Has this leader begun so recently that a server may live and not have registered yet? To
     /// count it as dead would leave good members out of configurations after every change of the
     /// leader.
-    pub(super) fn is_expected(&self, now: Time, node: NodeId) -> bool {
-        let expects =
-            |lead: &super::Lead| now < lead.unheard_until && !lead.servers.contains_key(&node);
-        self.lead.as_ref().is_some_and(expects)
+    pub(super) fn is_expected(&self, node: NodeId) -> bool {
+        let now = self.cx.now;
+        now < self.lead.unheard_until && !self.lead.servers.contains_key(&node)
     }
 
-    pub(super) fn members(&self, chunk: ChunkHandle) -> &[Member] {
+    pub(super) fn members(&self, chunk: ChunkHandle) -> &'a [Member] {
         let config = self.state.chunks().config(chunk);
         config.map_or(&[], |config| &config.members)
     }
 
-    pub(super) fn good_members(&self, now: Time, chunk: ChunkHandle) -> usize {
+    pub(super) fn good_members(&self, chunk: ChunkHandle) -> usize {
         let members = self.members(chunk).iter();
-        members.filter(|member| self.standing(now, chunk, member) == Standing::Good).count()
+        members.filter(|member| self.standing(chunk, member) == Standing::Good).count()
     }
 
     /// Decides what a chunk needs. True if it needs no more attention.
-    fn look_after(
-        &mut self,
-        now: Time,
-        since: Time,
-        chunk: ChunkHandle,
-        out: &mut Effects,
-    ) -> bool {
+    fn look_after(&mut self, since: Time, chunk: ChunkHandle) -> bool {
         let Some((record, spec)) = self.state.chunk(chunk) else { return true };
-        if self.lead.as_ref().is_some_and(|lead| lead.changes.contains_key(&chunk)) {
+        if self.lead.changes.contains_key(&chunk) {
             return false;
         }
-        if self.state.inodes().is_trashed(record.file) && self.is_due(now, record.file) {
+        if self.state.inodes().is_trashed(record.file) && self.is_due(record.file) {
             // The trash looks after it.
             return true;
         }
         let target = usize::from(spec.replicas);
         let Some(config) = record.config.clone() else {
             if !self.candidates().is_empty() {
-                self.start_change(now, chunk, "a chunk without a configuration", out);
+                self.start_change(chunk, "a chunk without a configuration");
             }
             return false;
         };
-        let good = self.good_members(now, chunk);
+        let good = self.good_members(chunk);
         let standings: Vec<(NodeId, Standing)> =
-            config.members.iter().map(|m| (m.node, self.standing(now, chunk, m))).collect();
+            config.members.iter().map(|m| (m.node, self.standing(chunk, m))).collect();
         let bad: Vec<NodeId> =
             standings.iter().filter(|(_, s)| *s == Standing::Bad).map(|(n, _)| *n).collect();
         if self.promised_above(chunk, config.version) {
-            self.start_change(now, chunk, "a promise above the configuration", out);
+            self.start_change(chunk, "a promise above the configuration");
             return false;
         }
         // A member that is still coming may wait for the bad one in vain.
         if !bad.is_empty() && bad.len() < config.members.len() {
-            self.start_change(now, chunk, "a member is lost", out);
+            self.start_change(chunk, "a member is lost");
             // One that is merely not heard is left out by its silence. If it is heard again before
             // the change is over, and answers, it is as good a member as any.
             let heard: Vec<NodeId> = bad.into_iter().filter(|node| self.is_usable(*node)).collect();
@@ -229,13 +217,13 @@ impl Master {
         if good < config.members.len() {
             // Some are coming, or the last one is being waited for.
             let heard = bad.is_empty();
-            self.bring_up(now, chunk, heard, out);
+            self.bring_up(chunk, heard);
             return false;
         }
         if good >= target {
-            return self.delete_excess(chunk, out);
+            return self.delete_excess(chunk);
         }
-        self.repair(now, since, chunk, good, out);
+        self.repair(since, chunk, good);
         false
     }
 
@@ -243,7 +231,7 @@ impl Master {
     /// another holder every order: the chunk must reach that version (a leader that prepared it
     /// may have failed since).
     fn promised_above(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
-        let Some(lead) = &self.lead else { return false };
+        let lead = &*self.lead;
         let mut holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::iter);
         holders.any(|(node, state)| state.promised > version && self.is_usable(node))
     }
@@ -252,32 +240,33 @@ impl Master {
     /// that restarted since does not resume it. If all are `heard` and it takes too long, what is
     /// believed of one of them is wrong, or it hangs and nobody complained: a change asks them all,
     /// and leaves out who is silent.
-    fn bring_up(&mut self, now: Time, chunk: ChunkHandle, heard: bool, out: &mut Effects) {
+    fn bring_up(&mut self, chunk: ChunkHandle, heard: bool) {
         let primary = self.members(chunk).first().copied();
         let Some(primary) = primary else { return };
         let restarted = self.is_usable(primary.node) && !self.is_same_life(&primary);
         if restarted {
-            self.start_change(now, chunk, "the primary restarted", out);
-        } else if heard && self.is_late(now, chunk) {
-            self.start_change(now, chunk, "a member is late", out);
+            self.start_change(chunk, "the primary restarted");
+        } else if heard && self.is_late(chunk) {
+            self.start_change(chunk, "a member is late");
         } else {
-            self.notify_primary(now, chunk);
+            self.notify_primary(chunk);
         }
     }
 
     /// The primary, if it acts, reports a member that stalls after half of this time.
-    fn is_late(&mut self, now: Time, chunk: ChunkHandle) -> bool {
-        let patience = self.constants().member_stalled_after * 2;
+    fn is_late(&mut self, chunk: ChunkHandle) -> bool {
+        let now = self.cx.now;
+        let patience = self.cx.constants.member_stalled_after * 2;
         let version = self.state.chunks()[chunk].version();
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+        let lead = &mut *self.lead;
         let coming_for = lead.attention.coming_for(chunk, version, now);
         lead.safe_mode.is_none() && coming_for >= patience
     }
 
     /// Orders replicas away that the committed configuration does not hold, once all of its own
     /// members are good. True if there is none left.
-    fn delete_excess(&mut self, chunk: ChunkHandle, out: &mut Effects) -> bool {
-        let lead = self.lead.as_ref().expect("only a leader ticks");
+    fn delete_excess(&mut self, chunk: ChunkHandle) -> bool {
+        let lead = &*self.lead;
         if lead.safe_mode.is_some() || lead.log_lost {
             return lead.log_lost;
         }
@@ -293,7 +282,7 @@ impl Master {
         for node in &excess {
             if self.is_usable(*node) {
                 let reason = DeleteReason::Excluded(version);
-                self.send(*node, removal::DeleteReplica { chunk, reason }, out);
+                self.cx.send(*node, removal::DeleteReplica { chunk, reason });
             }
         }
         !excess.iter().any(|node| self.is_usable(*node))

@@ -14,14 +14,13 @@
 
 mod rounds;
 
-use super::Master;
 use super::holders::Holders;
+use super::leader::Leader;
 use super::placement::{self, Candidate};
 use super::proposals::Proposal;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
-use crate::machine::Effects;
 use crate::message::{Message, ReplicaState};
 use crate::message::{configure, copy};
 use crate::replica::{ChunkSpec, SyncPolicy};
@@ -76,26 +75,21 @@ pub(super) struct Activation {
     told_at: Time,
 }
 
-impl Master {
-    pub(super) fn on_new_chunk(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
-        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+impl Leader<'_> {
+    pub(super) fn on_new_chunk(&mut self, chunk: ChunkHandle) {
+        let lead = &mut *self.lead;
         // Made under this leader: no earlier one granted anything for it.
         lead.granter.released(chunk);
-        self.start_change(now, chunk, "a new chunk", out);
+        self.start_change(chunk, "a new chunk");
     }
 
     /// Begins a change, unless one is under way.
-    pub(super) fn start_change(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        why: &'static str,
-        out: &mut Effects,
-    ) {
-        let changes_max = self.constants().changes_max as usize;
+    pub(super) fn start_change(&mut self, chunk: ChunkHandle, why: &'static str) {
+        let now = self.cx.now;
+        let changes_max = self.cx.constants.changes_max as usize;
         let Some(record) = self.state.chunks().get(chunk) else { return };
         let version = self.highest_promise(chunk).max(record.version()).next();
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let lead = &mut *self.lead;
         if lead.changes.contains_key(&chunk) || lead.changes.len() >= changes_max {
             return lead.attention.add(chunk, now);
         }
@@ -114,12 +108,12 @@ impl Master {
         };
         lead.changes.insert(chunk, change);
         lead.activations.remove(&chunk);
-        out.observe(Event::ChangeBegan { chunk, version, why });
-        self.prepare(chunk, out);
+        self.cx.observe(Event::ChangeBegan { chunk, version, why });
+        self.prepare(chunk);
     }
 
     fn change(&mut self, chunk: ChunkHandle) -> Option<&mut Change> {
-        self.lead.as_mut()?.changes.get_mut(&chunk)
+        self.lead.changes.get_mut(&chunk)
     }
 
     /// Leaves members out of the next configuration, if it can do without them.
@@ -137,36 +131,36 @@ impl Master {
     }
 
     /// Brings a copy that has caught up into the change.
-    pub(super) fn join_change(&mut self, chunk: ChunkHandle, learner: NodeId, out: &mut Effects) {
+    pub(super) fn join_change(&mut self, chunk: ChunkHandle, learner: NodeId) {
         let Some(change) = self.change(chunk) else { return };
         if change.proposed.is_none() && change.learner.is_none() {
             change.learner = Some((learner, false));
-            self.prepare(chunk, out);
+            self.prepare(chunk);
         }
     }
 
     fn highest_promise(&self, chunk: ChunkHandle) -> ChunkVersion {
-        let lead = self.lead.as_ref().expect("only a leader changes");
+        let lead = &*self.lead;
         let promised = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
         promised.map(|state| state.promised).max().unwrap_or_default()
     }
 
     /// Asks every reachable member, and the learner, that has not answered.
-    fn prepare(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+    fn prepare(&mut self, chunk: ChunkHandle) {
         let Some((record, spec)) = self.state.chunk(chunk) else { return };
         let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
         let create = record.config.is_none().then_some(spec);
-        let current = self.rules().source_is_current;
+        let current = self.cx.rules().source_is_current;
         let members: Vec<NodeId> = match &record.config {
             Some(config) if current => config.members.iter().map(|m| m.node).collect(),
             Some(_) => self.anybody(chunk),
             None => self.place_new(chunk),
         };
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let learner = change.learner.map(|(node, _)| node);
         if create.is_some() && members.iter().any(|node| !change.targets.contains_key(node)) {
-            out.observe(Event::Placed { chunk, servers: members.clone() });
+            self.cx.observe(Event::Placed { chunk, servers: members.clone() });
         }
         for node in members.into_iter().chain(learner) {
             let server = lead.servers.get(&node).filter(|server| server.usable());
@@ -199,13 +193,13 @@ impl Master {
                 incarnation,
                 create,
             }));
-            self.send(node, ask, out);
+            self.cx.send(node, ask);
         }
     }
 
     /// Every member and every holder: whom an ablation of the rule for sources asks.
     fn anybody(&self, chunk: ChunkHandle) -> Vec<NodeId> {
-        let lead = self.lead.as_ref().expect("only a leader changes");
+        let lead = &*self.lead;
         let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::nodes);
         self.members(chunk).iter().map(|member| member.node).chain(holders).collect()
     }
@@ -213,12 +207,12 @@ impl Master {
     /// Where a new chunk's replicas go; the same as before while those servers are there. Where it
     /// was tried in vain comes last.
     fn place_new(&self, chunk: ChunkHandle) -> Vec<NodeId> {
-        let lead = self.lead.as_ref().expect("only a leader places");
+        let lead = &*self.lead;
         let (_, spec) = self.state.chunk(chunk).expect("looked at by the caller");
         let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
         let kept: Vec<NodeId> =
             asked.into_iter().flatten().filter(|node| self.is_usable(*node)).collect();
-        let (count, spread) = (usize::from(spec.replicas), self.rules().spread_over_racks);
+        let (count, spread) = (usize::from(spec.replicas), self.cx.rules().spread_over_racks);
         let choose = |kept: &[NodeId], candidates: &[Candidate]| {
             placement::choose(count, kept, candidates, spread, self.salt(chunk))
         };
@@ -229,32 +223,20 @@ impl Master {
         choose(&choose(&kept, &fresh), &candidates)
     }
 
-    pub(super) fn on_configure_reply(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        reply: configure::Reply,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_configure_reply(&mut self, from: NodeId, reply: configure::Reply) {
         match reply {
-            configure::Reply::Prepared(m) => self.on_prepared(now, from, m, out),
-            configure::Reply::Refused(m) => self.on_prepare_refused(now, from, m, out),
-            configure::Reply::MemberFailed(m) => self.on_member_failed(now, from, m, out),
+            configure::Reply::Prepared(m) => self.on_prepared(from, m),
+            configure::Reply::Refused(m) => self.on_prepare_refused(from, m),
+            configure::Reply::MemberFailed(m) => self.on_member_failed(from, m),
         }
     }
 
-    fn on_prepared(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: configure::Prepared,
-        out: &mut Effects,
-    ) {
+    fn on_prepared(&mut self, from: NodeId, message: configure::Prepared) {
         let configure::Prepared { chunk, epoch, version, incarnation, state } = message;
-        let rules = self.rules();
+        let rules = self.cx.rules();
         let config = self.state.chunks().config(chunk);
         let old_primary = config.and_then(|config| config.members.first()).map(|m| m.node);
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let counts = epoch == lead.epoch
             && change.version == version
@@ -277,35 +259,29 @@ impl Master {
             *whole = true;
         }
         change.answers.insert(from, state);
-        self.evaluate(now, chunk, out);
+        self.evaluate(chunk);
     }
 
-    fn on_prepare_refused(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: configure::PrepareRefused,
-        out: &mut Effects,
-    ) {
+    fn on_prepare_refused(&mut self, from: NodeId, message: configure::PrepareRefused) {
         let configure::PrepareRefused { chunk, epoch, version, promised, .. } = message;
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if epoch != lead.epoch || change.version != version || change.proposed.is_some() {
             return;
         }
         match promised {
-            Some(promised) => self.raise(chunk, promised.next(), out),
+            Some(promised) => self.raise(chunk, promised.next()),
             // Nothing is there any more; it cannot be a member.
             None => {
                 change.excluded.insert(from);
                 change.targets.remove(&from);
-                self.evaluate(now, chunk, out);
+                self.evaluate(chunk);
             }
         }
     }
 
     /// Begins again above a promise.
-    fn raise(&mut self, chunk: ChunkHandle, version: ChunkVersion, out: &mut Effects) {
+    fn raise(&mut self, chunk: ChunkHandle, version: ChunkVersion) {
         let Some(change) = self.change(chunk) else { return };
         change.version = version.max(change.version.next());
         change.answers.clear();
@@ -314,18 +290,12 @@ impl Master {
         if let Some((_, whole)) = &mut change.learner {
             *whole = false;
         }
-        self.prepare(chunk, out);
+        self.prepare(chunk);
     }
 
-    pub(super) fn on_learner_ready(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::Ready,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_learner_ready(&mut self, from: NodeId, message: copy::Ready) {
         let copy::Ready { chunk, epoch, version, incarnation, state } = message;
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let asked = change.targets.get(&from) == Some(&incarnation);
         if epoch != lead.epoch || change.version != version || !asked {
@@ -336,38 +306,33 @@ impl Master {
         {
             *whole = true;
             change.answers.insert(from, state);
-            self.evaluate(now, chunk, out);
+            self.evaluate(chunk);
         }
     }
 
-    fn on_member_failed(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: configure::MemberFailed,
-        out: &mut Effects,
-    ) {
+    fn on_member_failed(&mut self, from: NodeId, message: configure::MemberFailed) {
         let configure::MemberFailed { chunk, version, members } = message;
         let config = self.state.chunks().config(chunk);
         let Some(config) = config.filter(|config| config.version == version) else { return };
         let primary = config.members.first().is_some_and(|member| member.node == from);
         let member = config.members.iter().any(|member| member.node == from);
         if primary || (member && members == [from]) {
-            self.start_change(now, chunk, "a member failed", out);
+            self.start_change(chunk, "a member failed");
             self.exclude(chunk, &members);
         }
     }
 
     /// Proposes a configuration if the answers allow one and the old lease is over.
-    fn evaluate(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
-        let grace = self.constants().prepare_grace;
-        let patience = self.constants().repair_stalled_after;
+    fn evaluate(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        let grace = self.cx.constants.prepare_grace;
+        let patience = self.cx.constants.repair_stalled_after;
         let choice = self.choose_members(chunk).or_else(|| self.nobody_to_ask(chunk));
         let Some(Choice { members, clean }) = choice else { return };
-        let wait_out = self.rules().wait_out_old_lease;
+        let wait_out = self.cx.rules().wait_out_old_lease;
         let old: Vec<NodeId> = self.members(chunk).iter().map(|member| member.node).collect();
-        let expects_more = old.iter().any(|node| self.is_expected(now, *node));
-        let lead = self.lead.as_mut().expect("only a leader changes");
+        let expects_more = old.iter().any(|node| self.is_expected(*node));
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed.is_some() {
             return;
@@ -393,20 +358,20 @@ impl Master {
         let version = change.version;
         let free = change.free;
         let base = self.state.chunks()[chunk].version();
-        let proposed = self.last_io.next();
-        if free {
-            self.propose(Proposal::Free(chunk), Command::Free { chunk, base }, out);
+        let (what, command) = if free {
+            (Proposal::Free(chunk), Command::Free { chunk, base })
         } else {
             let command = Command::Configure { chunk, base, version, members };
-            self.propose(Proposal::Configure(chunk), command, out);
-        }
+            (Proposal::Configure(chunk), command)
+        };
+        let proposed = self.propose(what, command);
         self.change(chunk).expect("looked at above").proposed = Some(proposed);
     }
 
     /// A chunk is freed although no member is left that could promise anything: what nobody holds is
     /// no more already, and a holder that comes back finds its chunk unknown.
     fn nobody_to_ask(&self, chunk: ChunkHandle) -> Option<Choice> {
-        let change = self.lead.as_ref()?.changes.get(&chunk)?;
+        let change = self.lead.changes.get(&chunk)?;
         let free = change.free && change.targets.is_empty();
         free.then(|| Choice { members: Vec::new(), clean: true })
     }
@@ -414,7 +379,7 @@ impl Master {
     /// The primary and the members that the answers allow, in pipeline order.
     fn choose_members(&self, chunk: ChunkHandle) -> Option<Choice> {
         let (record, spec) = self.state.chunk(chunk)?;
-        let change = self.lead.as_ref()?.changes.get(&chunk)?;
+        let change = self.lead.changes.get(&chunk)?;
         let sources = self.sources(chunk, change);
         let clean: Vec<Member> = sources
             .iter()
@@ -454,7 +419,7 @@ impl Master {
     /// then what it held when it was made a member is enough, and that was the condition for
     /// making it one. Servers outside of the last committed configuration prove nothing.
     fn sources(&self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
-        let rules = self.rules();
+        let rules = self.cx.rules();
         let (record, spec) = self.state.chunk(chunk).expect("looked at above");
         let answered = |node: &NodeId| {
             let state = change.answers.get(node)?;
@@ -497,16 +462,17 @@ impl Master {
     }
 
     /// A configuration took effect: its primary is told, and asks for its lease.
-    pub(super) fn on_configured(&mut self, now: Time, chunk: ChunkHandle, out: &mut Effects) {
+    pub(super) fn on_configured(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
         let config = self.state.chunks()[chunk].config.clone().expect("configured just now");
-        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+        let lead = &mut *self.lead;
         let change = lead.changes.remove(&chunk);
         let learner = change.as_ref().and_then(|change| change.learner);
         let in_vain = learner.filter(|(_, whole)| !whole).map(|(node, _)| node);
         if let Some(change) = change {
             // Where a member was heard and was left out nevertheless, a copy is tried last.
             for node in change.left_out(&config.members).filter(|node| in_vain != Some(*node)) {
-                lead.repairs.setbacks.note(&self.config.constants, now, chunk, node);
+                lead.repairs.setbacks.note(self.cx.constants, now, chunk, node);
             }
             let holders = lead.holders.entry(chunk).or_default();
             for member in &config.members {
@@ -524,23 +490,24 @@ impl Master {
         }
         lead.activations.insert(chunk, Activation { told_at: now });
         lead.attention.add(chunk, now);
-        self.end_repair_of(now, chunk, &config.members, in_vain, out);
-        self.tell_primary(chunk, out);
-        self.answer_parked(chunk, out);
+        self.end_repair_of(chunk, &config.members, in_vain);
+        self.tell_primary(chunk);
+        self.answer_parked(chunk);
     }
 
-    fn tell_primary(&mut self, chunk: ChunkHandle, out: &mut Effects) {
+    fn tell_primary(&mut self, chunk: ChunkHandle) {
         let Some(primary) = self.usable_primary(chunk) else { return };
         let config = self.state.chunks()[chunk].config.as_ref().expect("has a primary");
         let version = config.version;
         let members = config.members.iter().map(|member| member.node).collect();
         let incarnation = self.server(primary).expect("a usable primary").incarnation;
-        self.send(primary, configure::Activate { chunk, version, incarnation, members }, out);
+        self.cx.send(primary, configure::Activate { chunk, version, incarnation, members });
     }
 
     /// The primary seems not to know that it is one: it is told again at the next round.
-    pub(super) fn notify_primary(&mut self, now: Time, chunk: ChunkHandle) {
-        let lead = self.lead.as_mut().expect("only a leader tells");
+    pub(super) fn notify_primary(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        let lead = &mut *self.lead;
         lead.activations.entry(chunk).or_insert(Activation { told_at: now });
     }
 
@@ -549,7 +516,7 @@ impl Master {
     /// member would promise one version after the other as fast as its disk can.
     pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId) {
         let exists = self.state.chunks().contains(chunk);
-        let Some(lead) = &mut self.lead else { return };
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed != Some(io) {
             return;

@@ -1,17 +1,15 @@
 //! Clients: changes go into the log, questions wait for a confirmation of leadership.
 
-use super::Master;
 use super::holders::Holders;
+use super::leader::Leader;
 use super::leases::Confirmable;
 use super::proposals::Proposal;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
 use crate::log::Command;
-use crate::machine::{Effects, Leadership};
+use crate::message::MasterRequest;
 use crate::message::call;
-use crate::message::{MasterRequest, Message};
 use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
 use crate::refusal::Refusal;
-use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -22,55 +20,26 @@ pub(super) struct Parked {
     pub primary: bool,
 }
 
-impl Master {
-    pub(super) fn on_call(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        call: call::Request,
-        out: &mut Effects,
-    ) {
+impl Leader<'_> {
+    pub(super) fn on_call(&mut self, from: NodeId, call: call::Request) {
         let call::Request { op, acked_below, request } = call;
         if from != op.client {
             return;
         }
         match request {
             MasterRequest::Change(change) => {
-                let twice = self.proposals.values().any(|p| *p == Proposal::Change(op));
+                let twice = self.log.awaits(&Proposal::Change(op));
                 if !twice {
                     let command = Command::Change { op, acked_below, change };
-                    self.propose(Proposal::Change(op), command, out);
+                    self.propose(Proposal::Change(op), command);
                 }
             }
-            MasterRequest::Query(query) => self.confirm(now, Confirmable::Query { op, query }, out),
-        }
-    }
-
-    /// A master that does not act says so to clients, and is silent to everybody else.
-    pub(super) fn on_message_without_lead(
-        &self,
-        from: NodeId,
-        message: Message,
-        out: &mut Effects,
-    ) {
-        if let Message::Call(call::Request { op, .. }) = message {
-            let leader = match self.leadership {
-                Leadership::Leader => Some(self.config.node),
-                Leadership::Follower { leader } => leader,
-            };
-            let answer = Err(Refusal::NotLeader { leader });
-            self.send(from, call::Reply { op, answer }, out);
+            MasterRequest::Query(query) => self.confirm(Confirmable::Query { op, query }),
         }
     }
 
     /// Answers a question under a leadership that was confirmed after it came in.
-    pub(super) fn answer_query(
-        &mut self,
-        now: Time,
-        op: OpId,
-        query: MetadataQuery,
-        out: &mut Effects,
-    ) {
+    pub(super) fn answer_query(&mut self, op: OpId, query: MetadataQuery) {
         let answer = match query {
             MetadataQuery::Stat { path } => {
                 self.state.stat(&path).map(|info| MetadataAnswer::File(self.with_length(info)))
@@ -82,25 +51,25 @@ impl Master {
                 .map(|info| MetadataAnswer::File(self.with_length(info))),
             MetadataQuery::List { path, after } => self.list(&path, after.as_deref()),
             MetadataQuery::Locate { file, index, primary, stale } => {
-                match self.locate(now, op, file, index, primary, stale, out) {
+                match self.locate(op, file, index, primary, stale) {
                     Some(answer) => answer,
                     None => return,
                 }
             }
-            MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(now, from)),
-            MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status(now)))),
+            MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(from)),
+            MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status()))),
             MetadataQuery::SafeMode => {
-                Ok(MetadataAnswer::SafeMode(self.safe_mode_status(now).map(Box::new)))
+                Ok(MetadataAnswer::SafeMode(self.safe_mode_status().map(Box::new)))
             }
             MetadataQuery::LeaveSafeMode => {
-                Ok(MetadataAnswer::SafeMode(self.leave_safe_mode(now, out).map(Box::new)))
+                Ok(MetadataAnswer::SafeMode(self.leave_safe_mode().map(Box::new)))
             }
         };
-        self.send(op.client, call::Reply { op, answer }, out);
+        self.cx.send(op.client, call::Reply { op, answer });
     }
 
     fn list(&self, path: &str, after: Option<&str>) -> Result<MetadataAnswer, Refusal> {
-        let limit = self.constants().list_entries_max as usize;
+        let limit = self.cx.constants.list_entries_max as usize;
         let (entries, more) = self.state.list(path, after, limit)?;
         let entries = entries.into_iter().map(|(name, info)| (name, self.with_length(info)));
         Ok(MetadataAnswer::List { entries: entries.collect(), more })
@@ -109,9 +78,9 @@ impl Master {
     /// Adds what heartbeats told of the last chunk's length.
     fn with_length(&self, mut info: FileInfo) -> FileInfo {
         let chunks = self.state.chunks_of(info.file);
-        if let (Some(last), Some(lead)) = (chunks.last(), &self.lead) {
+        if let Some(last) = chunks.last() {
             let (record, spec) = self.state.chunk(*last).expect("a file's chunk is known");
-            let holders = lead.holders.get(last);
+            let holders = self.lead.holders.get(last);
             let current = holders
                 .into_iter()
                 .flat_map(Holders::states)
@@ -123,16 +92,13 @@ impl Master {
     }
 
     /// Where a chunk is; `None` if the client has to wait for it to have a primary.
-    #[allow(clippy::too_many_arguments)]
     fn locate(
         &mut self,
-        now: Time,
         op: OpId,
         file: FileId,
         index: u64,
         primary: bool,
         stale: Option<ChunkVersion>,
-        out: &mut Effects,
     ) -> Option<Result<MetadataAnswer, Refusal>> {
         let chunk = match self.state.inodes().chunk_at(file, index) {
             Ok(chunk) => chunk,
@@ -141,20 +107,20 @@ impl Master {
         if let Some(location) = self.location(chunk, primary) {
             if stale == Some(location.version) && primary {
                 // The client found no primary there: perhaps it was never told.
-                self.notify_primary(now, chunk);
+                self.notify_primary(chunk);
             }
             return Some(Ok(MetadataAnswer::Location(location)));
         }
         if !self.is_awaited(chunk) {
             let why = if primary { "a primary is wanted" } else { "a configuration is wanted" };
-            self.start_change(now, chunk, why, out);
+            self.start_change(chunk, why);
         }
-        let lead = self.lead.as_mut().expect("only a leader answers");
+        let lead = &mut *self.lead;
         let unplaced = lead.changes.get(&chunk).is_none_or(|change| change.targets.is_empty());
         if unplaced && self.state.chunks()[chunk].config.is_none() {
             return Some(Err(Refusal::NoServers));
         }
-        let parked_max = self.config.constants.waiting_requests_max as usize;
+        let parked_max = self.cx.constants.waiting_requests_max as usize;
         let parked = lead.parked.entry(chunk).or_default();
         if parked.len() >= parked_max {
             return Some(Err(Refusal::Busy));
@@ -176,38 +142,38 @@ impl Master {
     /// A leader that just began has not heard the primary yet: it will register in a moment, and
     /// need not be replaced.
     fn is_awaited(&self, chunk: ChunkHandle) -> bool {
-        let lead = self.lead.as_ref().expect("only a leader answers");
+        let lead = &*self.lead;
         let primary = self.members(chunk).first();
         lead.safe_mode.is_some() && primary.is_some_and(|p| !lead.servers.contains_key(&p.node))
     }
 
     /// Looks again at every chunk that somebody waits for.
-    pub(super) fn settle_parked(&mut self, now: Time, out: &mut Effects) {
-        let lead = self.lead.as_ref().expect("only a leader ticks");
+    pub(super) fn tick_parked(&mut self) {
+        let lead = &*self.lead;
         for chunk in lead.parked.keys().copied().collect::<Vec<_>>() {
-            self.answer_parked(chunk, out);
-            let waiting = self.lead.as_ref().is_some_and(|lead| lead.parked.contains_key(&chunk));
+            self.answer_parked(chunk);
+            let waiting = self.lead.parked.contains_key(&chunk);
             if waiting && !self.is_awaited(chunk) {
-                self.start_change(now, chunk, "a primary is wanted", out);
+                self.start_change(chunk, "a primary is wanted");
             }
         }
     }
 
     /// Answers everybody who waited for this chunk and need not any more.
-    pub(super) fn answer_parked(&mut self, chunk: ChunkHandle, out: &mut Effects) {
-        let Some(lead) = &mut self.lead else { return };
+    pub(super) fn answer_parked(&mut self, chunk: ChunkHandle) {
+        let lead = &mut *self.lead;
         let Some(parked) = lead.parked.remove(&chunk) else { return };
         for Parked { op, primary } in parked {
             let answer = match self.location(chunk, primary) {
                 Some(location) => Ok(MetadataAnswer::Location(location)),
                 None if self.state.chunks().contains(chunk) => {
-                    let lead = self.lead.as_mut().expect("looked at above");
+                    let lead = &mut *self.lead;
                     lead.parked.entry(chunk).or_default().insert(Parked { op, primary });
                     continue;
                 }
                 None => Err(Refusal::NotFound),
             };
-            self.send(op.client, call::Reply { op, answer }, out);
+            self.cx.send(op.client, call::Reply { op, answer });
         }
     }
 }

@@ -1,14 +1,11 @@
 //! Leases granted, and the confirmation that comes first: a deposed leader that still hears
 //! questions must not prolong a lease.
 
-use super::Master;
+use super::leader::Leader;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
-use crate::io::{IoOp, LogOp};
-use crate::machine::Effects;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
-use crate::time::Time;
 use alloc::vec::Vec;
 
 /// What may be answered only by a confirmed leader.
@@ -26,108 +23,98 @@ pub(super) struct Confirmations {
     next: Vec<Confirmable>,
 }
 
-impl Master {
-    /// Does this question wait for the next confirmation already? A copy of it would be answered
-    /// in the same step, with the same words.
-    #[must_use]
+impl Confirmations {
+    /// Does this question wait for the next round already?
     pub fn has_waiting(&self, server: NodeId, question: Attempt) -> bool {
-        let next = self.lead.as_ref().map(|lead| &lead.confirmations.next);
-        next.into_iter().flatten().any(|waiting| {
+        self.next.iter().any(|waiting| {
             matches!(waiting, Confirmable::Lease { from, request }
                 if (*from, request.attempt) == (server, question))
         })
     }
 
-    pub(super) fn confirm(&mut self, now: Time, what: Confirmable, out: &mut Effects) {
-        if !self.rules().confirm_leadership {
-            return self.serve(now, what, out);
+    /// The round for what waits, if none is on its way.
+    fn begin(&mut self, start: impl FnOnce() -> IoId) {
+        if self.on_its_way.is_none() && !self.next.is_empty() {
+            self.on_its_way = Some((start(), core::mem::take(&mut self.next)));
         }
-        let lead = self.lead.as_mut().expect("only a leader is asked");
-        lead.confirmations.next.push(what);
-        self.start_confirmation(out);
     }
 
-    fn start_confirmation(&mut self, out: &mut Effects) {
-        let lead = self.lead.as_mut().expect("only a leader is asked");
-        let confirmations = &mut lead.confirmations;
-        if confirmations.on_its_way.is_some() || confirmations.next.is_empty() {
-            return;
-        }
-        let batch = core::mem::take(&mut confirmations.next);
-        let io = self.start_io(IoOp::Log(LogOp::Confirm), out);
-        let lead = self.lead.as_mut().expect("looked at above");
-        lead.confirmations.on_its_way = Some((io, batch));
-    }
-
-    fn end_confirmation(&mut self, io: IoId) -> Vec<Confirmable> {
-        let Some(lead) = &mut self.lead else { return Vec::new() };
-        match lead.confirmations.on_its_way.take() {
+    /// A round ended: what waited for it.
+    fn end(&mut self, io: IoId) -> Vec<Confirmable> {
+        match self.on_its_way.take() {
             Some((this, batch)) if this == io => batch,
             other => {
-                lead.confirmations.on_its_way = other;
+                self.on_its_way = other;
                 Vec::new()
             }
         }
     }
+}
 
-    pub(super) fn on_confirmed(&mut self, now: Time, io: IoId, out: &mut Effects) {
-        for what in self.end_confirmation(io) {
-            self.serve(now, what, out);
+impl Leader<'_> {
+    pub(super) fn confirm(&mut self, what: Confirmable) {
+        if !self.cx.rules().confirm_leadership {
+            return self.serve(what);
         }
-        if self.lead.is_some() {
-            self.start_confirmation(out);
-        }
+        self.lead.confirmations.next.push(what);
+        self.start_confirmation();
     }
 
-    fn serve(&mut self, now: Time, what: Confirmable, out: &mut Effects) {
+    fn start_confirmation(&mut self) {
+        let (log, cx) = (&mut *self.log, &mut self.cx);
+        self.lead.confirmations.begin(|| log.confirm(cx));
+    }
+
+    pub(super) fn on_confirmed(&mut self, io: IoId) {
+        for what in self.lead.confirmations.end(io) {
+            self.serve(what);
+        }
+        self.start_confirmation();
+    }
+
+    fn serve(&mut self, what: Confirmable) {
         match what {
-            Confirmable::Query { op, query } => self.answer_query(now, op, query, out),
-            Confirmable::Lease { from, request } => self.grant_leases(now, from, &request, out),
+            Confirmable::Query { op, query } => self.answer_query(op, query),
+            Confirmable::Lease { from, request } => self.grant_leases(from, &request),
         }
     }
 
     /// Nobody is answered: whoever asked asks again, here or elsewhere.
     pub(super) fn on_confirmation_failed(&mut self, io: IoId) {
-        self.end_confirmation(io);
+        self.lead.confirmations.end(io);
     }
 
-    pub(super) fn on_ask_lease(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        request: lease::Request,
-        out: &mut Effects,
-    ) {
-        self.confirm(now, Confirmable::Lease { from, request }, out);
+    pub(super) fn on_lease_request(&mut self, from: NodeId, request: lease::Request) {
+        self.confirm(Confirmable::Lease { from, request });
     }
 
-    fn grant_leases(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        request: &lease::Request,
-        out: &mut Effects,
-    ) {
+    fn grant_leases(&mut self, from: NodeId, request: &lease::Request) {
+        let now = self.cx.now;
         let lease::Request { incarnation, attempt, ref chunks } = *request;
         if self.server(from).is_none_or(|server| server.incarnation != incarnation) {
             return;
         }
-        let duration = self.constants().lease_duration;
+        let duration = self.cx.constants.lease_duration;
         let granted: Vec<(ChunkHandle, ChunkVersion)> = chunks
             .iter()
             .filter(|(chunk, version)| self.may_grant(from, *chunk, *version))
             .copied()
             .collect();
         for (chunk, version) in &granted {
-            let constants = &self.config.constants;
-            let lead = self.lead.as_mut().expect("only a leader grants");
+            let constants = self.cx.constants;
+            let lead = &mut *self.lead;
             let until = lead.granter.grant(constants, now, *chunk);
             lead.activations.remove(chunk);
-            out.observe(Event::LeaseGranted { chunk: *chunk, version: *version, to: from, until });
+            self.cx.observe(Event::LeaseGranted {
+                chunk: *chunk,
+                version: *version,
+                to: from,
+                until,
+            });
         }
         if !granted.is_empty() {
             let chunks = granted;
-            self.send(from, lease::Grant { incarnation, attempt, duration, chunks }, out);
+            self.cx.send(from, lease::Grant { incarnation, attempt, duration, chunks });
         }
     }
 

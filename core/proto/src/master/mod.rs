@@ -5,10 +5,11 @@
 //! each leadership: who is heard, who reported what, which lease was granted until when, which
 //! change or copy is under way.
 //!
-//! Suggested order: `proposals` (the log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
+//! Suggested order: `leader` (routes), `proposals` (the log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
 //! `repair`, `setbacks`, `placement`, `trash`, `status`.
 
+mod leader;
 mod proposals;
 mod clients;
 mod servers;
@@ -26,24 +27,19 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{Constants, MasterConfig, Rules};
-use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
-use crate::lease::Granter;
-use crate::machine::{Effect, Effects, Input, Leadership, StateMachine};
-use crate::message::membership;
-use crate::message::{Envelope, Message};
-use crate::tables::MasterState;
+use crate::config::MasterConfig;
+use crate::cx::Cx;
+use crate::event::Event;
+use crate::ids::{Attempt, Epoch, IoId, LogIndex, NodeId};
+use crate::io::{IoFault, IoOutput, IoResult, ProposeOutcome};
+use crate::log::{Command, LogEntry};
+use crate::machine::{Effects, Input, Leadership, StateMachine};
+use crate::message::{Envelope, Message, call};
+use crate::refusal::Refusal;
+use crate::tables::{Consequence, MasterState};
 use crate::time::{Deadline, Time};
-use alloc::collections::{BTreeMap, BTreeSet};
-use attention::Attention;
-use change::{Activation, Change};
-use clients::Parked;
-use holders::Holders;
-use leases::Confirmations;
-use proposals::Proposal;
-use repair::Repairs;
-use safe_mode::SafeMode;
-use servers::Server;
+use leader::{Lead, Leader};
+use proposals::{Log, Proposal};
 
 /// A master.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,58 +48,9 @@ pub struct Master {
     /// As this master has applied it.
     state: MasterState,
     leadership: Leadership,
-    last_io: IoId,
-    /// What this life proposed and has no answer to.
-    proposals: BTreeMap<IoId, Proposal>,
+    log: Log,
     /// The rest, while this master acts.
     lead: Option<Lead>,
-}
-
-/// What a leader knows beside the log. Volatile.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lead {
-    epoch: Epoch,
-    next_tick: Time,
-    /// Until then a server that was not heard yet need not be dead: it is about to register.
-    unheard_until: Time,
-    granter: Granter,
-    confirmations: Confirmations,
-    servers: BTreeMap<NodeId, Server>,
-    /// Who reported which replica.
-    holders: BTreeMap<ChunkHandle, Holders>,
-    changes: BTreeMap<ChunkHandle, Change>,
-    activations: BTreeMap<ChunkHandle, Activation>,
-    attention: Attention,
-    repairs: Repairs,
-    parked: BTreeMap<ChunkHandle, BTreeSet<Parked>>,
-    /// When each trashed file is to be reclaimed.
-    trash: BTreeMap<FileId, Time>,
-    /// While in safe mode.
-    safe_mode: Option<SafeMode>,
-    /// A chunkserver holds chunks that this log never made.
-    log_lost: bool,
-}
-
-impl Lead {
-    fn new(constants: &Constants, epoch: Epoch, now: Time) -> Self {
-        Lead {
-            epoch,
-            next_tick: now + constants.retry_interval,
-            unheard_until: now + constants.server_dead_after,
-            granter: Granter::begin(constants, now),
-            confirmations: Confirmations::default(),
-            servers: BTreeMap::new(),
-            holders: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            activations: BTreeMap::new(),
-            attention: Attention::default(),
-            repairs: Repairs::new(constants, now),
-            parked: BTreeMap::new(),
-            trash: BTreeMap::new(),
-            safe_mode: Some(SafeMode::new(constants, now)),
-            log_lost: false,
-        }
-    }
 }
 
 impl Master {
@@ -119,71 +66,155 @@ impl Master {
         self.lead.as_ref().map(|lead| lead.epoch)
     }
 
-    fn constants(&self) -> &Constants {
-        &self.config.constants
+    /// Does this question wait for the next confirmation already? A copy of it would be answered
+    /// in the same step, with the same words.
+    #[must_use]
+    pub fn has_waiting(&self, server: NodeId, question: Attempt) -> bool {
+        let lead = self.lead.as_ref();
+        lead.is_some_and(|lead| lead.confirmations.has_waiting(server, question))
     }
 
-    fn rules(&self) -> Rules {
-        self.config.constants.rules
+    fn cx<'a>(&'a self, now: Time, out: &'a mut Effects) -> Cx<'a> {
+        Cx { now, out, node: self.config.node, constants: &self.config.constants }
     }
 
-    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
-        let message = message.into();
-        out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
-    }
-
-    /// Does what `now` has made due. Nothing else in a step comes before it.
-    fn settle(&mut self, now: Time, out: &mut Effects) {
-        let interval = self.constants().retry_interval;
-        let Some(lead) = &mut self.lead else { return };
-        if now < lead.next_tick {
-            return;
-        }
-        lead.next_tick = now + interval;
-        self.settle_servers(now, out);
-        self.settle_safe_mode(now, out);
-        self.settle_parked(now, out);
-        self.settle_changes(now, out);
-        self.settle_activations(now, out);
-        self.settle_repairs(now, out);
-        self.settle_strays(now, out);
-        self.settle_attention(now, out);
-        // Last: what is wanted has the first choice of places for changes.
-        self.settle_trash(now, out);
+    /// The master as a leader, if it acts as one.
+    fn leader<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Option<Leader<'a>> {
+        let Master { config, state, log, lead, .. } = self;
+        let cx = Cx { now, out, node: config.node, constants: &config.constants };
+        Some(Leader { state, salt: config.salt, log, lead: lead.as_mut()?, cx })
     }
 
     fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
-        if self.lead.is_none() {
-            return self.on_message_without_lead(from, message, out);
+        match self.leader(now, out) {
+            Some(mut leader) => leader.on_message(from, message),
+            None => self.refuse(now, from, &message, out),
         }
-        match message {
-            Message::Call(request) => self.on_call(now, from, request, out),
-            Message::Membership(membership::Request::Register(m)) => self.on_register(from, m, out),
-            Message::Membership(membership::Request::Heartbeat(m)) => {
-                self.on_heartbeat(now, from, m, out);
-            }
-            Message::Membership(membership::Request::Report(m)) => {
-                self.on_report(now, from, m, out);
-            }
-            Message::Lease(request) => self.on_ask_lease(now, from, request, out),
-            Message::ConfigureReply(reply) => self.on_configure_reply(now, from, reply, out),
-            Message::CopyReport(report) => self.on_copy_report(now, from, report, out),
-            // For a chunkserver or a client: a confused sender's, dropped.
-            Message::CallReply(_)
-            | Message::MembershipReply(_)
-            | Message::Removal(_)
-            | Message::LeaseGrant(_)
-            | Message::Configure(_)
-            | Message::Reconcile(_)
-            | Message::ReconcileReply(_)
-            | Message::CopyOrder(_)
-            | Message::Copy(_)
-            | Message::CopyReply(_)
-            | Message::Data(_)
-            | Message::DataReply(_)
-            | Message::Pipeline(_)
-            | Message::PipelineReply(_) => {}
+    }
+
+    /// A master that does not act says so to clients, and is silent to everybody else.
+    fn refuse(&self, now: Time, from: NodeId, message: &Message, out: &mut Effects) {
+        if let Message::Call(call::Request { op, .. }) = *message {
+            let leader = match self.leadership {
+                Leadership::Leader => Some(self.config.node),
+                Leadership::Follower { leader } => leader,
+            };
+            let answer = Err(Refusal::NotLeader { leader });
+            self.cx(now, out).send(from, call::Reply { op, answer });
         }
+    }
+
+    fn on_io_done(&mut self, now: Time, io: IoId, result: IoResult, out: &mut Effects) {
+        match result {
+            Ok(IoOutput::Proposed(outcome)) => self.on_proposed(now, io, outcome, out),
+            Ok(IoOutput::Confirmed) => {
+                if let Some(mut leader) = self.leader(now, out) {
+                    leader.on_confirmed(io);
+                }
+            }
+            Ok(IoOutput::Done | IoOutput::Read(_)) => unreachable!("no such I/O of a master"),
+            Err(IoFault::NotLeader | IoFault::DiskFailed | IoFault::NoSpace) => {
+                if let Some(mut leader) = self.leader(now, out) {
+                    leader.on_confirmation_failed(io);
+                }
+                self.on_proposed(now, io, ProposeOutcome::Unknown, out);
+            }
+            Err(IoFault::Corrupt { .. }) => unreachable!("no such I/O of a master"),
+        }
+    }
+
+    fn on_proposed(&mut self, now: Time, io: IoId, outcome: ProposeOutcome, out: &mut Effects) {
+        let Some(proposal) = self.log.end(io) else { return };
+        match (proposal, outcome) {
+            // A committed configuration has ended its change by now; one that was refused when
+            // applied, or whose fate is unknown, begins again above every promise.
+            (Proposal::Configure(chunk) | Proposal::Free(chunk), _) => {
+                if let Some(mut leader) = self.leader(now, out) {
+                    leader.on_change_unresolved(chunk, io);
+                }
+            }
+            (Proposal::Change(op), ProposeOutcome::Rejected) => {
+                let answer = Err(Refusal::NotLeader { leader: None });
+                self.cx(now, out).send(op.client, call::Reply { op, answer });
+            }
+            // Of an unknown outcome nothing is said: the client asks again under the same id.
+            (Proposal::Change(_) | Proposal::Leader | Proposal::Join(_) | Proposal::Purge, _) => {}
+        }
+    }
+
+    fn on_leadership(&mut self, now: Time, leadership: Leadership, out: &mut Effects) {
+        self.leadership = leadership;
+        let node = self.config.node;
+        match leadership {
+            Leadership::Leader => {
+                let epoch = self.acting().unwrap_or(Epoch(0));
+                let mut cx = Cx { now, out, node, constants: &self.config.constants };
+                let command = Command::NewLeader { node };
+                self.log.propose(&mut cx, epoch, Proposal::Leader, command);
+            }
+            Leadership::Follower { .. } => self.lead = None,
+        }
+    }
+
+    fn on_committed(&mut self, now: Time, index: LogIndex, entry: &LogEntry, out: &mut Effects) {
+        let consequences = self.state.apply(index, entry);
+        let took_effect = consequences.iter().all(Consequence::took_effect);
+        out.observe(Event::EntryApplied { index, took_effect });
+        for consequence in &consequences {
+            self.observe(consequence, out);
+        }
+        for consequence in consequences {
+            if let Consequence::LeaderBegan { epoch, node, proposal } = consequence {
+                let mine =
+                    node == self.config.node && self.log.awaits_at(proposal, &Proposal::Leader);
+                self.on_leader_began(now, epoch, mine, out);
+            } else if let Some(mut leader) = self.leader(now, out) {
+                leader.on_consequence(consequence);
+            }
+        }
+    }
+
+    /// Every master says what an entry did, whoever leads.
+    fn observe(&self, consequence: &Consequence, out: &mut Effects) {
+        match *consequence {
+            Consequence::ChunkMade(chunk) => {
+                let (record, spec) = self.state.chunk(chunk).expect("made just now");
+                let (file, index, replicas) = (record.file, record.index, spec.replicas);
+                out.observe(Event::ChunkMade { chunk, file, index, replicas });
+            }
+            Consequence::Trashed(file) => out.observe(Event::Trashed { file }),
+            Consequence::Configured { chunk, base, version, ref members } => {
+                let members = members.clone();
+                out.observe(Event::Configured { chunk, base, version, members });
+            }
+            Consequence::Freed { chunk, base, .. } => out.observe(Event::Freed { chunk, base }),
+            Consequence::Purged(file) => out.observe(Event::Purged { file }),
+            Consequence::Ignored
+            | Consequence::LeaderBegan { .. }
+            | Consequence::Joined { .. }
+            | Consequence::JoinRefused { .. }
+            | Consequence::Answered { .. } => {}
+        }
+    }
+
+    /// A leader acts, and its waiting times start, when its own entry is applied.
+    fn on_leader_began(&mut self, now: Time, epoch: Epoch, mine: bool, out: &mut Effects) {
+        self.lead = None;
+        if mine && self.leadership == Leadership::Leader {
+            self.lead = Some(Lead::new(&self.config.constants, epoch, now));
+            out.observe(Event::LeaderBegan { epoch });
+        }
+        if let Some(mut leader) = self.leader(now, out) {
+            leader.begin();
+        }
+    }
+
+    /// The state jumps: a leader's never does, since what it leads is its own log.
+    fn on_installed(&mut self, mut state: MasterState) {
+        assert!(state.applied() >= self.state.applied(), "what is committed stays committed");
+        state.set_answers_retries(self.state.answers_retries());
+        self.state = state;
+        self.lead = None;
     }
 }
 
@@ -198,14 +229,15 @@ impl StateMachine for Master {
             config: config.clone(),
             state: durable,
             leadership: Leadership::Follower { leader: None },
-            last_io: IoId(0),
-            proposals: BTreeMap::new(),
+            log: Log::new(),
             lead: None,
         }
     }
 
     fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
-        self.settle(now, out);
+        if let Some(mut leader) = self.leader(now, out) {
+            leader.tick();
+        }
         match input {
             Input::Deliver(Envelope { from, to, message }) => {
                 if to == self.config.node {
@@ -215,7 +247,7 @@ impl StateMachine for Master {
             Input::Wake => {}
             Input::IoDone { io, result } => self.on_io_done(now, io, result, out),
             Input::Committed { index, entry } => self.on_committed(now, index, &entry, out),
-            Input::Leadership(leadership) => self.on_leadership(leadership, out),
+            Input::Leadership(leadership) => self.on_leadership(now, leadership, out),
             Input::Installed { state } => self.on_installed(*state),
             Input::Request { .. } => unreachable!("a master has no owner"),
         }

@@ -1,6 +1,6 @@
 //! Where replicas go: spread over racks, then over load, then by a fixed function of the chunk.
 
-use super::Master;
+use super::leader::Leader;
 use crate::ids::{ChunkHandle, NodeId, Rack};
 use crate::log::Member;
 use alloc::collections::BTreeMap;
@@ -68,10 +68,10 @@ pub(super) fn trim(members: &mut Vec<Member>, count: usize, rack: impl Fn(NodeId
     }
 }
 
-impl Master {
+impl Leader<'_> {
     /// Servers with room that are heard and have reported.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
-        let lead = self.lead.as_ref().expect("only a leader places");
+        let lead = &*self.lead;
         let usable = lead
             .servers
             .iter()
@@ -86,7 +86,7 @@ impl Master {
     }
 
     pub(super) fn salt(&self, chunk: ChunkHandle) -> u64 {
-        mix(self.config.salt, chunk.0)
+        mix(self.salt, chunk.0)
     }
 
     /// An order of nodes that differs from chunk to chunk.

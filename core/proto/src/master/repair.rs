@@ -4,15 +4,14 @@
 //! run, per server and in all, and how many bytes a second are begun. A server that could not take a
 //! copy is remembered (`setbacks`): others come first, and it is tried ever less often.
 
-use super::Master;
 use super::holders::Holders;
+use super::leader::Leader;
 use super::placement::{self, Candidate};
 use super::setbacks::Setbacks;
 use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, NodeId};
 use crate::log::Member;
-use crate::machine::Effects;
 use crate::message::Message;
 use crate::message::copy;
 use crate::replica::ChunkSpec;
@@ -105,29 +104,23 @@ impl Repairs {
     }
 }
 
-impl Master {
+impl Leader<'_> {
     /// Begins a copy if it is time and the budget allows; otherwise a later round tries again.
-    pub(super) fn repair(
-        &mut self,
-        now: Time,
-        since: Time,
-        chunk: ChunkHandle,
-        good: usize,
-        out: &mut Effects,
-    ) {
-        let constants = self.constants();
-        let lead = self.lead.as_ref().expect("only a leader repairs");
+    pub(super) fn repair(&mut self, since: Time, chunk: ChunkHandle, good: usize) {
+        let now = self.cx.now;
+        let constants = self.cx.constants;
+        let lead = &*self.lead;
         let waited = good <= 1 || now.since(since) >= constants.repair_delay;
         let held_back = lead.safe_mode.is_some() || lead.log_lost || !constants.rules.repair;
         if held_back || !waited || lead.repairs.under_way.contains_key(&chunk) {
             return;
         }
         let Some(source) = self.usable_primary(chunk) else {
-            return self.start_change(now, chunk, "a copy needs a primary", out);
+            return self.start_change(chunk, "a copy needs a primary");
         };
-        let Some(to) = self.choose_learner(now, chunk) else { return };
+        let Some(to) = self.choose_learner(chunk) else { return };
         let per_server = constants.repairs_per_server_max as usize;
-        let lead = self.lead.as_ref().expect("only a leader repairs");
+        let lead = &*self.lead;
         let busy = lead.repairs.under_way.len() >= constants.repairs_max as usize
             || lead.repairs.at(source) >= per_server
             || lead.repairs.at(to) >= per_server;
@@ -139,23 +132,24 @@ impl Master {
         let version = record.version();
         let incarnation = self.server(to).expect("chosen among the usable").incarnation;
         let repair = Repair { to, incarnation, source, version, heard_at: now, caught_up: false };
-        let lead = self.lead.as_mut().expect("only a leader repairs");
+        let lead = &mut *self.lead;
         if busy || !lead.repairs.take(cost) {
             return;
         }
         lead.repairs.under_way.insert(chunk, repair);
-        out.observe(Event::RepairBegan { chunk, version, to });
-        self.order_copy(chunk, out);
-        self.notify_primary(now, chunk);
+        self.cx.observe(Event::RepairBegan { chunk, version, to });
+        self.order_copy(chunk);
+        self.notify_primary(chunk);
     }
 
     /// A server that is not a member: by rack, then load. One that could not take this chunk comes
     /// after all others, and not before its time.
-    fn choose_learner(&self, now: Time, chunk: ChunkHandle) -> Option<NodeId> {
+    fn choose_learner(&self, chunk: ChunkHandle) -> Option<NodeId> {
+        let now = self.cx.now;
         let members: Vec<NodeId> = self.members(chunk).iter().map(|m| m.node).collect();
-        let setbacks = &self.lead.as_ref().expect("only a leader repairs").repairs.setbacks;
+        let setbacks = &self.lead.repairs.setbacks;
         let candidates = self.candidates();
-        let (spread, salt) = (self.rules().spread_over_racks, self.salt(chunk));
+        let (spread, salt) = (self.cx.rules().spread_over_racks, self.salt(chunk));
         let among = |suits: &dyn Fn(NodeId) -> bool| {
             let suits = |c: &Candidate| members.contains(&c.node) || suits(c.node);
             let suiting: Vec<Candidate> = candidates.iter().copied().filter(suits).collect();
@@ -167,8 +161,8 @@ impl Master {
             .or_else(|| among(&|node| setbacks.is_over(now, chunk, node)))
     }
 
-    fn order_copy(&self, chunk: ChunkHandle, out: &mut Effects) {
-        let lead = self.lead.as_ref().expect("only a leader repairs");
+    fn order_copy(&mut self, chunk: ChunkHandle) {
+        let lead = &*self.lead;
         let repair = &lead.repairs.under_way[&chunk];
         let (_, spec) = self.state.chunk(chunk).expect("looked after because it exists");
         let order = Message::CopyOrder(copy::Order {
@@ -179,32 +173,20 @@ impl Master {
             source: repair.source,
             spec: ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync },
         });
-        self.send(repair.to, order, out);
+        self.cx.send(repair.to, order);
     }
 
-    pub(super) fn on_copy_report(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        report: copy::Report,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_copy_report(&mut self, from: NodeId, report: copy::Report) {
         match report {
-            copy::Report::CaughtUp(m) => self.on_learner_caught_up(now, from, m, out),
-            copy::Report::Ready(m) => self.on_learner_ready(now, from, m, out),
-            copy::Report::Failed(m) => self.on_learner_failed(now, from, m, out),
+            copy::Report::CaughtUp(m) => self.on_learner_caught_up(from, m),
+            copy::Report::Ready(m) => self.on_learner_ready(from, m),
+            copy::Report::Failed(m) => self.on_learner_failed(from, m),
         }
     }
 
-    fn on_learner_caught_up(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::CaughtUp,
-        out: &mut Effects,
-    ) {
+    fn on_learner_caught_up(&mut self, from: NodeId, message: copy::CaughtUp) {
         let copy::CaughtUp { chunk, epoch, version, incarnation } = message;
-        let lead = self.lead.as_mut().expect("only a leader repairs");
+        let lead = &mut *self.lead;
         let Some(repair) = lead.repairs.under_way.get_mut(&chunk) else { return };
         let same = repair.to == from
             && repair.incarnation == incarnation
@@ -212,43 +194,38 @@ impl Master {
             && lead.epoch == epoch;
         if same {
             repair.caught_up = true;
-            self.join(now, chunk, from, out);
+            self.join(chunk, from);
         }
     }
 
-    fn on_learner_failed(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: copy::Failed,
-        out: &mut Effects,
-    ) {
+    fn on_learner_failed(&mut self, from: NodeId, message: copy::Failed) {
         let copy::Failed { chunk, version, incarnation } = message;
-        let lead = self.lead.as_ref().expect("only a leader repairs");
         let ordered = |repair: &Repair| {
             (repair.to, repair.incarnation, repair.version) == (from, incarnation, version)
         };
-        if lead.repairs.under_way.get(&chunk).is_some_and(ordered) {
-            self.fail_repair(now, chunk, Failure::Learner, out);
+        if self.lead.repairs.under_way.get(&chunk).is_some_and(ordered) {
+            self.fail_repair(chunk, Failure::Learner);
         }
     }
 
     /// Its learner reports that the copy grew.
-    pub(super) fn on_learner_reported(&mut self, now: Time, from: NodeId, chunk: ChunkHandle) {
-        let lead = self.lead.as_mut().expect("only a leader repairs");
+    pub(super) fn on_learner_reported(&mut self, from: NodeId, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        let lead = &mut *self.lead;
         let repair = lead.repairs.under_way.get_mut(&chunk);
         if let Some(repair) = repair.filter(|repair| repair.to == from) {
             repair.heard_at = now;
         }
     }
 
-    fn fail_repair(&mut self, now: Time, chunk: ChunkHandle, why: Failure, out: &mut Effects) {
-        let constants = self.config.constants.clone();
-        let lead = self.lead.as_mut().expect("only a leader repairs");
+    fn fail_repair(&mut self, chunk: ChunkHandle, why: Failure) {
+        let now = self.cx.now;
+        let constants = self.cx.constants;
+        let lead = &mut *self.lead;
         if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
-            out.observe(Event::RepairEnded { chunk, to: repair.to, done: false });
+            self.cx.observe(Event::RepairEnded { chunk, to: repair.to, done: false });
             if why == Failure::Learner {
-                lead.repairs.setbacks.note(&constants, now, chunk, repair.to);
+                lead.repairs.setbacks.note(constants, now, chunk, repair.to);
             }
             // A failed copy waits its turn again.
             lead.attention.remove(chunk);
@@ -263,56 +240,56 @@ impl Master {
     /// change waited for it `in_vain`, its learner could not.
     pub(super) fn end_repair_of(
         &mut self,
-        now: Time,
         chunk: ChunkHandle,
         members: &[Member],
         in_vain: Option<NodeId>,
-        out: &mut Effects,
     ) {
-        let constants = self.config.constants.clone();
-        let lead = self.lead.as_mut().expect("only a leader repairs");
+        let now = self.cx.now;
+        let constants = self.cx.constants;
+        let lead = &mut *self.lead;
         if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
             let done = members.iter().any(|member| member.node == repair.to);
-            out.observe(Event::RepairEnded { chunk, to: repair.to, done });
+            self.cx.observe(Event::RepairEnded { chunk, to: repair.to, done });
             if !done && in_vain == Some(repair.to) {
-                lead.repairs.setbacks.note(&constants, now, chunk, repair.to);
+                lead.repairs.setbacks.note(constants, now, chunk, repair.to);
             }
         }
     }
 
     /// Repeats orders, brings copies that caught up into a change, and gives up those whose ends are
     /// gone or that were not heard of for too long.
-    pub(super) fn settle_repairs(&mut self, now: Time, out: &mut Effects) {
-        let constants = self.config.constants.clone();
-        let lead = self.lead.as_mut().expect("only a leader ticks");
-        lead.repairs.refill(&constants, now);
+    pub(super) fn tick_repairs(&mut self) {
+        let now = self.cx.now;
+        let constants = self.cx.constants;
+        let lead = &mut *self.lead;
+        lead.repairs.refill(constants, now);
         let waits = |chunk| lead.attention.has(chunk) || lead.changes.contains_key(&chunk);
         lead.repairs.setbacks.keep(waits);
         let under_way: Vec<(ChunkHandle, Repair)> =
             lead.repairs.under_way.iter().map(|(c, r)| (*c, r.clone())).collect();
         for (chunk, repair) in under_way {
-            let lead = self.lead.as_ref().expect("looked at above");
+            let lead = &*self.lead;
             let changing = lead.changes.contains_key(&chunk);
             let learner = lead.servers.get(&repair.to);
             let there = learner.is_some_and(|s| s.usable() && s.incarnation == repair.incarnation);
             let sourced = changing || self.usable_primary(chunk) == Some(repair.source);
             let overdue = now.since(repair.heard_at) >= constants.repair_stalled_after * PATIENCES;
             if !there || !sourced {
-                self.fail_repair(now, chunk, Failure::EndGone, out);
+                self.fail_repair(chunk, Failure::EndGone);
             } else if overdue && !(repair.caught_up && changing) {
-                self.fail_repair(now, chunk, Failure::Learner, out);
+                self.fail_repair(chunk, Failure::Learner);
             } else if !repair.caught_up {
-                self.order_copy(chunk, out);
+                self.order_copy(chunk);
             } else if !changing {
                 // There was no place for its change, or the change gave its place up.
-                self.join(now, chunk, repair.to, out);
+                self.join(chunk, repair.to);
             }
         }
     }
 
-    fn join(&mut self, now: Time, chunk: ChunkHandle, learner: NodeId, out: &mut Effects) {
-        self.start_change(now, chunk, "a copy has caught up", out);
-        self.join_change(chunk, learner, out);
+    fn join(&mut self, chunk: ChunkHandle, learner: NodeId) {
+        self.start_change(chunk, "a copy has caught up");
+        self.join_change(chunk, learner);
     }
 }
 

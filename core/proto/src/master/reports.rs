@@ -1,24 +1,17 @@
 //! Reports: what chunkservers say they have, taken in as a pure function of their order.
 
-use super::Master;
+use super::leader::Leader;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, NodeId};
-use crate::machine::Effects;
 use crate::message::ReplicaState;
 use crate::message::{membership, removal};
 use crate::time::Time;
 use alloc::vec::Vec;
 
-impl Master {
-    pub(super) fn on_report(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: membership::Report,
-        out: &mut Effects,
-    ) {
+impl Leader<'_> {
+    pub(super) fn on_report(&mut self, from: NodeId, message: membership::Report) {
         let membership::Report { incarnation, epoch, number, full, replicas, gone } = message;
-        let lead = self.lead.as_mut().expect("only a leader listens");
+        let lead = &mut *self.lead;
         let current = lead.epoch;
         let Some(server) = lead.servers.get_mut(&from) else { return };
         if epoch != current || server.incarnation != incarnation {
@@ -28,7 +21,7 @@ impl Master {
         let follows = server.reported > 0 && number == server.reported + 1;
         if number > server.reported && !full && !follows {
             // One is missing: begin again with everything.
-            return self.send(from, taken(0), out);
+            return self.cx.send(from, taken(0));
         }
         // A life counts its reports on, also where it begins again. One that is not above the last
         // is a late copy, and displaces nothing.
@@ -37,17 +30,17 @@ impl Master {
             if full {
                 self.forget_reports(from);
             }
-            self.take_report(now, from, replicas, gone, out);
+            self.take_report(from, replicas, gone);
             if full {
-                self.attend_all_of(now, from);
+                self.attend_all_of(from);
             }
         }
-        self.send(from, taken(number), out);
+        self.cx.send(from, taken(number));
     }
 
     /// Drops what an earlier life or an earlier full report said.
     pub(super) fn forget_reports(&mut self, node: NodeId) {
-        let lead = self.lead.as_mut().expect("only a leader listens");
+        let lead = &mut *self.lead;
         let Some(server) = lead.servers.get_mut(&node) else { return };
         server.strays.clear();
         for chunk in core::mem::take(&mut server.holds) {
@@ -62,14 +55,12 @@ impl Master {
 
     fn take_report(
         &mut self,
-        now: Time,
         from: NodeId,
         replicas: Vec<(ChunkHandle, ReplicaState)>,
         gone: Vec<ChunkHandle>,
-        out: &mut Effects,
     ) {
         for chunk in gone {
-            let lead = self.lead.as_mut().expect("only a leader listens");
+            let lead = &mut *self.lead;
             if let Some(server) = lead.servers.get_mut(&from) {
                 server.holds.remove(&chunk);
                 server.strays.remove(&chunk);
@@ -78,29 +69,22 @@ impl Master {
                 holders.remove(from);
             }
             if self.state.chunks().contains(chunk) {
-                self.attend(now, chunk);
+                self.attend(chunk);
             }
         }
         for (chunk, state) in replicas {
-            self.take_replica(now, from, chunk, state, out);
+            self.take_replica(from, chunk, state);
         }
-        self.end_safe_mode_if_enough(now, out);
+        self.end_safe_mode_if_enough();
     }
 
-    fn take_replica(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        chunk: ChunkHandle,
-        state: ReplicaState,
-        out: &mut Effects,
-    ) {
+    fn take_replica(&mut self, from: NodeId, chunk: ChunkHandle, state: ReplicaState) {
         let Some(record) = self.state.chunks().get(chunk) else {
-            return self.on_unknown_chunk(now, from, chunk, out);
+            return self.on_unknown_chunk(from, chunk);
         };
         let version = record.version();
         self.count_reported(chunk, from);
-        let lead = self.lead.as_mut().expect("only a leader listens");
+        let lead = &mut *self.lead;
         if let Some(server) = lead.servers.get_mut(&from) {
             server.holds.insert(chunk);
         }
@@ -114,38 +98,40 @@ impl Master {
             before.applied_version == version && before.promised == version && !before.corrupt
         });
         if !as_wanted || !growth_only {
-            self.attend(now, chunk);
+            self.attend(chunk);
         }
         if state.learner {
-            self.on_learner_reported(now, from, chunk);
+            self.on_learner_reported(from, chunk);
         }
     }
 
     /// Handles are never reused: below the allocator the chunk was freed, at or above it *this
     /// master* lost its log. Then nothing is touched, and somebody has to be called.
-    fn on_unknown_chunk(&mut self, now: Time, from: NodeId, chunk: ChunkHandle, out: &mut Effects) {
-        let again = self.stray_told_again(now);
-        let lead = self.lead.as_mut().expect("only a leader listens");
+    fn on_unknown_chunk(&mut self, from: NodeId, chunk: ChunkHandle) {
+        let again = self.stray_told_again();
+        let lead = &mut *self.lead;
         if chunk >= self.state.ids().next_chunk() {
             lead.log_lost = true;
-            return out.observe(Event::LogLost { chunk });
+            return self.cx.observe(Event::LogLost { chunk });
         }
         if let Some(server) = lead.servers.get_mut(&from).filter(|_| !lead.log_lost) {
             server.strays.insert(chunk, again);
-            self.send(from, removal::QuarantineReplica { chunk }, out);
+            self.cx.send(from, removal::QuarantineReplica { chunk });
         }
     }
 
     /// When a server has had the time to say that a stray is gone.
-    pub(super) fn stray_told_again(&self, now: Time) -> Time {
-        now + self.constants().heartbeat_interval * 2
+    pub(super) fn stray_told_again(&self) -> Time {
+        let now = self.cx.now;
+        now + self.cx.constants.heartbeat_interval * 2
     }
 
     /// Has strays set aside that are still there: an order may be lost, or find the replica busy,
     /// and a delete order is refused by a replica that promised more. This one is refused by none.
-    pub(super) fn settle_strays(&mut self, now: Time, out: &mut Effects) {
-        let again = self.stray_told_again(now);
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    pub(super) fn tick_strays(&mut self) {
+        let now = self.cx.now;
+        let again = self.stray_told_again();
+        let lead = &mut *self.lead;
         if lead.log_lost {
             return;
         }
@@ -157,7 +143,7 @@ impl Master {
             }
         }
         for (node, chunk) in strays {
-            self.send(node, removal::QuarantineReplica { chunk }, out);
+            self.cx.send(node, removal::QuarantineReplica { chunk });
         }
     }
 }

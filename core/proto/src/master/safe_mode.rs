@@ -22,11 +22,10 @@
 //! A server that comes back after the end finds its chunk as it left it, or a configuration that
 //! was committed without it.
 
-use super::Master;
+use super::leader::Leader;
 use crate::config::Constants;
 use crate::event::{Event, SafeModeEnd};
 use crate::ids::{ChunkHandle, NodeId};
-use crate::machine::Effects;
 use crate::metadata::{SafeModeStatus, UnreportedChunk};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -72,11 +71,12 @@ impl SafeMode {
     }
 }
 
-impl Master {
+impl Leader<'_> {
     /// A server registered in a new life: its first report is on its way.
-    pub(super) fn expect_report(&mut self, now: Time, node: NodeId) {
-        let due = now + self.constants().safe_mode_max;
-        let lead = self.lead.as_mut().expect("only a leader registers");
+    pub(super) fn expect_report(&mut self, node: NodeId) {
+        let now = self.cx.now;
+        let due = now + self.cx.constants.safe_mode_max;
+        let lead = &mut *self.lead;
         if let Some(safe_mode) = &mut lead.safe_mode {
             safe_mode.reports_due.entry(node).or_insert(due);
         }
@@ -84,9 +84,7 @@ impl Master {
 
     /// A server reported a replica. That of a server outside the configuration proves nothing.
     pub(super) fn count_reported(&mut self, chunk: ChunkHandle, from: NodeId) {
-        let Some(safe_mode) = self.lead.as_mut().and_then(|lead| lead.safe_mode.as_mut()) else {
-            return;
-        };
+        let Some(safe_mode) = &mut self.lead.safe_mode else { return };
         let config = self.state.chunks().config(chunk);
         let mut members = config.into_iter().flat_map(|config| config.members.iter());
         if members.any(|member| member.node == from) {
@@ -95,40 +93,37 @@ impl Master {
     }
 
     /// Ends safe mode if what is reported, or the time that passed, allows it.
-    pub(super) fn end_safe_mode_if_enough(&mut self, now: Time, out: &mut Effects) {
-        let Some(lead) = &self.lead else { return };
+    pub(super) fn end_safe_mode_if_enough(&mut self) {
+        let lead = &*self.lead;
         let Some(safe_mode) = &lead.safe_mode else { return };
         if self.have_all_reported() || self.unreported(safe_mode).are_few() {
-            self.end_safe_mode(now, SafeModeEnd::Reported, out);
+            self.end_safe_mode(SafeModeEnd::Reported);
         } else {
-            self.settle_safe_mode(now, out);
+            self.tick_safe_mode();
         }
     }
 
     /// Ends safe mode if it has lasted for long enough.
-    pub(super) fn settle_safe_mode(&mut self, now: Time, out: &mut Effects) {
+    pub(super) fn tick_safe_mode(&mut self) {
+        let now = self.cx.now;
         if self.safe_mode_ends_at().is_some_and(|at| at <= now) {
-            self.end_safe_mode(now, SafeModeEnd::Waited, out);
+            self.end_safe_mode(SafeModeEnd::Waited);
         }
     }
 
     /// An operator orders the end. Tells what was waited for, none if it had ended before.
-    pub(super) fn leave_safe_mode(
-        &mut self,
-        now: Time,
-        out: &mut Effects,
-    ) -> Option<SafeModeStatus> {
-        let waited_for = self.safe_mode_status(now)?;
-        self.end_safe_mode(now, SafeModeEnd::Ordered, out);
+    pub(super) fn leave_safe_mode(&mut self) -> Option<SafeModeStatus> {
+        let waited_for = self.safe_mode_status()?;
+        self.end_safe_mode(SafeModeEnd::Ordered);
         Some(waited_for)
     }
 
-    fn end_safe_mode(&mut self, now: Time, why: SafeModeEnd, out: &mut Effects) {
-        let lead = self.lead.as_mut().expect("only a leader is in safe mode");
+    fn end_safe_mode(&mut self, why: SafeModeEnd) {
+        let lead = &mut *self.lead;
         lead.safe_mode = None;
-        out.observe(Event::SafeModeEnded { why });
+        self.cx.observe(Event::SafeModeEnded { why });
         for chunk in self.state.chunks().handles().collect::<Vec<_>>() {
-            self.attend(now, chunk);
+            self.attend(chunk);
         }
     }
 
@@ -139,7 +134,7 @@ impl Master {
 
     /// How many chunks are not reported; visits every chunk.
     fn unreported(&self, safe_mode: &SafeMode) -> Unreported {
-        let permille = u64::from(self.constants().safe_mode_reported_permille);
+        let permille = u64::from(self.cx.constants.safe_mode_reported_permille);
         let configured = self.state.chunks().iter().filter(|(_, record)| record.config.is_some());
         let chunks = configured.count() as u64;
         let unreported = chunks.saturating_sub(safe_mode.reported.len() as u64);
@@ -148,7 +143,7 @@ impl Master {
 
     /// When safe mode ends by time, unless another server registers before.
     fn safe_mode_ends_at(&self) -> Option<Time> {
-        let safe_mode = self.lead.as_ref()?.safe_mode.as_ref()?;
+        let safe_mode = self.lead.safe_mode.as_ref()?;
         let due = safe_mode.reports_due.iter().filter(|(node, _)| self.owes_report(**node));
         due.map(|(_, due)| *due).chain([safe_mode.waits_until]).max()
     }
@@ -159,8 +154,9 @@ impl Master {
     }
 
     /// What safe mode waits for; visits every chunk. None if it has ended.
-    pub(super) fn safe_mode_status(&self, now: Time) -> Option<SafeModeStatus> {
-        let safe_mode = self.lead.as_ref()?.safe_mode.as_ref()?;
+    pub(super) fn safe_mode_status(&self) -> Option<SafeModeStatus> {
+        let now = self.cx.now;
+        let safe_mode = self.lead.safe_mode.as_ref()?;
         let silent = |node: &NodeId| self.server(*node).is_none_or(|server| !server.alive);
         let servers = || self.state.servers().iter().map(|(node, _)| node);
         let Unreported { chunks, unreported, max } = self.unreported(safe_mode);

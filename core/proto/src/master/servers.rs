@@ -1,11 +1,10 @@
 //! Chunkservers: who is registered in which life, and who is heard.
 
-use super::Master;
+use super::leader::Leader;
 use super::proposals::Proposal;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Incarnation, NodeId, Rack};
 use crate::log::{Command, Member};
-use crate::machine::Effects;
 use crate::message::membership;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -55,65 +54,55 @@ pub(super) struct Life {
     pub rejoined: bool,
 }
 
-impl Master {
-    pub(super) fn on_register(
-        &mut self,
-        from: NodeId,
-        message: membership::Register,
-        out: &mut Effects,
-    ) {
+impl Leader<'_> {
+    pub(super) fn on_register(&mut self, from: NodeId, message: membership::Register) {
         let membership::Register { incarnation, session, rack, capacity_bytes } = message;
-        let lead = self.lead.as_mut().expect("only a leader registers");
-        if self.proposals.values().any(|p| *p == Proposal::Join(from)) {
+        if self.log.awaits(&Proposal::Join(from)) {
             return;
         }
-        lead.repairs.capacities.insert(from, capacity_bytes);
+        self.lead.repairs.capacities.insert(from, capacity_bytes);
         let command = Command::Join { node: from, incarnation, session, rack };
-        self.propose(Proposal::Join(from), command, out);
+        self.propose(Proposal::Join(from), command);
     }
 
-    pub(super) fn on_joined(&mut self, now: Time, node: NodeId, life: Life, out: &mut Effects) {
+    pub(super) fn on_joined(&mut self, node: NodeId, life: Life) {
+        let now = self.cx.now;
         let Life { incarnation, rack, rejoined } = life;
-        let lead = self.lead.as_mut().expect("only a leader registers");
+        let lead = &mut *self.lead;
         let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
         let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
         let epoch = lead.epoch;
         if known {
             let server = lead.servers.get_mut(&node).expect("looked at above");
             if !server.alive {
-                out.observe(Event::ServerHeard { node });
+                self.cx.observe(Event::ServerHeard { node });
             }
             (server.alive, server.heard_at) = (true, now);
         } else {
             lead.servers.insert(node, Server::new(incarnation, capacity, now));
             lead.repairs.setbacks.forget_server(node);
             self.forget_reports(node);
-            self.expect_report(now, node);
-            out.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
+            self.expect_report(node);
+            self.cx.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
-        self.send(node, membership::Registered { epoch, incarnation }, out);
-        self.attend_all_of(now, node);
+        self.cx.send(node, membership::Registered { epoch, incarnation });
+        self.attend_all_of(node);
     }
 
-    pub(super) fn on_heartbeat(
-        &mut self,
-        now: Time,
-        from: NodeId,
-        message: membership::Heartbeat,
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, message: membership::Heartbeat) {
+        let now = self.cx.now;
         let membership::Heartbeat { incarnation, epoch, used_bytes, disk_failed } = message;
-        let lead = self.lead.as_mut().expect("only a leader listens");
+        let lead = &mut *self.lead;
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
         let Some(server) = server.filter(|_| epoch == current) else {
-            return self.send(from, membership::RegisterAgain { epoch: current }, out);
+            return self.cx.send(from, membership::RegisterAgain { epoch: current });
         };
         // A failed disk stays failed within one incarnation: a delayed heartbeat may be older.
         let disk_failed = disk_failed || server.disk_failed;
         let news = server.disk_failed != disk_failed || !server.alive;
         if !server.alive {
-            out.observe(Event::ServerHeard { node: from });
+            self.cx.observe(Event::ServerHeard { node: from });
         }
         server.heard_at = now;
         server.used_bytes = used_bytes;
@@ -121,16 +110,17 @@ impl Master {
         server.alive = true;
         if news {
             if disk_failed {
-                out.observe(Event::ServerDead { node: from });
+                self.cx.observe(Event::ServerDead { node: from });
             }
-            self.attend_all_of(now, from);
+            self.attend_all_of(from);
         }
     }
 
     /// Counts those as dead that were silent for too long.
-    pub(super) fn settle_servers(&mut self, now: Time, out: &mut Effects) {
-        let after = self.constants().server_dead_after;
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    pub(super) fn tick_servers(&mut self) {
+        let now = self.cx.now;
+        let after = self.cx.constants.server_dead_after;
+        let lead = &mut *self.lead;
         let silent: Vec<NodeId> = lead
             .servers
             .iter_mut()
@@ -141,13 +131,13 @@ impl Master {
             })
             .collect();
         for node in silent {
-            out.observe(Event::ServerDead { node });
-            self.attend_all_of(now, node);
+            self.cx.observe(Event::ServerDead { node });
+            self.attend_all_of(node);
         }
     }
 
     pub(super) fn server(&self, node: NodeId) -> Option<&Server> {
-        self.lead.as_ref()?.servers.get(&node)
+        self.lead.servers.get(&node)
     }
 
     /// Is this member heard, in the life in which it was configured or a later one?
@@ -158,7 +148,7 @@ impl Master {
     /// Is this member heard, and in the very life in which it was configured?
     pub(super) fn is_same_life(&self, member: &Member) -> bool {
         let same_life = |server: &Server| {
-            server.incarnation == member.incarnation || !self.rules().restart_needs_new_version
+            server.incarnation == member.incarnation || !self.cx.rules().restart_needs_new_version
         };
         self.server(member.node).is_some_and(|server| server.usable() && same_life(server))
     }
@@ -166,7 +156,7 @@ impl Master {
     /// The primary of a chunk's committed configuration, if it can act: it is heard, in the life
     /// in which it was configured, and nothing is under way to replace it.
     pub(super) fn usable_primary(&self, chunk: ChunkHandle) -> Option<NodeId> {
-        let lead = self.lead.as_ref()?;
+        let lead = &*self.lead;
         let config = self.state.chunks().config(chunk)?;
         let primary = config.members.first()?;
         let free = !lead.changes.contains_key(&chunk);

@@ -1,18 +1,18 @@
 //! What people ask of a leader: the cluster at a glance, and every replica for `fsck`.
 
-use super::Master;
 use super::attention::Standing;
 use super::holders::Holders;
+use super::leader::Leader;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
 use crate::tables::ServerRecord;
-use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-impl Master {
-    pub(super) fn cluster_status(&self, now: Time) -> ClusterStatus {
-        let lead = self.lead.as_ref().expect("only a leader answers");
+impl Leader<'_> {
+    pub(super) fn cluster_status(&self) -> ClusterStatus {
+        let now = self.cx.now;
+        let lead = &*self.lead;
         let counts = self.state.counts();
         let mut status = ClusterStatus {
             servers: self.server_statuses(),
@@ -27,15 +27,15 @@ impl Master {
             alarm: lead.log_lost,
             ..ClusterStatus::default()
         };
-        (status.chunks_under_target, status.chunks_unavailable) = self.chunks_lacking(now);
+        (status.chunks_under_target, status.chunks_unavailable) = self.chunks_lacking();
         status
     }
 
     /// How many chunks have too few good replicas, and how many have none. Whoever has too few waits
     /// for attention, so the rest need not be visited; in safe mode nobody does yet, and those lack
     /// replicas of which nobody reported.
-    fn chunks_lacking(&self, now: Time) -> (u64, u64) {
-        let lead = self.lead.as_ref().expect("only a leader answers");
+    fn chunks_lacking(&self) -> (u64, u64) {
+        let lead = &*self.lead;
         if let Some(safe_mode) = &lead.safe_mode {
             let silent = self.state.chunks().len().saturating_sub(safe_mode.reported()) as u64;
             return (silent, silent);
@@ -44,7 +44,7 @@ impl Master {
         for chunk in lead.attention.chunks() {
             let Some((record, spec)) = self.state.chunk(chunk) else { continue };
             if !self.state.inodes().is_trashed(record.file) {
-                let good = self.good_members(now, chunk);
+                let good = self.good_members(chunk);
                 under_target += u64::from(good < usize::from(spec.replicas));
                 unavailable += u64::from(good == 0);
             }
@@ -68,20 +68,21 @@ impl Master {
         self.state.servers().iter().map(status).collect()
     }
 
-    pub(super) fn chunk_statuses(&self, now: Time, from: ChunkHandle) -> MetadataAnswer {
-        let limit = self.constants().list_entries_max as usize;
+    pub(super) fn chunk_statuses(&self, from: ChunkHandle) -> MetadataAnswer {
+        let limit = self.cx.constants.list_entries_max as usize;
         let mut rest = self.state.chunks().iter_from(from);
         let chunks: Vec<ChunkStatus> = rest
             .by_ref()
             .filter(|(_, record)| !self.state.inodes().is_trashed(record.file))
             .take(limit)
-            .map(|(chunk, _)| self.chunk_status(now, *chunk))
+            .map(|(chunk, _)| self.chunk_status(*chunk))
             .collect();
         MetadataAnswer::Chunks { chunks, next: rest.next().map(|(chunk, _)| *chunk) }
     }
 
-    fn chunk_status(&self, now: Time, chunk: ChunkHandle) -> ChunkStatus {
-        let lead = self.lead.as_ref().expect("only a leader answers");
+    fn chunk_status(&self, chunk: ChunkHandle) -> ChunkStatus {
+        let now = self.cx.now;
+        let lead = &*self.lead;
         let (record, spec) = self.state.chunk(chunk).expect("listed by the state");
         let members = self.members(chunk);
         let holders = lead.holders.get(&chunk);
@@ -93,7 +94,7 @@ impl Master {
         let replica = |node| {
             let state = holders.and_then(|holders| holders.get(node));
             let member = members.iter().find(|member| member.node == node);
-            let bad = member.is_some_and(|m| self.standing(now, chunk, m) == Standing::Bad);
+            let bad = member.is_some_and(|m| self.standing(chunk, m) == Standing::Bad);
             ReplicaStatus {
                 node,
                 member: member.is_some(),

@@ -5,51 +5,52 @@
 //! is durable, a new leader counts each file's retention from its own start: longer, never
 //! shorter.
 
-use super::Master;
 use super::change::Change;
+use super::leader::Leader;
 use super::proposals::Proposal;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::log::{Command, Member};
-use crate::machine::Effects;
 use crate::message::DeleteReason;
 use crate::message::removal;
-use crate::time::Time;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-impl Master {
-    pub(super) fn begin_trash(&mut self, now: Time) {
-        let due = now + self.constants().trash_retention;
+impl Leader<'_> {
+    pub(super) fn begin_trash(&mut self) {
+        let now = self.cx.now;
+        let due = now + self.cx.constants.trash_retention;
         let trashed = self.state.inodes().trash().map(|file| (file, due)).collect();
-        self.lead.as_mut().expect("began just now").trash = trashed;
+        self.lead.trash = trashed;
     }
 
-    pub(super) fn on_trashed(&mut self, now: Time, file: FileId) {
-        let due = now + self.constants().trash_retention;
-        self.lead.as_mut().expect("only a leader applies for effect").trash.insert(file, due);
+    pub(super) fn on_trashed(&mut self, file: FileId) {
+        let now = self.cx.now;
+        let due = now + self.cx.constants.trash_retention;
+        self.lead.trash.insert(file, due);
     }
 
     /// Has this file been in the trash for long enough?
-    pub(super) fn is_due(&self, now: Time, file: FileId) -> bool {
-        let lead = self.lead.as_ref();
-        lead.and_then(|lead| lead.trash.get(&file)).is_some_and(|due| *due <= now)
+    pub(super) fn is_due(&self, file: FileId) -> bool {
+        let now = self.cx.now;
+        self.lead.trash.get(&file).is_some_and(|due| *due <= now)
     }
 
     /// Frees what is due, as many chunks at a time as changes may be under way.
-    pub(super) fn settle_trash(&mut self, now: Time, out: &mut Effects) {
-        let keeps = self.rules().keep_deleted;
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    pub(super) fn tick_trash(&mut self) {
+        let now = self.cx.now;
+        let keeps = self.cx.rules().keep_deleted;
+        let lead = &mut *self.lead;
         let state = &self.state;
         lead.trash.retain(|file, _| state.inodes().is_trashed(*file));
         let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
         let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {
             let chunks = self.state.chunks_of(file).to_vec();
-            if chunks.is_empty() && !self.proposals.values().any(|p| *p == Proposal::Purge) {
-                self.propose(Proposal::Purge, Command::Purge { file }, out);
+            if chunks.is_empty() && !self.log.awaits(&Proposal::Purge) {
+                self.propose(Proposal::Purge, Command::Purge { file });
             }
             for chunk in chunks {
-                self.start_change(now, chunk, "a freed chunk", out);
+                self.start_change(chunk, "a freed chunk");
                 self.turn_into_free(chunk);
             }
         }
@@ -57,16 +58,9 @@ impl Master {
 
     /// A chunk is no more: everybody who has it is told until it is gone, those who are away when they
     /// report it.
-    pub(super) fn on_freed(
-        &mut self,
-        now: Time,
-        chunk: ChunkHandle,
-        base: ChunkVersion,
-        members: &[Member],
-        out: &mut Effects,
-    ) {
-        let again = self.stray_told_again(now);
-        let lead = self.lead.as_mut().expect("only a leader applies for effect");
+    pub(super) fn on_freed(&mut self, chunk: ChunkHandle, base: ChunkVersion, members: &[Member]) {
+        let again = self.stray_told_again();
+        let lead = &mut *self.lead;
         let promised = lead.changes.remove(&chunk).map_or(base, |change: Change| change.version);
         let holders = lead.holders.remove(&chunk).unwrap_or_default();
         lead.activations.remove(&chunk);
@@ -82,8 +76,8 @@ impl Master {
             members.iter().map(|member| member.node).chain(holders.nodes()).collect();
         for node in everybody {
             let reason = DeleteReason::Freed(promised);
-            self.send(node, removal::DeleteReplica { chunk, reason }, out);
+            self.cx.send(node, removal::DeleteReplica { chunk, reason });
         }
-        self.answer_parked(chunk, out);
+        self.answer_parked(chunk);
     }
 }

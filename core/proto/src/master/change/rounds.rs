@@ -2,41 +2,41 @@
 
 use super::Change;
 use crate::ids::ChunkHandle;
-use crate::machine::Effects;
-use crate::master::Master;
-use crate::time::Time;
+use crate::master::leader::Leader;
 use alloc::vec::Vec;
 
-impl Master {
+impl Leader<'_> {
     /// Repeats Prepares, and looks whether waiting was long enough.
-    pub(in crate::master) fn settle_changes(&mut self, now: Time, out: &mut Effects) {
-        self.free_places(now);
-        let lead = self.lead.as_ref().expect("only a leader ticks");
+    pub(in crate::master) fn tick_changes(&mut self) {
+        let now = self.cx.now;
+        self.free_places();
+        let lead = &*self.lead;
         for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
             let change = self.change(chunk).expect("listed above");
             if change.unresolved {
                 change.asked_at = now;
                 let above = change.version.max(self.state.chunks()[chunk].version()).next();
-                self.raise(chunk, above, out);
+                self.raise(chunk, above);
                 continue;
             }
             if change.proposed.is_some() {
                 continue;
             }
-            self.place_elsewhere(now, chunk);
+            self.place_elsewhere(chunk);
             let change = self.change(chunk).expect("listed above");
             let unplaced = change.targets.is_empty() && self.state.chunks()[chunk].config.is_none();
-            self.prepare(chunk, out);
-            self.evaluate(now, chunk, out);
+            self.prepare(chunk);
+            self.evaluate(chunk);
             if unplaced {
-                self.drop_unplaced(now, chunk);
+                self.drop_unplaced(chunk);
             }
         }
     }
 
     /// A new chunk that no server can take has nothing promised: the change may end.
-    fn drop_unplaced(&mut self, now: Time, chunk: ChunkHandle) {
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    fn drop_unplaced(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        let lead = &mut *self.lead;
         if lead.changes.get(&chunk).is_some_and(|change| change.targets.is_empty()) {
             lead.changes.remove(&chunk);
             lead.attention.add(chunk, now);
@@ -47,10 +47,11 @@ impl Master {
     /// the servers that it waits for may be gone for good, and other chunks must not wait for them.
     /// Nothing is forgotten by that. What was promised is reported, and the change that follows
     /// begins above it.
-    fn free_places(&mut self, now: Time) {
-        let constants = self.constants();
+    fn free_places(&mut self) {
+        let now = self.cx.now;
+        let constants = self.cx.constants;
         let (places, patience) = (constants.changes_max as usize, constants.repair_stalled_after);
-        let lead = self.lead.as_ref().expect("only a leader ticks");
+        let lead = &*self.lead;
         if lead.changes.len() < places {
             return;
         }
@@ -60,16 +61,17 @@ impl Master {
             (undecided && old && self.choose_members(*chunk).is_none()).then_some(*chunk)
         };
         let in_vain: Vec<ChunkHandle> = lead.changes.iter().filter_map(in_vain).collect();
-        let lead = self.lead.as_mut().expect("looked at above");
+        let lead = &mut *self.lead;
         for chunk in in_vain {
             lead.changes.remove(&chunk);
             lead.attention.add(chunk, now);
         }
     }
 
-    pub(in crate::master) fn settle_activations(&mut self, now: Time, out: &mut Effects) {
-        let again_after = self.constants().retry_interval;
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    pub(in crate::master) fn tick_activations(&mut self) {
+        let now = self.cx.now;
+        let again_after = self.cx.constants.retry_interval;
+        let lead = &mut *self.lead;
         let due: Vec<ChunkHandle> = lead
             .activations
             .iter_mut()
@@ -81,18 +83,19 @@ impl Master {
             .collect();
         for chunk in due {
             if self.usable_primary(chunk).is_some() {
-                self.tell_primary(chunk, out);
+                self.tell_primary(chunk);
             } else {
-                self.lead.as_mut().expect("looked at above").activations.remove(&chunk);
+                self.lead.activations.remove(&chunk);
             }
         }
     }
 
     /// None of a new chunk's servers answered for so long that others are asked: their disks may be
     /// full, or hang, and nothing ties the chunk to them yet.
-    fn place_elsewhere(&mut self, now: Time, chunk: ChunkHandle) {
-        let constants = &self.config.constants;
-        let lead = self.lead.as_mut().expect("only a leader ticks");
+    fn place_elsewhere(&mut self, chunk: ChunkHandle) {
+        let now = self.cx.now;
+        let constants = self.cx.constants;
+        let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let silent = change.answers.is_empty() && self.state.chunks()[chunk].config.is_none();
         if silent && now.since(change.asked_at) >= constants.member_silent_after {
