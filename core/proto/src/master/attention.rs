@@ -36,13 +36,14 @@
 //! | at its target, a replica too many | its removal | each round repeats the order | while the server is heard; else its registration |
 
 use super::holders::Holders;
+use super::known::Standing;
 use super::leader::Leader;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId};
-use crate::log::Member;
 use crate::message::DeleteReason;
 use crate::message::removal;
+use crate::tables::ChunkTable;
 use crate::time::Time;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -62,6 +63,25 @@ struct Waiting {
 impl Attention {
     pub fn add(&mut self, chunk: ChunkHandle, now: Time) {
         self.waiting.entry(chunk).or_insert(Waiting { since: now, coming: None });
+    }
+
+    /// Looks at every chunk that has this server as a member or a holder.
+    pub fn add_all_of(
+        &mut self,
+        chunks: &ChunkTable,
+        node: NodeId,
+        holds: Option<&BTreeSet<ChunkHandle>>,
+        now: Time,
+    ) {
+        for (chunk, record) in chunks {
+            let member = match &record.config {
+                Some(config) => config.members.iter().any(|member| member.node == node),
+                None => true,
+            };
+            if member || holds.is_some_and(|holds| holds.contains(chunk)) {
+                self.add(*chunk, now);
+            }
+        }
     }
 
     pub fn remove(&mut self, chunk: ChunkHandle) {
@@ -86,39 +106,7 @@ impl Attention {
     }
 }
 
-/// How a member of a committed configuration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is heard, and as far as is known it has everything.
-    Good,
-    /// It is heard, and still on its way to this version, or has not reported yet.
-    Coming,
-    /// It is not heard, its replica is bad or gone, or it is behind for good.
-    Bad,
-}
-
-impl<'a> Leader<'a> {
-    pub(super) fn attend(&mut self, chunk: ChunkHandle) {
-        let now = self.cx.now;
-        self.lead.attention.add(chunk, now);
-    }
-
-    /// Looks at every chunk that has this server as a member or a holder.
-    pub(super) fn attend_all_of(&mut self, node: NodeId) {
-        let now = self.cx.now;
-        let lead = &mut *self.lead;
-        for (chunk, record) in self.state.chunks() {
-            let member = match &record.config {
-                Some(config) => config.members.iter().any(|member| member.node == node),
-                None => true,
-            };
-            let holder = lead.servers.get(&node).is_some_and(|s| s.holds.contains(chunk));
-            if member || holder {
-                lead.attention.add(*chunk, now);
-            }
-        }
-    }
-
+impl Leader<'_> {
     /// One round: what is in the trash last, those with the fewest good replicas first, then those
     /// that wait longest.
     pub(super) fn tick_attention(&mut self) {
@@ -127,7 +115,7 @@ impl<'a> Leader<'a> {
         let urgency = |(chunk, waiting): (&ChunkHandle, &Waiting)| {
             let record = self.state.chunks().get(*chunk);
             let trashed = record.is_some_and(|record| self.state.inodes().is_trashed(record.file));
-            let good = if by_danger { self.good_members(*chunk) } else { 0 };
+            let good = if by_danger { self.known().good_members(*chunk) } else { 0 };
             (trashed, good, waiting.since, *chunk)
         };
         let mut due: Vec<(bool, usize, Time, ChunkHandle)> =
@@ -141,67 +129,29 @@ impl<'a> Leader<'a> {
         }
     }
 
-    pub(super) fn standing(&self, chunk: ChunkHandle, member: &Member) -> Standing {
-        let lead = &*self.lead;
-        let Some(server) = lead.servers.get(&member.node) else {
-            return if self.is_expected(member.node) { Standing::Coming } else { Standing::Bad };
-        };
-        let (record, spec) = self.state.chunk(chunk).expect("asked of a chunk that exists");
-        let interrupted = spec.sync == crate::replica::SyncPolicy::PageCache
-            && server.incarnation != member.incarnation;
-        if !server.usable() || interrupted {
-            return Standing::Bad;
-        }
-        match lead.holders.get(&chunk).and_then(|holders| holders.get(member.node)) {
-            Some(state) if state.corrupt || state.learner => Standing::Bad,
-            Some(state) if state.applied_version == record.version() => Standing::Good,
-            Some(_) => Standing::Coming,
-            None if server.reported == 0 => Standing::Coming,
-            None => Standing::Bad,
-        }
-    }
-
-    /// Has this leader begun so recently that a server may live and not have registered yet? To
-    /// count it as dead would leave good members out of configurations after every change of the
-    /// leader.
-    pub(super) fn is_expected(&self, node: NodeId) -> bool {
-        let now = self.cx.now;
-        now < self.lead.unheard_until && !self.lead.servers.contains_key(&node)
-    }
-
-    pub(super) fn members(&self, chunk: ChunkHandle) -> &'a [Member] {
-        let config = self.state.chunks().config(chunk);
-        config.map_or(&[], |config| &config.members)
-    }
-
-    pub(super) fn good_members(&self, chunk: ChunkHandle) -> usize {
-        let members = self.members(chunk).iter();
-        members.filter(|member| self.standing(chunk, member) == Standing::Good).count()
-    }
-
     /// Decides what a chunk needs. True if it needs no more attention.
     fn look_after(&mut self, since: Time, chunk: ChunkHandle) -> bool {
         let Some((record, spec)) = self.state.chunk(chunk) else { return true };
         if self.lead.changes.contains_key(&chunk) {
             return false;
         }
-        if self.state.inodes().is_trashed(record.file) && self.is_due(record.file) {
+        if self.state.inodes().is_trashed(record.file) && self.known().is_due(record.file) {
             // The trash looks after it.
             return true;
         }
         let target = usize::from(spec.replicas);
         let Some(config) = record.config.clone() else {
-            if !self.candidates().is_empty() {
+            if !self.known().candidates().is_empty() {
                 self.start_change(chunk, "a chunk without a configuration");
             }
             return false;
         };
-        let good = self.good_members(chunk);
+        let good = self.known().good_members(chunk);
         let standings: Vec<(NodeId, Standing)> =
-            config.members.iter().map(|m| (m.node, self.standing(chunk, m))).collect();
+            config.members.iter().map(|m| (m.node, self.known().standing(chunk, m))).collect();
         let bad: Vec<NodeId> =
             standings.iter().filter(|(_, s)| *s == Standing::Bad).map(|(n, _)| *n).collect();
-        if self.promised_above(chunk, config.version) {
+        if self.known().promised_above(chunk, config.version) {
             self.start_change(chunk, "a promise above the configuration");
             return false;
         }
@@ -210,7 +160,8 @@ impl<'a> Leader<'a> {
             self.start_change(chunk, "a member is lost");
             // One that is merely not heard is left out by its silence. If it is heard again before
             // the change is over, and answers, it is as good a member as any.
-            let heard: Vec<NodeId> = bad.into_iter().filter(|node| self.is_usable(*node)).collect();
+            let heard: Vec<NodeId> =
+                bad.into_iter().filter(|node| self.known().is_usable(*node)).collect();
             self.exclude(chunk, &heard);
             return false;
         }
@@ -227,23 +178,15 @@ impl<'a> Leader<'a> {
         false
     }
 
-    /// A member that promised a version above the committed one refuses the primary for good, and
-    /// another holder every order: the chunk must reach that version (a leader that prepared it
-    /// may have failed since).
-    fn promised_above(&self, chunk: ChunkHandle, version: ChunkVersion) -> bool {
-        let lead = &*self.lead;
-        let mut holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::iter);
-        holders.any(|(node, state)| state.promised > version && self.is_usable(node))
-    }
-
     /// Members that are not reconciled to the committed version need its primary for that; one
     /// that restarted since does not resume it. If all are `heard` and it takes too long, what is
     /// believed of one of them is wrong, or it hangs and nobody complained: a change asks them all,
     /// and leaves out who is silent.
     fn bring_up(&mut self, chunk: ChunkHandle, heard: bool) {
-        let primary = self.members(chunk).first().copied();
+        let primary = self.state.chunks().members(chunk).first().copied();
         let Some(primary) = primary else { return };
-        let restarted = self.is_usable(primary.node) && !self.is_same_life(&primary);
+        let restarted =
+            self.known().is_usable(primary.node) && !self.known().is_same_life(&primary);
         if restarted {
             self.start_change(chunk, "the primary restarted");
         } else if heard && self.is_late(chunk) {
@@ -271,7 +214,7 @@ impl<'a> Leader<'a> {
             return lead.log_lost;
         }
         let version = self.state.chunks()[chunk].version();
-        let members = self.members(chunk);
+        let members = self.state.chunks().members(chunk);
         let excess: Vec<NodeId> = lead
             .holders
             .get(&chunk)
@@ -280,11 +223,11 @@ impl<'a> Leader<'a> {
             .filter(|node| !members.iter().any(|member| member.node == *node))
             .collect();
         for node in &excess {
-            if self.is_usable(*node) {
+            if self.known().is_usable(*node) {
                 let reason = DeleteReason::Excluded(version);
                 self.cx.send(*node, removal::DeleteReplica { chunk, reason });
             }
         }
-        !excess.iter().any(|node| self.is_usable(*node))
+        !excess.iter().any(|node| self.known().is_usable(*node))
     }
 }

@@ -12,6 +12,7 @@
 //! A change that has begun never ends at the old version: members that promised v' refuse the old
 //! primary. It goes on, above every promise that it meets, until a configuration is committed.
 
+mod choice;
 mod rounds;
 
 use super::holders::Holders;
@@ -23,10 +24,11 @@ use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
 use crate::message::{Message, ReplicaState};
 use crate::message::{configure, copy};
-use crate::replica::{ChunkSpec, SyncPolicy};
+use crate::replica::ChunkSpec;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use choice::Choice;
 
 /// A change under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,14 +63,6 @@ impl Change {
     }
 }
 
-/// What the answers allow.
-struct Choice {
-    /// In pipeline order.
-    members: Vec<Member>,
-    /// None of them holds the chunk up.
-    clean: bool,
-}
-
 /// A committed configuration whose primary has not asked for its lease yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Activation {
@@ -88,7 +82,7 @@ impl Leader<'_> {
         let now = self.cx.now;
         let changes_max = self.cx.constants.changes_max as usize;
         let Some(record) = self.state.chunks().get(chunk) else { return };
-        let version = self.highest_promise(chunk).max(record.version()).next();
+        let version = self.known().highest_promise(chunk).max(record.version()).next();
         let lead = &mut *self.lead;
         if lead.changes.contains_key(&chunk) || lead.changes.len() >= changes_max {
             return lead.attention.add(chunk, now);
@@ -137,12 +131,6 @@ impl Leader<'_> {
             change.learner = Some((learner, false));
             self.prepare(chunk);
         }
-    }
-
-    fn highest_promise(&self, chunk: ChunkHandle) -> ChunkVersion {
-        let lead = &*self.lead;
-        let promised = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
-        promised.map(|state| state.promised).max().unwrap_or_default()
     }
 
     /// Asks every reachable member, and the learner, that has not answered.
@@ -201,7 +189,7 @@ impl Leader<'_> {
     fn anybody(&self, chunk: ChunkHandle) -> Vec<NodeId> {
         let lead = &*self.lead;
         let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::nodes);
-        self.members(chunk).iter().map(|member| member.node).chain(holders).collect()
+        self.state.chunks().members(chunk).iter().map(|member| member.node).chain(holders).collect()
     }
 
     /// Where a new chunk's replicas go; the same as before while those servers are there. Where it
@@ -211,12 +199,12 @@ impl Leader<'_> {
         let (_, spec) = self.state.chunk(chunk).expect("looked at by the caller");
         let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
         let kept: Vec<NodeId> =
-            asked.into_iter().flatten().filter(|node| self.is_usable(*node)).collect();
+            asked.into_iter().flatten().filter(|node| self.known().is_usable(*node)).collect();
         let (count, spread) = (usize::from(spec.replicas), self.cx.rules().spread_over_racks);
         let choose = |kept: &[NodeId], candidates: &[Candidate]| {
-            placement::choose(count, kept, candidates, spread, self.salt(chunk))
+            placement::choose(count, kept, candidates, spread, self.known().salt(chunk))
         };
-        let candidates = self.candidates();
+        let candidates = self.known().candidates();
         let fresh =
             |c: &&Candidate| kept.contains(&c.node) || !lead.repairs.setbacks.any(chunk, c.node);
         let fresh: Vec<Candidate> = candidates.iter().filter(fresh).copied().collect();
@@ -327,11 +315,13 @@ impl Leader<'_> {
         let now = self.cx.now;
         let grace = self.cx.constants.prepare_grace;
         let patience = self.cx.constants.repair_stalled_after;
-        let choice = self.choose_members(chunk).or_else(|| self.nobody_to_ask(chunk));
+        let choice =
+            self.known().choose_members(chunk).or_else(|| self.known().nobody_to_ask(chunk));
         let Some(Choice { members, clean }) = choice else { return };
         let wait_out = self.cx.rules().wait_out_old_lease;
-        let old: Vec<NodeId> = self.members(chunk).iter().map(|member| member.node).collect();
-        let expects_more = old.iter().any(|node| self.is_expected(*node));
+        let old: Vec<NodeId> =
+            self.state.chunks().members(chunk).iter().map(|member| member.node).collect();
+        let expects_more = old.iter().any(|node| self.known().is_expected(*node));
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if change.proposed.is_some() {
@@ -368,101 +358,9 @@ impl Leader<'_> {
         self.change(chunk).expect("looked at above").proposed = Some(proposed);
     }
 
-    /// A chunk is freed although no member is left that could promise anything: what nobody holds is
-    /// no more already, and a holder that comes back finds its chunk unknown.
-    fn nobody_to_ask(&self, chunk: ChunkHandle) -> Option<Choice> {
-        let change = self.lead.changes.get(&chunk)?;
-        let free = change.free && change.targets.is_empty();
-        free.then(|| Choice { members: Vec::new(), clean: true })
-    }
-
-    /// The primary and the members that the answers allow, in pipeline order.
-    fn choose_members(&self, chunk: ChunkHandle) -> Option<Choice> {
-        let (record, spec) = self.state.chunk(chunk)?;
-        let change = self.lead.changes.get(&chunk)?;
-        let sources = self.sources(chunk, change);
-        let clean: Vec<Member> = sources
-            .iter()
-            .filter(|m| !change.answers[&m.node].corrupt && !change.excluded.contains(&m.node))
-            .copied()
-            .collect();
-        let is_clean = !clean.is_empty();
-        // Rather a member that holds the chunk up than none.
-        let mut members = if is_clean { clean } else { sources };
-        if members.is_empty() {
-            return None;
-        }
-        let old = record.config.as_ref().and_then(|config| config.members.first());
-        members.sort_by_key(|m| {
-            let state = &change.answers[&m.node];
-            let continues = old.is_some_and(|old| old.node == m.node);
-            (!continues, core::cmp::Reverse(state.sequence), self.spread(chunk, m.node))
-        });
-        if let Some((node, true)) = change.learner
-            && let Some(incarnation) = change.targets.get(&node)
-            && !members.iter().any(|member| member.node == node)
-        {
-            members.push(Member { node, incarnation: *incarnation });
-        }
-        let racks = |node| self.state.servers().get(node).map(|server| server.rack);
-        placement::trim(&mut members, usize::from(spec.replicas), racks);
-        Some(Choice { members, clean: is_clean })
-    }
-
-    /// Who may be the source of the next configuration: a member of the last committed one that
-    /// answered. Only a first configuration has no predecessor; its members all begin empty.
-    ///
-    /// Why any such member has everything that was ever acknowledged. A primary orders nothing, and
-    /// serves no strong read, before *all* members of its configuration v have reconciled to v. So
-    /// either v acted: then this member has reconciled to v, and every acknowledgement under v
-    /// waited for it too. Or v never acted, and never will, since this member has promised more:
-    /// then what it held when it was made a member is enough, and that was the condition for
-    /// making it one. Servers outside of the last committed configuration prove nothing.
-    fn sources(&self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
-        let rules = self.cx.rules();
-        let (record, spec) = self.state.chunk(chunk).expect("looked at above");
-        let answered = |node: &NodeId| {
-            let state = change.answers.get(node)?;
-            let incarnation = change.targets.get(node)?;
-            let whole = !state.learner || !rules.learner_is_complete;
-            whole.then_some((state, Member { node: *node, incarnation: *incarnation }))
-        };
-        let Some(config) = record.config.as_ref().filter(|_| rules.source_is_current) else {
-            let anybody = change.answers.keys().filter_map(answered);
-            let begins = |state: &ReplicaState| record.config.is_some() || state.sequence.0 == 0;
-            return anybody.filter(|(state, _)| begins(state)).map(|(_, m)| m).collect();
-        };
-        let current: Vec<(&Member, Member)> = config
-            .members
-            .iter()
-            .filter_map(|old| answered(&old.node).map(|(_, member)| (old, member)))
-            .collect();
-        if spec.sync == SyncPolicy::Durable {
-            return current.into_iter().map(|(_, member)| member).collect();
-        }
-        self.uninterrupted(config.members.len(), &current, change)
-    }
-
-    /// Under `page-cache` a restart loses what was not written yet. A member that lived through
-    /// is a source; if none did and all were asked, the one that kept most is, and what it lacks
-    /// is lost, as this policy says.
-    fn uninterrupted(
-        &self,
-        members: usize,
-        current: &[(&Member, Member)],
-        change: &Change,
-    ) -> Vec<Member> {
-        let lived: Vec<Member> =
-            current.iter().filter(|(old, new)| *old == new).map(|(_, new)| *new).collect();
-        if !lived.is_empty() || current.len() < members {
-            return lived;
-        }
-        let most = current.iter().map(|(_, new)| *new);
-        most.max_by_key(|member| change.answers[&member.node].sequence).into_iter().collect()
-    }
-
-    /// A configuration took effect: its primary is told, and asks for its lease.
-    pub(super) fn on_configured(&mut self, chunk: ChunkHandle) {
+    /// A configuration took effect: its change is over. Gives the learner whose copy the change waited
+    /// for in vain.
+    pub(super) fn end_change(&mut self, chunk: ChunkHandle) -> Option<NodeId> {
         let now = self.cx.now;
         let config = self.state.chunks()[chunk].config.clone().expect("configured just now");
         let lead = &mut *self.lead;
@@ -490,17 +388,15 @@ impl Leader<'_> {
         }
         lead.activations.insert(chunk, Activation { told_at: now });
         lead.attention.add(chunk, now);
-        self.end_repair_of(chunk, &config.members, in_vain);
-        self.tell_primary(chunk);
-        self.answer_parked(chunk);
+        in_vain
     }
 
-    fn tell_primary(&mut self, chunk: ChunkHandle) {
-        let Some(primary) = self.usable_primary(chunk) else { return };
+    pub(super) fn tell_primary(&mut self, chunk: ChunkHandle) {
+        let Some(primary) = self.known().usable_primary(chunk) else { return };
         let config = self.state.chunks()[chunk].config.as_ref().expect("has a primary");
         let version = config.version;
         let members = config.members.iter().map(|member| member.node).collect();
-        let incarnation = self.server(primary).expect("a usable primary").incarnation;
+        let incarnation = self.known().server(primary).expect("a usable primary").incarnation;
         self.cx.send(primary, configure::Activate { chunk, version, incarnation, members });
     }
 

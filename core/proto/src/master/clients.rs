@@ -56,8 +56,10 @@ impl Leader<'_> {
                     None => return,
                 }
             }
-            MetadataQuery::Chunks { from } => Ok(self.chunk_statuses(from)),
-            MetadataQuery::Status => Ok(MetadataAnswer::Status(Box::new(self.cluster_status()))),
+            MetadataQuery::Chunks { from } => Ok(self.known().chunk_statuses(from)),
+            MetadataQuery::Status => {
+                Ok(MetadataAnswer::Status(Box::new(self.known().cluster_status())))
+            }
             MetadataQuery::SafeMode => {
                 Ok(MetadataAnswer::SafeMode(self.safe_mode_status().map(Box::new)))
             }
@@ -131,7 +133,7 @@ impl Leader<'_> {
 
     fn location(&self, chunk: ChunkHandle, primary: bool) -> Option<Location> {
         let config = self.state.chunks().config(chunk)?;
-        let usable = self.usable_primary(chunk);
+        let usable = self.known().usable_primary(chunk);
         if primary && usable.is_none() {
             return None;
         }
@@ -143,7 +145,7 @@ impl Leader<'_> {
     /// need not be replaced.
     fn is_awaited(&self, chunk: ChunkHandle) -> bool {
         let lead = &*self.lead;
-        let primary = self.members(chunk).first();
+        let primary = self.state.chunks().members(chunk).first();
         lead.safe_mode.is_some() && primary.is_some_and(|p| !lead.servers.contains_key(&p.node))
     }
 

@@ -4,18 +4,18 @@ use super::attention::Attention;
 use super::change::{Activation, Change};
 use super::clients::Parked;
 use super::holders::Holders;
+use super::known::Known;
 use super::leases::Confirmations;
 use super::proposals::{Log, Proposal};
 use super::repair::Repairs;
 use super::safe_mode::SafeMode;
-use super::servers::{Life, Server};
+use super::servers::Server;
 use crate::config::Constants;
 use crate::cx::Cx;
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
 use crate::lease::Granter;
 use crate::log::Command;
-use crate::message::{Message, call, membership};
-use crate::tables::{Consequence, MasterState};
+use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +66,14 @@ impl Lead {
     }
 }
 
+impl Lead {
+    /// Looks at every chunk that has this server as a member or a holder.
+    pub fn attend_all_of(&mut self, state: &MasterState, node: NodeId, now: Time) {
+        let holds = self.servers.get(&node).map(|server| &server.holds);
+        self.attention.add_all_of(state.chunks(), node, holds, now);
+    }
+}
+
 /// A leader in one step. It borrows: what the log amounts to is read, what it knows beside the log
 /// changes, and everything that it wants goes into `cx`.
 pub(super) struct Leader<'a> {
@@ -78,76 +86,10 @@ pub(super) struct Leader<'a> {
 }
 
 impl Leader<'_> {
-    /// Does what the time has made due. Nothing else in a step comes before it.
-    pub fn tick(&mut self) {
-        let now = self.cx.now;
-        if now < self.lead.next_tick {
-            return;
-        }
-        self.lead.next_tick = now + self.cx.constants.retry_interval;
-        self.tick_servers();
-        self.tick_safe_mode();
-        self.tick_parked();
-        self.tick_changes();
-        self.tick_activations();
-        self.tick_repairs();
-        self.tick_strays();
-        self.tick_attention();
-        // Last: what is wanted has the first choice of places for changes.
-        self.tick_trash();
-    }
-
-    /// This leader's own entry is applied: it acts, and its waiting times start.
-    pub fn begin(&mut self) {
-        self.begin_trash();
-        self.end_safe_mode_if_enough();
-    }
-
-    pub fn on_message(&mut self, from: NodeId, message: Message) {
-        match message {
-            Message::Call(request) => self.on_call(from, request),
-            Message::Membership(membership::Request::Register(m)) => self.on_register(from, m),
-            Message::Membership(membership::Request::Heartbeat(m)) => self.on_heartbeat(from, m),
-            Message::Membership(membership::Request::Report(m)) => self.on_report(from, m),
-            Message::Lease(request) => self.on_lease_request(from, request),
-            Message::ConfigureReply(reply) => self.on_configure_reply(from, reply),
-            Message::CopyReport(report) => self.on_copy_report(from, report),
-            // For a chunkserver or a client: a confused sender's, dropped.
-            Message::CallReply(_)
-            | Message::MembershipReply(_)
-            | Message::Removal(_)
-            | Message::LeaseGrant(_)
-            | Message::Configure(_)
-            | Message::Reconcile(_)
-            | Message::ReconcileReply(_)
-            | Message::CopyOrder(_)
-            | Message::Copy(_)
-            | Message::CopyReply(_)
-            | Message::Data(_)
-            | Message::DataReply(_)
-            | Message::Pipeline(_)
-            | Message::PipelineReply(_) => {}
-        }
-    }
-
-    /// Reacts to what its log did.
-    pub fn on_consequence(&mut self, consequence: Consequence) {
-        match consequence {
-            Consequence::Joined { node, incarnation, rack, rejoined } => {
-                self.on_joined(node, Life { incarnation, rack, rejoined });
-            }
-            Consequence::JoinRefused { node, incarnation } => {
-                self.cx.send(node, membership::RegisterRefused { incarnation });
-            }
-            Consequence::ChunkMade(chunk) => self.on_new_chunk(chunk),
-            Consequence::Trashed(file) => self.on_trashed(file),
-            Consequence::Answered { op, answer } => {
-                self.cx.send(op.client, call::Reply { op, answer });
-            }
-            Consequence::Configured { chunk, .. } => self.on_configured(chunk),
-            Consequence::Freed { chunk, base, members } => self.on_freed(chunk, base, &members),
-            Consequence::LeaderBegan { .. } | Consequence::Purged(_) | Consequence::Ignored => {}
-        }
+    /// What is known in this step, to be asked.
+    pub fn known(&self) -> Known<'_> {
+        let Leader { state, salt, ref lead, ref cx, .. } = *self;
+        Known { state, lead, now: cx.now, constants: cx.constants, salt }
     }
 
     pub fn propose(&mut self, what: Proposal, command: Command) -> IoId {

@@ -91,7 +91,7 @@ impl Leader<'_> {
     fn grant_leases(&mut self, from: NodeId, request: &lease::Request) {
         let now = self.cx.now;
         let lease::Request { incarnation, attempt, ref chunks } = *request;
-        if self.server(from).is_none_or(|server| server.incarnation != incarnation) {
+        if self.known().server(from).is_none_or(|server| server.incarnation != incarnation) {
             return;
         }
         let duration = self.cx.constants.lease_duration;
@@ -125,6 +125,6 @@ impl Leader<'_> {
         let record = self.state.chunks().get(chunk);
         let config = record.and_then(|record| record.config.as_ref());
         config.is_some_and(|config| config.version == version)
-            && self.usable_primary(chunk) == Some(from)
+            && self.known().usable_primary(chunk) == Some(from)
     }
 }

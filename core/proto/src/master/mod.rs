@@ -5,11 +5,15 @@
 //! each leadership: who is heard, who reported what, which lease was granted until when, which
 //! change or copy is under way.
 //!
-//! Suggested order: `leader` (routes), `proposals` (the log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
+//! Suggested order: `leader` (the view under which a leader acts), `route` (what it does in a step, and
+//! the only file that calls back and forth), `known` (questions about what it knows), `proposals` (the
+//! log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
 //! `repair`, `setbacks`, `placement`, `trash`, `status`.
 
 mod leader;
+mod route;
+mod known;
 mod proposals;
 mod clients;
 mod servers;

@@ -1,7 +1,6 @@
 //! Where replicas go: spread over racks, then over load, then by a fixed function of the chunk.
 
-use super::leader::Leader;
-use crate::ids::{ChunkHandle, NodeId, Rack};
+use crate::ids::{NodeId, Rack};
 use crate::log::Member;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -65,33 +64,6 @@ pub(super) fn trim(members: &mut Vec<Member>, count: usize, rack: impl Fn(NodeId
         let last = members.len() - 1;
         let victim = (1..members.len()).rev().find(|at| shares(*at)).unwrap_or(last);
         members.remove(victim);
-    }
-}
-
-impl Leader<'_> {
-    /// Servers with room that are heard and have reported.
-    pub(super) fn candidates(&self) -> Vec<Candidate> {
-        let lead = &*self.lead;
-        let usable = lead
-            .servers
-            .iter()
-            .filter(|(_, server)| server.usable() && server.used_bytes < server.capacity_bytes);
-        usable
-            .map(|(node, server)| Candidate {
-                node: *node,
-                rack: self.state.servers().get(*node).expect("a server joined").rack,
-                load: server.holds.len() as u64 + lead.repairs.towards(*node),
-            })
-            .collect()
-    }
-
-    pub(super) fn salt(&self, chunk: ChunkHandle) -> u64 {
-        mix(self.salt, chunk.0)
-    }
-
-    /// An order of nodes that differs from chunk to chunk.
-    pub(super) fn spread(&self, chunk: ChunkHandle, node: NodeId) -> u64 {
-        mix(self.salt(chunk), node.0)
     }
 }
 

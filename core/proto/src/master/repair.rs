@@ -115,7 +115,7 @@ impl Leader<'_> {
         if held_back || !waited || lead.repairs.under_way.contains_key(&chunk) {
             return;
         }
-        let Some(source) = self.usable_primary(chunk) else {
+        let Some(source) = self.known().usable_primary(chunk) else {
             return self.start_change(chunk, "a copy needs a primary");
         };
         let Some(to) = self.choose_learner(chunk) else { return };
@@ -130,7 +130,7 @@ impl Leader<'_> {
         // A chunk larger than the whole bucket goes when the bucket is full.
         let cost = bytes.min(constants.repair_bytes_per_second);
         let version = record.version();
-        let incarnation = self.server(to).expect("chosen among the usable").incarnation;
+        let incarnation = self.known().server(to).expect("chosen among the usable").incarnation;
         let repair = Repair { to, incarnation, source, version, heard_at: now, caught_up: false };
         let lead = &mut *self.lead;
         if busy || !lead.repairs.take(cost) {
@@ -146,10 +146,11 @@ impl Leader<'_> {
     /// after all others, and not before its time.
     fn choose_learner(&self, chunk: ChunkHandle) -> Option<NodeId> {
         let now = self.cx.now;
-        let members: Vec<NodeId> = self.members(chunk).iter().map(|m| m.node).collect();
+        let members: Vec<NodeId> =
+            self.state.chunks().members(chunk).iter().map(|m| m.node).collect();
         let setbacks = &self.lead.repairs.setbacks;
-        let candidates = self.candidates();
-        let (spread, salt) = (self.cx.rules().spread_over_racks, self.salt(chunk));
+        let candidates = self.known().candidates();
+        let (spread, salt) = (self.cx.rules().spread_over_racks, self.known().salt(chunk));
         let among = |suits: &dyn Fn(NodeId) -> bool| {
             let suits = |c: &Candidate| members.contains(&c.node) || suits(c.node);
             let suiting: Vec<Candidate> = candidates.iter().copied().filter(suits).collect();
@@ -176,15 +177,7 @@ impl Leader<'_> {
         self.cx.send(repair.to, order);
     }
 
-    pub(super) fn on_copy_report(&mut self, from: NodeId, report: copy::Report) {
-        match report {
-            copy::Report::CaughtUp(m) => self.on_learner_caught_up(from, m),
-            copy::Report::Ready(m) => self.on_learner_ready(from, m),
-            copy::Report::Failed(m) => self.on_learner_failed(from, m),
-        }
-    }
-
-    fn on_learner_caught_up(&mut self, from: NodeId, message: copy::CaughtUp) {
+    pub(super) fn on_learner_caught_up(&mut self, from: NodeId, message: copy::CaughtUp) {
         let copy::CaughtUp { chunk, epoch, version, incarnation } = message;
         let lead = &mut *self.lead;
         let Some(repair) = lead.repairs.under_way.get_mut(&chunk) else { return };
@@ -198,7 +191,7 @@ impl Leader<'_> {
         }
     }
 
-    fn on_learner_failed(&mut self, from: NodeId, message: copy::Failed) {
+    pub(super) fn on_learner_failed(&mut self, from: NodeId, message: copy::Failed) {
         let copy::Failed { chunk, version, incarnation } = message;
         let ordered = |repair: &Repair| {
             (repair.to, repair.incarnation, repair.version) == (from, incarnation, version)
@@ -272,7 +265,7 @@ impl Leader<'_> {
             let changing = lead.changes.contains_key(&chunk);
             let learner = lead.servers.get(&repair.to);
             let there = learner.is_some_and(|s| s.usable() && s.incarnation == repair.incarnation);
-            let sourced = changing || self.usable_primary(chunk) == Some(repair.source);
+            let sourced = changing || self.known().usable_primary(chunk) == Some(repair.source);
             let overdue = now.since(repair.heard_at) >= constants.repair_stalled_after * PATIENCES;
             if !there || !sourced {
                 self.fail_repair(chunk, Failure::EndGone);

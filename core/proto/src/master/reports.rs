@@ -32,7 +32,7 @@ impl Leader<'_> {
             }
             self.take_report(from, replicas, gone);
             if full {
-                self.attend_all_of(from);
+                self.lead.attend_all_of(self.state, from, self.cx.now);
             }
         }
         self.cx.send(from, taken(number));
@@ -69,7 +69,7 @@ impl Leader<'_> {
                 holders.remove(from);
             }
             if self.state.chunks().contains(chunk) {
-                self.attend(chunk);
+                self.lead.attention.add(chunk, self.cx.now);
             }
         }
         for (chunk, state) in replicas {
@@ -98,7 +98,7 @@ impl Leader<'_> {
             before.applied_version == version && before.promised == version && !before.corrupt
         });
         if !as_wanted || !growth_only {
-            self.attend(chunk);
+            self.lead.attention.add(chunk, self.cx.now);
         }
         if state.learner {
             self.on_learner_reported(from, chunk);

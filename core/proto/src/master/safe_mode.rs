@@ -123,12 +123,12 @@ impl Leader<'_> {
         lead.safe_mode = None;
         self.cx.observe(Event::SafeModeEnded { why });
         for chunk in self.state.chunks().handles().collect::<Vec<_>>() {
-            self.attend(chunk);
+            self.lead.attention.add(chunk, self.cx.now);
         }
     }
 
     fn have_all_reported(&self) -> bool {
-        let reported = |node| self.server(node).is_some_and(|server| server.reported > 0);
+        let reported = |node| self.known().server(node).is_some_and(|server| server.reported > 0);
         self.state.servers().iter().all(|(node, _)| reported(node))
     }
 
@@ -150,14 +150,14 @@ impl Leader<'_> {
 
     /// Is this server heard, and has it not reported yet?
     fn owes_report(&self, node: NodeId) -> bool {
-        self.server(node).is_some_and(|server| server.usable() && server.reported == 0)
+        self.known().server(node).is_some_and(|server| server.usable() && server.reported == 0)
     }
 
     /// What safe mode waits for; visits every chunk. None if it has ended.
     pub(super) fn safe_mode_status(&self) -> Option<SafeModeStatus> {
         let now = self.cx.now;
         let safe_mode = self.lead.safe_mode.as_ref()?;
-        let silent = |node: &NodeId| self.server(*node).is_none_or(|server| !server.alive);
+        let silent = |node: &NodeId| self.known().server(*node).is_none_or(|server| !server.alive);
         let servers = || self.state.servers().iter().map(|(node, _)| node);
         let Unreported { chunks, unreported, max } = self.unreported(safe_mode);
         let first = self

@@ -4,7 +4,7 @@ use super::leader::Leader;
 use super::proposals::Proposal;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Incarnation, NodeId, Rack};
-use crate::log::{Command, Member};
+use crate::log::Command;
 use crate::message::membership;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -86,7 +86,7 @@ impl Leader<'_> {
             self.cx.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
         self.cx.send(node, membership::Registered { epoch, incarnation });
-        self.attend_all_of(node);
+        self.lead.attend_all_of(self.state, node, self.cx.now);
     }
 
     pub(super) fn on_heartbeat(&mut self, from: NodeId, message: membership::Heartbeat) {
@@ -112,7 +112,7 @@ impl Leader<'_> {
             if disk_failed {
                 self.cx.observe(Event::ServerDead { node: from });
             }
-            self.attend_all_of(from);
+            self.lead.attend_all_of(self.state, from, self.cx.now);
         }
     }
 
@@ -132,34 +132,7 @@ impl Leader<'_> {
             .collect();
         for node in silent {
             self.cx.observe(Event::ServerDead { node });
-            self.attend_all_of(node);
+            self.lead.attend_all_of(self.state, node, self.cx.now);
         }
-    }
-
-    pub(super) fn server(&self, node: NodeId) -> Option<&Server> {
-        self.lead.servers.get(&node)
-    }
-
-    /// Is this member heard, in the life in which it was configured or a later one?
-    pub(super) fn is_usable(&self, node: NodeId) -> bool {
-        self.server(node).is_some_and(Server::usable)
-    }
-
-    /// Is this member heard, and in the very life in which it was configured?
-    pub(super) fn is_same_life(&self, member: &Member) -> bool {
-        let same_life = |server: &Server| {
-            server.incarnation == member.incarnation || !self.cx.rules().restart_needs_new_version
-        };
-        self.server(member.node).is_some_and(|server| server.usable() && same_life(server))
-    }
-
-    /// The primary of a chunk's committed configuration, if it can act: it is heard, in the life
-    /// in which it was configured, and nothing is under way to replace it.
-    pub(super) fn usable_primary(&self, chunk: ChunkHandle) -> Option<NodeId> {
-        let lead = &*self.lead;
-        let config = self.state.chunks().config(chunk)?;
-        let primary = config.members.first()?;
-        let free = !lead.changes.contains_key(&chunk);
-        (free && self.is_same_life(primary)).then_some(primary.node)
     }
 }

@@ -1,18 +1,17 @@
 //! What people ask of a leader: the cluster at a glance, and every replica for `fsck`.
 
-use super::attention::Standing;
 use super::holders::Holders;
-use super::leader::Leader;
+use super::known::{Known, Standing};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
 use crate::tables::ServerRecord;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-impl Leader<'_> {
-    pub(super) fn cluster_status(&self) -> ClusterStatus {
-        let now = self.cx.now;
-        let lead = &*self.lead;
+impl Known<'_> {
+    pub(super) fn cluster_status(self) -> ClusterStatus {
+        let now = self.now;
+        let lead = self.lead;
         let counts = self.state.counts();
         let mut status = ClusterStatus {
             servers: self.server_statuses(),
@@ -34,8 +33,8 @@ impl Leader<'_> {
     /// How many chunks have too few good replicas, and how many have none. Whoever has too few waits
     /// for attention, so the rest need not be visited; in safe mode nobody does yet, and those lack
     /// replicas of which nobody reported.
-    fn chunks_lacking(&self) -> (u64, u64) {
-        let lead = &*self.lead;
+    pub(super) fn chunks_lacking(self) -> (u64, u64) {
+        let lead = self.lead;
         if let Some(safe_mode) = &lead.safe_mode {
             let silent = self.state.chunks().len().saturating_sub(safe_mode.reported()) as u64;
             return (silent, silent);
@@ -52,7 +51,7 @@ impl Leader<'_> {
         (under_target, unavailable)
     }
 
-    fn server_statuses(&self) -> Vec<ServerStatus> {
+    pub(super) fn server_statuses(self) -> Vec<ServerStatus> {
         let status = |(node, record): (NodeId, &ServerRecord)| {
             let server = self.server(node);
             ServerStatus {
@@ -68,8 +67,8 @@ impl Leader<'_> {
         self.state.servers().iter().map(status).collect()
     }
 
-    pub(super) fn chunk_statuses(&self, from: ChunkHandle) -> MetadataAnswer {
-        let limit = self.cx.constants.list_entries_max as usize;
+    pub(super) fn chunk_statuses(self, from: ChunkHandle) -> MetadataAnswer {
+        let limit = self.constants.list_entries_max as usize;
         let mut rest = self.state.chunks().iter_from(from);
         let chunks: Vec<ChunkStatus> = rest
             .by_ref()
@@ -80,11 +79,11 @@ impl Leader<'_> {
         MetadataAnswer::Chunks { chunks, next: rest.next().map(|(chunk, _)| *chunk) }
     }
 
-    fn chunk_status(&self, chunk: ChunkHandle) -> ChunkStatus {
-        let now = self.cx.now;
-        let lead = &*self.lead;
+    pub(super) fn chunk_status(self, chunk: ChunkHandle) -> ChunkStatus {
+        let now = self.now;
+        let lead = self.lead;
         let (record, spec) = self.state.chunk(chunk).expect("listed by the state");
-        let members = self.members(chunk);
+        let members = self.state.chunks().members(chunk);
         let holders = lead.holders.get(&chunk);
         let nodes: BTreeSet<_> = members
             .iter()

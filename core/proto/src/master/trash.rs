@@ -29,12 +29,6 @@ impl Leader<'_> {
         self.lead.trash.insert(file, due);
     }
 
-    /// Has this file been in the trash for long enough?
-    pub(super) fn is_due(&self, file: FileId) -> bool {
-        let now = self.cx.now;
-        self.lead.trash.get(&file).is_some_and(|due| *due <= now)
-    }
-
     /// Frees what is due, as many chunks at a time as changes may be under way.
     pub(super) fn tick_trash(&mut self) {
         let now = self.cx.now;
@@ -78,6 +72,5 @@ impl Leader<'_> {
             let reason = DeleteReason::Freed(promised);
             self.cx.send(node, removal::DeleteReplica { chunk, reason });
         }
-        self.answer_parked(chunk);
     }
 }

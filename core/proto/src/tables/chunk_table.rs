@@ -1,6 +1,7 @@
 //! The chunk table: of each chunk its place and its last committed configuration.
 
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
+use crate::log::Member;
 use crate::members::Members;
 use crate::paged::{Iter, PagedMap};
 use alloc::collections::BTreeSet;
@@ -59,6 +60,12 @@ impl ChunkTable {
     #[must_use]
     pub fn config(&self, chunk: ChunkHandle) -> Option<&Configuration> {
         self.chunks.get(&chunk)?.config.as_ref()
+    }
+
+    /// The members of a chunk's last committed configuration; none before the first.
+    #[must_use]
+    pub fn members(&self, chunk: ChunkHandle) -> &[Member] {
+        self.config(chunk).map_or(&[], |config| &config.members)
     }
 
     /// All chunks in order.

@@ -58,7 +58,7 @@ impl Leader<'_> {
         let in_vain = |(chunk, change): (&ChunkHandle, &Change)| {
             let undecided = change.proposed.is_none() && !change.unresolved;
             let old = now.since(change.began_at) >= patience;
-            (undecided && old && self.choose_members(*chunk).is_none()).then_some(*chunk)
+            (undecided && old && self.known().choose_members(*chunk).is_none()).then_some(*chunk)
         };
         let in_vain: Vec<ChunkHandle> = lead.changes.iter().filter_map(in_vain).collect();
         let lead = &mut *self.lead;
@@ -82,7 +82,7 @@ impl Leader<'_> {
             })
             .collect();
         for chunk in due {
-            if self.usable_primary(chunk).is_some() {
+            if self.known().usable_primary(chunk).is_some() {
                 self.tell_primary(chunk);
             } else {
                 self.lead.activations.remove(&chunk);
