@@ -29,13 +29,17 @@ impl Leader<'_> {
         self.lead.trash.insert(file, due);
     }
 
-    /// Frees what is due, as many chunks at a time as changes may be under way.
+    /// Frees what is due, as many chunks at a time as changes may be under way; in safe mode, and
+    /// by a log that was lost, nothing.
     pub(super) fn tick_trash(&mut self) {
         let now = self.cx.now;
         let keeps = self.cx.rules().keep_deleted;
         let lead = &mut *self.lead;
         let state = &self.state;
         lead.trash.retain(|file, _| state.inodes().is_trashed(*file));
+        if lead.safe_mode.is_some() || lead.log_lost {
+            return;
+        }
         let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
         let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {
