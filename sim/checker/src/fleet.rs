@@ -4,7 +4,7 @@
 //! out of a configuration or did not finish a copy, and need not tell them.
 
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, Incarnation, Member, NodeId, Rack,
+    ChunkHandle, ChunkVersion, Constants, Event, FileId, Incarnation, Member, NodeId, Rack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +35,11 @@ pub struct Fleet {
     leaders: BTreeMap<NodeId, Known>,
     racks: BTreeMap<NodeId, Rack>,
     configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<NodeId>)>,
+    /// Servers that were chosen for a chunk's next configuration.
+    placed: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
+    /// Chunks of files, and the files in the trash.
+    files: BTreeMap<ChunkHandle, FileId>,
+    trashed: BTreeSet<FileId>,
     failed: BTreeSet<NodeId>,
 }
 
@@ -60,8 +65,19 @@ impl Fleet {
             Event::Configured { chunk, version, members, .. } => {
                 self.configured(*chunk, *version, members);
             }
+            Event::Placed { chunk, servers } => {
+                self.placed.entry(*chunk).or_default().extend(servers);
+            }
+            Event::ChunkMade { chunk, file, .. } => {
+                self.files.insert(*chunk, *file);
+            }
+            Event::Trashed { file } => {
+                self.trashed.insert(*file);
+            }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
+                self.placed.remove(chunk);
+                self.files.remove(chunk);
             }
             Event::RepairBegan { chunk, to, .. } => {
                 let from = self.members(*chunk).first().copied();
@@ -87,6 +103,12 @@ impl Fleet {
     #[must_use]
     pub fn members(&self, chunk: ChunkHandle) -> &[NodeId] {
         self.configurations.get(&chunk).map_or(&[], |(_, members)| members)
+    }
+
+    /// True if the chunk's file is in the trash.
+    #[must_use]
+    pub fn is_trashed(&self, chunk: ChunkHandle) -> bool {
+        self.files.get(&chunk).is_some_and(|file| self.trashed.contains(file))
     }
 
     /// The rack of a server that ever joined.
@@ -141,8 +163,9 @@ impl Fleet {
             return;
         }
         let members: Vec<NodeId> = members.iter().map(|member| member.node).collect();
-        let left_out: Vec<NodeId> =
-            before.iter().filter(|node| !members.contains(node)).copied().collect();
+        let placed = self.placed.remove(&chunk).unwrap_or_default();
+        let left_out: BTreeSet<NodeId> =
+            before.iter().copied().chain(placed).filter(|node| !members.contains(node)).collect();
         (*last, *before) = (version, members);
         for known in self.leaders.values_mut() {
             for node in &left_out {

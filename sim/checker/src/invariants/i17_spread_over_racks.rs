@@ -136,6 +136,10 @@ mod tests {
         gave_up.good(MASTER, repair_began(1, S4));
         gave_up.good(MASTER, repair_ended(S4, false));
         gave_up.good(MASTER, repair_began(1, S2));
+        let mut did_not_answer = four();
+        did_not_answer.good(MASTER, placed(&[S1, S3, S4]));
+        did_not_answer.good(MASTER, configured(0, 1, &[S1, S3]));
+        did_not_answer.good(MASTER, repair_began(1, S2));
         let mut other = four();
         other.good(MASTER, Event::LeaderBegan { epoch: Epoch(9) });
         other.good(MASTER, placed(&[S1, S2]));

@@ -11,15 +11,16 @@ pub const INVARIANT: Invariant = Invariant {
     id: "I18",
     name: "repair in order of danger",
     sentence: "of the copies that a master begins at one time, those of chunks with fewer good \
-               replicas come first",
-    source: "GFS §4.3: re-replication is prioritised by how far a chunk is from its goal",
+               replicas come first, and those of files in the trash last",
+    source: "GFS §4.3: re-replication is prioritised by how far a chunk is from its goal, and live \
+             files come before recently deleted ones",
 };
 
 /// The copy that each master began last: when, of which chunk, and how many good replicas it had. A
 /// copy begins only when every member of the configuration is good, so its members are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepairInOrderOfDanger {
-    last: BTreeMap<NodeId, (u64, ChunkHandle, usize)>,
+    last: BTreeMap<NodeId, (u64, ChunkHandle, (bool, usize))>,
 }
 
 impl RepairInOrderOfDanger {
@@ -29,7 +30,7 @@ impl RepairInOrderOfDanger {
     /// whether a budget kept the other waiting, is not seen from outside.
     pub fn observe(&mut self, fleet: &Fleet, seen: &Seen<'_>) -> Result<bool, Violation> {
         let Event::RepairBegan { chunk, .. } = seen.event else { return Ok(false) };
-        let good = fleet.members(*chunk).len();
+        let good = (fleet.is_trashed(*chunk), fleet.members(*chunk).len());
         let last = self.last.insert(seen.node, (seen.true_ns, *chunk, good));
         let Some((_, before, had)) = last.filter(|(at, _, _)| *at == seen.true_ns) else {
             return Ok(false);
@@ -37,10 +38,15 @@ impl RepairInOrderOfDanger {
         if had <= good {
             return Ok(true);
         }
+        let of = |(trashed, good): (bool, usize)| match trashed {
+            true => format!("in the trash, with {good} good replicas"),
+            false => format!("with {good} good replicas"),
+        };
         let detail = format!(
-            "{} begins a copy of {before}, with {had} good replicas, before one of {chunk}, with \
-             {good}",
-            seen.node
+            "{} begins a copy of {before}, {}, before one of {chunk}, {}",
+            seen.node,
+            of(had),
+            of(good)
         );
         Err(INVARIANT.broken(seen.true_ns, detail))
     }
@@ -49,7 +55,7 @@ impl RepairInOrderOfDanger {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{ChunkHandle, Event};
+    use leasehold_proto::{ChunkHandle, Event, FileId};
 
     fn of(chunk: ChunkHandle, event: Event) -> Event {
         match event {
@@ -73,6 +79,18 @@ mod tests {
         assert_eq!(run.bad(MASTER, repair_began(1, S3)).invariant, "I18");
         rightly.good(MASTER, repair_began(1, S3));
         rightly.good(MASTER, of(other, repair_began(1, S3)));
+        let mut deleted = later.clone();
+        deleted.good(
+            MASTER,
+            Event::ChunkMade { chunk: CHUNK, file: FileId(9), index: 0, replicas: 3 },
+        );
+        deleted.good(MASTER, Event::Trashed { file: FileId(9) });
+        let mut trash_first = deleted.clone();
+        deleted.good(MASTER, of(other, repair_began(1, S3)));
+        deleted.good(MASTER, repair_began(1, S3));
+        trash_first.good(MASTER, repair_began(1, S3));
+        let wrong = trash_first.bad(MASTER, of(other, repair_began(1, S3)));
+        assert_eq!(wrong.invariant, "I18");
         later.at(10).good(MASTER, of(other, repair_began(1, S3)));
         later.at(20).good(MASTER, repair_began(1, S3));
     }
