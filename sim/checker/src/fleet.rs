@@ -34,12 +34,14 @@ struct Known {
 pub struct Fleet {
     leaders: BTreeMap<NodeId, Known>,
     racks: BTreeMap<NodeId, Rack>,
-    configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<NodeId>)>,
+    /// Every one: a deposed leader goes on for a while from one that is not the last.
+    configurations: BTreeMap<ChunkHandle, BTreeMap<ChunkVersion, Vec<NodeId>>>,
     /// Servers that were chosen for a chunk's next configuration.
     placed: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
-    /// Chunks of files, and the files in the trash.
+    /// Chunks of files.
     files: BTreeMap<ChunkHandle, FileId>,
-    trashed: BTreeSet<FileId>,
+    /// Files in the trash, and the masters that applied it.
+    trashed: BTreeMap<FileId, BTreeSet<NodeId>>,
     failed: BTreeSet<NodeId>,
 }
 
@@ -72,15 +74,16 @@ impl Fleet {
                 self.files.insert(*chunk, *file);
             }
             Event::Trashed { file } => {
-                self.trashed.insert(*file);
+                self.trashed.entry(*file).or_default().insert(node);
             }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
                 self.placed.remove(chunk);
                 self.files.remove(chunk);
             }
-            Event::RepairBegan { chunk, to, .. } => {
-                let from = self.members(*chunk).first().copied();
+            Event::RepairBegan { chunk, version, to } => {
+                let members = self.members(*chunk, *version);
+                let from = members.and_then(|members| members.first()).copied();
                 let known = self.leaders.entry(node).or_default();
                 known.copies.insert(*chunk, Copy { from, to: *to });
             }
@@ -99,16 +102,21 @@ impl Fleet {
         self.leaders.remove(&node);
     }
 
-    /// The members of a chunk's committed configuration, the primary first.
+    /// The members of a chunk's configuration, the primary first, if it was told of.
     #[must_use]
-    pub fn members(&self, chunk: ChunkHandle) -> &[NodeId] {
-        self.configurations.get(&chunk).map_or(&[], |(_, members)| members)
+    pub fn members(&self, chunk: ChunkHandle, version: ChunkVersion) -> Option<&[NodeId]> {
+        self.configurations.get(&chunk)?.get(&version).map(Vec::as_slice)
     }
 
-    /// True if the chunk's file is in the trash.
+    /// Whether the chunk's file is in the trash, as this master knows; none if it is, and this master
+    /// did not tell of it: it may be deposed, or have learnt of it from a checkpoint.
     #[must_use]
-    pub fn is_trashed(&self, chunk: ChunkHandle) -> bool {
-        self.files.get(&chunk).is_some_and(|file| self.trashed.contains(file))
+    pub fn is_trashed(&self, master: NodeId, chunk: ChunkHandle) -> Option<bool> {
+        let file = self.files.get(&chunk);
+        match file.and_then(|file| self.trashed.get(file)) {
+            None => Some(false),
+            Some(masters) => masters.contains(&master).then_some(true),
+        }
     }
 
     /// The rack of a server that ever joined.
@@ -158,15 +166,17 @@ impl Fleet {
 
     /// Whoever is left out may have been silent, full or rotten.
     fn configured(&mut self, chunk: ChunkHandle, version: ChunkVersion, members: &[Member]) {
-        let (last, before) = self.configurations.entry(chunk).or_default();
-        if version <= *last {
+        let known = self.configurations.entry(chunk).or_default();
+        let last = known.last_key_value();
+        if last.is_some_and(|(last, _)| version <= *last) {
             return;
         }
+        let before: Vec<NodeId> = last.map(|(_, members)| members.clone()).unwrap_or_default();
         let members: Vec<NodeId> = members.iter().map(|member| member.node).collect();
         let placed = self.placed.remove(&chunk).unwrap_or_default();
         let left_out: BTreeSet<NodeId> =
-            before.iter().copied().chain(placed).filter(|node| !members.contains(node)).collect();
-        (*last, *before) = (version, members);
+            before.into_iter().chain(placed).filter(|node| !members.contains(node)).collect();
+        known.insert(version, members);
         for known in self.leaders.values_mut() {
             for node in &left_out {
                 if let Some(server) = known.servers.get_mut(node) {

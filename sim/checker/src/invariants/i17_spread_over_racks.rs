@@ -41,8 +41,9 @@ impl SpreadOverRacks {
                 asked.extend(&all);
                 Choice { chunk: *chunk, all, new }
             }
-            Event::RepairBegan { chunk, to, .. } => {
-                let members = fleet.members(*chunk).iter().copied();
+            Event::RepairBegan { chunk, version, to } => {
+                let Some(members) = fleet.members(*chunk, *version) else { return Ok(false) };
+                let members = members.iter().copied();
                 Choice { chunk: *chunk, all: members.chain([*to]).collect(), new: vec![*to] }
             }
             Event::LeaderBegan { .. } => {

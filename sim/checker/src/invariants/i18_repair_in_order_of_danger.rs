@@ -29,8 +29,13 @@ impl RepairInOrderOfDanger {
     /// At one instant a master knows the same of both, and had the choice. What it knew earlier, or
     /// whether a budget kept the other waiting, is not seen from outside.
     pub fn observe(&mut self, fleet: &Fleet, seen: &Seen<'_>) -> Result<bool, Violation> {
-        let Event::RepairBegan { chunk, .. } = seen.event else { return Ok(false) };
-        let good = (fleet.is_trashed(*chunk), fleet.members(*chunk).len());
+        let Event::RepairBegan { chunk, version, .. } = seen.event else { return Ok(false) };
+        let members = fleet.members(*chunk, *version);
+        let (Some(members), Some(trashed)) = (members, fleet.is_trashed(seen.node, *chunk)) else {
+            self.last.remove(&seen.node);
+            return Ok(false);
+        };
+        let good = (trashed, members.len());
         let last = self.last.insert(seen.node, (seen.true_ns, *chunk, good));
         let Some((_, before, had)) = last.filter(|(at, _, _)| *at == seen.true_ns) else {
             return Ok(false);
@@ -55,7 +60,7 @@ impl RepairInOrderOfDanger {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{ChunkHandle, Event, FileId};
+    use leasehold_proto::{ChunkHandle, Event, FileId, NodeId};
 
     fn of(chunk: ChunkHandle, event: Event) -> Event {
         match event {
@@ -65,6 +70,14 @@ mod tests {
             Event::RepairBegan { version, to, .. } => Event::RepairBegan { chunk, version, to },
             other => panic!("{other:?} is not about a chunk"),
         }
+    }
+
+    /// Both chunks have two replicas.
+    fn run_of_two(other: ChunkHandle) -> Run {
+        let mut run = Run::new();
+        run.good(MASTER, configured(0, 1, &[S1, S2]));
+        run.good(MASTER, of(other, configured(0, 1, &[S1, S2])));
+        run
     }
 
     #[test]
@@ -79,11 +92,10 @@ mod tests {
         assert_eq!(run.bad(MASTER, repair_began(1, S3)).invariant, "I18");
         rightly.good(MASTER, repair_began(1, S3));
         rightly.good(MASTER, of(other, repair_began(1, S3)));
-        let mut deleted = later.clone();
-        deleted.good(
-            MASTER,
-            Event::ChunkMade { chunk: CHUNK, file: FileId(9), index: 0, replicas: 3 },
-        );
+        let mut deleted = run_of_two(other);
+        let made = Event::ChunkMade { chunk: CHUNK, file: FileId(9), index: 0, replicas: 3 };
+        deleted.good(MASTER, made);
+        let mut unaware = deleted.clone();
         deleted.good(MASTER, Event::Trashed { file: FileId(9) });
         let mut trash_first = deleted.clone();
         deleted.good(MASTER, of(other, repair_began(1, S3)));
@@ -91,6 +103,15 @@ mod tests {
         trash_first.good(MASTER, repair_began(1, S3));
         let wrong = trash_first.bad(MASTER, of(other, repair_began(1, S3)));
         assert_eq!(wrong.invariant, "I18");
+        // Whether this leader knows that the file is in the trash is not seen.
+        unaware.good(NodeId(2), Event::Trashed { file: FileId(9) });
+        unaware.good(MASTER, repair_began(1, S3));
+        unaware.good(MASTER, of(other, repair_began(1, S3)));
+        // A deposed leader counts the members that it knows of.
+        let mut deposed = run_of_two(other);
+        deposed.good(NodeId(2), configured(1, 2, &[S2]));
+        deposed.good(MASTER, of(other, repair_began(1, S3)));
+        deposed.good(MASTER, repair_began(1, S3));
         later.at(10).good(MASTER, of(other, repair_began(1, S3)));
         later.at(20).good(MASTER, repair_began(1, S3));
     }
