@@ -10,7 +10,7 @@ use crate::process::Process;
 use crate::product::{Places, Product, session};
 use crate::report::write_rows;
 use anyhow::{Context, Result, bail, ensure};
-use leasehold_node::client::{Client, ClientError, ClientOptions, FileSpec};
+use leasehold_client::{Client, ClientError, ClientOptions, FileSpec};
 use leasehold_node::replicated::admin::Admin;
 use leasehold_node::replicated::status::Role;
 use leasehold_proto::NodeId;

@@ -222,7 +222,7 @@ impl Places {
 
 /// Names a session: the time and this process, which no other session of a benchmark shares.
 pub fn session() -> NodeId {
-    let now_ms = leasehold_node::clock::wall_clock_ms();
+    let now_ms = leasehold_runtime::clock::wall_clock_ms();
     NodeId(now_ms << 16 | u64::from(std::process::id() & 0xffff))
 }
 

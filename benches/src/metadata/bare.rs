@@ -11,19 +11,19 @@ use crate::process::{Process, Usage};
 use crate::product::free_address;
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
-use leasehold_node::driver::Storage;
 use leasehold_node::master::TcpCarrier;
 use leasehold_node::os_disk::OsDisk;
 use leasehold_node::replicated::{
     LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
 use leasehold_node::storage::start_log;
-use leasehold_node::transport::{Transport, TransportOptions};
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
     Command as Entry, Constants, Epoch, Input, IoId, IoOp, IoOutput, Leadership, LogEntry, LogOp,
     NodeId, OpId, ProposeOutcome,
 };
+use leasehold_runtime::driver::Storage;
+use leasehold_runtime::transport::{Transport, TransportOptions};
 use leasehold_store::{RaftLog, RaftLogOptions, Written};
 use leasehold_wire::Role;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use crate::product::session;
 use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
-use leasehold_node::client::{Client, ClientError, ClientOptions, FileSpec};
+use leasehold_client::{Client, ClientError, ClientOptions, FileSpec};
 use leasehold_proto::NodeId;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

@@ -7,8 +7,8 @@ use crate::output::print;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::units::{date, human_size};
-use leasehold_node::client::{Client, FileInfo, FileKind, Refusal, SyncPolicy};
-use leasehold_node::clock::wall_clock_ms;
+use leasehold_client::{Client, FileInfo, FileKind, Refusal, SyncPolicy};
+use leasehold_runtime::clock::wall_clock_ms;
 use serde::Serialize;
 
 /// A file that got a chunk within this time may have grown since the master heard of it.
@@ -201,7 +201,7 @@ fn page(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leasehold_node::client::FileSpec;
+    use leasehold_client::FileSpec;
     use leasehold_proto::FileId;
 
     fn entry(name: &str, length: Option<u64>) -> Entry {

@@ -4,7 +4,7 @@ use crate::arguments::{MkdirArguments, MvArguments, RmArguments};
 use crate::failure::{Failure, Outcome, Tally};
 use crate::path::ClusterPath;
 use crate::session::connect;
-use leasehold_node::client::{Client, ClientError, FileInfo, FileKind, Refusal};
+use leasehold_client::{Client, ClientError, FileInfo, FileKind, Refusal};
 
 /// `leasehold mkdir`.
 pub async fn mkdir(arguments: &MkdirArguments) -> Outcome {

@@ -5,7 +5,7 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::units::human_duration;
-use leasehold_node::client::{Client, ClientError, ClientOptions};
+use leasehold_client::{Client, ClientError, ClientOptions};
 use leasehold_proto::NodeId;
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -7,7 +7,7 @@ use crate::output::print;
 use crate::safe_mode::Waits;
 use crate::session::connect;
 use crate::units::human_size;
-use leasehold_node::client::{ClusterStatus, ServerStatus};
+use leasehold_client::{ClusterStatus, ServerStatus};
 use serde_json::{Value, json};
 
 /// `leasehold status`.

@@ -11,8 +11,33 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leasehold-proto", &[]),
     ("leasehold-wire", &["leasehold-proto"]),
     ("leasehold-store", &["leasehold-proto"]),
-    ("leasehold-node", &["leasehold-proto", "leasehold-wire", "leasehold-store"]),
-    ("leasehold-cli", &["leasehold-proto", "leasehold-wire", "leasehold-store", "leasehold-node"]),
+    ("leasehold-runtime", &["leasehold-proto", "leasehold-wire", "leasehold-store"]),
+    (
+        "leasehold-client",
+        &["leasehold-proto", "leasehold-wire", "leasehold-store", "leasehold-runtime"],
+    ),
+    (
+        "leasehold-node",
+        &[
+            "leasehold-proto",
+            "leasehold-wire",
+            "leasehold-store",
+            "leasehold-runtime",
+            // Of its tests only: see `servers_ship_without_the_client`.
+            "leasehold-client",
+        ],
+    ),
+    (
+        "leasehold-cli",
+        &[
+            "leasehold-proto",
+            "leasehold-wire",
+            "leasehold-store",
+            "leasehold-runtime",
+            "leasehold-client",
+            "leasehold-node",
+        ],
+    ),
     // What judges it.
     ("leasehold-checker", &["leasehold-proto"]),
     ("leasehold-trace", &["leasehold-proto"]),
@@ -24,6 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-proto",
             "leasehold-wire",
             "leasehold-store",
+            "leasehold-runtime",
+            "leasehold-client",
             "leasehold-node",
             "leasehold-checker",
             "leasehold-trace",
@@ -32,7 +59,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leasehold-mutants", &[]),
     (
         "leasehold-bench",
-        &["leasehold-proto", "leasehold-wire", "leasehold-node", "leasehold-store"],
+        &[
+            "leasehold-proto",
+            "leasehold-wire",
+            "leasehold-store",
+            "leasehold-runtime",
+            "leasehold-client",
+            "leasehold-node",
+        ],
     ),
 ];
 
@@ -41,12 +75,22 @@ const ARROWS: &[(&str, &[&str])] = &[
 const RESTRICTED: &[(&str, &[&str])] = &[
     // Real tokio has no simulation: only its twin, renamed to `tokio`, is used.
     ("tokio", &[]),
-    ("madsim-tokio", &["leasehold-node", "leasehold-cli", "leasehold-sim", "leasehold-bench"]),
+    (
+        "madsim-tokio",
+        &[
+            "leasehold-runtime",
+            "leasehold-client",
+            "leasehold-node",
+            "leasehold-cli",
+            "leasehold-sim",
+            "leasehold-bench",
+        ],
+    ),
     ("madsim", &["leasehold-sim"]),
     ("openraft", &["leasehold-node"]),
     ("stateright", &["leasehold-model"]),
-    // Core emits typed events; they become log lines from node outward.
-    ("tracing", &["leasehold-node", "leasehold-cli", "leasehold-sim"]),
+    // Core emits typed events; they become log lines from runtime outward.
+    ("tracing", &["leasehold-runtime", "leasehold-node", "leasehold-cli", "leasehold-sim"]),
     ("tracing-subscriber", &["leasehold-cli", "leasehold-sim"]),
     // Entropy only in binaries; a simulation draws everything from its seed.
     ("getrandom", &["leasehold-cli", "leasehold-bench"]),
@@ -78,6 +122,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     (
         "rustix",
         &[
+            "leasehold-runtime",
             "leasehold-node",
             "leasehold-cli",
             "leasehold-mutants",
@@ -156,6 +201,30 @@ fn package(manifest: &Value) -> Package {
 fn the_manifests_keep_to_the_table() {
     let found = forbidden(&workspace());
     assert!(found.is_empty(), "see ARCHITECTURE.md: {found:#?}");
+}
+
+// Servers and clients have the runtime in common and nothing else.
+#[test]
+fn servers_ship_without_the_client() {
+    let node = workspace().into_iter().find(|p| p.name == "leasehold-node").unwrap();
+    assert!(!node.shipped.iter().any(|to| to == "leasehold-client"), "{:?}", node.shipped);
+}
+
+// What only servers need stays out of a program that is a client.
+#[test]
+fn a_client_needs_no_consensus_library() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none", "-p", "leasehold-client"])
+        .args(["--manifest-path", root])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("leasehold-runtime"), "{tree}");
+    let servers_own =
+        tree.lines().filter(|l| l.starts_with("openraft") || l.starts_with("leasehold-node"));
+    assert_eq!(servers_own.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 // A crate that is renamed or removed must not leave its rights behind.

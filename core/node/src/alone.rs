@@ -1,7 +1,6 @@
 //! A master without peers: its leadership needs no confirmation of others, and it answers what people
 //! ask of a master's log.
 
-use crate::driver::Storage;
 use crate::executor::Progress;
 use crate::gauge::Gauge;
 use crate::replicated::message::{Answer, Ask, Asked};
@@ -9,6 +8,7 @@ use crate::replicated::status::{Role, Standing};
 use crate::replicated::{Link, LogEnded};
 use crate::storage::DiskThread;
 use leasehold_proto::{Input, IoId, IoOp, IoOutput, LogOp, NodeId};
+use leasehold_runtime::driver::Storage;
 use leasehold_wire::Packet;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};

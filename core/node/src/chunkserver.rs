@@ -1,15 +1,15 @@
 //! A chunkserver on a real machine.
 
-use crate::clock::BootClock;
-use crate::driver::Clock;
 use crate::executor::ChunkExecutor;
 use crate::os_disk::OsDisk;
-use crate::running::{INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
+use crate::running::{Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::DiskThread;
-use crate::transport::{Transport, TransportOptions};
 use leasehold_proto::{
     Chunkserver, ChunkserverConfig, Constants, Effects, NodeId, Rack, Session, StateMachine,
 };
+use leasehold_runtime::clock::BootClock;
+use leasehold_runtime::driver::{Clock, INBOX_MAX};
+use leasehold_runtime::transport::{Transport, TransportOptions};
 use leasehold_store::{Identity, StoreError, StoreOptions};
 use leasehold_wire::Role;
 use std::future::Future;

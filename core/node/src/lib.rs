@@ -1,15 +1,12 @@
-//! The loop that runs a machine; clock, transport and disk on tokio.
+//! Servers: disks and the masters' log around the loop of a machine.
 //!
 //! This crate is compiled twice. Under `--cfg madsim` only what needs no operating system
-//! remains: the [`driver`], the [`executor`], the observer and the [`client`] library, which the
-//! simulated cluster runs over clocks, disks and a network of its own. Otherwise the real ones
-//! join them, and `master`, `chunkserver` and `Client::connect` assemble them.
+//! remains: the [`executor`] and the masters' log ([`replicated`]), which the simulated cluster runs
+//! over clocks, disks and a network of its own. Otherwise real disks join them, and `master` and
+//! `chunkserver` assemble them.
 
-pub mod driver;
-pub mod clock;
 pub mod executor;
 pub mod gauge;
-pub mod observe;
 pub mod replicated;
 #[cfg(not(madsim))]
 pub mod os_disk;
@@ -17,9 +14,6 @@ pub mod os_disk;
 pub mod read_disk;
 #[cfg(not(madsim))]
 pub mod storage;
-#[cfg(not(madsim))]
-pub mod transport;
-pub mod client;
 #[cfg(not(madsim))]
 mod running;
 #[cfg(not(madsim))]

@@ -1,19 +1,19 @@
 //! A master on a real machine.
 
 use crate::alone::{self, AloneStorage};
-use crate::clock::BootClock;
-use crate::driver::Clock;
 use crate::executor::{MasterExecutor, MasterStart};
 use crate::os_disk::OsDisk;
 use crate::replicated::{
     Carrier, Link, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
-use crate::running::{Beside, INBOX_MAX, Parts, Running, ServeError, bind, start as start_loop};
+use crate::running::{Beside, Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::{DiskThread, start_log};
-use crate::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_proto::{
     Constants, Effects, Master, MasterConfig, MasterState, NodeId, StateMachine,
 };
+use leasehold_runtime::clock::BootClock;
+use leasehold_runtime::driver::{Clock, INBOX_MAX};
+use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_store::{MasterLogOptions, RaftLog, RaftLogOptions};
 use leasehold_wire::{Packet, Role};
 use std::future::Future;

@@ -1,16 +1,16 @@
 //! A server that runs, and how it stops.
 
-use crate::clock::BootClock;
-use crate::driver::{Driver, Outbox, Storage};
-use crate::observe::Traced;
 use crate::os_disk::DataDirError;
 use crate::replicated::LogEnded;
 use crate::storage::{DiskThread, DiskThreadEnd};
-use crate::transport::{TcpSender, Transport};
 use leasehold_proto::config::ConfigError;
 use leasehold_proto::{
     Effects, Envelope, Input, NodeId, OpError, Outcome, RequestId, StateMachine,
 };
+use leasehold_runtime::clock::BootClock;
+use leasehold_runtime::driver::{Driver, Outbox, Storage};
+use leasehold_runtime::observe::Traced;
+use leasehold_runtime::transport::{TcpSender, Transport};
 use leasehold_store::StoreError;
 use std::future::Future;
 use std::io;
@@ -18,10 +18,6 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-
-/// Inputs that wait for the loop; beyond, connections and the disk wait. Payloads have a bound
-/// of their own.
-pub(crate) const INBOX_MAX: usize = 1_024;
 
 /// A server that does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! A disk with a thread of its own: the loop never waits for a sync.
 
-use crate::driver::Storage;
 use crate::executor::{Executor, says_disk_failed};
 use crate::replicated::LogWorker;
 use crate::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
+use leasehold_runtime::driver::Storage;
 use leasehold_store::Disk;
 use std::collections::VecDeque;
 use std::io;

@@ -3,8 +3,8 @@
 use crate::net::Parcel;
 use crate::timeline::{Timeline, Timer};
 use leasehold_checker::TrueTime;
-use leasehold_node::driver::Clock;
 use leasehold_proto::{NodeId, Time};
+use leasehold_runtime::driver::Clock;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use crate::timeline::Timer;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
-use leasehold_node::client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
+use leasehold_client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
 use leasehold_proto::{Member, NodeId};
 use leasehold_trace::{Recorder, Recording};
 use madsim::task::JoinHandle;

@@ -2,7 +2,7 @@
 
 use crate::ledger::Ending;
 use hdrhistogram::Histogram;
-use leasehold_node::client::ClientError;
+use leasehold_client::ClientError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use crate::output::print;
 use crate::path::ClusterPath;
 use crate::paths;
 use crate::session::connect;
-use leasehold_node::client::{ChunkStatus, Client};
+use leasehold_client::{ChunkStatus, Client};
 use leasehold_proto::FileId;
 use problem::judge;
 use report::{Finding, Report};

@@ -1,6 +1,6 @@
 //! What can be wrong with a chunk, judged from what the master knows of its replicas.
 
-use leasehold_node::client::{ChunkStatus, ReplicaStatus};
+use leasehold_client::{ChunkStatus, ReplicaStatus};
 use leasehold_proto::{ChunkVersion, NodeId};
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use crate::path::ClusterPath;
 use crate::units::human_size;
-use leasehold_node::client::ChunkStatus;
+use leasehold_client::ChunkStatus;
 use leasehold_proto::{ChunkHandle, FileId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

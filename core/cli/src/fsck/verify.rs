@@ -10,12 +10,12 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::session::{masters, resolve};
 use crate::settings::Settings;
-use leasehold_node::client::{ChunkStatus, Client};
-use leasehold_node::transport::{TcpSender, Transport, TransportOptions};
+use leasehold_client::{ChunkStatus, Client};
 use leasehold_proto::message::data;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Extent, Input, Message, NodeId, OpId, ReadMode,
 };
+use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_wire::Role;
 use std::collections::BTreeMap;
 use std::time::Duration;

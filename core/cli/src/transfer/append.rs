@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::path::ClusterPath;
 use crate::session::connect;
 use bytes::{Bytes, BytesMut};
-use leasehold_node::client::{Client, File, Refusal};
+use leasehold_client::{Client, File, Refusal};
 
 /// Read at a time when lines are wanted as soon as they are there.
 const READ_BYTES: usize = 64 << 10;

@@ -6,7 +6,7 @@ use crate::arguments::CatArguments;
 use crate::failure::{Failure, Outcome, Tally};
 use crate::path::ClusterPath;
 use crate::session::connect;
-use leasehold_node::client::Client;
+use leasehold_client::Client;
 
 /// `leasehold cat`.
 pub async fn cat(arguments: &CatArguments) -> Outcome {

@@ -8,7 +8,7 @@ use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::signals::Signals;
 use crate::units::human_size;
-use leasehold_node::client::File;
+use leasehold_client::File;
 use std::path::Path;
 
 /// `leasehold get`.

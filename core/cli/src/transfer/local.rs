@@ -7,7 +7,7 @@
 use super::partial_name;
 use crate::failure::Failure;
 use bytes::Bytes;
-use leasehold_node::client::Buffers;
+use leasehold_client::Buffers;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};

@@ -15,7 +15,7 @@ pub use put::put;
 use crate::arguments::{SpecArguments, Sync};
 use crate::entropy;
 use crate::failure::Failure;
-use leasehold_node::client::{FileSpec, SyncPolicy};
+use leasehold_client::{FileSpec, SyncPolicy};
 
 impl From<SpecArguments> for FileSpec {
     fn from(arguments: SpecArguments) -> Self {

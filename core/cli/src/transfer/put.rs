@@ -10,7 +10,7 @@ use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::signals::Signals;
 use crate::units::human_size;
-use leasehold_node::client::{Client, ClientError, File, OpError, Refusal};
+use leasehold_client::{Client, ClientError, File, OpError, Refusal};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;

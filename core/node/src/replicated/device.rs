@@ -11,11 +11,11 @@ use super::runtime::{Pace, Runtime, Tasks, scope};
 use super::server::Server;
 use super::state_machine::StateMachine;
 use super::types::{Proposal, Types};
-use crate::driver::Storage;
 use futures_util::StreamExt;
 use leasehold_proto::{
     Input, IoFault, IoId, IoOp, IoOutput, IoResult, LogEntry, LogOp, MasterState, ProposeOutcome,
 };
+use leasehold_runtime::driver::Storage;
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::Recovered;
 use leasehold_wire::Packet;

@@ -1,7 +1,7 @@
 //! One master and its chunkservers under a temporary directory.
 
+use leasehold_client::{Client, ClientOptions};
 use leasehold_node::chunkserver::{self, ChunkserverOptions};
-use leasehold_node::client::{Client, ClientOptions};
 use leasehold_node::master::{self, MasterOptions};
 use leasehold_node::{Running, ServeError};
 use leasehold_proto::{Constants, NodeId, Rack, Session};

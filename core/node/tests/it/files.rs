@@ -2,9 +2,9 @@
 
 use crate::cluster::Cluster;
 use bytes::Bytes;
+use leasehold_client::{Client, FileSpec, Refusal, SyncPolicy};
 use leasehold_node::ServeError;
 use leasehold_node::chunkserver;
-use leasehold_node::client::{Client, FileSpec, Refusal, SyncPolicy};
 use leasehold_node::os_disk::DataDirError;
 use std::time::Duration;
 

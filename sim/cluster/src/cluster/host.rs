@@ -8,7 +8,6 @@ use crate::net::{Network, PacketCarrier, Parcel, SimOutbox};
 use crate::replay::Beginning;
 use crate::seed::Seed;
 use crate::timeline::Timeline;
-use leasehold_node::driver::{Clock, Driver, Storage};
 use leasehold_node::executor::{ChunkExecutor, MasterExecutor};
 use leasehold_node::replicated::{
     LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
@@ -17,6 +16,7 @@ use leasehold_proto::{
     Chunkserver, ChunkserverConfig, Constants, Effects, Input, Master, MasterConfig, NodeId,
     OpError, Outcome, Rack, RequestId, Session, StateMachine,
 };
+use leasehold_runtime::driver::{Clock, Driver, Storage};
 use leasehold_store::{
     DiskError, Identity, MasterLogOptions, RaftLog, RaftLogOptions, StoreError, StoreOptions,
 };

@@ -2,9 +2,9 @@
 
 use super::host::Surroundings;
 use crate::replay::Beginning;
-use leasehold_node::client::{Client, answers};
-use leasehold_node::driver::{Clock, Storage};
+use leasehold_client::{Client, answers};
 use leasehold_proto::{ClientConfig, Effects, IoId, IoOp, NodeId, StateMachine};
+use leasehold_runtime::driver::{Clock, Storage};
 use madsim::runtime::NodeHandle;
 
 /// Hosts come first in the numbering of clocks and draws.

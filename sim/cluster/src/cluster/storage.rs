@@ -4,11 +4,11 @@
 use crate::disk::SimDisk;
 use crate::net::Parcel;
 use crate::timeline::Timer;
-use leasehold_node::driver::Storage;
 use leasehold_node::executor::Executor;
 use leasehold_node::replicated::LogWorker;
 use leasehold_node::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
+use leasehold_runtime::driver::Storage;
 use tokio::sync::mpsc;
 
 /// How often a stalled disk is looked at.

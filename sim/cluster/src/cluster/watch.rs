@@ -10,11 +10,11 @@ use crate::replay::{Beginning, Tape};
 use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
-use leasehold_node::driver::Observer;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, MasterState, Member,
     NodeId, Time,
 };
+use leasehold_runtime::driver::Observer;
 use leasehold_trace::{Fault, Life, Moment, Passage, Recorder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,7 +7,7 @@ use crate::log::LogOptions;
 use crate::seed::Seed;
 use crate::tally::Tally;
 use crate::workload::{self, Shared, Worker};
-use leasehold_node::client::{ClientError, File, FileSpec, SyncPolicy};
+use leasehold_client::{ClientError, File, FileSpec, SyncPolicy};
 use leasehold_proto::NodeId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -201,10 +201,7 @@ impl Trial {
 }
 
 /// Opens the file and writes to it; when that was acknowledged.
-async fn look_up(
-    shared: Shared,
-    client: leasehold_node::client::Client,
-) -> Result<u64, ClientError> {
+async fn look_up(shared: Shared, client: leasehold_client::Client) -> Result<u64, ClientError> {
     let file = client.open("/measured").await?;
     file.write(BYTES as u64, vec![3; BYTES]).await?;
     Ok(shared.timeline.now())

@@ -124,7 +124,7 @@ fn act(cluster: &mut Cluster, kind: Kind, effect: &Effect, stream: &mut Stream) 
         Effect::Done(_) => {
             let jump = stream.log_within(1..=JUMP_MS_MAX) as i64;
             let jump = if stream.permille(500) { jump } else { -jump };
-            leasehold_node::clock::jump_wall_clock_ms(jump);
+            leasehold_runtime::clock::jump_wall_clock_ms(jump);
         }
         Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => {}
         Effect::SlowNode(..) | Effect::Narrow(_) => {}

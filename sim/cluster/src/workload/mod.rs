@@ -11,7 +11,7 @@ use crate::seed::Stream;
 use crate::tally::{Tally, ending};
 use crate::timeline::{Timeline, Timer};
 use bytes::BytesMut;
-use leasehold_node::client::{Client, ClientError, File, FileSpec, SyncPolicy};
+use leasehold_client::{Client, ClientError, File, FileSpec, SyncPolicy};
 use leasehold_proto::Refusal;
 use names::Names;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use crate::ledger::{Ending, Wrong};
 use crate::seed::Stream;
 use crate::tally::ending;
-use leasehold_node::client::{Client, ClientError, FileSpec};
+use leasehold_client::{Client, ClientError, FileSpec};
 use std::collections::BTreeSet;
 
 /// I9's sentence.

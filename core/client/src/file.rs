@@ -1,9 +1,9 @@
 //! An open file.
 
-use super::reader::Reader;
-use super::span::Cut;
-use super::writer::Writer;
-use super::{Client, ClientError, FileInfo, FileSpec, finish};
+use crate::reader::Reader;
+use crate::span::Cut;
+use crate::writer::Writer;
+use crate::{Client, ClientError, FileInfo, FileSpec, finish};
 use bytes::{Bytes, BytesMut};
 use leasehold_proto::{Extent, FileId, Operation, Outcome, Payload, ReadMode};
 use leasehold_wire::crc32c;
@@ -21,7 +21,7 @@ pub struct File {
 }
 
 impl File {
-    pub(super) fn new(client: Client, path: String, id: FileId, spec: FileSpec) -> Self {
+    pub(crate) fn new(client: Client, path: String, id: FileId, spec: FileSpec) -> Self {
         File { client, path, id, spec }
     }
 
@@ -166,31 +166,31 @@ impl File {
         }
     }
 
-    pub(super) async fn begin_read(
+    pub(crate) async fn begin_read(
         &self,
         index: u64,
         extent: Extent,
         mode: ReadMode,
-    ) -> Result<super::Pending, ClientError> {
+    ) -> Result<crate::Pending, ClientError> {
         self.client.begin(Operation::Read { file: self.id, index, extent, mode }).await
     }
 
-    pub(super) async fn begin_write(
+    pub(crate) async fn begin_write(
         &self,
         index: u64,
         offset: u64,
         data: Bytes,
-    ) -> Result<super::Pending, ClientError> {
+    ) -> Result<crate::Pending, ClientError> {
         let payload = payload(data);
         self.client.begin(Operation::Write { file: self.id, index, offset, payload }).await
     }
 
     /// What the master knows of it.
-    pub(super) async fn info(&self) -> Result<FileInfo, ClientError> {
+    pub(crate) async fn info(&self) -> Result<FileInfo, ClientError> {
         self.client.stat_file(&self.path, self.id).await
     }
 
-    pub(super) fn cut(&self) -> Cut {
+    pub(crate) fn cut(&self) -> Cut {
         Cut {
             chunk_bytes: self.spec.chunk_bytes,
             piece_bytes: u64::from(self.client.constants().mutation_bytes_max),
@@ -199,7 +199,7 @@ impl File {
 
     /// Bytes on their way at a time: what a primary holds for one chunk, so that a lone stream
     /// is never told that it is too much.
-    pub(super) fn window_bytes(&self) -> u64 {
+    pub(crate) fn window_bytes(&self) -> u64 {
         u64::from(self.client.constants().inflight_bytes_max)
     }
 }

@@ -30,7 +30,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    pub(super) fn of(path: &str, error: OpError) -> Self {
+    pub(crate) fn of(path: &str, error: OpError) -> Self {
         ClientError::Operation { path: path.to_owned(), error }
     }
 

@@ -3,10 +3,10 @@
 //! Start a cluster with `just cluster`, then, with the master's address that it prints:
 //!
 //! ```text
-//! cargo run -p leasehold-node --example quickstart -- 127.0.0.1:7400
+//! cargo run -p leasehold-client --example quickstart -- 127.0.0.1:7400
 //! ```
 
-use leasehold_node::client::{Client, ClientOptions, FileSpec, Refusal};
+use leasehold_client::{Client, ClientOptions, FileSpec, Refusal};
 use leasehold_proto::NodeId;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:7400").parse()?;
     // A session's name must never have been used before: a program draws it at random.
     let session =
-        NodeId(leasehold_node::clock::wall_clock_ms() << 16 | u64::from(std::process::id()));
+        NodeId(leasehold_runtime::clock::wall_clock_ms() << 16 | u64::from(std::process::id()));
     let client = Client::connect(ClientOptions::new(session, vec![(NodeId(1), master)])).await?;
 
     let path = "/quickstart";

@@ -6,10 +6,10 @@
 //! the cutting of long transfers into pieces, several of them on their way at a time.
 //!
 //! ```no_run
-//! use leasehold_node::client::{Client, ClientOptions, FileSpec};
+//! use leasehold_client::{Client, ClientOptions, FileSpec};
 //! use leasehold_proto::NodeId;
 //!
-//! # async fn example() -> Result<(), leasehold_node::client::ClientError> {
+//! # async fn example() -> Result<(), leasehold_client::ClientError> {
 //! let session = NodeId(0x5eed_0000_0000_0001); // draw it at random: it names this session
 //! let masters = vec![(NodeId(1), "127.0.0.1:7400".parse().expect("an address"))];
 //! let client = Client::connect(ClientOptions::new(session, masters)).await?;
@@ -50,9 +50,9 @@ pub use leasehold_store::Buffers;
 pub use reader::Reader;
 pub use writer::Writer;
 
-use crate::clock::wall_clock_ms;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{ChunkHandle, Constants, FileId, Input, Operation, Outcome};
+use leasehold_runtime::clock::wall_clock_ms;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 

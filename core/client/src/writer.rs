@@ -1,7 +1,7 @@
 //! A stream of bytes into a file.
 
-use super::span::Piece;
-use super::{ClientError, File, Pending, finish};
+use crate::span::Piece;
+use crate::{ClientError, File, Pending, finish};
 use bytes::{Buf, Bytes, BytesMut};
 use leasehold_proto::Outcome;
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(file: File, offset: u64) -> Self {
+    pub(crate) fn new(file: File, offset: u64) -> Self {
         Writer {
             file,
             position: offset,

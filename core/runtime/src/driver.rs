@@ -8,6 +8,10 @@ use leasehold_proto::{
 use std::future::Future;
 use tokio::sync::mpsc;
 
+/// Inputs that wait for the loop; beyond, connections and the disk wait. Payloads have a bound
+/// of their own.
+pub const INBOX_MAX: usize = 1_024;
+
 /// A node's own monotonic clock.
 pub trait Clock {
     /// Its time now.

@@ -57,7 +57,7 @@ impl Shared {
 
 impl Answers {
     /// Enters a new request; `None` if the session has ended. Waits while too many are entered.
-    pub(super) async fn enter(&self) -> Option<(RequestId, oneshot::Receiver<Answer>)> {
+    pub(crate) async fn enter(&self) -> Option<(RequestId, oneshot::Receiver<Answer>)> {
         let room = self.0.room.clone().acquire_owned().await.ok()?;
         let mut table = self.0.table();
         if table.closed {

@@ -1,7 +1,7 @@
 //! A stream of bytes out of a file.
 
-use super::span::Piece;
-use super::{ClientError, File, Pending, finish};
+use crate::span::Piece;
+use crate::{ClientError, File, Pending, finish};
 use bytes::{Bytes, BytesMut};
 use leasehold_proto::{Extent, Outcome, ReadMode, Refusal};
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(file: File, offset: u64, length: u64, mode: ReadMode) -> Self {
+    pub(crate) fn new(file: File, offset: u64, length: u64, mode: ReadMode) -> Self {
         Reader {
             file,
             mode,

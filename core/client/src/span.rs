@@ -2,7 +2,7 @@
 
 /// A range inside one chunk, at most as long as one operation may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     /// Which chunk of the file.
     pub index: u64,
     /// Where in the chunk.
@@ -14,7 +14,7 @@ pub(super) struct Piece {
 /// How a file is cut. Pieces end at multiples of `piece_bytes` in their chunk, so that pieces of
 /// a long transfer cover whole checksum blocks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// The file's chunk size in bytes.
     pub chunk_bytes: u64,
     /// A piece at the most, in bytes.

@@ -1,15 +1,14 @@
 //! A session on real sockets.
 
-use super::{Answer, Client, ClientError, Settler, answers};
-use crate::clock::BootClock;
-use crate::driver::{Clock, Driver, Outbox, Storage};
-use crate::observe::Traced;
-use crate::running::INBOX_MAX;
-use crate::transport::{TcpSender, Transport, TransportOptions};
+use crate::{Answer, Client, ClientError, Settler, answers};
 use leasehold_proto::{
     Client as Machine, ClientConfig, Constants, Effects, Envelope, Input, IoId, IoOp, NodeId,
     RequestId, StateMachine,
 };
+use leasehold_runtime::clock::BootClock;
+use leasehold_runtime::driver::{Clock, Driver, INBOX_MAX, Outbox, Storage};
+use leasehold_runtime::observe::Traced;
+use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_wire::Role;
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
