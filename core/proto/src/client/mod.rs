@@ -1,48 +1,48 @@
 //! The client: finds the leader and the primaries, retries, and never runs an operation twice.
 //!
-//! Every request becomes a `Job`. What several jobs need (a location, a file's number
-//! of chunks, one more chunk) is an *errand*: a job of its own that runs once, for all of them.
-//! A job that can go on is *ready*; everything else waits for an answer, an errand or a time.
+//! Every request becomes a *task* ([`task`]). What several tasks need (a location, a file's number
+//! of chunks, one more chunk) is a *shared lookup*: a task of its own that runs once, for all of
+//! them. A task that can continue is *ready*; every other one waits for a reply, a lookup or a time.
+//!
+//! [`tasks`] is the table; [`call`], [`mutate`] and [`read`] each handle one task with what they
+//! borrow of the client, and return what it needs [`next`]. This file alone acts on that.
 
 mod backoff;
-mod errand;
-mod job;
-mod mutate;
-mod namespace;
-mod read;
-mod routes;
+mod lookup;
+mod task;
 mod session;
+mod tasks;
+mod routes;
+mod next;
+mod call;
+mod mutate;
+mod read;
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Constants};
+use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{NodeId, OpId, RequestId};
+use crate::ids::{OpId, RequestId};
 use crate::machine::{Effect, Effects, Input, OpError, Operation, Outcome, StateMachine};
-use crate::message::{Envelope, Message};
-use crate::message::{call, data};
+use crate::message::{Envelope, Message, data};
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use errand::Errand;
-use job::{Goal, Job, JobId, Stage};
+use alloc::borrow::ToOwned;
+use call::Caller;
+use lookup::Lookup;
+use mutate::Mutator;
+use next::Next;
+use read::{Range, Reader};
 use routes::{Masters, Routes};
-use session::Session;
+use task::{Stage, TaskId, TaskKind};
+use tasks::Tasks;
 
 /// A client session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
     config: ClientConfig,
-    session: Session,
     masters: Masters,
     routes: Routes,
-    jobs: BTreeMap<JobId, Job>,
-    next_job: JobId,
-    /// The errands among the jobs.
-    errands: BTreeMap<Errand, JobId>,
-    /// Whose answer carries this operation number.
-    awaited: BTreeMap<u64, JobId>,
-    /// When each job wants to be looked at; a job has one entry at the most.
-    timers: BTreeSet<(Time, JobId)>,
-    ready: VecDeque<JobId>,
+    tasks: Tasks,
 }
 
 impl StateMachine for Client {
@@ -53,45 +53,34 @@ impl StateMachine for Client {
     fn recover(config: &ClientConfig, (): (), _: Time, _: &mut Effects) -> Self {
         Client {
             config: config.clone(),
-            session: Session::new(),
             masters: Masters::new(config.masters.clone()),
             routes: Routes::default(),
-            jobs: BTreeMap::new(),
-            next_job: JobId(1),
-            errands: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            ready: VecDeque::new(),
+            tasks: Tasks::new(),
         }
     }
 
     fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
-        self.settle_due(now, out);
+        let mut step = self.begin(now, out);
+        step.on_timers();
         match input {
-            Input::Request { id, op } => self.on_request(now, id, op, out),
-            Input::Deliver(envelope) => self.on_message(now, envelope, out),
+            Input::Request { id, op } => step.on_request(id, op),
+            Input::Deliver(envelope) => step.on_message(envelope),
             Input::Wake => {}
-            Input::IoDone { .. } => unreachable!("a client asks for no I/O"),
+            Input::IoDone { .. } => unreachable!("a client has no I/O"),
             Input::Committed { .. } | Input::Leadership(_) | Input::Installed { .. } => {
                 unreachable!("for masters only")
             }
         }
-        self.run_ready(now, out);
+        step.run_ready();
         self.assert_invariants();
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
-        let (at, id) = self.timers.first()?;
-        Some(Deadline { at: *at, why: self.jobs[id].waits_for() })
+        self.tasks.next_deadline()
     }
 
     fn assert_invariants(&self) {
-        assert!(self.ready.is_empty(), "whatever can go on has gone on");
-        assert!(self.jobs.len() >= self.errands.len(), "an errand is a job");
-        assert_eq!(self.jobs.len(), self.awaited.len(), "every job has its number");
-        if cfg!(debug_assertions) {
-            self.assert_jobs();
-        }
+        self.tasks.assert_invariants();
     }
 }
 
@@ -99,283 +88,271 @@ impl Client {
     /// Operations under way, for owners that bound them.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.jobs.len() - self.errands.len()
+        self.tasks.requests()
     }
 
-    fn op_id(&self, number: u64) -> OpId {
-        OpId { client: self.config.node, number }
+    fn begin<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Step<'a> {
+        let (node, constants) = (self.config.node, &self.config.constants);
+        Step {
+            cx: Cx { now, out, node, constants },
+            masters: &mut self.masters,
+            routes: &mut self.routes,
+            tasks: &mut self.tasks,
+        }
     }
+}
 
-    fn job(&mut self, id: JobId) -> &mut Job {
-        self.jobs.get_mut(&id).expect("the caller has just looked it up")
-    }
+/// One step of a client.
+struct Step<'a> {
+    cx: Cx<'a>,
+    masters: &'a mut Masters,
+    routes: &'a mut Routes,
+    tasks: &'a mut Tasks,
+}
 
-    fn send(&self, to: NodeId, message: impl Into<Message>, out: &mut Effects) {
-        let message = message.into();
-        out.push(Effect::Send(Envelope { from: self.config.node, to, message }));
-    }
-
+impl Step<'_> {
     // Inputs.
 
-    fn on_request(&mut self, now: Time, id: RequestId, op: Operation, out: &mut Effects) {
-        if let Err(refusal) = self.check(&op) {
-            return out.push(Effect::Respond { id, result: Err(OpError::Refused(refusal)) });
+    fn on_request(&mut self, id: RequestId, op: Operation) {
+        if let Err(refusal) = check(self.cx.constants, &op) {
+            let result = Err(OpError::Refused(refusal));
+            return self.cx.out.push(Effect::Respond { id, result });
         }
-        let ends_at = now + self.config.constants.operation_timeout;
-        let job = self.start(Goal::Request { id, op }, ends_at);
-        self.make_ready(job);
+        let ends_at = self.cx.now + self.cx.constants.operation_timeout;
+        self.tasks.start(TaskKind::Request { id, op }, ends_at);
     }
 
-    fn on_message(&mut self, now: Time, envelope: Envelope, out: &mut Effects) {
+    /// The one place where a client's messages arrive. A reply names the operation that it answers
+    /// and goes to its task; a message that answers nothing would be routed here too, before that.
+    fn on_message(&mut self, envelope: Envelope) {
         let Envelope { from, to, message } = envelope;
-        if to != self.config.node {
+        if to != self.cx.node {
             return;
         }
         match message {
-            Message::CallReply(call::Reply { op, answer }) => {
-                if let Some(id) = self.whose(op) {
-                    self.on_answer(now, id, from, answer, out);
-                }
+            Message::CallReply(reply) => {
+                let Some(id) = self.task_of(reply.op) else { return };
+                let next = self.caller(id).on_reply(from, reply.answer);
+                self.conclude(id, next);
             }
-            Message::DataReply(data::Reply::Mutated(data::Mutated { op, chunk, result })) => {
-                if let Some(id) = self.whose(op) {
-                    self.on_mutated(now, id, from, chunk, result, out);
-                }
+            Message::DataReply(data::Reply::Mutated(reply)) => {
+                let Some(id) = self.task_of(reply.op) else { return };
+                let next = self.mutator(id).on_reply(from, reply);
+                self.conclude(id, next);
             }
-            Message::DataReply(data::Reply::Read(data::ReadReply {
-                op,
-                chunk,
-                result,
-                payload,
-            })) => {
-                if let Some(id) = self.whose(op) {
-                    self.on_read(now, id, from, chunk, result.map(|length| (length, payload)), out);
-                }
+            Message::DataReply(data::Reply::Read(reply)) => {
+                let Some(id) = self.task_of(reply.op) else { return };
+                let Some(range) = range(&self.tasks.get(id).kind) else { return };
+                let next = self.reader(id, range).on_reply(from, reply);
+                self.conclude(id, next);
             }
-            // Nothing else is said to a client; whoever says it anyway is not answered.
+            // Between others, or for servers: a client ignores it.
             _ => {}
         }
     }
 
-    /// The job that still waits for an answer to this operation.
-    fn whose(&self, op: OpId) -> Option<JobId> {
-        if op.client != self.config.node {
+    /// The task that still waits for a reply to this operation.
+    fn task_of(&self, op: OpId) -> Option<TaskId> {
+        if op.client != self.cx.node {
             return None;
         }
-        self.awaited.get(&op.number).copied()
+        self.tasks.by_number(op.number)
     }
 
-    // The life of a job.
-
-    /// Makes a job with a fresh number. One that may change something holds the watermark.
-    fn start(&mut self, goal: Goal, ends_at: Time) -> JobId {
-        let id = self.next_job;
-        self.next_job = JobId(id.0 + 1);
-        let number =
-            if goal.changes_something() { self.session.begin() } else { self.session.number() };
-        self.awaited.insert(number, id);
-        self.jobs.insert(id, Job::new(goal, number, ends_at));
-        id
+    fn on_timers(&mut self) {
+        while let Some(id) = self.tasks.pop_due(self.cx.now) {
+            self.on_timer(id);
+        }
+        self.run_ready();
     }
 
-    /// What it did under its number is over, or never was: it goes on as another operation.
-    fn renumber(&mut self, id: JobId) {
-        let old = self.jobs[&id].number;
-        self.awaited.remove(&old);
-        self.session.settle(old);
-        let number = self.session.begin();
-        self.awaited.insert(number, id);
-        let job = self.job(id);
-        job.number = number;
-        job.copies = 0;
+    fn on_timer(&mut self, id: TaskId) {
+        let task = self.tasks.get(id);
+        if self.cx.now >= task.ends_at {
+            let (maybe, last) = (task.reached(), self.tasks.last_refusal(id));
+            return self.respond(id, Err(OpError::TimedOut { maybe, last }));
+        }
+        let next = match task.stage {
+            Stage::BackingOff => Next::Continue,
+            Stage::Calling { to, sent } => self.caller(id).on_silence(to, sent),
+            Stage::Mutating { to, version, sent } => self.mutator(id).on_silence(to, version, sent),
+            Stage::Reading { to, version, sent } => {
+                let range = range(&task.kind).expect("a task in this stage reads");
+                self.reader(id, range).on_silence(to, version, sent)
+            }
+            Stage::Ready | Stage::Waiting(_) => unreachable!("armed for its end only"),
+        };
+        self.conclude(id, next);
+    }
+
+    // The turns of a task.
+
+    fn run_ready(&mut self) {
+        while let Some(id) = self.tasks.pop_ready() {
+            let next = self.take_turn(id);
+            self.conclude(id, next);
+        }
+    }
+
+    /// Does what the task needs next.
+    fn take_turn(&mut self, id: TaskId) -> Next {
+        match &self.tasks.get(id).kind {
+            TaskKind::Request { op: Operation::Change(_) | Operation::Query(_), .. } => {
+                self.caller(id).call()
+            }
+            TaskKind::Request { op: Operation::Write { file, index, .. }, .. } => {
+                let (file, index) = (*file, *index);
+                self.mutator(id).write(file, index)
+            }
+            TaskKind::Request { op: Operation::Append { file, .. }, .. } => {
+                let file = *file;
+                self.mutator(id).append(file)
+            }
+            TaskKind::Request { op: Operation::Read { file, index, extent, mode }, .. } => {
+                let range = Range { file: *file, index: *index, extent: *extent, mode: *mode };
+                self.reader(id, range).read()
+            }
+            TaskKind::Lookup(lookup) => {
+                let lookup = *lookup;
+                self.look_up(id, lookup)
+            }
+        }
+    }
+
+    fn look_up(&mut self, id: TaskId, lookup: Lookup) -> Next {
+        if let Some((_, refusal)) = self.tasks.get_mut(id).failed.take() {
+            return Next::Refused(refusal);
+        }
+        match lookup {
+            Lookup::Locate { .. } | Lookup::Tail { .. } => self.caller(id).call(),
+            Lookup::Extend { file, index } => self.caller(id).extend(file, index),
+            Lookup::Seal { file, index } => self.mutator(id).mutate(file, index),
+        }
+    }
+
+    fn caller(&mut self, id: TaskId) -> Caller<'_> {
+        let acked_below = self.tasks.acked_below();
+        Caller {
+            cx: self.cx.reborrow(),
+            task: self.tasks.get_mut(id),
+            acked_below,
+            masters: self.masters,
+            routes: self.routes,
+        }
+    }
+
+    fn mutator(&mut self, id: TaskId) -> Mutator<'_> {
+        let acked_below = self.tasks.acked_below();
+        let (cx, task) = (self.cx.reborrow(), self.tasks.get_mut(id));
+        Mutator { cx, task, acked_below, routes: self.routes }
+    }
+
+    fn reader(&mut self, id: TaskId, range: Range) -> Reader<'_> {
+        let (cx, task) = (self.cx.reborrow(), self.tasks.get_mut(id));
+        Reader { cx, task, routes: self.routes, range }
+    }
+
+    // How a turn ends.
+
+    fn conclude(&mut self, id: TaskId, next: Next) {
+        match next {
+            Next::Unchanged => {}
+            Next::ReplyWithin(patience) => self.tasks.arm(id, self.cx.now + patience),
+            Next::Need(lookup) => self.tasks.wait_for(id, lookup),
+            Next::Continue => self.tasks.make_ready(id),
+            Next::ContinueRenumbered => {
+                self.tasks.renumber(id);
+                self.tasks.make_ready(id);
+            }
+            Next::BackOff { refusal, why } => self.back_off(id, refusal, why),
+            Next::NumberTooLow { below } => self.on_number_too_low(id, below),
+            Next::Found => self.end_lookup(id, &Ok(())),
+            Next::Refused(refusal) => self.refuse(id, refusal),
+            Next::Ended(result) => self.respond(id, result),
+        }
+    }
+
+    fn back_off(&mut self, id: TaskId, refusal: Option<Refusal>, why: &'static str) {
+        self.tasks.stop_waiting(id);
+        let task = self.tasks.get_mut(id);
+        task.attempt = task.attempt.saturating_add(1);
+        task.stage = Stage::BackingOff;
+        task.note(refusal);
+        let (op, attempt) = (task.op(self.cx.node), task.attempt);
+        let span = backoff::span(self.cx.constants, self.cx.node, op.number, attempt);
+        self.tasks.arm(id, self.cx.now + span);
+        self.cx.observe(Event::Retried { op, why });
     }
 
     /// The only copy of a change that was refused so never takes effect. Of several copies, one
-    /// may have; an errand can be run twice.
-    fn on_perhaps_forgotten(&mut self, id: JobId, below: u64, out: &mut Effects) {
-        self.session.skip_to(below);
-        let job = &self.jobs[&id];
-        if job.copies > 1 && matches!(job.goal, Goal::Request { .. }) {
-            let last = Some(Refusal::PerhapsForgotten { below });
-            return self.respond(id, Err(OpError::TimedOut { maybe: true, last }), out);
+    /// may have; a lookup can be run twice.
+    fn on_number_too_low(&mut self, id: TaskId, below: u64) {
+        self.tasks.skip_to(below);
+        let task = self.tasks.get(id);
+        if task.copies > 1 && task.kind.is_request() {
+            return self.conclude(id, Next::unknown(Refusal::PerhapsForgotten { below }));
         }
-        out.observe(Event::Retried { op: self.op_id(job.number), why: "its number is too low" });
-        self.stop_waiting(id);
-        self.renumber(id);
-        self.make_ready(id);
+        let op = task.op(self.cx.node);
+        self.cx.observe(Event::Retried { op, why: "its number is too low" });
+        self.tasks.renumber(id);
+        self.tasks.make_ready(id);
     }
 
-    fn make_ready(&mut self, id: JobId) {
-        self.job(id).stage = Stage::Ready;
-        self.arm(id, Time::NEVER);
-        self.ready.push_back(id);
+    /// Ends a task with a refusal that no retry would change.
+    fn refuse(&mut self, id: TaskId, refusal: Refusal) {
+        let task = self.tasks.get(id);
+        if !task.kind.is_request() {
+            return self.end_lookup(id, &Err(refusal));
+        }
+        // "Refused" promises that there was no effect. What was lost has none; anything else that
+        // was sent, and got no definitive reply, may have had one.
+        if task.reached() && refusal != Refusal::Lost {
+            return self.conclude(id, Next::unknown(refusal));
+        }
+        self.respond(id, Err(OpError::Refused(refusal)));
     }
 
-    fn run_ready(&mut self, now: Time, out: &mut Effects) {
-        while let Some(id) = self.ready.pop_front() {
-            let still = self.jobs.get(&id).is_some_and(|job| job.stage == Stage::Ready);
-            if still {
-                self.advance(now, id, out);
-            }
-        }
-    }
-
-    /// Does what the job needs next.
-    fn advance(&mut self, now: Time, id: JobId, out: &mut Effects) {
-        match &self.jobs[&id].goal {
-            Goal::Request { op: Operation::Change(_) | Operation::Query(_), .. } => {
-                self.ask(now, id, out);
-            }
-            Goal::Request { op: Operation::Write { file, index, .. }, .. } => {
-                let (file, index) = (*file, *index);
-                self.advance_write(now, id, file, index, out);
-            }
-            Goal::Request { op: Operation::Append { file, .. }, .. } => {
-                let file = *file;
-                self.advance_append(now, id, file, out);
-            }
-            Goal::Request { op: Operation::Read { file, index, mode, .. }, .. } => {
-                let (file, index, mode) = (*file, *index, *mode);
-                self.advance_read(now, id, file, index, mode, out);
-            }
-            Goal::Errand(errand) => {
-                let errand = *errand;
-                self.advance_errand(now, id, errand, out);
-            }
-        }
-    }
-
-    /// Lets the job be looked at again at `at`, or at its end if that comes before.
-    fn arm(&mut self, id: JobId, at: Time) {
-        let job = self.jobs.get_mut(&id).expect("the caller has just looked it up");
-        let at = at.min(job.ends_at);
-        if job.armed != Time::NEVER {
-            self.timers.remove(&(job.armed, id));
-        }
-        job.armed = at;
-        if at != Time::NEVER {
-            self.timers.insert((at, id));
-        }
-    }
-
-    fn settle_due(&mut self, now: Time, out: &mut Effects) {
-        while let Some(&(at, id)) = self.timers.first()
-            && at <= now
-        {
-            self.timers.pop_first();
-            self.job(id).armed = Time::NEVER;
-            self.on_due(now, id, out);
-        }
-        self.run_ready(now, out);
-    }
-
-    fn on_due(&mut self, now: Time, id: JobId, out: &mut Effects) {
-        let job = &self.jobs[&id];
-        if now >= job.ends_at {
-            let maybe = job.reached();
-            let last = self.why(id);
-            return self.respond(id, Err(OpError::TimedOut { maybe, last }), out);
-        }
-        match job.stage {
-            Stage::Pausing => self.make_ready(id),
-            Stage::Asking { .. } => self.on_master_silence(now, id, out),
-            Stage::Mutating { .. } => self.on_primary_silence(now, id, out),
-            Stage::Reading { .. } => self.on_reader_silence(now, id, out),
-            Stage::Ready | Stage::Waiting(_) => unreachable!("armed for its end only"),
-        }
-    }
-
-    /// Tries again later, because of `refusal`, if somebody refused.
-    fn pause(
-        &mut self,
-        now: Time,
-        id: JobId,
-        refusal: Option<Refusal>,
-        why: &'static str,
-        out: &mut Effects,
-    ) {
-        let node = self.config.node;
-        let job = self.jobs.get_mut(&id).expect("the caller has just looked it up");
-        job.attempt = job.attempt.saturating_add(1);
-        job.stage = Stage::Pausing;
-        job.note(refusal);
-        let (number, attempt) = (job.number, job.attempt);
-        let span = backoff::span(&self.config.constants, node, number, attempt);
-        self.arm(id, now + span);
-        out.observe(Event::Retried { op: self.op_id(number), why });
-    }
-
-    /// What stood in the way last, of the job or of the errand that it waits for.
-    fn why(&self, id: JobId) -> Option<Refusal> {
-        let job = &self.jobs[&id];
-        let errand = match job.stage {
-            Stage::Waiting(errand) => self.errands.get(&errand).copied(),
-            _ => None,
+    fn end_lookup(&mut self, id: TaskId, result: &Result<(), Refusal>) {
+        let TaskKind::Lookup(lookup) = self.tasks.get(id).kind else {
+            unreachable!("only a lookup ends so")
         };
-        errand.and_then(|errand| self.why(errand)).or_else(|| job.last.clone())
+        self.tasks.end_lookup(lookup, result);
     }
 
-    /// Ends a job with a refusal that no retry would change.
-    fn refuse(&mut self, id: JobId, refusal: Refusal, out: &mut Effects) {
-        match self.jobs[&id].goal {
-            Goal::Errand(_) => self.end_errand(id, Err(refusal)),
-            Goal::Request { .. } => {
-                // "Refused" promises that there was no effect. What was lost has none; of anything
-                // else that was sent and not answered for good nobody knows.
-                let error = if self.jobs[&id].reached() && refusal != Refusal::Lost {
-                    OpError::TimedOut { maybe: true, last: Some(refusal) }
-                } else {
-                    OpError::Refused(refusal)
-                };
-                self.respond(id, Err(error), out);
-            }
-        }
-    }
-
-    fn respond(&mut self, id: JobId, result: Result<Outcome, OpError>, out: &mut Effects) {
-        let job = self.remove(id);
-        let Goal::Request { id: request, .. } = job.goal else {
+    fn respond(&mut self, id: TaskId, result: Result<Outcome, OpError>) {
+        let TaskKind::Request { id: request, .. } = self.tasks.remove(id).kind else {
             unreachable!("only requests are answered")
         };
-        out.push(Effect::Respond { id: request, result });
-        if let Stage::Waiting(errand) = job.stage {
-            self.leave_errand(id, errand);
-        }
+        self.cx.out.push(Effect::Respond { id: request, result });
     }
+}
 
-    /// Its number passes below the watermark: it is never sent again.
-    fn remove(&mut self, id: JobId) -> Job {
-        let job = self.jobs.remove(&id).expect("the caller has just looked it up");
-        self.timers.remove(&(job.armed, id));
-        self.awaited.remove(&job.number);
-        self.session.settle(job.number);
-        job
-    }
-
-    fn assert_jobs(&self) {
-        let mut armed = 0;
-        for (id, job) in &self.jobs {
-            assert_eq!(self.awaited.get(&job.number), Some(id), "an answer finds its job");
-            assert!(job.number < self.session.next(), "numbers come from the session");
-            if job.goal.changes_something() {
-                assert!(self.session.acked_below() <= job.number, "the watermark waits for it");
-            }
-            let timer = job.armed != Time::NEVER && self.timers.contains(&(job.armed, *id));
-            assert_eq!(timer, job.armed != Time::NEVER, "an armed job has its timer");
-            armed += usize::from(timer);
-            match &job.goal {
-                Goal::Request { .. } => assert!(timer, "every request ends"),
-                Goal::Errand(errand) => {
-                    assert_eq!(self.errands.get(errand), Some(id), "one job for one errand");
-                    assert!(!job.waiters.is_empty(), "an errand is for somebody");
-                }
-            }
-            if let Stage::Waiting(errand) = job.stage {
-                let other = &self.jobs[&self.errands[&errand]];
-                assert!(other.waiters.contains(id), "an errand knows who waits for it");
-            }
+/// Refuses at the door what can never be done.
+fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
+    let mutation_max = u64::from(constants.mutation_bytes_max);
+    let (length, bytes_max) = match op {
+        Operation::Change(_) | Operation::Query(_) | Operation::Read { .. } => return Ok(()),
+        Operation::Write { payload, .. } => (payload.len(), mutation_max),
+        // GFS §3.3: a record is at most a quarter of a chunk, so that padding stays bounded.
+        Operation::Append { payload, chunk_bytes, .. } => {
+            (payload.len(), mutation_max.min(chunk_bytes / 4))
         }
-        assert_eq!(armed, self.timers.len(), "no timer without its job");
+    };
+    if length == 0 {
+        return Err(Refusal::Invalid("there is nothing to write".to_owned()));
+    }
+    if length > bytes_max {
+        return Err(Refusal::TooLarge { bytes_max });
+    }
+    Ok(())
+}
+
+fn range(kind: &TaskKind) -> Option<Range> {
+    match kind {
+        TaskKind::Request { op: Operation::Read { file, index, extent, mode }, .. } => {
+            Some(Range { file: *file, index: *index, extent: *extent, mode: *mode })
+        }
+        TaskKind::Request { .. } | TaskKind::Lookup(_) => None,
     }
 }
 

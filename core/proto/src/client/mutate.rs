@@ -1,123 +1,83 @@
-//! Writes, appends and seals: which chunk, which primary, and what its answer means.
+//! Writes, appends and seals: which chunk, which primary, and what its reply means.
 
-use super::Client;
-use super::errand::Errand;
-use super::job::{Goal, JobId, Stage};
+use super::lookup::Lookup;
+use super::next::Next;
+use super::routes::Routes;
+use super::task::{Stage, Task, TaskKind};
+use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, FileId, NodeId};
-use crate::machine::{Effects, OpError, Operation, Outcome};
-use crate::message::Message;
-use crate::message::data;
+use crate::ids::{ChunkVersion, FileId, NodeId};
+use crate::machine::{Operation, Outcome};
+use crate::message::{Message, data};
 use crate::metadata::Location;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::MutationKind;
-use crate::time::Time;
-use alloc::borrow::ToOwned;
-use core::time::Duration;
 
 /// A mutation waits for disks on every member: it is given this many `retry_interval`s.
 const PATIENCE: u32 = 12;
-/// A silent primary is told this often before the master is asked for another.
-const TOLD_MAX: u32 = 2;
+/// A silent primary gets the mutation this often before the master is asked for another.
+const SENT_MAX: u32 = 2;
 /// The master gets this many chances to find members with room.
 const NO_SPACE_MAX: u32 = 8;
 
-impl Client {
-    /// Refuses at the door what nobody could do.
-    pub(super) fn check(&self, op: &Operation) -> Result<(), Refusal> {
-        let mutation_max = u64::from(self.config.constants.mutation_bytes_max);
-        let (length, bytes_max) = match op {
-            Operation::Change(_) | Operation::Query(_) | Operation::Read { .. } => return Ok(()),
-            Operation::Write { payload, .. } => (payload.len(), mutation_max),
-            // GFS §3.3: a record is at most a quarter of a chunk, so that padding stays bounded.
-            Operation::Append { payload, chunk_bytes, .. } => {
-                (payload.len(), mutation_max.min(chunk_bytes / 4))
-            }
-        };
-        if length == 0 {
-            return Err(Refusal::Invalid("there is nothing to write".to_owned()));
-        }
-        if length > bytes_max {
-            return Err(Refusal::TooLarge { bytes_max });
-        }
-        Ok(())
-    }
+/// A task that changes a chunk.
+pub(super) struct Mutator<'a> {
+    pub cx: Cx<'a>,
+    pub task: &'a mut Task,
+    pub acked_below: u64,
+    pub routes: &'a mut Routes,
+}
 
-    pub(super) fn advance_write(
-        &mut self,
-        now: Time,
-        id: JobId,
-        file: FileId,
-        index: u64,
-        out: &mut Effects,
-    ) {
-        match self.job(id).failed.take() {
-            None => self.mutate_at(now, id, file, index, out),
-            // No such chunk, or no such file: whoever extends the file finds out.
-            Some((Errand::Locate { .. }, Refusal::NotFound)) if !self.jobs[&id].reached() => {
+impl Mutator<'_> {
+    pub fn write(&mut self, file: FileId, index: u64) -> Next {
+        match self.task.failed.take() {
+            None => self.mutate(file, index),
+            // No such chunk, or no such file: extending the file finds out which.
+            Some((Lookup::Locate { .. }, Refusal::NotFound)) if !self.task.reached() => {
                 self.routes.forget_tail(file);
-                self.wait_for(id, Errand::Extend { file, index });
+                Next::Need(Lookup::Extend { file, index })
             }
-            Some((_, refusal)) => self.refuse(id, refusal, out),
+            Some((_, refusal)) => Next::Refused(refusal),
         }
     }
 
-    /// A record belongs into the last chunk. While the answer of one chunk is open the record
-    /// stays with it: in two chunks it could stand twice.
-    pub(super) fn advance_append(&mut self, now: Time, id: JobId, file: FileId, out: &mut Effects) {
-        if let Some((_, refusal)) = self.job(id).failed.take() {
-            return self.refuse(id, refusal, out);
+    /// A record belongs into the last chunk. While the reply of one chunk is open the record
+    /// stays with it: in two chunks it could be stored twice.
+    pub fn append(&mut self, file: FileId) -> Next {
+        if let Some((_, refusal)) = self.task.failed.take() {
+            return Next::Refused(refusal);
         }
-        if !self.jobs[&id].reached() {
+        if !self.task.reached() {
             let Some(count) = self.routes.tail(file) else {
-                return self.wait_for(id, Errand::Tail { file });
+                return Next::Need(Lookup::Tail { file });
             };
-            let job = self.job(id);
-            job.at = job.at.max(count.saturating_sub(1));
-            let index = job.at;
+            self.task.at = self.task.at.max(count.saturating_sub(1));
+            let index = self.task.at;
             if index >= count {
-                return self.wait_for(id, Errand::Extend { file, index });
+                return Next::Need(Lookup::Extend { file, index });
             }
         }
-        let index = self.jobs[&id].at;
-        self.mutate_at(now, id, file, index, out);
+        self.mutate(file, self.task.at)
     }
 
-    /// Sends the mutation to the chunk's primary, which has to be found first perhaps.
-    pub(super) fn mutate_at(
-        &mut self,
-        now: Time,
-        id: JobId,
-        file: FileId,
-        index: u64,
-        out: &mut Effects,
-    ) {
+    /// Sends the mutation to the chunk's primary, which may have to be found first.
+    pub fn mutate(&mut self, file: FileId, index: u64) -> Next {
         let location = self.routes.location(file, index);
         match location.and_then(|location| Some((location.clone(), location.primary?))) {
-            Some((location, primary)) => self.tell(now, id, &location, primary, 1, out),
-            None => self.wait_for(id, Errand::Locate { file, index, primary: true }),
+            Some((location, primary)) => self.send(&location, primary, 1),
+            None => Next::Need(Lookup::Locate { file, index, primary: true }),
         }
     }
 
-    fn tell(
-        &mut self,
-        now: Time,
-        id: JobId,
-        location: &Location,
-        to: NodeId,
-        sent: u32,
-        out: &mut Effects,
-    ) {
+    fn send(&mut self, location: &Location, to: NodeId, sent: u32) -> Next {
         let (chunk, version) = (location.chunk, location.version);
-        let (kind, offset, payload) = self.mutation(id);
-        let job = self.job(id);
-        job.copies += 1;
-        job.chunk = Some(chunk);
-        job.stage = Stage::Mutating { to, version, sent };
-        let number = job.number;
-        let doublings = job.attempt.min(3);
-        let (op, acked_below) = (self.op_id(number), self.session.acked_below());
+        let (kind, offset, payload) = self.mutation();
+        self.task.copies += 1;
+        self.task.chunk = Some(chunk);
+        self.task.stage = Stage::Mutating { to, version, sent };
+        let doublings = self.task.attempt.min(3);
+        let (op, acked_below) = (self.task.op(self.cx.node), self.acked_below);
         let message = Message::Data(data::Request::Mutate(data::Mutate {
             op,
             acked_below,
@@ -127,157 +87,134 @@ impl Client {
             offset,
             payload,
         }));
-        self.send(to, message, out);
-        self.arm(id, now + self.patience() * (1 << doublings));
+        self.cx.send(to, message);
+        Next::ReplyWithin(self.cx.constants.retry_interval * PATIENCE * (1 << doublings))
     }
 
-    fn patience(&self) -> Duration {
-        self.config.constants.retry_interval * PATIENCE
-    }
-
-    fn mutation(&self, id: JobId) -> (MutationKind, u64, Payload) {
-        match &self.jobs[&id].goal {
-            Goal::Request { op: Operation::Write { offset, payload, .. }, .. } => {
+    fn mutation(&self) -> (MutationKind, u64, Payload) {
+        match &self.task.kind {
+            TaskKind::Request { op: Operation::Write { offset, payload, .. }, .. } => {
                 (MutationKind::Write, *offset, payload.clone())
             }
-            Goal::Request { op: Operation::Append { payload, .. }, .. } => {
+            TaskKind::Request { op: Operation::Append { payload, .. }, .. } => {
                 (MutationKind::Append, 0, payload.clone())
             }
-            Goal::Errand(Errand::Seal { .. }) => (MutationKind::Seal, 0, Payload::default()),
-            Goal::Request { .. } | Goal::Errand(_) => unreachable!("not a mutation"),
+            TaskKind::Lookup(Lookup::Seal { .. }) => (MutationKind::Seal, 0, Payload::default()),
+            TaskKind::Request { .. } | TaskKind::Lookup(_) => unreachable!("not a mutation"),
         }
     }
 
-    /// Where the mutation goes; nothing if this job is none.
-    fn mutates(&self, id: JobId) -> Option<(FileId, u64)> {
-        let job = &self.jobs[&id];
-        match &job.goal {
-            Goal::Request { op: Operation::Write { file, index, .. }, .. } => Some((*file, *index)),
-            Goal::Request { op: Operation::Append { file, .. }, .. } => Some((*file, job.at)),
-            Goal::Errand(Errand::Seal { file, index }) => Some((*file, *index)),
-            Goal::Request { .. } | Goal::Errand(_) => None,
-        }
-    }
-
-    /// Messages get lost: the same primary is told once more before the master is bothered.
-    pub(super) fn on_primary_silence(&mut self, now: Time, id: JobId, out: &mut Effects) {
-        let Stage::Mutating { to, version, sent } = self.jobs[&id].stage else {
-            unreachable!("only a mutation is not answered")
-        };
-        let (file, index) = self.mutates(id).expect("a job in this stage mutates");
+    /// Messages get lost: the same primary gets it once more before the master is asked.
+    pub fn on_silence(&mut self, to: NodeId, version: ChunkVersion, sent: u32) -> Next {
+        let mutates = self.task.kind.mutates(self.task.at);
+        let (file, index) = mutates.expect("a task in this stage mutates");
         let known = self.routes.location(file, index).cloned();
         match known.filter(|l| l.version == version && l.primary == Some(to)) {
-            Some(location) if sent < TOLD_MAX => {
-                let op = self.op_id(self.jobs[&id].number);
-                out.observe(Event::Retried { op, why: "a primary is silent" });
-                self.tell(now, id, &location, to, sent + 1, out);
+            Some(location) if sent < SENT_MAX => {
+                let op = self.task.op(self.cx.node);
+                self.cx.observe(Event::Retried { op, why: "a primary is silent" });
+                self.send(&location, to, sent + 1)
             }
             Some(_) | None => {
                 self.routes.forget(file, index, version);
-                self.pause(now, id, None, "a primary stays silent", out);
+                Next::BackOff { refusal: None, why: "a primary stays silent" }
             }
         }
     }
 
-    pub(super) fn on_mutated(
-        &mut self,
-        now: Time,
-        id: JobId,
-        from: NodeId,
-        chunk: ChunkHandle,
-        result: Result<Extent, Refusal>,
-        out: &mut Effects,
-    ) {
-        let Some((file, index)) = self.mutates(id) else { return };
-        // A late second answer of a chunk that the record has left.
-        if self.jobs[&id].chunk != Some(chunk) {
-            return;
+    pub fn on_reply(&mut self, from: NodeId, reply: data::Mutated) -> Next {
+        let Some((file, index)) = self.task.kind.mutates(self.task.at) else {
+            return Next::Unchanged;
+        };
+        // A late second reply of a chunk that the record has left.
+        if self.task.chunk != Some(reply.chunk) {
+            return Next::Unchanged;
         }
-        match result {
-            Ok(extent) => self.on_done(id, file, index, extent, out),
-            Err(Refusal::Sealed) => self.on_sealed(now, id, file, index, out),
-            Err(Refusal::Forgotten) => self.on_forgotten(id, out),
-            Err(Refusal::PerhapsForgotten { below }) => self.on_perhaps_forgotten(id, below, out),
+        match reply.result {
+            Ok(extent) => self.on_done(file, index, extent),
+            Err(Refusal::Sealed) => self.on_sealed(file, index),
+            Err(refusal @ Refusal::Forgotten) => match self.task.kind {
+                TaskKind::Lookup(_) => Next::Refused(refusal),
+                TaskKind::Request { .. } => Next::unknown(refusal),
+            },
+            Err(Refusal::PerhapsForgotten { below }) => Next::NumberTooLow { below },
             // These depend on the operation alone: every copy of it was or will be refused.
             Err(refusal @ (Refusal::TooLarge { .. } | Refusal::Invalid(_))) => {
-                self.job(id).copies = 0;
-                self.refuse(id, refusal, out);
+                self.task.copies = 0;
+                Next::Refused(refusal)
             }
-            Err(refusal @ Refusal::Lost) => self.refuse(id, refusal, out),
-            Err(refusal) => self.on_not_there(now, id, from, (file, index), refusal, out),
+            Err(refusal @ Refusal::Lost) => Next::Refused(refusal),
+            Err(refusal) => self.on_not_there(from, (file, index), refusal),
         }
     }
 
-    fn on_done(&mut self, id: JobId, file: FileId, index: u64, extent: Extent, out: &mut Effects) {
-        if let Goal::Errand(_) = self.jobs[&id].goal {
+    fn on_done(&mut self, file: FileId, index: u64, extent: Extent) -> Next {
+        if let TaskKind::Lookup(_) = self.task.kind {
             self.routes.seal(file, index);
-            return self.end_errand(id, Ok(()));
+            return Next::Found;
         }
-        self.respond(id, Ok(Outcome::Written { index, extent }), out);
+        Next::Ended(Ok(Outcome::Written { index, extent }))
     }
 
     /// The definitive answer "not in this chunk, and never will be".
-    fn on_sealed(&mut self, now: Time, id: JobId, file: FileId, index: u64, out: &mut Effects) {
-        match &self.jobs[&id].goal {
-            Goal::Errand(_) => {
+    fn on_sealed(&mut self, file: FileId, index: u64) -> Next {
+        match &self.task.kind {
+            TaskKind::Lookup(_) => {
                 self.routes.seal(file, index);
-                self.end_errand(id, Ok(()));
+                Next::Found
             }
-            Goal::Request { op: Operation::Append { .. }, .. } => {
-                self.stop_waiting(id);
+            TaskKind::Request { op: Operation::Append { .. }, .. } => {
                 self.routes.seal(file, index);
                 // Others may have added chunks since: the master knows how many.
                 self.routes.forget_tail(file);
-                let job = self.job(id);
-                job.copies = 0;
-                job.chunk = None;
-                job.at = index + 1;
-                let op = job.number;
-                out.observe(Event::Retried { op: self.op_id(op), why: "a chunk is sealed" });
-                self.make_ready(id);
+                self.task.copies = 0;
+                self.task.chunk = None;
+                self.task.at = index + 1;
+                let op = self.task.op(self.cx.node);
+                self.cx.observe(Event::Retried { op, why: "a chunk is sealed" });
+                Next::Continue
             }
-            Goal::Request { .. } => {
-                self.stop_waiting(id);
-                self.pause(now, id, Some(Refusal::Sealed), "a sealed chunk takes writes", out);
-            }
-        }
-    }
-
-    fn on_forgotten(&mut self, id: JobId, out: &mut Effects) {
-        let refusal = Refusal::Forgotten;
-        match self.jobs[&id].goal {
-            Goal::Errand(_) => self.end_errand(id, Err(refusal)),
-            Goal::Request { .. } => {
-                let error = OpError::TimedOut { maybe: true, last: Some(refusal) };
-                self.respond(id, Err(error), out);
+            TaskKind::Request { .. } => {
+                let refusal = Some(Refusal::Sealed);
+                Next::BackOff { refusal, why: "a sealed chunk takes writes" }
             }
         }
     }
 
-    /// Refused for now; perhaps somewhere else.
+    /// Refused for now; perhaps not elsewhere.
     fn on_not_there(
         &mut self,
-        now: Time,
-        id: JobId,
         from: NodeId,
         (file, index): (FileId, u64),
         refusal: Refusal,
-        out: &mut Effects,
-    ) {
-        let Stage::Mutating { to, version, .. } = self.jobs[&id].stage else { return };
+    ) -> Next {
+        let Stage::Mutating { to, version, .. } = self.task.stage else { return Next::Unchanged };
         if to != from {
-            return;
+            return Next::Unchanged;
         }
         if refusal == Refusal::NoSpace {
-            let job = self.job(id);
-            job.no_space += 1;
-            if job.no_space >= NO_SPACE_MAX {
-                return self.refuse(id, refusal, out);
+            self.task.no_space += 1;
+            if self.task.no_space >= NO_SPACE_MAX {
+                return Next::Refused(refusal);
             }
         }
         if refusal != Refusal::Busy {
             self.routes.forget(file, index, version);
         }
-        self.pause(now, id, Some(refusal), "a primary refused for now", out);
+        Next::BackOff { refusal: Some(refusal), why: "a primary refused for now" }
+    }
+}
+
+impl TaskKind {
+    /// The chunk that it changes, none if it changes none; `at` is the place that it has chosen.
+    fn mutates(&self, at: u64) -> Option<(FileId, u64)> {
+        match self {
+            TaskKind::Request { op: Operation::Write { file, index, .. }, .. } => {
+                Some((*file, *index))
+            }
+            TaskKind::Request { op: Operation::Append { file, .. }, .. } => Some((*file, at)),
+            TaskKind::Lookup(Lookup::Seal { file, index }) => Some((*file, *index)),
+            TaskKind::Request { .. } | TaskKind::Lookup(_) => None,
+        }
     }
 }

@@ -1,170 +1,138 @@
 //! Reads: strong ones at the primary, relaxed ones at the members in turn.
 
-use super::Client;
 use super::backoff;
-use super::errand::Errand;
-use super::job::{Goal, JobId, Stage};
+use super::lookup::Lookup;
+use super::next::Next;
+use super::routes::Routes;
+use super::task::{Stage, Task};
+use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
-use crate::machine::{Effects, Operation, Outcome};
+use crate::ids::{ChunkVersion, FileId, NodeId};
+use crate::machine::Outcome;
 use crate::message::ReadMode;
 use crate::message::data;
 use crate::metadata::Location;
-use crate::payload::Payload;
+use crate::payload::Extent;
 use crate::refusal::Refusal;
-use crate::time::Time;
 
 /// A read waits for disks: it is given this many `retry_interval`s.
 const PATIENCE: u32 = 4;
 /// A silent primary is asked this often before the master is.
 const ASKED_MAX: u32 = 2;
 
-impl Client {
-    pub(super) fn advance_read(
-        &mut self,
-        now: Time,
-        id: JobId,
-        file: FileId,
-        index: u64,
-        mode: ReadMode,
-        out: &mut Effects,
-    ) {
-        if let Some((_, refusal)) = self.job(id).failed.take() {
-            return self.refuse(id, refusal, out);
+/// A task that reads a range of a chunk.
+pub(super) struct Reader<'a> {
+    pub cx: Cx<'a>,
+    pub task: &'a mut Task,
+    pub routes: &'a mut Routes,
+    pub range: Range,
+}
+
+/// What it reads, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub file: FileId,
+    pub index: u64,
+    pub extent: Extent,
+    pub mode: ReadMode,
+}
+
+impl Reader<'_> {
+    pub fn read(&mut self) -> Next {
+        if let Some((_, refusal)) = self.task.failed.take() {
+            return Next::Refused(refusal);
         }
+        let Range { file, index, mode, .. } = self.range;
         let location = self.routes.location(file, index);
-        match location.and_then(|l| Some((l.clone(), self.reader(id, mode, l)?))) {
-            Some((location, to)) => self.read_at(now, id, &location, to, 1, out),
+        match location.and_then(|l| Some((l.clone(), self.member(l)?))) {
+            Some((location, to)) => self.send(&location, to, 1),
             None => {
-                // A chunk that nobody wrote to has no members: it gets them with its primary.
+                // A chunk that was never written has no members: it gets them with its primary.
                 let empty = location.is_some_and(|l| l.members.is_empty());
                 let primary = mode == ReadMode::Strong || empty;
-                self.wait_for(id, Errand::Locate { file, index, primary });
+                Next::Need(Lookup::Locate { file, index, primary })
             }
         }
     }
 
-    /// Whom to ask. Clients begin at different members, so that these share the work.
-    fn reader(&self, id: JobId, mode: ReadMode, location: &Location) -> Option<NodeId> {
-        let job = &self.jobs[&id];
-        match mode {
+    /// The member to read at. Clients begin at different members, so that these share the work.
+    fn member(&self, location: &Location) -> Option<NodeId> {
+        match self.range.mode {
             ReadMode::Strong => location.primary,
             ReadMode::Relaxed => {
                 let count = location.members.len() as u64;
-                let first = backoff::mix(self.config.node, job.number, 0).checked_rem(count)?;
-                let place = (first + u64::from(job.attempt)) % count;
+                let first = backoff::mix(self.cx.node, self.task.number, 0).checked_rem(count)?;
+                let place = (first + u64::from(self.task.attempt)) % count;
                 let place = usize::try_from(place).expect("below the length of a list");
                 Some(location.members[place])
             }
         }
     }
 
-    fn read_at(
-        &mut self,
-        now: Time,
-        id: JobId,
-        location: &Location,
-        to: NodeId,
-        sent: u32,
-        out: &mut Effects,
-    ) {
+    fn send(&mut self, location: &Location, to: NodeId, sent: u32) -> Next {
         let (chunk, version) = (location.chunk, location.version);
-        let Goal::Request { op: Operation::Read { extent, mode, .. }, .. } = &self.jobs[&id].goal
-        else {
-            unreachable!("routed by goal")
-        };
-        let (extent, mode, op) = (*extent, *mode, self.op_id(self.jobs[&id].number));
-        let job = self.job(id);
-        job.chunk = Some(chunk);
-        job.stage = Stage::Reading { to, version, sent };
-        let doublings = job.attempt.min(3);
-        self.send(to, data::Read { op, chunk, version, extent, mode }, out);
-        self.arm(id, now + self.config.constants.retry_interval * (PATIENCE << doublings));
+        let Range { extent, mode, .. } = self.range;
+        self.task.chunk = Some(chunk);
+        self.task.stage = Stage::Reading { to, version, sent };
+        let doublings = self.task.attempt.min(3);
+        let op = self.task.op(self.cx.node);
+        self.cx.send(to, data::Read { op, chunk, version, extent, mode });
+        Next::ReplyWithin(self.cx.constants.retry_interval * (PATIENCE << doublings))
     }
 
-    /// Messages get lost: the only reader that will do is asked once more before the master is
-    /// bothered. Where another one will do, that one is asked.
-    pub(super) fn on_reader_silence(&mut self, now: Time, id: JobId, out: &mut Effects) {
-        let Stage::Reading { to, version, sent } = self.jobs[&id].stage else {
-            unreachable!("only a read is not answered")
-        };
-        let (file, index, mode) = self.reads(id);
+    /// Messages get lost: the only member that will do is asked once more before the master is.
+    /// Where another one will do, that one is asked.
+    pub fn on_silence(&mut self, to: NodeId, version: ChunkVersion, sent: u32) -> Next {
+        let Range { file, index, mode, .. } = self.range;
         let known = self.routes.location(file, index).cloned();
         let same = known.filter(|l| l.version == version && l.primary == Some(to));
         match same {
             Some(location) if mode == ReadMode::Strong && sent < ASKED_MAX => {
-                let op = self.op_id(self.jobs[&id].number);
-                out.observe(Event::Retried { op, why: "a primary is silent" });
-                self.read_at(now, id, &location, to, sent + 1, out);
+                let op = self.task.op(self.cx.node);
+                self.cx.observe(Event::Retried { op, why: "a primary is silent" });
+                self.send(&location, to, sent + 1)
             }
-            Some(_) | None => self.read_elsewhere(now, id, version, None, out),
+            Some(_) | None => self.elsewhere(version, None),
         }
     }
 
-    fn reads(&self, id: JobId) -> (FileId, u64, ReadMode) {
-        match &self.jobs[&id].goal {
-            Goal::Request { op: Operation::Read { file, index, mode, .. }, .. } => {
-                (*file, *index, *mode)
-            }
-            Goal::Request { .. } | Goal::Errand(_) => unreachable!("not a read"),
+    pub fn on_reply(&mut self, from: NodeId, reply: data::ReadReply) -> Next {
+        if self.task.chunk != Some(reply.chunk) {
+            return Next::Unchanged;
         }
-    }
-
-    pub(super) fn on_read(
-        &mut self,
-        now: Time,
-        id: JobId,
-        from: NodeId,
-        chunk: ChunkHandle,
-        result: Result<(u64, Payload), Refusal>,
-        out: &mut Effects,
-    ) {
-        let job = &self.jobs[&id];
-        if job.chunk != Some(chunk) {
-            return;
-        }
-        match (result, &job.stage) {
-            // Good at any time: it was read after it was asked for.
-            (Ok((chunk_length, payload)), _) => {
-                self.respond(id, Ok(Outcome::Read { payload, chunk_length }), out);
+        match (reply.result, &self.task.stage) {
+            // Good at any time: it was read after it was requested.
+            (Ok(chunk_length), _) => {
+                Next::Ended(Ok(Outcome::Read { payload: reply.payload, chunk_length }))
             }
-            (Err(refusal), _) if is_final(&refusal) => self.refuse(id, refusal, out),
+            (Err(refusal), _) if is_final(&refusal) => Next::Refused(refusal),
             (Err(refusal), Stage::Reading { to, version, .. }) if *to == from => {
-                let version = *version;
-                self.read_elsewhere(now, id, version, Some(refusal), out);
+                self.elsewhere(*version, Some(refusal))
             }
-            (Err(_), _) => {}
+            (Err(_), _) => Next::Unchanged,
         }
     }
 
     /// The next member at once; after the last one, and for a strong read, the master is asked.
-    fn read_elsewhere(
-        &mut self,
-        now: Time,
-        id: JobId,
-        version: ChunkVersion,
-        refusal: Option<Refusal>,
-        out: &mut Effects,
-    ) {
-        let (file, index, mode) = self.reads(id);
+    fn elsewhere(&mut self, version: ChunkVersion, refusal: Option<Refusal>) -> Next {
+        let Range { file, index, mode, .. } = self.range;
         let members = self.routes.location(file, index).map_or(0, |l| l.members.len());
-        let tried = self.jobs[&id].attempt as usize + 1;
+        let tried = self.task.attempt as usize + 1;
         if mode == ReadMode::Relaxed && members > 0 && !tried.is_multiple_of(members) {
-            let job = self.job(id);
-            job.attempt += 1;
-            job.note(refusal);
-            let op = job.number;
-            out.observe(Event::Retried { op: self.op_id(op), why: "another member is read" });
-            return self.make_ready(id);
+            self.task.attempt += 1;
+            self.task.note(refusal);
+            let op = self.task.op(self.cx.node);
+            self.cx.observe(Event::Retried { op, why: "another member is read" });
+            return Next::Continue;
         }
         if refusal != Some(Refusal::Busy) {
             self.routes.forget(file, index, version);
         }
-        self.pause(now, id, refusal, "a chunk is looked up again", out);
+        Next::BackOff { refusal, why: "a chunk is looked up again" }
     }
 }
 
-/// True if it depends on the question alone, or nothing is left to read.
+/// True if it depends on the request alone, or nothing is left to read.
 fn is_final(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::TooLarge { .. } | Refusal::Invalid(_) | Refusal::Lost)
 }

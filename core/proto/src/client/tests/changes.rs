@@ -231,7 +231,7 @@ fn chunks_beyond_the_end_are_not_added() {
     bench.client.routes.learn_tail(FILE, 3);
     bench.client.routes.seal(FILE, 2);
     bench.client.routes.seal(FILE, 0);
-    let job = bench.request(write(3));
+    let id = bench.request(write(3));
     let op = bench.expect_query(&locate(3, true, None));
     bench.tell(op, Err(Refusal::NotFound));
     bench.tell_tail(3);
@@ -239,5 +239,5 @@ fn chunks_beyond_the_end_are_not_added() {
     bench.tell(op, Err(Refusal::NotNextChunk { chunks: 1 }));
     let add = MetadataChange::AddChunk { file: FILE, index: 1, mtime_ms: 0 };
     assert_ne!(bench.expect_change(&add), op, "another place is another operation");
-    assert_eq!(job, RequestId(1));
+    assert_eq!(id, RequestId(1));
 }

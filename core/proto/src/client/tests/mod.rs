@@ -7,7 +7,7 @@ mod reads;
 
 use super::*;
 use crate::config::Constants;
-use crate::ids::{ChunkHandle, ChunkVersion, FileId};
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::message::{MasterRequest, ReadMode};
 use crate::message::{call, data};
 use crate::metadata::{
@@ -15,6 +15,7 @@ use crate::metadata::{
 };
 use crate::payload::{Extent, Payload};
 use crate::replica::MutationKind;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -175,7 +176,7 @@ impl Bench {
         assert_eq!(self.answers, []);
         assert_eq!(self.client.next_deadline(), None);
         assert_eq!(self.client.outstanding(), 0);
-        assert_eq!(self.client.session.acked_below(), self.client.session.next());
+        assert_eq!(self.client.tasks.acked_below(), self.client.tasks.next_number());
     }
 }
 

@@ -1,63 +1,64 @@
-//! One thing under way: a request of the owner, or an errand for several of them.
+//! One task: a request of the owner, or a lookup that several tasks share.
 
-use super::errand::Errand;
-use crate::ids::{ChunkHandle, ChunkVersion, NodeId, RequestId};
+use super::lookup::Lookup;
+use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, RequestId};
 use crate::machine::Operation;
 use crate::refusal::Refusal;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct JobId(pub u64);
+pub(super) struct TaskId(pub u64);
 
-/// What a job is for.
+/// What a task is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Goal {
+pub(super) enum TaskKind {
     Request { id: RequestId, op: Operation },
-    Errand(Errand),
+    Lookup(Lookup),
 }
 
-impl Goal {
-    /// True if somebody else's state may change by it: then its number holds the watermark.
+impl TaskKind {
+    /// True if the state of the cluster may change by it: then its number holds the watermark.
     pub fn changes_something(&self) -> bool {
         match self {
-            Goal::Request { op, .. } => match op {
+            TaskKind::Request { op, .. } => match op {
                 Operation::Change(_) | Operation::Write { .. } | Operation::Append { .. } => true,
                 Operation::Query(_) | Operation::Read { .. } => false,
             },
-            Goal::Errand(errand) => match errand {
-                Errand::Extend { .. } | Errand::Seal { .. } => true,
-                Errand::Locate { .. } | Errand::Tail { .. } => false,
-            },
+            TaskKind::Lookup(lookup) => lookup.changes_something(),
         }
+    }
+
+    pub fn is_request(&self) -> bool {
+        matches!(self, TaskKind::Request { .. })
     }
 }
 
-/// What a job waits for.
+/// What a task waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// Nothing: it is in the queue of what can go on.
     Ready,
-    /// Somebody does something for it.
-    Waiting(Errand),
-    /// A master's answer; `sent` times asked in a row.
-    Asking { to: NodeId, sent: u32 },
-    /// A primary's answer; `sent` times told in a row.
+    /// A shared lookup.
+    Waiting(Lookup),
+    /// The reply of a master; sent `sent` times in a row.
+    Calling { to: NodeId, sent: u32 },
+    /// The reply of a primary; sent `sent` times in a row.
     Mutating { to: NodeId, version: ChunkVersion, sent: u32 },
-    /// A member's answer; `sent` times asked in a row.
+    /// The reply of a member; sent `sent` times in a row.
     Reading { to: NodeId, version: ChunkVersion, sent: u32 },
     /// The end of a backoff.
-    Pausing,
+    BackingOff,
 }
 
-/// One thing under way.
+/// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Job {
-    pub goal: Goal,
+pub(super) struct Task {
+    pub kind: TaskKind,
     /// The operation's number: the same in every retry of it that might be the second to take
     /// effect.
     pub number: u64,
-    /// A request ends then; an errand ends with the last of those who wait for it.
+    /// A request ends then; a lookup ends with the last task that waits for it.
     pub ends_at: Time,
     pub stage: Stage,
     /// When its timer is set to; `NEVER` if it has none.
@@ -68,22 +69,22 @@ pub(super) struct Job {
     pub no_space: u32,
     /// Copies of a change that were sent, if no answer has said for good what became of them.
     pub copies: u32,
-    /// What stood in its way last.
+    /// The last refusal that kept it from its end.
     pub last: Option<Refusal>,
     /// The place of the chunk that it is at, where it chooses one (append, extend).
     pub at: u64,
     /// The chunk that it was sent to last.
     pub chunk: Option<ChunkHandle>,
-    /// The errand that could not be done for it.
-    pub failed: Option<(Errand, Refusal)>,
-    /// Errands: for whom.
-    pub waiters: BTreeSet<JobId>,
+    /// The lookup that it waited for and that failed.
+    pub failed: Option<(Lookup, Refusal)>,
+    /// Lookups: the tasks that wait for it.
+    pub waiting_tasks: BTreeSet<TaskId>,
 }
 
-impl Job {
-    pub fn new(goal: Goal, number: u64, ends_at: Time) -> Self {
-        Job {
-            goal,
+impl Task {
+    pub fn new(kind: TaskKind, number: u64, ends_at: Time) -> Self {
+        Task {
+            kind,
             number,
             ends_at,
             stage: Stage::Ready,
@@ -95,8 +96,13 @@ impl Job {
             at: 0,
             chunk: None,
             failed: None,
-            waiters: BTreeSet::new(),
+            waiting_tasks: BTreeSet::new(),
         }
+    }
+
+    /// The operation that it is, as a message names it.
+    pub fn op(&self, client: NodeId) -> OpId {
+        OpId { client, number: self.number }
     }
 
     /// True if it may have taken effect.
@@ -104,8 +110,8 @@ impl Job {
         self.copies > 0
     }
 
-    /// Keeps what stands in its way. A full disk is a word about the world; while members come and
-    /// go because of it, refusals about who is primary tell a person nothing, and do not hide it.
+    /// Keeps the refusal for the person who reads the error. A full disk is a cause; refusals about
+    /// who is primary, while members change because of it, do not replace it.
     pub fn note(&mut self, refusal: Option<Refusal>) {
         let routing = matches!(
             refusal,
@@ -119,10 +125,10 @@ impl Job {
     /// For deadlines.
     pub fn waits_for(&self) -> &'static str {
         match self.stage {
-            Stage::Asking { .. } => "no answer from a master",
+            Stage::Calling { .. } => "no answer from a master",
             Stage::Mutating { .. } => "no answer from a primary",
             Stage::Reading { .. } => "no answer to a read",
-            Stage::Pausing => "backoff",
+            Stage::BackingOff => "backoff",
             Stage::Waiting(_) | Stage::Ready => "operation timeout",
         }
     }
@@ -134,19 +140,19 @@ mod tests {
     use crate::ids::FileId;
 
     #[test]
-    fn a_full_disk_is_not_hidden_by_words_about_routing() {
-        let goal = Goal::Errand(Errand::Seal { file: FileId(1), index: 0 });
-        let mut job = Job::new(goal, 1, Time::NEVER);
+    fn a_full_disk_is_not_hidden_by_refusals_of_routing() {
+        let kind = TaskKind::Lookup(Lookup::Seal { file: FileId(1), index: 0 });
+        let mut task = Task::new(kind, 1, Time::NEVER);
         for (refusal, last) in [
             (Refusal::NotPrimary, Refusal::NotPrimary),
             (Refusal::NoSpace, Refusal::NoSpace),
             (Refusal::NotPrimary, Refusal::NoSpace),
             (Refusal::Corrupt, Refusal::Corrupt),
         ] {
-            job.note(Some(refusal));
-            assert_eq!(job.last, Some(last));
+            task.note(Some(refusal));
+            assert_eq!(task.last, Some(last));
         }
-        job.note(None);
-        assert_eq!(job.last, Some(Refusal::Corrupt));
+        task.note(None);
+        assert_eq!(task.last, Some(Refusal::Corrupt));
     }
 }
