@@ -12,9 +12,14 @@ use crate::message::MasterRequest;
 use crate::message::call;
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::refusal::Refusal;
+use alloc::format;
 
 /// A master is called this often before another one is.
 const CALLED_MAX: u32 = 2;
+
+/// Chunks that one write adds before its own at the most: a larger gap would be filled chunk by
+/// chunk for as long as the operation lasts.
+const GAP_CHUNKS_MAX: u64 = 1_024;
 
 /// A task that needs something from a master.
 pub(super) struct Caller<'a> {
@@ -86,6 +91,10 @@ impl Caller<'_> {
         if count > index {
             return Next::Found;
         }
+        if index - count > GAP_CHUNKS_MAX && self.task.extended == 0 {
+            let why = format!("a write leaves a gap of {GAP_CHUNKS_MAX} chunks at the most");
+            return Next::Refused(Refusal::Invalid(why));
+        }
         if let Some(last) = count.checked_sub(1)
             && !self.routes.is_sealed(file, last)
         {
@@ -143,6 +152,7 @@ impl Caller<'_> {
                 Next::Found
             }
             (TaskKind::Lookup(Lookup::Extend { file, .. }), MetadataAnswer::Chunk(_)) => {
+                self.task.extended += 1;
                 self.routes.learn_tail(*file, self.task.at + 1);
                 self.extended()
             }
@@ -184,6 +194,8 @@ impl Caller<'_> {
             self.routes.learn_tail(file, *chunks);
             return self.extended();
         }
+        // The chunk may have been added under the forgotten reply.
+        self.task.extended += u64::from(refusal == Refusal::Forgotten && self.task.reached());
         if refusal == Refusal::Forgotten && self.task.kind.is_change() {
             // There was a reply, and it is forgotten: what it said cannot be learned any more.
             return Next::unknown(refusal);

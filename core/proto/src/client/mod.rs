@@ -169,7 +169,7 @@ impl Step<'_> {
     fn on_timer(&mut self, id: TaskId) {
         let task = self.tasks.get(id);
         if self.cx.now >= task.ends_at {
-            let (maybe, last) = (task.reached(), self.tasks.last_refusal(id));
+            let (maybe, last) = (self.tasks.may_have_effect(id), self.tasks.last_refusal(id));
             return self.respond(id, Err(OpError::TimedOut { maybe, last }));
         }
         let next = match task.stage {
@@ -292,7 +292,9 @@ impl Step<'_> {
         if task.copies > 1 && task.kind.is_request() {
             return self.conclude(id, Next::unknown(Refusal::PerhapsForgotten { below }));
         }
-        let op = task.op(self.cx.node);
+        let extends = matches!(task.kind, TaskKind::Lookup(Lookup::Extend { .. }));
+        let (op, perhaps_done) = (task.op(self.cx.node), extends && task.copies > 1);
+        self.tasks.get_mut(id).extended += u64::from(perhaps_done);
         self.cx.observe(Event::Retried { op, why: "its number is too low" });
         self.tasks.renumber(id);
         self.tasks.make_ready(id);
@@ -305,8 +307,10 @@ impl Step<'_> {
             return self.end_lookup(id, &Err(refusal));
         }
         // "Refused" promises that there was no effect. What was lost has none; anything else that
-        // was sent, and got no definitive reply, may have had one.
-        if task.reached() && refusal != Refusal::Lost {
+        // was sent, and got no definitive reply, may have had one, and a gap of added chunks is one.
+        // A single added chunk is its own: it is empty and left to the next write.
+        let sent = task.reached() && refusal != Refusal::Lost;
+        if sent || task.extended > 1 {
             return self.conclude(id, Next::unknown(refusal));
         }
         self.respond(id, Err(OpError::Refused(refusal)));

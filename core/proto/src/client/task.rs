@@ -69,6 +69,8 @@ pub(super) struct Task {
     pub no_space: u32,
     /// Copies of a change that were sent, if no answer has said for good what became of them.
     pub copies: u32,
+    /// Chunks that were added to the file for it, as far as known.
+    pub extended: u64,
     /// The last refusal that kept it from its end.
     pub last: Option<Refusal>,
     /// The place of the chunk that it is at, where it chooses one (append, extend).
@@ -92,6 +94,7 @@ impl Task {
             attempt: 0,
             no_space: 0,
             copies: 0,
+            extended: 0,
             last: None,
             at: 0,
             chunk: None,

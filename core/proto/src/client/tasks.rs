@@ -151,8 +151,10 @@ impl Tasks {
     /// Ends a lookup and lets every task continue that waited for it.
     pub fn end_lookup(&mut self, lookup: Lookup, result: &Result<(), Refusal>) {
         let runner = self.lookups.remove(&lookup).expect("a lookup that ends is under way");
-        for waiting in self.remove(runner).waiting_tasks {
+        let runner = self.remove(runner);
+        for waiting in runner.waiting_tasks {
             let task = self.get_mut(waiting);
+            task.extended += runner.extended;
             assert_eq!(task.stage, Stage::Waiting(lookup), "it waits for this");
             task.stage = Stage::Ready;
             task.failed = result.clone().err().map(|refusal| (lookup, refusal));
@@ -189,6 +191,17 @@ impl Tasks {
             self.lookups.remove(&lookup);
             self.remove(runner);
         }
+    }
+
+    /// True if the cluster may show an effect of the task: its own, or chunks that were added for it.
+    pub fn may_have_effect(&self, id: TaskId) -> bool {
+        let task = &self.tasks[&id];
+        let runner = match task.stage {
+            Stage::Waiting(lookup @ Lookup::Extend { .. }) => self.lookups.get(&lookup),
+            _ => None,
+        };
+        let for_it = runner.is_some_and(|runner| self.may_have_effect(*runner));
+        task.reached() || task.extended > 0 || for_it
     }
 
     /// The last refusal that kept the task from its end, or the lookup that it waits for.

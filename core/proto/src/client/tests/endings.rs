@@ -51,6 +51,54 @@ fn a_timeout_tells_what_stood_in_the_way() {
     assert_eq!(bench.answer(), Err(OpError::TimedOut { maybe: false, last }));
 }
 
+// A write far beyond the end grew the file by 795 chunks, timed out, and was said to have had no
+// effect: the claim covers what was done for the operation too.
+#[test]
+fn chunks_that_were_added_are_an_effect() {
+    let gap = |added: u64, refusal: Option<Refusal>| {
+        let mut bench = Bench::new();
+        bench.request(write(9));
+        let op = bench.expect_query(&locate(9, true, None));
+        bench.tell(op, Err(Refusal::NotFound));
+        bench.tell_tail(0);
+        for index in 0..added {
+            bench.tell_added(index);
+            // The next is added only once this one is sealed.
+            bench.tell_location(index, 1, S1);
+            let (_, seal, _) = bench.expect_mutate(MutationKind::Seal, 100 + index);
+            bench.mutated(S1, seal, 100 + index, Ok(Extent::new(0, 0)));
+        }
+        if let Some(refusal) = refusal {
+            let (_, op, _, _) = bench.asked();
+            bench.tell(op, Err(refusal));
+        }
+        while bench.answers.is_empty() {
+            bench.wake();
+        }
+        bench.answer()
+    };
+    let timed_out = |maybe, last| Err(OpError::TimedOut { maybe, last });
+    assert_eq!(gap(3, None), timed_out(true, None));
+    assert_eq!(gap(3, Some(Refusal::NotFound)), timed_out(true, Some(Refusal::NotFound)));
+    assert_eq!(gap(0, Some(Refusal::NotFound)), Err(OpError::Refused(Refusal::NotFound)));
+}
+
+#[test]
+fn a_gap_without_a_bound_is_refused_before_its_first_step() {
+    for index in [1_025, u64::MAX] {
+        let mut bench = Bench::new();
+        bench.request(write(index));
+        let op = bench.expect_query(&locate(index, true, None));
+        bench.tell(op, Err(Refusal::NotFound));
+        bench.tell_tail(0);
+        let Err(OpError::Refused(Refusal::Invalid(why))) = bench.answer() else {
+            panic!("it is refused")
+        };
+        assert_eq!(why, "a write leaves a gap of 1024 chunks at the most");
+        bench.assert_idle();
+    }
+}
+
 #[test]
 fn refused_means_without_effect() {
     // A file that goes away under a write that was sent: nobody can say.
