@@ -34,6 +34,21 @@ impl ClientError {
         ClientError::Operation { path: path.to_owned(), error }
     }
 
+    /// The same, said of a call that began with operations other than the one that failed: these
+    /// may have taken effect, whatever became of that one.
+    pub(crate) fn of_several(self) -> Self {
+        match self {
+            ClientError::Operation { path, error } => {
+                let last = match error {
+                    OpError::Refused(refusal) => Some(refusal),
+                    OpError::TimedOut { last, .. } => last,
+                };
+                ClientError::Operation { path, error: OpError::TimedOut { maybe: true, last } }
+            }
+            ClientError::Closed | ClientError::Setup { .. } => self,
+        }
+    }
+
     /// The refusal for good that ended the operation, if that is how it ended.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {

@@ -5,7 +5,7 @@ use crate::span::Cut;
 use crate::writer::Writer;
 use crate::{Client, ClientError, FileInfo, FileSpec, finish};
 use bytes::{Bytes, BytesMut};
-use leasehold_proto::{Extent, FileId, Operation, Outcome, Payload, ReadMode};
+use leasehold_proto::{Extent, FileId, OpError, Operation, Outcome, Payload, ReadMode, Refusal};
 use leasehold_wire::crc32c;
 
 /// A file by its identity: renames do not affect it, and once it is deleted and reclaimed every
@@ -86,11 +86,26 @@ impl File {
     /// a gap left before `offset` reads as zeros.
     ///
     /// # Errors
-    /// If it fails, each of its pieces may have been written or not.
+    /// `Invalid` if it would end beyond byte 2^64 - 1; nothing is written then. The error is about
+    /// the whole call: "no effect" and a refusal are said only if none of its pieces was begun
+    /// besides the one that failed. Otherwise the call timed out, and each of its pieces may have
+    /// been written or not.
     pub async fn write(&self, offset: u64, data: impl Into<Bytes>) -> Result<(), ClientError> {
+        let data = data.into();
+        self.check_end(offset, data.len() as u64)?;
         let mut writer = self.writer(offset);
-        writer.write(data).await?;
-        writer.finish().await.map(drop)
+        let written = writer.write(data).await;
+        let written = if written.is_ok() { writer.flush().await } else { written };
+        written.map_err(|error| if writer.begun() > 1 { error.of_several() } else { error })
+    }
+
+    /// Refuses what no file can hold, before its first step.
+    pub(crate) fn check_end(&self, offset: u64, length: u64) -> Result<(), ClientError> {
+        if offset.checked_add(length).is_some() {
+            return Ok(());
+        }
+        let why = format!("a file does not reach beyond byte {}", u64::MAX);
+        Err(ClientError::of(&self.path, OpError::Refused(Refusal::Invalid(why))))
     }
 
     /// Appends one record, exactly once, at an offset that the primary chooses; the offset in

@@ -201,6 +201,37 @@ async fn a_failed_piece_fails_the_stream_where_it_stands() {
     assert!(acknowledged <= CHUNK + 8);
 }
 
+// Issue: "the operation had no effect" was said of a write whose first pieces had been written.
+#[tokio::test]
+async fn an_error_is_about_the_whole_call() {
+    let (client, _running) = Fake::failing(Some((1, 8)));
+    let file = client.create("/f", SPEC).await.unwrap();
+    let several = file.write(0, pattern(64)).await.unwrap_err();
+    assert!(several.maybe_took_effect(), "{several}");
+    assert_eq!(several.refusal(), None, "a refusal is said of a call without effect");
+    let text = "/f: Connection timed out (every replica was lost); \
+                the operation may have taken effect";
+    assert_eq!(several.to_string(), text);
+    let only = file.write(CHUNK + 8, pattern(8)).await.unwrap_err();
+    assert_eq!(only.refusal(), Some(&Refusal::Lost), "one piece is one operation");
+}
+
+#[tokio::test]
+async fn what_would_end_beyond_the_last_offset_is_refused_before_its_first_step() {
+    let (client, running) = Fake::start();
+    let file = client.create("/f", SPEC).await.unwrap();
+    for offset in [u64::MAX, u64::MAX - 10, u64::MAX - 198] {
+        let error = file.write(offset, pattern(200)).await.unwrap_err();
+        assert!(matches!(error.refusal(), Some(Refusal::Invalid(_))), "{error}");
+    }
+    let mut writer = file.writer(u64::MAX - 2);
+    writer.write(pattern(1)).await.unwrap();
+    assert!(writer.write(pattern(8)).await.is_err());
+    assert!(file.read(u64::MAX, 10).await.unwrap().is_empty());
+    drop((file, client, writer));
+    assert!(running.await.unwrap().chunks.is_empty(), "no piece was written");
+}
+
 #[tokio::test]
 async fn a_hole_before_a_later_chunk_reads_as_zeros() {
     let (client, _running) = Fake::start();

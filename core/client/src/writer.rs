@@ -24,6 +24,7 @@ pub struct Writer {
     in_flight: VecDeque<(Piece, Pending)>,
     in_flight_bytes: u64,
     acknowledged: u64,
+    begun: u64,
 }
 
 impl Writer {
@@ -35,6 +36,7 @@ impl Writer {
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             acknowledged: 0,
+            begun: 0,
         }
     }
 
@@ -42,6 +44,11 @@ impl Writer {
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged
+    }
+
+    /// Pieces that were handed to the session.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// How long the next buffer given to [`Writer::write`] should be, in bytes, so that it is
@@ -85,6 +92,12 @@ impl Writer {
     /// # Errors
     /// As [`Writer::write`].
     pub async fn finish(mut self) -> Result<u64, ClientError> {
+        self.flush().await?;
+        Ok(self.acknowledged)
+    }
+
+    /// Writes what is left and waits until everything is acknowledged.
+    pub(crate) async fn flush(&mut self) -> Result<(), ClientError> {
         if !self.gathered.is_empty() {
             let rest = self.gathered.split().freeze();
             self.begin(rest).await?;
@@ -92,18 +105,20 @@ impl Writer {
         while !self.in_flight.is_empty() {
             self.settle_first().await?;
         }
-        Ok(self.acknowledged)
+        Ok(())
     }
 
     /// Begins one piece when there is room for it.
     async fn begin(&mut self, data: Bytes) -> Result<(), ClientError> {
         let length = data.len() as u64;
+        self.file.check_end(self.position, length)?;
         let piece = self.file.cut().piece(self.position, length);
         assert_eq!(piece.length, length, "a piece never crosses its boundary");
         while self.must_wait(&piece) {
             self.settle_first().await?;
         }
         let pending = self.file.begin_write(piece.index, piece.offset, data).await?;
+        self.begun += 1;
         self.position += length;
         self.in_flight_bytes += length;
         self.in_flight.push_back((piece, pending));
