@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::namespace::is_directory;
 use crate::path::ClusterPath;
-use leasehold_node::client::Client;
+use leasehold_client::Client;
 use leasehold_proto::FileId;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,7 @@ use crate::path::ClusterPath;
 use crate::paths;
 use crate::session::connect;
 use crate::units::human_duration;
-use leasehold_node::client::{Client, SafeModeStatus, UnreportedChunk};
+use leasehold_client::{Client, SafeModeStatus, UnreportedChunk};
 use leasehold_proto::{FileId, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
