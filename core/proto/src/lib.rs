@@ -24,7 +24,7 @@
 //!    master makes a configuration first (below) and answers then.
 //! 2. The client sends `Mutate` to the primary, which checks that it may act: its replica is that
 //!    of the committed configuration, all members are reconciled, and its *lease* stands.
-//! 3. `chunkserver::primary` gives the mutation the next [`Sequence`], queues it for its own disk
+//! 3. `chunkserver::order` gives the mutation the next [`Sequence`], queues it for its own disk
 //!    and sends `Push` to the first member of the chain, which passes it on while writing it.
 //! 4. Each member applies in sequence order and, when that is durable, tells the primary directly
 //!    (`Progress`). When all have it, the primary answers the client.
