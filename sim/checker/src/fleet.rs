@@ -29,7 +29,7 @@ struct Known {
     copies: BTreeMap<ChunkHandle, Copy>,
 }
 
-/// Every server, as every leader told of it, and every committed configuration.
+/// Every server as each leader observed it, and every committed configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fleet {
     leaders: BTreeMap<NodeId, Known>,

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 pub(super) enum Pending {
     /// It changes a replica.
     Change(ReplicaChange, ReplicaData),
-    /// It reads for somebody.
+    /// It is a read, and has a reader.
     Read(ChunkHandle, ReadJob),
 }
 

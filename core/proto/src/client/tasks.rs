@@ -1,5 +1,5 @@
 //! The table of tasks: their operation numbers, their timers, and which of them wait for which
-//! shared lookup. It sends nothing and answers nobody.
+//! shared lookup. It sends no message and completes no request.
 
 use super::lookup::Lookup;
 use super::session::Session;

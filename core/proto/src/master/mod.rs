@@ -178,7 +178,7 @@ impl Master {
         }
     }
 
-    /// Every master says what an entry did, whoever leads.
+    /// Each master emits these when it applies an entry, leading or not.
     fn observe(&self, consequence: &Consequence, out: &mut Effects) {
         match *consequence {
             Consequence::ChunkMade(chunk) => {

@@ -86,7 +86,7 @@ impl Leader<'_> {
         }
     }
 
-    /// A configuration took effect: its primary is told, and asks for its lease.
+    /// A configuration took effect: its primary is activated, and requests its lease.
     fn on_configured(&mut self, chunk: ChunkHandle, members: &[Member]) {
         let in_vain = self.end_change(chunk);
         self.end_repair_of(chunk, members, in_vain);

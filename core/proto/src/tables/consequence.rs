@@ -1,4 +1,4 @@
-//! What a committed entry did: the tables change, and whoever applied the entry reacts to this.
+//! What a committed entry did: the tables change, and the machine that applied it reacts to this.
 
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId, Rack};
 use crate::log::Member;

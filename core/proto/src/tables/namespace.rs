@@ -79,7 +79,7 @@ impl InodeTable {
         Ok(info)
     }
 
-    /// As POSIX `rename`; tells which file went to the trash.
+    /// As POSIX `rename`; gives the file that went to the trash.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<Option<FileId>, Refusal> {
         let (from, to) = (Path::parse(from)?, Path::parse(to)?);
         let root = || Refusal::Invalid("the root cannot be renamed or replaced".to_owned());
@@ -115,7 +115,7 @@ impl InodeTable {
         }
     }
 
-    /// Tells which file went to the trash; none for a directory.
+    /// Gives the file that went to the trash; none for a directory.
     pub(super) fn delete(&mut self, path: &str) -> Result<Option<FileId>, Refusal> {
         let path = Path::parse(path)?;
         let root = || Refusal::Invalid("the root cannot be deleted".to_owned());
