@@ -162,6 +162,9 @@ impl StateMachine for Chunkserver {
 
 impl Step<'_> {
     fn on_message(&mut self, from: NodeId, message: Message) {
+        if self.is_of_a_freed_chunk(&message) {
+            return;
+        }
         match message {
             Message::MembershipReply(reply) => self.on_membership(from, &reply),
             Message::Removal(message::removal::Order::Delete(m)) => {
@@ -224,6 +227,17 @@ impl Step<'_> {
             | Message::CopyReport(_)
             | Message::DataReply(_) => {}
         }
+    }
+
+    /// A late order that would make a replica of a freed chunk in the place of one in quarantine. Only
+    /// freed chunks are set aside, and no handle is used again.
+    fn is_of_a_freed_chunk(&self, message: &Message) -> bool {
+        let (Message::Configure(configure::Order::Prepare(configure::Prepare { chunk, .. }))
+        | Message::CopyOrder(copy::Order { chunk, .. })) = message
+        else {
+            return false;
+        };
+        self.state.replicas.quarantined.contains(chunk)
     }
 
     fn on_membership(&mut self, from: NodeId, reply: &membership::Reply) {

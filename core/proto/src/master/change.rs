@@ -368,8 +368,14 @@ impl Leader<'_> {
         let learner = change.as_ref().and_then(|change| change.learner);
         let in_vain = learner.filter(|(_, whole)| !whole).map(|(node, _)| node);
         if let Some(change) = change {
-            // Where a member was heard and was left out nevertheless, a copy is tried last.
-            for node in change.left_out(&config.members).filter(|node| in_vain != Some(*node)) {
+            // Where a member was heard and was left out nevertheless, a copy is tried last; but another
+            // life of it was not asked, and may well answer.
+            let same_life = |node: &NodeId| {
+                let server = lead.servers.get(node);
+                server.map(|server| server.incarnation) == change.targets.get(node).copied()
+            };
+            let left_out = change.left_out(&config.members).filter(same_life);
+            for node in left_out.filter(|node| in_vain != Some(*node)) {
                 lead.repairs.setbacks.note(self.cx.constants, now, chunk, node);
             }
             let holders = lead.holders.entry(chunk).or_default();
