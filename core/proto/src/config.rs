@@ -128,47 +128,10 @@ impl Default for Constants {
 }
 
 impl Constants {
-    /// How long a holder may believe in a lease, counted from when it *first asked*:
-    /// T·(1−2ρ) − margin.
-    #[must_use]
-    pub fn lease_at_holder(&self) -> Duration {
-        let slack = self.drift(self.lease_duration);
-        self.lease_duration.saturating_sub(slack).saturating_sub(self.lease_margin)
-    }
-
-    /// How long the granter keeps away from a lease, counted from when it *last answered*:
-    /// T·(1+2ρ).
-    #[must_use]
-    pub fn lease_at_granter(&self) -> Duration {
-        if self.rules.granter_allows_for_drift {
-            self.lease_duration + self.drift(self.lease_duration)
-        } else {
-            self.lease_duration
-        }
-    }
-
-    /// 2ρ of a span, rounded up.
-    fn drift(&self, span: Duration) -> Duration {
-        let nanos = span.as_nanos() * 2 * u128::from(self.clock_drift_ppm_max);
-        Duration::from_nanos(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
-    }
-
     /// Refuses constants that contradict each other, naming the key and what would be right.
     pub fn check(&self) -> Result<(), ConfigError> {
         let fail = |key, why| Err(ConfigError { key, why });
-        if self.lease_duration < self.heartbeat_interval * 2 {
-            return fail("lease_duration", "must be at least two heartbeat_interval");
-        }
-        if self.clock_drift_ppm_max >= 250_000 {
-            return fail("clock_drift_ppm_max", "must be below 250000 (a quarter)");
-        }
-        if self.lease_at_holder() <= self.lease_renew_interval + self.retry_interval {
-            return fail(
-                "lease_renew_interval",
-                "plus retry_interval must be shorter than what is left of lease_duration after \
-                 drift and lease_margin",
-            );
-        }
+        self.check_lease()?;
         if self.server_dead_after < self.heartbeat_interval * 2 {
             return fail("server_dead_after", "must be at least two heartbeat_interval");
         }

@@ -31,9 +31,9 @@
 //! 5. What a member missed, the primary sends again; a member that stays silent it reports
 //!    (`MemberFailed`), and the master makes a configuration without it.
 //!
-//! **The lease** ([`lease`], one file). It gives what versions cannot: strong reads without a
+//! **The lease** ([`lease`], one door). It gives what versions cannot: strong reads without a
 //! round trip, and at most one node that believes it is primary. It never carries safety of
-//! mutations. Holder and granter count from different ends of one question and answer, each
+//! mutations. Holder and granter count from different ends of one request and answer, each
 //! allowing for drift.
 //!
 //! **Fencing** (`chunkserver::fence`). A replica's *promise* is durable and never withdrawn; what

@@ -1,4 +1,4 @@
-//! A node's own monotonic clock, and the only two places where drift enters a lease.
+//! A node's own monotonic clock.
 
 use core::fmt;
 use core::hash::{Hash, Hasher};

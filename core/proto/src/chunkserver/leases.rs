@@ -1,5 +1,5 @@
-//! When a primary wants a lease, and what a grant makes of it. The arithmetic is in
-//! [`crate::lease`].
+//! A primary and its lease: when it requests one, what a grant makes of it, what it may do with it.
+//! How long a lease lasts is in [`crate::lease`].
 
 use super::replica::{Replica, Then};
 use crate::event::Event;
@@ -7,6 +7,27 @@ use crate::ids::{Attempt, ChunkVersion};
 use crate::time::Time;
 
 impl Replica<'_> {
+    /// May this node order mutations and serve strong reads?
+    pub fn is_active(&self) -> bool {
+        let Some(primary) = self.live.primary() else { return false };
+        primary.is_active()
+            && !self.disk.has_failed()
+            && self.leases.may_act(self.chunk, primary.version(), self.cx.now)
+    }
+
+    /// Did the lease or the configuration end in which a strong read began?
+    pub fn has_lost_lease(&self, version: ChunkVersion) -> bool {
+        let same = self.live.primary().is_some_and(|primary| primary.version() == version);
+        self.cx.rules().read_rechecks_lease && !(self.is_active() && same)
+    }
+
+    /// Gives up the lease on this chunk, if there is one.
+    pub fn end_lease(&mut self) {
+        if let Some(version) = self.leases.end(self.chunk) {
+            self.cx.observe(Event::LeaseEnded { chunk: self.chunk, version });
+        }
+    }
+
     /// When this primary next wants a lease, if it does.
     pub fn lease_wanted_at(&self) -> Option<Time> {
         let (now, constants) = (self.cx.now, self.cx.constants);
@@ -16,10 +37,8 @@ impl Replica<'_> {
         if primary.is_retired() || !in_use || !can_ask {
             return None;
         }
-        let held = self.leases.held(self.chunk, now);
-        let held = held.is_some_and(|held| held.version == primary.version());
-        let pause = if held { constants.lease_renew_interval } else { constants.retry_interval };
-        Some(primary.lease_asked_at.map_or(now, |asked| asked + pause))
+        let version = primary.version();
+        Some(self.leases.wants(constants, now, self.chunk, version, &primary.usage))
     }
 
     /// A lease is asked for, if it is time. Returns the version for which.
@@ -30,7 +49,7 @@ impl Replica<'_> {
         if at > now {
             return None;
         }
-        primary.lease_asked_at = Some(now);
+        primary.usage.request_at(now);
         Some(primary.version())
     }
 
@@ -46,7 +65,7 @@ impl Replica<'_> {
         if !current || fenced {
             return Then::Nothing;
         }
-        if let Some(held) = self.leases.granted(constants, now, attempt, chunk, version) {
+        if let Some(held) = self.leases.take(constants, now, attempt, chunk, version) {
             let until = held.until;
             self.cx.observe(Event::LeaseTaken { chunk, version, until });
         }

@@ -36,7 +36,7 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId};
 use crate::io::{IoFault, IoOutput, IoResult, ReplicaData};
-use crate::lease::Holder;
+use crate::lease::Leases;
 use crate::machine::{Effects, Input, StateMachine};
 use crate::message::{self, configure, copy, data, lease, membership, pipeline};
 use crate::message::{Envelope, Message};
@@ -71,12 +71,12 @@ impl Chunkserver {
     /// The chunks of which this node believes at `now` that it is primary, with the version.
     #[must_use]
     pub fn believes_primary(&self, now: Time) -> Vec<(ChunkHandle, ChunkVersion)> {
-        self.state.leases.all(now).map(|(chunk, held)| (chunk, held.version)).collect()
+        self.state.leases.all(now).collect()
     }
 
     /// The questions for leases that an answer could still matter to, the oldest first.
     pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
-        self.state.leases.questions()
+        self.state.leases.requests()
     }
 
     fn begin_step<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Step<'a> {
@@ -109,7 +109,7 @@ impl StateMachine for Chunkserver {
             quarantine: Quarantine::new(quarantined, retention, now),
             replicas: durable,
             live,
-            leases: Holder::default(),
+            leases: Leases::new(),
             link: Link::new(now),
             disk: Disk::default(),
             copy_steps: CopySteps::default(),
@@ -369,10 +369,8 @@ impl Step<'_> {
             return;
         }
         self.cx.observe(Event::DiskFailed);
-        let leases = &mut self.state.leases;
-        let leased: Vec<ChunkHandle> = leases.all(Time(0)).map(|(chunk, _)| chunk).collect();
-        for chunk in leased {
-            self.replica(chunk).end_lease();
+        for (chunk, version) in self.state.leases.end_all() {
+            self.cx.observe(Event::LeaseEnded { chunk, version });
         }
         for live in self.state.live.values_mut() {
             live.fence.drop_promise();
@@ -384,9 +382,9 @@ impl Step<'_> {
     fn tick(&mut self) {
         let State { leases, touched, alarms, .. } = &mut *self.state;
         let now = self.cx.now;
-        for (chunk, held) in leases.expire(now) {
+        for (chunk, version) in leases.expire(now) {
             touched.insert(chunk);
-            self.cx.observe(Event::LeaseEnded { chunk, version: held.version });
+            self.cx.observe(Event::LeaseEnded { chunk, version });
         }
         let due: Vec<ChunkHandle> =
             alarms.iter().filter(|(_, d)| d.at <= now).map(|(chunk, _)| *chunk).collect();
@@ -443,7 +441,7 @@ impl Step<'_> {
         }
         self.state.touched = touched;
         if !chunks.is_empty() {
-            let attempt = self.state.leases.ask(self.cx.constants, self.cx.now);
+            let attempt = self.state.leases.request(self.cx.constants, self.cx.now);
             let incarnation = self.config.incarnation;
             self.cx.send(leader, lease::Request { incarnation, attempt, chunks });
         }

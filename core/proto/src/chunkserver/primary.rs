@@ -11,6 +11,7 @@ use crate::config::Constants;
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, Sequence};
+use crate::lease::Usage;
 use crate::message::{configure, data, pipeline, reconcile};
 use crate::payload::Extent;
 use crate::refusal::Refusal;
@@ -44,9 +45,8 @@ pub(super) struct Primary {
     /// Requests that wait for a lease or for room.
     pub waiting: VecDeque<Wanted>,
     pub copies: Copies,
-    /// When it last served or was asked something.
-    used_at: Time,
-    pub lease_asked_at: Option<Time>,
+    /// What its lease is used for, and when it was last requested.
+    pub usage: Usage,
     reported_at: Option<Time>,
 }
 
@@ -59,8 +59,7 @@ impl Primary {
             order: Order::default(),
             waiting: VecDeque::new(),
             copies: Copies::default(),
-            used_at: now,
-            lease_asked_at: None,
+            usage: Usage::new(now),
             reported_at: None,
         }
     }
@@ -117,13 +116,13 @@ impl Primary {
     }
 
     pub fn use_at(&mut self, now: Time) {
-        self.used_at = now;
+        self.usage.use_at(now);
     }
 
     /// Is there work that needs a lease, or was there lately?
     pub fn is_in_use(&self, now: Time, constants: &Constants) -> bool {
         let work = !self.waiting.is_empty() || !self.order.is_settled() || self.has_copies();
-        work || now.since(self.used_at) < constants.lease_idle_after
+        work || self.usage.is_recent(constants, now)
     }
 
     fn has_copies(&self) -> bool {

@@ -261,9 +261,7 @@ impl Replica<'_> {
 
     /// Is this a strong read whose lease or configuration ended while it was on its way?
     pub fn lost_its_lease(&self, job: &ReadJob) -> bool {
-        let Some(read) = job.strong() else { return false };
-        let same = self.live.primary().is_some_and(|primary| primary.version() == read.version);
-        self.cx.rules().read_rechecks_lease && !(self.is_active() && same)
+        job.strong().is_some_and(|read| self.has_lost_lease(read.version))
     }
 
     /// A client's read ended.

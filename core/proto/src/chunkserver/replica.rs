@@ -13,7 +13,7 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation};
 use crate::io::ReplicaData;
-use crate::lease::Holder;
+use crate::lease::Leases;
 use crate::refusal::Refusal;
 use crate::replica::{ReplicaChange, ReplicaRecord};
 use alloc::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(super) struct Replica<'a> {
     /// As it is known to be durable; none if there is no replica here.
     pub record: Option<&'a ReplicaRecord>,
     pub live: &'a mut Live,
-    pub leases: &'a mut Holder,
+    pub leases: &'a mut Leases,
     pub disk: &'a mut Disk,
     pub link: &'a mut Link,
     pub copy_steps: &'a mut CopySteps,
@@ -57,15 +57,6 @@ impl Replica<'_> {
         self.live.fence.version(self.record)
     }
 
-    /// May this node order mutations and serve strong reads?
-    pub fn is_active(&self) -> bool {
-        let Some(primary) = self.live.primary() else { return false };
-        let held = self.leases.held(self.chunk, self.cx.now);
-        primary.is_active()
-            && !self.disk.has_failed()
-            && held.is_some_and(|held| held.version == primary.version())
-    }
-
     /// Refuses what is not for this node as the chunk's primary; gives the chunk's size.
     pub fn check_primary(&self, version: ChunkVersion) -> Result<u64, Refusal> {
         if self.disk.has_failed() {
@@ -90,13 +81,6 @@ impl Replica<'_> {
     pub fn write_bytes(&mut self, change: ReplicaChange, data: ReplicaData) {
         self.touch();
         self.disk.write(&mut self.live.slot, change, data, &mut self.cx);
-    }
-
-    /// Gives up the lease on this chunk, if there is one.
-    pub fn end_lease(&mut self) {
-        if let Some(held) = self.leases.end(self.chunk) {
-            self.cx.observe(Event::LeaseEnded { chunk: self.chunk, version: held.version });
-        }
     }
 
     /// A block did not fit its checksum: the master takes the replica out, and it comes back as

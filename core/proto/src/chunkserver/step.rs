@@ -10,7 +10,7 @@ use super::source::CopyIds;
 use crate::config::ChunkserverConfig;
 use crate::cx::Cx;
 use crate::ids::ChunkHandle;
-use crate::lease::Holder;
+use crate::lease::Leases;
 use crate::replica::Replicas;
 use crate::time::Deadline;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub(super) struct State {
     /// What is volatile, of each replica in `replicas` and of each being made.
     pub live: BTreeMap<ChunkHandle, Live>,
     pub quarantine: Quarantine,
-    pub leases: Holder,
+    pub leases: Leases,
     pub link: Link,
     pub disk: Disk,
     pub copy_steps: CopySteps,

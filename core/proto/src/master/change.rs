@@ -73,7 +73,7 @@ impl Leader<'_> {
     pub(super) fn on_new_chunk(&mut self, chunk: ChunkHandle) {
         let lead = &mut *self.lead;
         // Made under this leader: no earlier one granted anything for it.
-        lead.granter.released(chunk);
+        lead.grants.release(chunk);
         self.start_change(chunk, "a new chunk");
     }
 
@@ -238,7 +238,7 @@ impl Leader<'_> {
         if old_primary == Some(from) {
             // The only early end of a lease: its holder says that it is over, after a promise
             // that lets it take no later grant of the old version.
-            lead.granter.released(chunk);
+            lead.grants.release(chunk);
         }
         if let Some((learner, whole)) = &mut change.learner
             && *learner == from
@@ -342,7 +342,7 @@ impl Leader<'_> {
             return;
         }
         // In the very step that proposes: from here on nothing is granted for this chunk.
-        if wait_out && now < lead.granter.end(chunk) {
+        if wait_out && !lead.grants.has_ended(chunk, now) {
             return;
         }
         let version = change.version;

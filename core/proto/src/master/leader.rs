@@ -13,7 +13,7 @@ use super::servers::Server;
 use crate::config::Constants;
 use crate::cx::Cx;
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
-use crate::lease::Granter;
+use crate::lease::Grants;
 use crate::log::Command;
 use crate::tables::MasterState;
 use crate::time::Time;
@@ -26,7 +26,7 @@ pub(super) struct Lead {
     pub next_tick: Time,
     /// Until then a server that was not heard yet need not be dead: it is about to register.
     pub unheard_until: Time,
-    pub granter: Granter,
+    pub grants: Grants,
     pub confirmations: Confirmations,
     pub servers: BTreeMap<NodeId, Server>,
     /// Who reported which replica.
@@ -50,7 +50,7 @@ impl Lead {
             epoch,
             next_tick: now + constants.retry_interval,
             unheard_until: now + constants.server_dead_after,
-            granter: Granter::begin(constants, now),
+            grants: Grants::begin(constants, now),
             confirmations: Confirmations::default(),
             servers: BTreeMap::new(),
             holders: BTreeMap::new(),

@@ -1,9 +1,10 @@
-//! Leases granted, and the confirmation that comes first: a deposed leader that still hears
-//! questions must not prolong a lease.
+//! Requests for leases, and the confirmation that comes first: a deposed leader that still receives
+//! requests must not prolong a lease. What a grant counts for is in [`crate::lease`].
 
 use super::leader::Leader;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
+use crate::lease::Claim;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
 use alloc::vec::Vec;
@@ -89,42 +90,33 @@ impl Leader<'_> {
     }
 
     fn grant_leases(&mut self, from: NodeId, request: &lease::Request) {
-        let now = self.cx.now;
+        let (now, constants) = (self.cx.now, self.cx.constants);
         let lease::Request { incarnation, attempt, ref chunks } = *request;
         if self.known().server(from).is_none_or(|server| server.incarnation != incarnation) {
             return;
         }
-        let duration = self.cx.constants.lease_duration;
-        let granted: Vec<(ChunkHandle, ChunkVersion)> = chunks
-            .iter()
-            .filter(|(chunk, version)| self.may_grant(from, *chunk, *version))
-            .copied()
-            .collect();
-        for (chunk, version) in &granted {
-            let constants = self.cx.constants;
+        let mut granted: Vec<(ChunkHandle, ChunkVersion)> = Vec::new();
+        for &(chunk, version) in chunks {
+            let (claim, primary) = (Claim { from, chunk, version }, self.entitled(chunk));
             let lead = &mut *self.lead;
-            let until = lead.granter.grant(constants, now, *chunk);
-            lead.activations.remove(chunk);
-            self.cx.observe(Event::LeaseGranted {
-                chunk: *chunk,
-                version: *version,
-                to: from,
-                until,
-            });
+            let Some(until) = lead.grants.grant(constants, now, &claim, primary) else { continue };
+            lead.activations.remove(&chunk);
+            granted.push((chunk, version));
+            self.cx.observe(Event::LeaseGranted { chunk, version, to: from, until });
         }
         if !granted.is_empty() {
-            let chunks = granted;
+            let (duration, chunks) = (constants.lease_duration, granted);
             self.cx.send(from, lease::Grant { incarnation, attempt, duration, chunks });
         }
     }
 
-    /// To the primary of the committed configuration, in the life in which it was configured, and
-    /// not while that configuration is being changed: from the first Prepare until the change is
-    /// resolved nothing is granted, or the wait for the old lease would never end.
-    fn may_grant(&self, from: NodeId, chunk: ChunkHandle, version: ChunkVersion) -> bool {
-        let record = self.state.chunks().get(chunk);
-        let config = record.and_then(|record| record.config.as_ref());
-        config.is_some_and(|config| config.version == version)
-            && self.known().usable_primary(chunk) == Some(from)
+    /// Who may have the lease: the primary of the committed configuration, in the life in which it
+    /// was configured, and not while that configuration is being changed. From the first Prepare
+    /// until the change is resolved nothing is granted, or the wait for the old lease would never
+    /// end.
+    fn entitled(&self, chunk: ChunkHandle) -> Option<(NodeId, ChunkVersion)> {
+        let config = self.state.chunks().config(chunk)?;
+        let primary = self.known().usable_primary(chunk)?;
+        Some((primary, config.version))
     }
 }

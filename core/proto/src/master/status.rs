@@ -19,7 +19,7 @@ impl Known<'_> {
             directories: counts.directories,
             trashed: counts.trashed,
             chunks: counts.chunks,
-            leases: lead.granter.count(now),
+            leases: lead.grants.count(now),
             changes: lead.changes.len() as u64,
             repairs: lead.repairs.under_way.len() as u64,
             safe_mode: lead.safe_mode.is_some(),
@@ -109,7 +109,7 @@ impl Known<'_> {
             index: record.index,
             version: record.version(),
             primary: members.first().map(|member| member.node),
-            leased: lead.granter.stands(chunk, now),
+            leased: lead.grants.is_leased(chunk, now),
             target: spec.replicas,
             replicas: nodes.into_iter().map(replica).collect(),
         }

@@ -64,7 +64,7 @@ impl Leader<'_> {
         lead.activations.remove(&chunk);
         lead.attention.remove(chunk);
         lead.repairs.under_way.remove(&chunk);
-        lead.granter.forget(chunk);
+        lead.grants.forget(chunk);
         for server in lead.servers.values_mut() {
             if server.holds.remove(&chunk) {
                 server.strays.insert(chunk, again);

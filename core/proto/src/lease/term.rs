@@ -1,0 +1,136 @@
+//! The arithmetic of a lease's term: what each side counts, allowing for drift, and when a lease is
+//! requested again.
+//!
+//! ```text
+//! holder    requests ───────────────────────────► believes until  requested + T·(1−2ρ) − margin
+//!             │ attempt a7                 ▲
+//!             ▼                            │ grant a7
+//! granter     ........ confirms it leads ─►answers ────────────► keeps away until  answered + T·(1+2ρ)
+//! ```
+//!
+//! Rates of two clocks differ by at most ρ. The request comes before the answer, so the holder's
+//! interval begins earlier and, allowing for drift on both sides, ends earlier than the granter's.
+
+use crate::config::{ConfigError, Constants};
+use crate::time::Time;
+use core::time::Duration;
+
+impl Constants {
+    /// How long a holder may believe in a lease, counted from when it *first asked*:
+    /// T·(1−2ρ) − margin.
+    #[must_use]
+    pub fn lease_at_holder(&self) -> Duration {
+        let slack = self.drift(self.lease_duration);
+        self.lease_duration.saturating_sub(slack).saturating_sub(self.lease_margin)
+    }
+
+    /// How long the granter keeps away from a lease, counted from when it *last answered*:
+    /// T·(1+2ρ).
+    #[must_use]
+    pub fn lease_at_granter(&self) -> Duration {
+        if self.rules.granter_allows_for_drift {
+            self.lease_duration + self.drift(self.lease_duration)
+        } else {
+            self.lease_duration
+        }
+    }
+
+    /// 2ρ of a span, rounded up.
+    fn drift(&self, span: Duration) -> Duration {
+        let nanos = span.as_nanos() * 2 * u128::from(self.clock_drift_ppm_max);
+        Duration::from_nanos(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
+
+    /// Refuses a term that the other constants contradict.
+    pub(crate) fn check_lease(&self) -> Result<(), ConfigError> {
+        let fail = |key, why| Err(ConfigError { key, why });
+        if self.lease_duration < self.heartbeat_interval * 2 {
+            return fail("lease_duration", "must be at least two heartbeat_interval");
+        }
+        if self.clock_drift_ppm_max >= 250_000 {
+            return fail("clock_drift_ppm_max", "must be below 250000 (a quarter)");
+        }
+        if self.lease_at_holder() <= self.lease_renew_interval + self.retry_interval {
+            return fail(
+                "lease_renew_interval",
+                "plus retry_interval must be shorter than what is left of lease_duration after \
+                 drift and lease_margin",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A primary's use of its lease, and its last request for it. Lives as long as the primary.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Usage {
+    used_at: Time,
+    requested_at: Option<Time>,
+}
+
+impl Usage {
+    /// In use at `now`, and never requested.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Usage { used_at: now, requested_at: None }
+    }
+
+    /// The primary served something, or is to.
+    pub fn use_at(&mut self, now: Time) {
+        self.used_at = now;
+    }
+
+    /// Was there work lately? After `lease_idle_after` without any, a lease runs out.
+    #[must_use]
+    pub fn is_recent(&self, constants: &Constants, now: Time) -> bool {
+        now.since(self.used_at) < constants.lease_idle_after
+    }
+
+    /// A request was sent.
+    pub fn request_at(&mut self, now: Time) {
+        self.requested_at = Some(now);
+    }
+
+    /// When the next request is due: a lease that is `held` is renewed, one that is not is
+    /// requested until it is.
+    pub(super) fn next_request(&self, constants: &Constants, now: Time, held: bool) -> Time {
+        let pause = if held { constants.lease_renew_interval } else { constants.retry_interval };
+        self.requested_at.map_or(now, |requested| requested + pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At the extremes of drift the holder's interval lies inside the granter's.
+    #[test]
+    fn the_holder_ends_before_the_granter() {
+        let constants = Constants::default();
+        let rho = f64::from(constants.clock_drift_ppm_max) / 1e6;
+        let holder_true = constants.lease_at_holder().as_secs_f64() * (1.0 + rho);
+        let granter_true = constants.lease_at_granter().as_secs_f64() / (1.0 + rho);
+        assert!(holder_true < granter_true);
+    }
+
+    #[test]
+    fn a_held_lease_is_renewed_and_a_missing_one_requested_again() {
+        let constants = Constants::default();
+        let mut usage = Usage::new(Time(5));
+        assert_eq!(usage.next_request(&constants, Time(7), false), Time(7));
+        usage.request_at(Time(7));
+        let renewal = Time(7) + constants.lease_renew_interval;
+        assert_eq!(usage.next_request(&constants, Time(9), true), renewal);
+        let repetition = Time(7) + constants.retry_interval;
+        assert_eq!(usage.next_request(&constants, Time(9), false), repetition);
+    }
+
+    #[test]
+    fn a_lease_without_use_is_not_recent() {
+        let constants = Constants::default();
+        let usage = Usage::new(Time(0));
+        let idle = Time(0) + constants.lease_idle_after;
+        assert!(usage.is_recent(&constants, Time(idle.0 - 1)));
+        assert!(!usage.is_recent(&constants, idle));
+    }
+}
