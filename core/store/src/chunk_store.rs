@@ -141,7 +141,7 @@ impl<D: Disk> ChunkStore<D> {
             buffers: &self.buffers,
             chunk: self.state.chunks.get(&handle)?,
             block_bytes: self.state.block_bytes,
-            verify: self.options.verify_checksums,
+            verify: self.options.rules.verify_checksums,
         })
     }
 

@@ -170,7 +170,7 @@ impl After {
             return Err(StoreError::Missing { name: LOG_FOLDER.to_owned(), why });
         }
         let mut state = self.state.unwrap_or_else(|| MasterState::new(options.sessions_max));
-        state.set_answers_retries(options.change_table);
+        state.set_rules(&options.rules);
         Ok((state, self.entries))
     }
 }

@@ -1,6 +1,6 @@
 //! What a store is told at start.
 
-use leasehold_proto::Constants;
+use leasehold_proto::{Constants, Rules};
 
 /// Options of a [`crate::ChunkStore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,8 +9,8 @@ pub struct StoreOptions {
     pub block_bytes: u32,
     /// Bound of every chunk's operation table, in clients.
     pub remembered_clients_max: u32,
-    /// Off only in an ablation.
-    pub verify_checksums: bool,
+    /// All of them, except in an ablation.
+    pub rules: Rules,
     /// Size of one journal generation in bytes, written with zeros in advance.
     pub journal_bytes: u64,
     /// Data files held open at the most.
@@ -34,7 +34,7 @@ impl StoreOptions {
         StoreOptions {
             block_bytes: constants.block_bytes,
             remembered_clients_max: constants.remembered_clients_max,
-            verify_checksums: constants.rules.verify_checksums,
+            rules: constants.rules,
             journal_bytes: 16 << 20,
             open_files_max: 256,
             checkpoint_chunks_max: 8,
@@ -50,8 +50,8 @@ pub struct MasterLogOptions {
     pub sessions_max: u32,
     /// Size of one log generation in bytes, written with zeros in advance.
     pub log_bytes: u64,
-    /// See [`leasehold_proto::MasterState`]; false only in an ablation.
-    pub change_table: bool,
+    /// All of them, except in an ablation.
+    pub rules: Rules,
 }
 
 impl Default for MasterLogOptions {
@@ -67,7 +67,7 @@ impl MasterLogOptions {
         MasterLogOptions {
             sessions_max: constants.remembered_clients_max,
             log_bytes: 16 << 20,
-            change_table: constants.rules.change_table,
+            rules: constants.rules,
         }
     }
 }

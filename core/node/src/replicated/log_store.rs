@@ -22,7 +22,7 @@ const READ_BYTES_MAX: usize = 1 << 20;
 pub struct LogStore {
     disk: LogDisk,
     kept: Arc<Mutex<Kept>>,
-    vote_is_durable: bool,
+    rules: Rules,
 }
 
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl LogStore {
             kept.entries.insert(*index, (decode(bytes, "an entry")?, bytes.len()));
         }
         let kept = Arc::new(Mutex::new(kept));
-        Ok(LogStore { disk, kept, vote_is_durable: rules.vote_is_durable })
+        Ok(LogStore { disk, kept, rules })
     }
 
     /// From here on two snapshots cover the log up to this entry.
@@ -123,7 +123,7 @@ impl RaftLogStorage<Types> for LogStore {
     async fn save_vote(&mut self, vote: &VoteOf<Types>) -> Result<(), io::Error> {
         let durable = self.disk.write(RaftChange::Vote(encode(vote)));
         // Raft §5.2: a vote forbids those below it. One that a crash takes away forbids nothing.
-        if self.vote_is_durable {
+        if self.rules.vote_is_durable {
             durable.await?;
         }
         self.lock().vote = Some(*vote);

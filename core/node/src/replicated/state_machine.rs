@@ -77,7 +77,7 @@ impl Held {
                 keeps_changes: true,
             },
         };
-        held.state.set_answers_retries(constants.rules.change_table);
+        held.state.set_rules(&constants.rules);
         held.keeps_changes = constants.rules.snapshot_keeps_changes;
         Ok(held)
     }
@@ -173,7 +173,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let mut held = Held::of(&snapshot).map_err(io::Error::other)?;
         {
             let before = self.lock();
-            held.state.set_answers_retries(before.state.answers_retries());
+            held.state.set_rules_of(&before.state);
             held.keeps_changes = before.keeps_changes;
         }
         self.log.covered(self.disk.save(snapshot).await?);

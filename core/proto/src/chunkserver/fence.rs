@@ -67,6 +67,11 @@ pub(super) struct Answered {
 }
 
 impl Replica<'_> {
+    /// Does the fence refuse what was ordered, acknowledged or granted under `version`?
+    pub fn is_fenced(&self, version: ChunkVersion) -> bool {
+        self.cx.rules().fence_by_promise && self.fence() != version
+    }
+
     pub fn on_prepare(&mut self, master: NodeId, message: configure::Prepare) -> Prepare {
         let configure::Prepare { chunk, epoch, version, incarnation, create } = message;
         if incarnation != self.incarnation || self.disk.has_failed() {

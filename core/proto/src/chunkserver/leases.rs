@@ -21,6 +21,18 @@ impl Replica<'_> {
         self.cx.rules().read_rechecks_lease && !(self.is_active() && same)
     }
 
+    /// Has a Prepare of a higher version ended the lease, and every grant of it that comes later?
+    fn ends_by_prepare(&self, prepared: bool) -> bool {
+        prepared && self.cx.rules().prepare_ends_lease
+    }
+
+    /// A Prepare of a higher version came.
+    pub fn end_lease_by_prepare(&mut self) {
+        if self.ends_by_prepare(true) {
+            self.end_lease();
+        }
+    }
+
     /// Gives up the lease on this chunk, if there is one.
     pub fn end_lease(&mut self) {
         if let Some(version) = self.leases.end(self.chunk) {
@@ -57,12 +69,10 @@ impl Replica<'_> {
     pub fn on_grant(&mut self, attempt: Attempt, version: ChunkVersion) -> Then {
         let (chunk, now, constants) = (self.chunk, self.cx.now, self.cx.constants);
         let current = self.live.primary().is_some_and(|primary| {
-            let retired = primary.is_retired() && constants.rules.prepare_ends_lease;
-            primary.version() == version && !retired
+            primary.version() == version && !self.ends_by_prepare(primary.is_retired())
         });
         // After a promise, grants below it are ignored.
-        let fenced = self.fence() != version && constants.rules.fence_by_promise;
-        if !current || fenced {
+        if !current || self.is_fenced(version) {
             return Then::Nothing;
         }
         if let Some(held) = self.leases.take(constants, now, attempt, chunk, version) {

@@ -30,7 +30,7 @@ impl<'a> Replica<'a> {
         self.touch();
         self.live.queue.set_pushed_by(primary);
         self.live.queue.learn_committed(committed);
-        if sequence <= record.image.sequence || !self.cx.rules().durable_before_ack {
+        if self.may_acknowledge(sequence <= record.image.sequence) {
             self.send_progress(record, primary, version);
         }
         Then::Progress
@@ -46,11 +46,9 @@ impl<'a> Replica<'a> {
         if self.disk.has_failed() {
             return Err(Refusal::DiskFailed);
         }
-        let fence = self.fence();
-        let stale = Refusal::Stale { promised: fence };
+        let stale = Refusal::Stale { promised: self.fence() };
         let Some(record) = self.record else { return Err(stale) };
-        let fenced = if self.cx.rules().fence_by_promise { fence } else { record.applied_version };
-        if fenced != version || record.applied_version != version {
+        if self.is_fenced(version) || record.applied_version != version {
             return Err(stale);
         }
         if self.live.incomplete || self.live.full {
@@ -111,8 +109,7 @@ impl<'a> Replica<'a> {
     /// A group is durable here.
     pub fn on_applied(&mut self, version: ChunkVersion) {
         // A promise made meanwhile fences this mutation off: it is here, and not acknowledged.
-        let fenced = self.cx.rules().fence_by_promise && self.fence() != version;
-        let Some(record) = self.record.filter(|_| !fenced) else { return };
+        let Some(record) = self.record.filter(|_| !self.is_fenced(version)) else { return };
         if let Some(primary) = self.live.queue.pushed_by() {
             self.send_progress(record, primary, version);
         }
@@ -133,13 +130,18 @@ impl<'a> Replica<'a> {
         }
     }
 
+    /// May this member say that it has a mutation? Once it is durable here.
+    fn may_acknowledge(&self, durable: bool) -> bool {
+        durable || !self.cx.rules().durable_before_ack
+    }
+
     fn send_progress(&mut self, record: &ReplicaRecord, primary: NodeId, version: ChunkVersion) {
         let durable = record.image.sequence;
         let at_disk = self
             .being_applied()
             .map(|(first, mutations)| Sequence(first.0 + mutations.len() as u64 - 1));
         let received = self.live.queue.received(at_disk.unwrap_or(durable).max(durable));
-        let applied = if self.cx.rules().durable_before_ack { durable } else { received };
+        let applied = if self.may_acknowledge(false) { received } else { durable };
         self.cx.send(primary, pipeline::Progress { chunk: self.chunk, version, applied, received });
     }
 }

@@ -17,7 +17,7 @@ use crate::message::{configure, pipeline, reconcile};
 use crate::payload::{Extent, Payload};
 use crate::ranges::Ranges;
 use crate::refusal::Refusal;
-use crate::replica::{ReplicaChange, ReplicaImage, ReplicaRecord};
+use crate::replica::{ReplicaChange, ReplicaImage, ReplicaRecord, counts_as_whole};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -31,8 +31,8 @@ impl<'a> Replica<'a> {
         let node = self.cx.node;
         let for_me = incarnation == self.incarnation && members.first() == Some(&node);
         let Some(record) = self.record else { return Then::Nothing };
-        let complete = !record.learner || !self.cx.rules().learner_is_complete;
-        if !for_me || !complete || self.fence() != version || record.promised != version {
+        let whole = counts_as_whole(self.cx.rules(), record.learner);
+        if !for_me || !whole || self.fence() != version || record.promised != version {
             return Then::Nothing;
         }
         self.touch();
@@ -102,8 +102,8 @@ impl<'a> Replica<'a> {
             return Err(Refusal::DiskFailed);
         }
         let Some(record) = self.record else { return Err(Refusal::Stale { promised }) };
-        let learner = record.learner && self.cx.rules().learner_is_complete;
-        if promised != version || record.promised != version || learner {
+        let whole = counts_as_whole(self.cx.rules(), record.learner);
+        if promised != version || record.promised != version || !whole {
             return Err(Refusal::Stale { promised });
         }
         Ok(record)

@@ -55,9 +55,7 @@ impl Replica<'_> {
     /// Stops everything that the older version allowed. The lease ends first, before the promise
     /// is written: a primary that will continue asks anew.
     fn stop_older_version(&mut self) {
-        if self.cx.rules().prepare_ends_lease {
-            self.end_lease();
-        }
+        self.end_lease_by_prepare();
         self.live.queue.clear();
         self.live.queue.forget_primary();
         let chunk = self.chunk;

@@ -17,14 +17,14 @@ mod rounds;
 
 use super::holders::Holders;
 use super::leader::Leader;
-use super::placement::{self, Candidate};
+use super::placement::Candidate;
 use super::proposals::Proposal;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
 use crate::message::{Message, ReplicaState};
 use crate::message::{configure, copy};
-use crate::replica::ChunkSpec;
+use crate::replica::{ChunkSpec, counts_as_whole};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -138,10 +138,9 @@ impl Leader<'_> {
         let Some((record, spec)) = self.state.chunk(chunk) else { return };
         let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
         let create = record.config.is_none().then_some(spec);
-        let current = self.cx.rules().source_is_current;
-        let members: Vec<NodeId> = match &record.config {
-            Some(config) if current => config.members.iter().map(|m| m.node).collect(),
-            Some(_) => self.anybody(chunk),
+        let members: Vec<NodeId> = match self.known().source_config(chunk) {
+            Some(config) => config.members.iter().map(|m| m.node).collect(),
+            None if record.config.is_some() => self.anybody(chunk),
             None => self.place_new(chunk),
         };
         let lead = &mut *self.lead;
@@ -200,9 +199,8 @@ impl Leader<'_> {
         let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
         let kept: Vec<NodeId> =
             asked.into_iter().flatten().filter(|node| self.known().is_usable(*node)).collect();
-        let (count, spread) = (usize::from(spec.replicas), self.cx.rules().spread_over_racks);
         let choose = |kept: &[NodeId], candidates: &[Candidate]| {
-            placement::choose(count, kept, candidates, spread, self.known().salt(chunk))
+            self.known().place(chunk, usize::from(spec.replicas), kept, candidates)
         };
         let candidates = self.known().candidates();
         let fresh =
@@ -242,7 +240,7 @@ impl Leader<'_> {
         }
         if let Some((learner, whole)) = &mut change.learner
             && *learner == from
-            && !rules.learner_is_complete
+            && counts_as_whole(rules, true)
         {
             *whole = true;
         }

@@ -2,13 +2,13 @@
 
 use super::holders::Holders;
 use super::leader::Lead;
-use super::placement::{Candidate, mix};
+use super::placement::{self, Candidate, mix};
 use super::servers::Server;
 use crate::config::Constants;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::log::Member;
 use crate::replica::SyncPolicy;
-use crate::tables::MasterState;
+use crate::tables::{Configuration, MasterState};
 use crate::time::Time;
 use alloc::vec::Vec;
 
@@ -34,6 +34,12 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// The configuration whose members alone may be the source of the next one; none before the first.
+    pub(super) fn source_config(self, chunk: ChunkHandle) -> Option<&'a Configuration> {
+        let config = self.state.chunks().config(chunk);
+        config.filter(|_| self.constants.rules.source_is_current)
+    }
+
     pub(super) fn members(self, chunk: ChunkHandle) -> &'a [Member] {
         self.state.chunks().members(chunk)
     }
@@ -128,6 +134,19 @@ impl<'a> Known<'a> {
                 load: server.holds.len() as u64 + lead.repairs.towards(*node),
             })
             .collect()
+    }
+
+    /// Where `count` replicas of a chunk go: those in `kept` stay, and the rest is chosen among the
+    /// candidates by rack, then load.
+    pub(super) fn place(
+        self,
+        chunk: ChunkHandle,
+        count: usize,
+        kept: &[NodeId],
+        candidates: &[Candidate],
+    ) -> Vec<NodeId> {
+        let spread = self.constants.rules.spread_over_racks;
+        placement::choose(count, kept, candidates, spread, self.salt(chunk))
     }
 
     pub(super) fn salt(self, chunk: ChunkHandle) -> u64 {

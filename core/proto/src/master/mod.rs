@@ -216,7 +216,7 @@ impl Master {
     /// The state jumps: a leader's never does, since what it leads is its own log.
     fn on_installed(&mut self, mut state: MasterState) {
         assert!(state.applied() >= self.state.applied(), "what is committed stays committed");
-        state.set_answers_retries(self.state.answers_retries());
+        state.set_rules_of(&self.state);
         self.state = state;
         self.lead = None;
     }
@@ -228,7 +228,7 @@ impl StateMachine for Master {
     type Durable = MasterState;
 
     fn recover(config: &MasterConfig, mut durable: MasterState, _: Time, _: &mut Effects) -> Self {
-        durable.set_answers_retries(config.constants.rules.change_table);
+        durable.set_rules(&config.constants.rules);
         Master {
             config: config.clone(),
             state: durable,

@@ -6,7 +6,7 @@
 
 use super::holders::Holders;
 use super::leader::Leader;
-use super::placement::{self, Candidate};
+use super::placement::Candidate;
 use super::setbacks::Setbacks;
 use crate::config::Constants;
 use crate::event::Event;
@@ -150,12 +150,10 @@ impl Leader<'_> {
             self.state.chunks().members(chunk).iter().map(|m| m.node).collect();
         let setbacks = &self.lead.repairs.setbacks;
         let candidates = self.known().candidates();
-        let (spread, salt) = (self.cx.rules().spread_over_racks, self.known().salt(chunk));
         let among = |suits: &dyn Fn(NodeId) -> bool| {
             let suits = |c: &Candidate| members.contains(&c.node) || suits(c.node);
             let suiting: Vec<Candidate> = candidates.iter().copied().filter(suits).collect();
-            let count = members.len() + 1;
-            let chosen = placement::choose(count, &members, &suiting, spread, salt);
+            let chosen = self.known().place(chunk, members.len() + 1, &members, &suiting);
             chosen.get(members.len()).copied()
         };
         among(&|node| !setbacks.any(chunk, node))

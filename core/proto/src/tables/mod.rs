@@ -23,6 +23,7 @@ pub use layout::Layout;
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
 
+use crate::config::Rules;
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, LogIndex, NodeId, OpId};
 use crate::log::{Command, LogEntry};
 use crate::metadata::{FileInfo, FileSpec, MetadataAnswer, MetadataChange};
@@ -254,14 +255,13 @@ impl MasterState {
 
     /// Whether repeated changes are answered from memory: they are, except in an ablation. Not a
     /// part of what is kept; whoever opens a state sets it.
-    pub fn set_answers_retries(&mut self, answers_retries: bool) {
-        self.sessions.set_answers_retries(answers_retries);
+    pub fn set_rules(&mut self, rules: &Rules) {
+        self.sessions.set_answers_retries(rules.change_table);
     }
 
-    /// As [`MasterState::set_answers_retries`] set it.
-    #[must_use]
-    pub fn answers_retries(&self) -> bool {
-        self.sessions.answers_retries()
+    /// As in another state, which this one replaces.
+    pub fn set_rules_of(&mut self, other: &MasterState) {
+        self.sessions.set_answers_retries(other.sessions.answers_retries());
     }
 
     /// Leaves out what is remembered of clients: only an ablation does.

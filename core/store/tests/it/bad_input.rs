@@ -4,7 +4,7 @@
 use crate::workload::{BLOCK_BYTES, CHUNK_BYTES, Model, Workload, options, payload};
 use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Extent, Incarnation, IoFault, IoId, IoOp, IoOutput,
-    Mutation, MutationKind, NodeId, OpId, ReplicaChange, ReplicaData, Sequence, SyncPolicy,
+    Mutation, MutationKind, NodeId, OpId, ReplicaChange, ReplicaData, Rules, Sequence, SyncPolicy,
 };
 use leasehold_store::{ChunkStore, Disk, Identity, MemDisk, StoreError, StoreOptions};
 
@@ -103,7 +103,8 @@ fn checksums_can_be_left_out_in_an_ablation() {
     let (disk, store) = filled();
     drop(store);
     disk.flip(&data_file(&disk), 5);
-    let options = StoreOptions { verify_checksums: false, ..options() };
+    let rules = Rules { verify_checksums: false, ..Rules::default() };
+    let options = StoreOptions { rules, ..options() };
     let (mut store, _) = ChunkStore::open(disk, options).unwrap();
     assert!(matches!(one(&mut store, read(0, 10)), Ok(IoOutput::Read(_))));
     assert_eq!(store.verify().len(), 1);

@@ -1,14 +1,16 @@
 //! The master's log under power failures, rot and a full disk.
 
 use crate::mishaps::Trial;
-use leasehold_proto::{Command, Epoch, IoFault, IoId, LogEntry, LogIndex, MasterState, NodeId};
+use leasehold_proto::{
+    Command, Epoch, IoFault, IoId, LogEntry, LogIndex, MasterState, NodeId, Rules,
+};
 use leasehold_store::mem::Mishap;
 use leasehold_store::{Disk, MasterLog, MasterLogOptions, MemDisk, StoreError};
 
 const STEPS: u64 = 24;
 
 fn options() -> MasterLogOptions {
-    MasterLogOptions { sessions_max: 8, log_bytes: 2_048, change_table: true }
+    MasterLogOptions { sessions_max: 8, log_bytes: 2_048, rules: Rules::default() }
 }
 
 fn entry(number: u64) -> LogEntry {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use leasehold_proto::{
     ChunkHandle, ChunkSpec, ChunkVersion, Extent, IoId, IoOp, Mutation, MutationKind, NodeId, OpId,
-    Payload, ReplicaChange, ReplicaData, ReplicaImage, Replicas, Sequence, SyncPolicy,
+    Payload, ReplicaChange, ReplicaData, ReplicaImage, Replicas, Rules, Sequence, SyncPolicy,
 };
 use leasehold_store::StoreOptions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ pub fn options() -> StoreOptions {
     StoreOptions {
         block_bytes: BLOCK_BYTES as u32,
         remembered_clients_max: 3,
-        verify_checksums: true,
+        rules: Rules::default(),
         journal_bytes: 4_096,
         open_files_max: 2,
         checkpoint_chunks_max: 1,

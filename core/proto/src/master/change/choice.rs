@@ -6,7 +6,7 @@ use crate::log::Member;
 use crate::master::known::Known;
 use crate::master::placement;
 use crate::message::ReplicaState;
-use crate::replica::SyncPolicy;
+use crate::replica::{SyncPolicy, counts_as_whole};
 use alloc::vec::Vec;
 
 /// What the answers allow.
@@ -69,15 +69,15 @@ impl Known<'_> {
     /// then what it held when it was made a member is enough, and that was the condition for
     /// making it one. Servers outside of the last committed configuration prove nothing.
     pub(super) fn sources(self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
-        let rules = self.constants.rules;
+        let rules = &self.constants.rules;
         let (record, spec) = self.state.chunk(chunk).expect("looked at above");
         let answered = |node: &NodeId| {
             let state = change.answers.get(node)?;
             let incarnation = change.targets.get(node)?;
-            let whole = !state.learner || !rules.learner_is_complete;
+            let whole = counts_as_whole(rules, state.learner);
             whole.then_some((state, Member { node: *node, incarnation: *incarnation }))
         };
-        let Some(config) = record.config.as_ref().filter(|_| rules.source_is_current) else {
+        let Some(config) = self.source_config(chunk) else {
             let anybody = change.answers.keys().filter_map(answered);
             let begins = |state: &ReplicaState| record.config.is_some() || state.sequence.0 == 0;
             return anybody.filter(|(state, _)| begins(state)).map(|(_, m)| m).collect();
