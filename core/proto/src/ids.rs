@@ -61,6 +61,12 @@ identity!(
     Session(u64), "x"
 );
 identity!(
+    /// A group of masters with a log of its own. Every file and chunk belongs to the group that made
+    /// it: its number is in the upper 16 bits of their identities, so that several groups can share
+    /// chunkservers and no two make the same identity.
+    GroupId(u16), "g"
+);
+identity!(
     /// A file or directory. Handles name it; renames do not change it.
     FileId(u64), "f"
 );
@@ -102,6 +108,65 @@ identity!(
     /// A failure domain.
     Rack(u32), "rack"
 );
+
+/// Bits of an identity below those of its group.
+const GROUP_SHIFT: u32 = 48;
+
+impl GroupId {
+    /// The group of a cluster that has only one.
+    pub const FIRST: GroupId = GroupId(0);
+
+    const fn of(identity: u64) -> Self {
+        GroupId((identity >> GROUP_SHIFT) as u16)
+    }
+
+    /// The identity `number` of this group; numbers have 48 bits.
+    const fn identity(self, number: u64) -> u64 {
+        (self.0 as u64) << GROUP_SHIFT | number
+    }
+}
+
+impl FileId {
+    /// The root directory of a group's namespace.
+    #[must_use]
+    pub const fn root(group: GroupId) -> Self {
+        FileId(group.identity(1))
+    }
+
+    /// The group of masters that made it.
+    #[must_use]
+    pub const fn group(self) -> GroupId {
+        GroupId::of(self.0)
+    }
+
+    /// The identity that follows in its group; none after the last.
+    #[must_use]
+    pub fn next_in_group(self) -> Option<Self> {
+        let next = self.0.checked_add(1).map(Self)?;
+        Some(next).filter(|next| next.group() == self.group())
+    }
+}
+
+impl ChunkHandle {
+    /// The first chunk that a group makes.
+    #[must_use]
+    pub const fn first(group: GroupId) -> Self {
+        ChunkHandle(group.identity(1))
+    }
+
+    /// The group of masters that made it.
+    #[must_use]
+    pub const fn group(self) -> GroupId {
+        GroupId::of(self.0)
+    }
+
+    /// The handle that follows in its group; none after the last.
+    #[must_use]
+    pub fn next_in_group(self) -> Option<Self> {
+        let next = self.0.checked_add(1).map(Self)?;
+        Some(next).filter(|next| next.group() == self.group())
+    }
+}
 
 /// One client operation, the unit of exactly-once: a retry carries the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -68,6 +68,9 @@ pub enum Refusal {
         /// Numbers from this on are remembered.
         below: u64,
     },
+    // From the namespace; final.
+    /// The group of masters has handed out every identity of its range.
+    IdentitiesExhausted,
 }
 
 impl fmt::Display for Refusal {
@@ -94,6 +97,9 @@ impl fmt::Display for Refusal {
             Refusal::Lost => f.write_str("every replica was lost"),
             Refusal::PerhapsForgotten { .. } => {
                 f.write_str("too many clients came since: whether it took effect is forgotten")
+            }
+            Refusal::IdentitiesExhausted => {
+                f.write_str("the masters have no identity left for a file or chunk")
             }
         }
     }

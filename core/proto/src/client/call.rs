@@ -248,6 +248,7 @@ fn is_passing(refusal: &Refusal) -> bool {
         | Refusal::TooLarge { .. }
         | Refusal::Forgotten
         | Refusal::PerhapsForgotten { .. }
+        | Refusal::IdentitiesExhausted
         | Refusal::Sealed
         | Refusal::Lost => false,
     }

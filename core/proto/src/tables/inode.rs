@@ -1,7 +1,7 @@
 //! The inode table: files and directories by their identity, and which of them are in the trash.
 
 use super::layout::Layout;
-use crate::ids::{ChunkHandle, FileId};
+use crate::ids::{ChunkHandle, FileId, GroupId};
 use crate::metadata::{FileInfo, FileKind, FileSpec};
 use crate::paged::PagedMap;
 use crate::refusal::Refusal;
@@ -81,7 +81,7 @@ pub struct InodeTable {
 
 impl InodeTable {
     /// The root directory.
-    pub const ROOT: FileId = FileId(1);
+    pub const ROOT: FileId = FileId::root(GroupId::FIRST);
 
     /// A root directory.
     pub(super) fn new() -> Self {

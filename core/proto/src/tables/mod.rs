@@ -171,7 +171,7 @@ impl MasterState {
         if let Some(chunk) = self.inodes.slot(file, index)? {
             return Ok((chunk, false));
         }
-        let chunk = self.ids.chunk();
+        let chunk = self.ids.chunk()?;
         self.inodes.grow(file, chunk, mtime_ms);
         self.chunks.make(chunk, file, index);
         Ok((chunk, true))

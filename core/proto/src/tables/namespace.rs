@@ -72,7 +72,7 @@ impl InodeTable {
         if self.names(parent)?.contains_key(name) {
             return Err(Refusal::AlreadyExists);
         }
-        let file = ids.file();
+        let file = ids.file()?;
         let info = inode.info(file);
         self.insert(file, inode);
         self.names_mut(parent).insert(name.into(), file);

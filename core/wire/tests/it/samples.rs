@@ -419,6 +419,7 @@ pub fn refusals() -> Vec<Refusal> {
         Refusal::Busy,
         Refusal::Lost,
         Refusal::PerhapsForgotten { below: 17 },
+        Refusal::IdentitiesExhausted,
     ]
 }
 
