@@ -8,11 +8,13 @@ use crate::invariants::{
     i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
     i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
     i10_convergence as i10, i11_no_silent_corruption as i11, i17_spread_over_racks as i17,
-    i18_repair_in_order_of_danger as i18, i19_retention as i19, invariants,
+    i18_repair_in_order_of_danger as i18, i19_retention as i19, i20_lease_terms as i20,
+    i21_safe_mode as i21, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
 use crate::violation::Violation;
+use leasehold_proto::metadata::MetadataQuery;
 use leasehold_proto::{Constants, Event, NodeId, OpError, Operation, Outcome, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +31,8 @@ pub struct Checkers {
     spread: i17::SpreadOverRacks,
     repairs: i18::RepairInOrderOfDanger,
     retention: i19::Retention,
+    terms: i20::LeaseTerms,
+    safe_mode: i21::SafeMode,
     order: Order,
     history: History,
     destroyed: BTreeSet<NodeId>,
@@ -51,6 +55,8 @@ impl Checkers {
             spread: i17::SpreadOverRacks::default(),
             repairs: i18::RepairInOrderOfDanger::default(),
             retention: i19::Retention::default(),
+            terms: i20::LeaseTerms::default(),
+            safe_mode: i21::SafeMode::default(),
             order: Order::default(),
             history: History::default(),
             destroyed: BTreeSet::new(),
@@ -97,6 +103,8 @@ impl Checkers {
             ("I17", self.spread.observe(&self.fleet, &self.constants, seen)?),
             ("I18", self.repairs.observe(&self.fleet, seen)?),
             ("I19", self.retention.observe(&self.constants, seen)?),
+            ("I20", self.terms.observe(&self.constants, seen)?),
+            ("I21", self.safe_mode.observe(&self.fleet, &self.constants, seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
             self.count(id, 1);
@@ -114,6 +122,7 @@ impl Checkers {
     pub fn node_crashed(&mut self, node: NodeId) {
         self.leases.node_crashed(node);
         self.fleet.node_crashed(node);
+        self.safe_mode.node_crashed(node);
         self.history.client_gone(node);
     }
 
@@ -132,6 +141,9 @@ impl Checkers {
         request: RequestId,
         operation: &Operation,
     ) {
+        if let Operation::Query(MetadataQuery::LeaveSafeMode) = operation {
+            self.safe_mode.ordered();
+        }
         let at = self.history.invoked(client, true_ns, request, operation);
         self.corruption.invoked(&self.history.operations()[at]);
     }
@@ -181,6 +193,13 @@ impl Checkers {
         self.count("I10", judged);
         let judged = self.retention.emptied(&self.constants, finals)?;
         self.count("I19", judged);
+        self.safe_mode_is_over(finals.true_ns)
+    }
+
+    /// Judges safe mode at the end of a run: the part of [`Self::converged`] that needs no disks.
+    pub fn safe_mode_is_over(&mut self, true_ns: u64) -> Result<(), Violation> {
+        let judged = self.safe_mode.over(&self.constants, true_ns)?;
+        self.count("I21", u64::from(judged));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Chunkservers as a leader knows them, put together from what it told: who may be given a replica?
 //!
-//! Only what is beyond doubt counts. A leader may have its reasons against a server that was left
-//! out of a configuration or did not finish a copy, and need not tell them.
+//! Only what is beyond doubt counts. A leader may have its reasons not to give a chunk again to a server
+//! that was left out of its configuration or did not finish a copy of it, and need not tell them; its
+//! other chunks that server can take.
 
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Event, FileId, Incarnation, Member, NodeId, Rack,
@@ -12,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Server {
     incarnation: Incarnation,
     heard: bool,
-    doubted: bool,
 }
 
 /// A copy under way.
@@ -27,6 +27,9 @@ struct Copy {
 struct Known {
     servers: BTreeMap<NodeId, Server>,
     copies: BTreeMap<ChunkHandle, Copy>,
+    /// Servers that it may have reasons not to give this chunk, until they are members of it. A new
+    /// life of a server is no end of it: what a change that waited for its copy found comes later.
+    doubted: BTreeSet<(ChunkHandle, NodeId)>,
 }
 
 /// Every server as each leader observed it, and every committed configuration.
@@ -80,6 +83,9 @@ impl Fleet {
                 self.configurations.remove(chunk);
                 self.placed.remove(chunk);
                 self.files.remove(chunk);
+                for known in self.leaders.values_mut() {
+                    known.doubted.retain(|(of, _)| of != chunk);
+                }
             }
             Event::RepairBegan { chunk, version, to } => {
                 let members = self.members(*chunk, *version);
@@ -88,9 +94,10 @@ impl Fleet {
                 known.copies.insert(*chunk, Copy { from, to: *to });
             }
             Event::RepairEnded { chunk, to, done } => {
-                self.leaders.entry(node).or_default().copies.remove(chunk);
+                let known = self.leaders.entry(node).or_default();
+                known.copies.remove(chunk);
                 if !done {
-                    self.of(node, *to, |server| server.doubted = true);
+                    known.doubted.insert((*chunk, *to));
                 }
             }
             _ => {}
@@ -125,19 +132,22 @@ impl Fleet {
         self.racks.get(&server).copied()
     }
 
-    /// Servers that this leader can give a replica without doubt: it hears them, their disks are in
-    /// service, they finished what they were given, and there is room for one more copy to them.
+    /// Servers that this leader can give a replica of this chunk without doubt: it hears them, their
+    /// disks are in service, they finished what they were given of it, and there is room for one more
+    /// copy to them.
     pub fn eligible<'a>(
         &'a self,
         leader: NodeId,
+        chunk: ChunkHandle,
         constants: &'a Constants,
     ) -> impl Iterator<Item = NodeId> + 'a {
         let known = self.leaders.get(&leader);
         let servers = known.into_iter().flat_map(|known| &known.servers);
-        let sound = |server: &Server| server.heard && !server.doubted;
+        let doubted = move |node| known.is_some_and(|known| known.doubted.contains(&(chunk, node)));
         servers
-            .filter(move |(node, server)| sound(server) && !self.failed.contains(node))
+            .filter(move |(node, server)| server.heard && !self.failed.contains(node))
             .map(|(node, _)| *node)
+            .filter(move |node| !doubted(*node))
             .filter(move |node| {
                 let copies = known.into_iter().flat_map(|known| known.copies.values());
                 let at = copies.filter(|copy| copy.to == *node || copy.from == Some(*node));
@@ -145,11 +155,28 @@ impl Fleet {
             })
     }
 
+    /// Chunks that have a configuration, and those of them that may have been reported to this leader:
+    /// a server that was ever a member has registered with it.
+    #[must_use]
+    pub fn could_be_reported(&self, leader: NodeId) -> (u64, u64) {
+        let known = self.leaders.get(&leader);
+        let joined = |node: &NodeId| known.is_some_and(|known| known.servers.contains_key(node));
+        let reported = self.configurations.values().filter(|of| of.values().flatten().any(joined));
+        (self.configurations.len() as u64, reported.count() as u64)
+    }
+
+    /// Has every server that ever registered done so with this leader?
+    #[must_use]
+    pub fn all_joined(&self, leader: NodeId) -> bool {
+        let known = self.leaders.get(&leader);
+        self.racks.keys().all(|node| known.is_some_and(|known| known.servers.contains_key(node)))
+    }
+
     fn joined(&mut self, leader: NodeId, server: NodeId, incarnation: Incarnation, rack: Rack) {
         self.racks.insert(server, rack);
         self.failed.remove(&server);
         let known = self.leaders.entry(leader).or_default();
-        let began = Server { incarnation, heard: true, doubted: false };
+        let began = Server { incarnation, heard: true };
         let server = known.servers.entry(server).or_insert(began);
         if server.incarnation != incarnation {
             *server = began;
@@ -166,8 +193,7 @@ impl Fleet {
 
     /// Whoever is left out may have been silent, full or rotten.
     fn configured(&mut self, chunk: ChunkHandle, version: ChunkVersion, members: &[Member]) {
-        let known = self.configurations.entry(chunk).or_default();
-        let last = known.last_key_value();
+        let last = self.configurations.get(&chunk).and_then(BTreeMap::last_key_value);
         if last.is_some_and(|(last, _)| version <= *last) {
             return;
         }
@@ -176,13 +202,10 @@ impl Fleet {
         let placed = self.placed.remove(&chunk).unwrap_or_default();
         let left_out: BTreeSet<NodeId> =
             before.into_iter().chain(placed).filter(|node| !members.contains(node)).collect();
-        known.insert(version, members);
         for known in self.leaders.values_mut() {
-            for node in &left_out {
-                if let Some(server) = known.servers.get_mut(node) {
-                    server.doubted = true;
-                }
-            }
+            known.doubted.retain(|(of, node)| *of != chunk || !members.contains(node));
+            known.doubted.extend(left_out.iter().map(|node| (chunk, *node)));
         }
+        self.configurations.entry(chunk).or_default().insert(version, members);
     }
 }

@@ -554,7 +554,7 @@ fn blank(shape: &Shape) -> Node {
 
 fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) -> Machine {
     let now = node.clock.at(now);
-    let constants = shape.constants.clone();
+    let constants = shape.given().clone();
     let masters: Vec<NodeId> = shape.master_ids().collect();
     if masters.contains(&id) {
         let state = MasterState::new(constants.remembered_clients_max);

@@ -22,6 +22,9 @@ pub struct Shape {
     pub clocks_begin_ns: u64,
     /// The cluster's constants.
     pub constants: Constants,
+    /// What the machines are given in its place, in a study of what is noticed when a constant is
+    /// ignored. Disks, clocks and judges keep to `constants`.
+    pub given: Option<Box<Constants>>,
 }
 
 impl Default for Shape {
@@ -40,11 +43,18 @@ impl Default for Shape {
                 copy_step_bytes_max: 4_096,
                 ..Constants::default()
             },
+            given: None,
         }
     }
 }
 
 impl Shape {
+    /// The constants of a machine.
+    #[must_use]
+    pub fn given(&self) -> &Constants {
+        self.given.as_deref().unwrap_or(&self.constants)
+    }
+
     /// The masters' ids.
     pub fn master_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.masters).map(names::master)

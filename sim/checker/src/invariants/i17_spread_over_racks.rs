@@ -56,7 +56,7 @@ impl SpreadOverRacks {
             }
             _ => return Ok(false),
         };
-        let eligible: Vec<NodeId> = fleet.eligible(seen.node, constants).collect();
+        let eligible: Vec<NodeId> = fleet.eligible(seen.node, chosen.chunk, constants).collect();
         let broken = |detail| INVARIANT.broken(seen.true_ns, detail);
         chosen.judge(fleet, &eligible).map(|()| true).map_err(broken)
     }
@@ -101,7 +101,7 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{Epoch, Event};
+    use leasehold_proto::{ChunkHandle, Epoch, Event, SafeModeEnd};
 
     /// Four servers, the first two in one rack.
     fn four() -> Run {
@@ -110,6 +110,7 @@ mod tests {
         for (server, rack) in [(S1, 1), (S2, 1), (S3, 2), (S4, 3)] {
             run.good(MASTER, joined_in(server, 1, rack));
         }
+        run.good(MASTER, Event::SafeModeEnded { why: SafeModeEnd::Reported });
         run
     }
 
@@ -137,6 +138,19 @@ mod tests {
         gave_up.good(MASTER, repair_began(1, S4));
         gave_up.good(MASTER, repair_ended(S4, false));
         gave_up.good(MASTER, repair_began(1, S2));
+        // ... not even in another life: a change that waited for its copy may find that later.
+        let mut lived_again = four();
+        lived_again.good(MASTER, configured(0, 1, &[S1, S3]));
+        lived_again.good(MASTER, repair_began(1, S4));
+        lived_again.good(MASTER, repair_ended(S4, false));
+        lived_again.good(MASTER, joined_in(S4, 2, 3));
+        let mut another_chunk = lived_again.clone();
+        lived_again.good(MASTER, repair_began(1, S2));
+        // Of another chunk it is judged as any.
+        let other = ChunkHandle(6);
+        let servers = vec![S1, S2, S3];
+        let wrong = another_chunk.bad(MASTER, Event::Placed { chunk: other, servers });
+        assert_eq!(wrong.invariant, "I17");
         let mut did_not_answer = four();
         did_not_answer.good(MASTER, placed(&[S1, S3, S4]));
         did_not_answer.good(MASTER, configured(0, 1, &[S1, S3]));

@@ -14,13 +14,15 @@ pub mod i11_no_silent_corruption;
 pub mod i17_spread_over_racks;
 pub mod i18_repair_in_order_of_danger;
 pub mod i19_retention;
+pub mod i20_lease_terms;
+pub mod i21_safe_mode;
 
 use crate::violation::Invariant;
 
 /// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
 /// of sessions, `fsync`, transactions, snapshots.
 #[must_use]
-pub fn invariants() -> [Invariant; 14] {
+pub fn invariants() -> [Invariant; 16] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -36,5 +38,7 @@ pub fn invariants() -> [Invariant; 14] {
         i17_spread_over_racks::INVARIANT,
         i18_repair_in_order_of_danger::INVARIANT,
         i19_retention::INVARIANT,
+        i20_lease_terms::INVARIANT,
+        i21_safe_mode::INVARIANT,
     ]
 }

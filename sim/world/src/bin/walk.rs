@@ -1,9 +1,9 @@
-//! `walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] [--without RULE] [--out DIR] [--csv FILE]`:
-//! random walks, or those about leases; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
+//! `walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] [--without RULE]
+//! [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]`: random walks, or those about leases; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
 //! actions are in DIR), 2 a wrong argument.
 
-use leasehold_proto::Rules;
-use leasehold_world::script::rule;
+use leasehold_proto::{Constants, Rules};
+use leasehold_world::script::{rule, set_constant};
 use leasehold_world::show;
 use leasehold_world::walk::{Drawn, Walk, replay, shrink, walk};
 use std::cell::RefCell;
@@ -28,6 +28,8 @@ struct Arguments {
     steps: u64,
     estranged: bool,
     rules: Rules,
+    /// Constants that the machines are given, and the judges are not.
+    given: Vec<(String, String)>,
     out: String,
     csv: Option<String>,
 }
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
         Err(what) => {
             eprintln!(
                 "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] \
-                 [--without RULE] [--out DIR] [--csv FILE]"
+                 [--without RULE] [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]"
             );
             return ExitCode::from(2);
         }
@@ -54,7 +56,12 @@ fn main() -> ExitCode {
     let (mut steps, mut failed) = (0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let draw = if arguments.estranged { Drawn::estranged } else { Drawn::new };
-        let drawn = draw(seed, arguments.rules);
+        let mut drawn = draw(seed, arguments.rules);
+        for (name, value) in &arguments.given {
+            let shape = &mut drawn.shape;
+            let given = shape.given.get_or_insert_with(|| Box::new(shape.constants.clone()));
+            set_constant(given, name, value).expect("tried when it was read");
+        }
         if arguments.seeds == 1 {
             println!("seed {seed}: {drawn}");
         }
@@ -99,6 +106,7 @@ fn arguments() -> Result<Arguments, String> {
         steps: 3_000,
         estranged: false,
         rules: Rules::default(),
+        given: Vec::new(),
         out: "reports/out".into(),
         csv: None,
     };
@@ -117,6 +125,11 @@ fn arguments() -> Result<Arguments, String> {
             "--out" => arguments.out = value,
             "--csv" => arguments.csv = Some(value),
             "--without" => *rule(&mut arguments.rules, &value)? = false,
+            "--given" => {
+                let (name, value) = value.split_once('=').ok_or("--given needs NAME=VALUE")?;
+                set_constant(&mut Constants::default(), name, value)?;
+                arguments.given.push((name.to_owned(), value.to_owned()));
+            }
             _ => return Err(format!("there is no option {word}")),
         }
     }
@@ -132,7 +145,9 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
         PLACE.with(|place| println!("  at {}", place.borrow()));
     }
     let family = if walk.drawn.estranged { " --estranged" } else { "" };
-    println!("  replay: walk --seed {seed} --steps {}{family}", arguments.steps);
+    let given: String =
+        arguments.given.iter().map(|(name, value)| format!(" --given {name}={value}")).collect();
+    println!("  replay: walk --seed {seed} --steps {}{family}{given}", arguments.steps);
     if !shrinks {
         return;
     }

@@ -1,4 +1,4 @@
-//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5, I7 and I17 to I19
+//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5, I7 and I17 to I21
 //! while a run goes on, and I9 at its end. What else they judge there needs contents that describe themselves,
 //! which a script's are not; `ending` judges that from the disks.
 
@@ -54,6 +54,11 @@ impl Events {
     /// I9, of what clients were told until now.
     pub fn finish(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         self.0.finish_names(cluster.now()).map_err(told)
+    }
+
+    /// I21, some time after faults ended.
+    pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.0.safe_mode_is_over(cluster.now()).map_err(told)
     }
 
     /// How often an invariant was put to the test here.

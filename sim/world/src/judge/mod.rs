@@ -204,7 +204,7 @@ impl Judge {
         ending::durable(cluster, &self.pasts)?;
         let Some(events) = &mut self.events else { return Ok(()) };
         events.finish(cluster)?;
-        for id in ["I9", "I17", "I18", "I19"] {
+        for id in ["I9", "I17", "I18", "I19", "I20", "I21"] {
             *self.counts.entry(id).or_default() += events.judged(id);
         }
         Ok(())
@@ -217,6 +217,9 @@ impl Judge {
     pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         self.count("I10");
         ending::converged(cluster, true)?;
+        if let Some(events) = &mut self.events {
+            events.converged(cluster)?;
+        }
         let Some(retention) = &self.retention else { return Ok(()) };
         let emptied = retention.emptied(cluster);
         self.count("I19");

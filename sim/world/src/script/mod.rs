@@ -6,12 +6,14 @@
 mod words;
 mod command;
 mod setup;
+mod constant;
 mod verb;
 mod run;
 mod report;
 mod golden;
 mod stage;
 
+pub use constant::{constants, set as set_constant};
 pub use golden::{Golden, difference};
 pub use setup::{rule, rules_left_out};
 pub use stage::Stage;

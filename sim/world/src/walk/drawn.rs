@@ -84,6 +84,7 @@ impl Drawn {
             clocks_begin_ns: 0,
             salt: dice.within(0..=1_000),
             constants,
+            given: None,
         };
         let fault_rate = [5, 50, 500][usize::try_from(dice.within(0..=2)).unwrap_or(0)];
         // Two clocks differ by at most rho if each is within half of it.

@@ -1,0 +1,124 @@
+//! I20: how long leases last.
+//!
+//! I1 is violated only when both ends of a lease err, or one does by more than the other's allowance.
+//! This judges each end by itself.
+
+use crate::seen::Seen;
+use crate::violation::{Invariant, Violation, seconds};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// I20.
+pub const INVARIANT: Invariant = Invariant {
+    id: "I20",
+    name: "lease terms",
+    sentence: "by true time a holder believes in a lease for at most lease_duration after it took it, \
+               a granter keeps away for at least lease_duration after it granted, and it does so for \
+               lease_margin longer than the holder believes, if clocks drift within bounds",
+    source: "Gray and Cheriton 1989, section 5: the server's and the client's count of a term allow for \
+             drift and for the time that messages take",
+};
+
+/// Until when a granter keeps away, at the latest, by holder: true times as of the grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseTerms {
+    granted: BTreeMap<(NodeId, ChunkHandle), (ChunkVersion, u64)>,
+}
+
+impl LeaseTerms {
+    /// Takes in what happened; true if there was something to judge. A study that leaves one of the
+    /// rules out asks what comes of it, so it is not judged here.
+    pub fn observe(&mut self, constants: &Constants, seen: &Seen<'_>) -> Result<bool, Violation> {
+        let rules = &constants.rules;
+        if !rules.granter_allows_for_drift || !rules.lease_counts_from_question {
+            return Ok(false);
+        }
+        let term = nanos(constants.lease_duration);
+        match seen.event {
+            Event::LeaseGranted { chunk, version, to, until } => {
+                let until = seen.clock.true_ns(seen.node, *until);
+                self.note((*to, *chunk), *version, until);
+                let length = until.saturating_sub(seen.true_ns);
+                let what = || format!("{} keeps away from {chunk} of {to}", seen.node);
+                if length < term { wrong(seen, what(), length) } else { Ok(true) }
+            }
+            Event::LeaseTaken { chunk, version, until } => {
+                let until = seen.clock.true_ns(seen.node, *until);
+                let length = until.saturating_sub(seen.true_ns);
+                if length > term {
+                    let what = format!("{} believes to be primary of {chunk}", seen.node);
+                    return wrong(seen, what, length);
+                }
+                self.outlasted(constants, seen, (*chunk, *version), until)
+            }
+            Event::Freed { chunk, .. } => {
+                self.granted.retain(|(_, of), _| of != chunk);
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn note(&mut self, of: (NodeId, ChunkHandle), version: ChunkVersion, until: u64) {
+        let known = self.granted.entry(of).or_insert((version, until));
+        *known = if known.0 == version { (version, known.1.max(until)) } else { (version, until) };
+    }
+
+    /// A quarter of the margin is left for a clock that is not as it was when the lease was granted.
+    fn outlasted(
+        &self,
+        constants: &Constants,
+        seen: &Seen<'_>,
+        (chunk, version): (ChunkHandle, ChunkVersion),
+        until: u64,
+    ) -> Result<bool, Violation> {
+        let granted = self.granted.get(&(seen.node, chunk));
+        let Some((_, kept)) = granted.filter(|(of, _)| *of == version) else { return Ok(false) };
+        if until + nanos(constants.lease_margin) * 3 / 4 <= *kept {
+            return Ok(true);
+        }
+        let (until, kept) = (seconds(until), seconds(*kept));
+        let detail = format!(
+            "{} believes to be primary of {chunk} {version} until {until}, and its granter keeps away \
+             until {kept}",
+            seen.node
+        );
+        Err(INVARIANT.broken(seen.true_ns, detail))
+    }
+}
+
+fn wrong(seen: &Seen<'_>, what: String, length: u64) -> Result<bool, Violation> {
+    Err(INVARIANT.broken(seen.true_ns, format!("{what} for {}", seconds(length))))
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use leasehold_proto::{Constants, Time};
+
+    fn granted(until: u64) -> leasehold_proto::Event {
+        let version = leasehold_proto::ChunkVersion(1);
+        leasehold_proto::Event::LeaseGranted { chunk: CHUNK, version, to: S1, until: Time(until) }
+    }
+
+    #[test]
+    fn each_end_is_judged() {
+        let constants = Constants::default();
+        let term = u64::try_from(constants.lease_duration.as_nanos()).unwrap();
+        let margin = u64::try_from(constants.lease_margin.as_nanos()).unwrap();
+        let run = Run::new();
+        assert_eq!(run.clone().at(9).bad(MASTER, granted(term)).invariant, "I20");
+        assert_eq!(run.clone().at(9).bad(S1, lease_taken(1, term + 10)).invariant, "I20");
+        let mut run = run;
+        run.at(9).good(MASTER, granted(term + 9));
+        assert_eq!(run.clone().at(9).bad(S1, lease_taken(1, term)).invariant, "I20");
+        run.clone().at(9).good(S1, lease_taken(1, term - margin));
+        // One of another version is not known here.
+        run.at(9).good(S1, lease_taken(2, term));
+    }
+}

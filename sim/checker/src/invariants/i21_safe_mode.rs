@@ -1,0 +1,221 @@
+//! I21: what a leader leaves alone before it knows enough.
+
+use crate::fleet::Fleet;
+use crate::seen::Seen;
+use crate::violation::{Invariant, Violation, seconds};
+use leasehold_proto::{ChunkHandle, Constants, Event, NodeId, SafeModeEnd};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// I21.
+pub const INVARIANT: Invariant = Invariant {
+    id: "I21",
+    name: "safe mode",
+    sentence: "a leader orders no copy and frees no chunk before its safe mode ended, which it does \
+               when enough chunkservers have registered for safe_mode_reported_permille of the chunks, \
+               when safe_mode_max is over or when an operator orders it; and it does end",
+    source: "HDFS dfs.namenode.safemode.*; LizardFS issue 342: chunks missing after every restart of the \
+             master",
+};
+
+/// A leader since it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Office {
+    began_ns: u64,
+    /// When a server last registered.
+    joined_ns: u64,
+    ended: bool,
+}
+
+/// Safe mode as each leader told of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SafeMode {
+    offices: BTreeMap<NodeId, Office>,
+    /// Who began to lead last.
+    last: Option<NodeId>,
+    /// An operator ordered an end at some time.
+    ordered: bool,
+    /// The first telling counts: another master may apply the entry much later.
+    freed: BTreeSet<ChunkHandle>,
+}
+
+impl SafeMode {
+    /// Takes in what happened, `fleet` being as it was before; true if there was something to judge.
+    pub fn observe(
+        &mut self,
+        fleet: &Fleet,
+        constants: &Constants,
+        seen: &Seen<'_>,
+    ) -> Result<bool, Violation> {
+        let now = seen.true_ns;
+        match seen.event {
+            Event::LeaderBegan { .. } => {
+                self.last = Some(seen.node);
+                let office = Office { began_ns: now, joined_ns: now, ended: false };
+                self.offices.insert(seen.node, office);
+                Ok(false)
+            }
+            Event::ServerJoined { .. } => {
+                if let Some(office) = self.offices.get_mut(&seen.node) {
+                    office.joined_ns = now;
+                }
+                Ok(false)
+            }
+            Event::SafeModeEnded { why } => {
+                let Some(office) = self.offices.get_mut(&seen.node) else { return Ok(false) };
+                office.ended = true;
+                let office = *office;
+                self.may_end(fleet, constants, seen, office, *why).map(|()| true)
+            }
+            Event::RepairBegan { chunk, .. } => {
+                self.ended(seen.node, seen, || format!("{} copies {chunk}", seen.node))
+            }
+            Event::Freed { chunk, .. } if self.freed.insert(*chunk) => {
+                let Some(leader) = self.last else { return Ok(false) };
+                self.ended(leader, seen, || format!("{chunk} is freed under {leader}"))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A process ended.
+    pub fn node_crashed(&mut self, node: NodeId) {
+        self.offices.remove(&node);
+    }
+
+    /// An operator orders the end of safe mode.
+    pub fn ordered(&mut self) {
+        self.ordered = true;
+    }
+
+    fn ended(
+        &self,
+        leader: NodeId,
+        seen: &Seen<'_>,
+        what: impl Fn() -> String,
+    ) -> Result<bool, Violation> {
+        match self.offices.get(&leader) {
+            None => Ok(false),
+            Some(office) if office.ended => Ok(true),
+            Some(_) => Err(INVARIANT.broken(seen.true_ns, format!("{} in safe mode", what()))),
+        }
+    }
+
+    fn may_end(
+        &self,
+        fleet: &Fleet,
+        constants: &Constants,
+        seen: &Seen<'_>,
+        office: Office,
+        why: SafeModeEnd,
+    ) -> Result<(), Violation> {
+        let lasted = seen.true_ns - office.began_ns;
+        let detail = match why {
+            SafeModeEnd::Waited if lasted < shortest(constants) => {
+                format!("it ends by time after {}", seconds(lasted))
+            }
+            SafeModeEnd::Ordered if !self.ordered => "it ends by an order of nobody".into(),
+            // A deposed leader may know of fewer chunks.
+            SafeModeEnd::Reported if self.last == Some(seen.node) => {
+                let (chunks, known) = fleet.could_be_reported(seen.node);
+                let permille = u64::from(constants.safe_mode_reported_permille);
+                if known * 1_000 >= chunks * permille || fleet.all_joined(seen.node) {
+                    return Ok(());
+                }
+                format!("it ends by reports, of {known} of {chunks} chunks at the most")
+            }
+            _ => return Ok(()),
+        };
+        Err(INVARIANT.broken(seen.true_ns, format!("{}: {detail}", seen.node)))
+    }
+
+    /// Judges the leader at the end of a run whose faults ended before. Which of its chunkservers
+    /// registered last may owe it a report.
+    pub fn over(&self, constants: &Constants, true_ns: u64) -> Result<bool, Violation> {
+        let office = self.last.and_then(|leader| self.offices.get(&leader));
+        let Some(office) = office else { return Ok(false) };
+        let due = office.joined_ns + longest(constants);
+        if office.ended || true_ns <= due {
+            return Ok(true);
+        }
+        let since = seconds(office.began_ns);
+        Err(INVARIANT.broken(true_ns, format!("the leader is in safe mode since {since}")))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Two clocks differ by ρ; some runs have one that is off by nearly twice as much.
+fn drift(constants: &Constants) -> u64 {
+    let share = u128::from(constants.clock_drift_ppm_max) * 4;
+    u64::try_from(constants.safe_mode_max.as_nanos() * share / 1_000_000).unwrap_or(u64::MAX)
+}
+
+fn shortest(constants: &Constants) -> u64 {
+    nanos(constants.safe_mode_max).saturating_sub(drift(constants))
+}
+
+/// A server that stops answering ends to owe a report when it is counted as dead.
+fn longest(constants: &Constants) -> u64 {
+    let noticed =
+        constants.server_dead_after + constants.heartbeat_interval + constants.retry_interval;
+    nanos(constants.safe_mode_max + noticed * 2) + drift(constants)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::*;
+    use leasehold_proto::{ChunkHandle, Epoch, Event, SafeModeEnd};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Two chunks, one at S1 and S2, one at S3; then another leader begins, and S1 registers.
+    fn begun() -> Run {
+        let mut run = Run::new();
+        run.good(MASTER, Event::LeaderBegan { epoch: Epoch(1) });
+        run.good(MASTER, joined(S1, 1));
+        run.good(MASTER, joined(S3, 1));
+        run.good(MASTER, configured(0, 1, &[S1, S2]));
+        let Event::Configured { base, version, members, .. } = configured(0, 1, &[S3]) else {
+            unreachable!("made above")
+        };
+        let other = ChunkHandle(CHUNK.0 + 1);
+        run.good(MASTER, Event::Configured { chunk: other, base, version, members });
+        run.at(SECOND).good(MASTER, Event::LeaderBegan { epoch: Epoch(5) });
+        run.good(MASTER, joined(S1, 1));
+        run
+    }
+
+    #[test]
+    fn nothing_is_copied_or_freed_in_it() {
+        assert_eq!(begun().bad(MASTER, repair_began(1, S4)).invariant, "I21");
+        assert_eq!(begun().bad(MASTER, freed(1)).invariant, "I21");
+        let mut run = begun();
+        run.good(MASTER, joined(S3, 1));
+        run.good(MASTER, Event::SafeModeEnded { why: SafeModeEnd::Reported });
+        run.good(MASTER, repair_began(1, S4));
+        run.good(MASTER, freed(1));
+    }
+
+    #[test]
+    fn it_ends_for_a_reason() {
+        let ended = |why| Event::SafeModeEnded { why };
+        assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Reported)).invariant, "I21");
+        assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Waited)).invariant, "I21");
+        assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Ordered)).invariant, "I21");
+        begun().at(31 * SECOND).good(MASTER, ended(SafeModeEnd::Waited));
+    }
+
+    #[test]
+    fn and_it_ends() {
+        let mut run = begun();
+        let mut finals = run.finals(&[]);
+        finals.chunks.clear();
+        finals.true_ns = 20 * SECOND;
+        run.clone().checkers.converged(&finals).unwrap();
+        finals.true_ns = 60 * SECOND;
+        assert_eq!(run.checkers.converged(&finals).unwrap_err().invariant, "I21");
+    }
+}
