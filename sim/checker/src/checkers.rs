@@ -9,7 +9,7 @@ use crate::invariants::{
     i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
     i10_convergence as i10, i11_no_silent_corruption as i11, i17_spread_over_racks as i17,
     i18_repair_in_order_of_danger as i18, i19_retention as i19, i20_lease_terms as i20,
-    i21_safe_mode as i21, invariants,
+    i21_safe_mode as i21, i22_bounds as i22, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
@@ -33,6 +33,7 @@ pub struct Checkers {
     retention: i19::Retention,
     terms: i20::LeaseTerms,
     safe_mode: i21::SafeMode,
+    bounds: i22::Bounds,
     order: Order,
     history: History,
     destroyed: BTreeSet<NodeId>,
@@ -57,6 +58,7 @@ impl Checkers {
             retention: i19::Retention::default(),
             terms: i20::LeaseTerms::default(),
             safe_mode: i21::SafeMode::default(),
+            bounds: i22::Bounds::default(),
             order: Order::default(),
             history: History::default(),
             destroyed: BTreeSet::new(),
@@ -105,6 +107,7 @@ impl Checkers {
             ("I19", self.retention.observe(&self.constants, seen)?),
             ("I20", self.terms.observe(&self.constants, seen)?),
             ("I21", self.safe_mode.observe(&self.fleet, &self.constants, seen)?),
+            ("I22", self.bounds.observe(&self.fleet, &self.constants, seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
             self.count(id, 1);
@@ -123,6 +126,7 @@ impl Checkers {
         self.leases.node_crashed(node);
         self.fleet.node_crashed(node);
         self.safe_mode.node_crashed(node);
+        self.bounds.node_crashed(node);
         self.history.client_gone(node);
     }
 
@@ -156,6 +160,9 @@ impl Checkers {
         request: RequestId,
         result: &Result<Outcome, OpError>,
     ) -> Result<(), Violation> {
+        if i22::Bounds::answered(&self.constants, true_ns, client, result)? {
+            self.count("I22", 1);
+        }
         if let Some(at) = self.history.returned(client, true_ns, request, result)
             && self.corruption.returned(&self.history, at)?
         {

@@ -84,6 +84,7 @@ impl Fleet {
                 self.placed.remove(chunk);
                 self.files.remove(chunk);
                 for known in self.leaders.values_mut() {
+                    known.copies.remove(chunk);
                     known.doubted.retain(|(of, _)| of != chunk);
                 }
             }
@@ -153,6 +154,27 @@ impl Fleet {
                 let at = copies.filter(|copy| copy.to == *node || copy.from == Some(*node));
                 at.count() < constants.repairs_per_server_max as usize
             })
+    }
+
+    /// Copies that this leader has under way once it began one more, and those of them at whichever end
+    /// of that one has more.
+    #[must_use]
+    pub fn copies(
+        &self,
+        leader: NodeId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        to: NodeId,
+    ) -> (u64, u64) {
+        let known = self.leaders.get(&leader);
+        let others = || {
+            let copies = known.into_iter().flat_map(|known| &known.copies);
+            copies.filter(|(of, _)| **of != chunk).map(|(_, copy)| copy)
+        };
+        let at = |end| others().filter(|copy| copy.to == end || copy.from == Some(end)).count();
+        let from = self.members(chunk, version).and_then(|members| members.first());
+        let there = from.map_or(0, |from| at(*from)).max(at(to));
+        (others().count() as u64 + 1, there as u64 + 1)
     }
 
     /// Chunks that have a configuration, and those of them that may have been reported to this leader:

@@ -16,13 +16,14 @@ pub mod i18_repair_in_order_of_danger;
 pub mod i19_retention;
 pub mod i20_lease_terms;
 pub mod i21_safe_mode;
+pub mod i22_bounds;
 
 use crate::violation::Invariant;
 
 /// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
 /// of sessions, `fsync`, transactions, snapshots.
 #[must_use]
-pub fn invariants() -> [Invariant; 16] {
+pub fn invariants() -> [Invariant; 17] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -40,5 +41,6 @@ pub fn invariants() -> [Invariant; 16] {
         i19_retention::INVARIANT,
         i20_lease_terms::INVARIANT,
         i21_safe_mode::INVARIANT,
+        i22_bounds::INVARIANT,
     ]
 }

@@ -149,7 +149,9 @@ impl Copies {
         config: &Configuration,
     ) -> Option<NodeId> {
         let leader = cluster.log().leader()?;
-        if self.under_way.contains_key(&(leader, chunk)) {
+        let of_leader = || self.under_way.keys().filter(|(master, _)| *master == leader);
+        let most = cluster.shape().constants.repairs_max as usize;
+        if self.under_way.contains_key(&(leader, chunk)) || of_leader().count() >= most {
             return None;
         }
         let busy = |id: &NodeId| {

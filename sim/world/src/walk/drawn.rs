@@ -73,7 +73,7 @@ impl Drawn {
             copy_step_bytes_max: 1_024,
             remembered_clients_max: remembered_clients(seed, duplicates),
             rules,
-            ..Constants::default()
+            ..bounds(seed)
         };
         let shape = Shape {
             masters: if masters { dice.within(1..=3) } else { 1 },
@@ -151,6 +151,24 @@ fn remembered_clients(seed: u64, duplicates: bool) -> u32 {
         1 + u32::from(dice.chance(5_000))
     } else {
         Constants::default().remembered_clients_max
+    }
+}
+
+/// Tight in every second walk, so that what is counted against them is.
+fn bounds(seed: u64) -> Constants {
+    let mut dice = Dice::new(seed, "bounds");
+    let standard = Constants::default();
+    if dice.chance(5_000) {
+        return standard;
+    }
+    let mut few = || u32::try_from(dice.within(1..=3)).unwrap_or(1);
+    Constants {
+        repairs_max: few(),
+        repairs_per_server_max: few(),
+        inflight_mutations_max: few() * 2,
+        waiting_requests_max: few() * 4,
+        repair_bytes_per_second: u64::from(few()) * 1_024,
+        ..standard
     }
 }
 
