@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::cluster::{Cluster, Happening, Impossible};
-use crate::judge::{Copies, Judge, Violation};
+use crate::judge::{Copies, Judge, Violation, ending};
 use crate::shape::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -126,6 +126,14 @@ impl World {
     pub fn converged(&mut self) {
         if self.violation.is_none() {
             self.violation = self.judge.converged(&self.cluster).err();
+        }
+    }
+
+    /// Judges whether every client has its answer, at the end of a run in which time was quiet for longer
+    /// than an operation may take.
+    pub fn answered(&mut self) {
+        if self.violation.is_none() {
+            self.violation = ending::answered(&self.cluster).err();
         }
     }
 

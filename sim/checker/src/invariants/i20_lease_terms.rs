@@ -5,7 +5,7 @@
 
 use crate::seen::Seen;
 use crate::violation::{Invariant, Violation, seconds};
-use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ impl LeaseTerms {
         }
         let term = nanos(constants.lease_duration);
         match seen.event {
+            Event::LeaseGranted { chunk, to, until, .. } if beyond(constants, seen, *until) => {
+                self.granted.remove(&(*to, *chunk));
+                Ok(false)
+            }
+            Event::LeaseTaken { until, .. } if beyond(constants, seen, *until) => Ok(false),
             Event::LeaseGranted { chunk, version, to, until } => {
                 let until = seen.clock.true_ns(seen.node, *until);
                 self.note((*to, *chunk), *version, until);
@@ -86,6 +91,18 @@ impl LeaseTerms {
         );
         Err(INVARIANT.broken(seen.true_ns, detail))
     }
+}
+
+/// Does this node's clock go beyond what the allowances are for? They are 2ρ on each side.
+fn beyond(constants: &Constants, seen: &Seen<'_>, at: Time) -> bool {
+    const SECOND: u128 = 1_000_000_000;
+    let from = seen.clock.true_ns(seen.node, at);
+    let takes = u128::from(seen.clock.true_ns(seen.node, at + Duration::from_secs(1)) - from);
+    let allowed = u128::from(constants.clock_drift_ppm_max) * 2 * (SECOND / 1_000_000);
+    // A second by this clock is a second by one that goes right, divided by its rate.
+    let (slow, fast) = (takes * (SECOND - allowed.min(SECOND)), takes * (SECOND + allowed));
+    // To a hundred nanoseconds, as times are whole ones.
+    slow > SECOND * (SECOND + 100) || fast < SECOND * (SECOND - 100)
 }
 
 fn wrong(seen: &Seen<'_>, what: String, length: u64) -> Result<bool, Violation> {

@@ -3,7 +3,7 @@
 use crate::fleet::Fleet;
 use crate::seen::Seen;
 use crate::violation::{Invariant, Violation, seconds};
-use leasehold_proto::{ChunkHandle, Constants, Event, NodeId, SafeModeEnd};
+use leasehold_proto::{ChunkHandle, Constants, Epoch, Event, NodeId, SafeModeEnd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -25,14 +25,17 @@ struct Office {
     /// When a server last registered.
     joined_ns: u64,
     ended: bool,
+    /// It is not above every leader before it: it lost its log, and knows of no chunk.
+    lost: bool,
 }
 
 /// Safe mode as each leader told of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SafeMode {
     offices: BTreeMap<NodeId, Office>,
-    /// Who began to lead last.
+    /// Who began to lead last, and the highest epoch.
     last: Option<NodeId>,
+    highest: Epoch,
     /// An operator ordered an end at some time.
     ordered: bool,
     /// The first telling counts: another master may apply the entry much later.
@@ -49,9 +52,11 @@ impl SafeMode {
     ) -> Result<bool, Violation> {
         let now = seen.true_ns;
         match seen.event {
-            Event::LeaderBegan { .. } => {
+            Event::LeaderBegan { epoch } => {
                 self.last = Some(seen.node);
-                let office = Office { began_ns: now, joined_ns: now, ended: false };
+                let lost = *epoch <= self.highest;
+                self.highest = self.highest.max(*epoch);
+                let office = Office { began_ns: now, joined_ns: now, ended: false, lost };
                 self.offices.insert(seen.node, office);
                 Ok(false)
             }
@@ -116,7 +121,7 @@ impl SafeMode {
             }
             SafeModeEnd::Ordered if !self.ordered => "it ends by an order of nobody".into(),
             // A deposed leader may know of fewer chunks.
-            SafeModeEnd::Reported if self.last == Some(seen.node) => {
+            SafeModeEnd::Reported if self.last == Some(seen.node) && !office.lost => {
                 let (chunks, known) = fleet.could_be_reported(seen.node);
                 let permille = u64::from(constants.safe_mode_reported_permille);
                 if known * 1_000 >= chunks * permille || fleet.all_joined(seen.node) {
@@ -205,6 +210,10 @@ mod tests {
         assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Reported)).invariant, "I21");
         assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Waited)).invariant, "I21");
         assert_eq!(begun().bad(MASTER, ended(SafeModeEnd::Ordered)).invariant, "I21");
+        // A master that lost its log knows of no chunk.
+        let mut lost = begun();
+        lost.good(MASTER, Event::LeaderBegan { epoch: Epoch(1) });
+        lost.good(MASTER, ended(SafeModeEnd::Reported));
         begun().at(31 * SECOND).good(MASTER, ended(SafeModeEnd::Waited));
     }
 

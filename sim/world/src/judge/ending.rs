@@ -109,9 +109,8 @@ pub(super) fn converged(cluster: &Cluster, repaired: bool) -> Result<(), Violati
     Ok(())
 }
 
-/// Nobody waits: no member has promised more than is configured, no client is without an answer.
-pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
-    let Some(state) = cluster.namespace() else { return Ok(()) };
+/// No client is without an answer.
+pub(crate) fn answered(cluster: &Cluster) -> Result<(), Violation> {
     for (id, node) in cluster.nodes() {
         if let Some(Machine::Client(client)) = &node.machine
             && client.outstanding() > 0
@@ -119,6 +118,15 @@ pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
             let what = format!("convergence: {} waits for an answer", name(cluster, *id));
             return Err(violation("I10", what));
         }
+    }
+    Ok(())
+}
+
+/// Nobody waits: no member has promised more than is configured, no client is without an answer.
+pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
+    let Some(state) = cluster.namespace() else { return Ok(()) };
+    answered(cluster)?;
+    for (id, node) in cluster.nodes() {
         for (chunk, replica) in &node.disk.replicas().live {
             let config = state.chunks().config(*chunk);
             let Some(config) = config else { continue };

@@ -8,7 +8,7 @@
 mod past;
 mod asked;
 mod reads;
-mod ending;
+pub(crate) mod ending;
 mod retention;
 mod events;
 mod copies;

@@ -15,6 +15,6 @@ mod stage;
 
 pub use constant::{constants, set as set_constant};
 pub use golden::{Golden, difference};
-pub use setup::{rule, rules_left_out};
+pub use setup::{rule, rules, rules_left_out};
 pub use stage::Stage;
 pub use words::ScriptError;

@@ -135,6 +135,12 @@ macro_rules! rules {
             all.into_iter().filter(|(_, on)| !on).map(|(name, _)| name).collect()
         }
 
+        /// The names of all rules.
+        #[must_use]
+        pub fn rules() -> Vec<&'static str> {
+            vec![$(stringify!($name)),+]
+        }
+
         /// The switch of a rule.
         ///
         /// # Errors

@@ -139,6 +139,7 @@ impl Walker {
         }
         self.world.finish();
         self.world.converged();
+        self.world.answered();
     }
 
     fn end(self) -> Walk {

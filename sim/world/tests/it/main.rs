@@ -3,5 +3,6 @@
 // Helpers of tests are tests too, which clippy cannot know.
 #![allow(clippy::unwrap_used)]
 
+mod promises;
 mod scripts;
 mod walks;

@@ -36,7 +36,8 @@ fn seeds_that_once_violated_do_not_any_more() {
     }
     // The judge blamed what was right. An operation table that remembers few clients could not say
     // what a later primary has; the master that had applied a Free did not run when its order came.
-    for seed in [12_546, 17_032, 225_351, 231_531, 234_891, 314_002] {
+    // 1357: a server that had failed at a copy in an earlier life could have been chosen, said the judge.
+    for seed in [1_357, 12_546, 17_032, 225_351, 231_531, 234_891, 314_002] {
         let walk = walk(Drawn::new(seed, Rules::default()), 3_000);
         assert_eq!(walk.violation(), None, "walk --seed {seed} --steps 3000");
     }
