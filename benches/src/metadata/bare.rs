@@ -209,7 +209,11 @@ impl Empty {
                 let since = self.in_flight.remove(&io).context("nobody proposed it")?;
                 self.latencies.saturating_record(micros(since.elapsed()));
             }
-            Input::Deliver(_) | Input::Wake | Input::Request { .. } | Input::Installed { .. } => {}
+            Input::Deliver(_)
+            | Input::Wake
+            | Input::Request { .. }
+            | Input::File { .. }
+            | Input::Installed { .. } => {}
         }
         self.propose();
         Ok(())

@@ -34,27 +34,15 @@ impl ClientError {
         ClientError::Operation { path: path.to_owned(), error }
     }
 
-    /// The same, said of a call that began with operations other than the one that failed: these
-    /// may have taken effect, whatever became of that one.
-    pub(crate) fn of_several(self) -> Self {
-        match self {
-            ClientError::Operation { path, error } => {
-                let last = match error {
-                    OpError::Refused(refusal) => Some(refusal),
-                    OpError::TimedOut { last, .. } => last,
-                };
-                ClientError::Operation { path, error: OpError::TimedOut { maybe: true, last } }
-            }
-            ClientError::Closed | ClientError::Setup { .. } => self,
-        }
-    }
-
     /// The refusal for good that ended the operation, if that is how it ended.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             ClientError::Operation { error: OpError::Refused(refusal), .. } => Some(refusal),
-            ClientError::Operation { error: OpError::TimedOut { .. }, .. }
+            ClientError::Operation {
+                error: OpError::TimedOut { .. } | OpError::Partly { .. },
+                ..
+            }
             | ClientError::Closed
             | ClientError::Setup { .. } => None,
         }
@@ -64,9 +52,8 @@ impl ClientError {
     #[must_use]
     pub fn maybe_took_effect(&self) -> bool {
         match self {
-            ClientError::Operation { error: OpError::TimedOut { maybe, .. }, .. } => *maybe,
-            ClientError::Operation { error: OpError::Refused(_), .. }
-            | ClientError::Setup { .. } => false,
+            ClientError::Operation { error, .. } => error.may_have_effect(),
+            ClientError::Setup { .. } => false,
             ClientError::Closed => true,
         }
     }

@@ -1,46 +1,68 @@
 //! An open file.
 
 use crate::reader::Reader;
-use crate::span::Cut;
 use crate::writer::Writer;
-use crate::{Client, ClientError, FileInfo, FileSpec, finish};
+use crate::{Client, ClientError, FileKind, FileSpec, Pending};
 use bytes::{Bytes, BytesMut};
-use leasehold_proto::{Extent, FileId, OpError, Operation, Outcome, Payload, ReadMode, Refusal};
+use leasehold_proto::file::check_range;
+use leasehold_proto::{
+    Cut, Extent, FileCall, FileHandle, FileId, FileOutcome, OpError, Operation, Outcome, Part,
+    Payload, ReadMode,
+};
 use leasehold_wire::crc32c;
+use std::sync::Arc;
 
 /// A file by its identity: renames do not affect it, and once it is deleted and reclaimed every
 /// call is refused with `NotFound`. Cheap to clone.
 ///
 /// Each chunk is linearizable by itself; a call that spans chunks is several operations.
 #[derive(Clone, Debug)]
-pub struct File {
+pub struct File(Arc<Opened>);
+
+/// What the session's machine knows under `handle`.
+#[derive(Debug)]
+struct Opened {
     client: Client,
     path: String,
+    handle: FileHandle,
     id: FileId,
     spec: FileSpec,
+    cut: Cut,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.client.close(self.handle);
+    }
 }
 
 impl File {
-    pub(crate) fn new(client: Client, path: String, id: FileId, spec: FileSpec) -> Self {
-        File { client, path, id, spec }
+    pub(crate) fn opened(client: Client, path: String, outcome: FileOutcome) -> Self {
+        let FileOutcome::Opened { handle, info, cut } = outcome else {
+            unreachable!("a file is opened by its handle, not {outcome:?}")
+        };
+        let FileKind::File(spec) = info.kind else {
+            unreachable!("the machine opens no directory")
+        };
+        File(Arc::new(Opened { client, path, handle, id: info.file, spec, cut }))
     }
 
     /// Its identity.
     #[must_use]
     pub fn id(&self) -> FileId {
-        self.id
+        self.0.id
     }
 
     /// What was fixed about it when it was created.
     #[must_use]
     pub fn spec(&self) -> &FileSpec {
-        &self.spec
+        &self.0.spec
     }
 
     /// The path by which it was opened; it may have been renamed since.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// Its length in bytes, asked of the primary of its last chunk: it counts what was
@@ -49,11 +71,10 @@ impl File {
     /// # Errors
     /// `NotFound` once the file is reclaimed, `Lost` if its last chunk is.
     pub async fn len(&self) -> Result<u64, ClientError> {
-        let info = self.info().await?;
-        let Some(last) = info.chunks.checked_sub(1) else { return Ok(0) };
-        let length_only = Extent::new(0, 0);
-        let (_, chunk_length) = self.read_piece(last, length_only, ReadMode::Strong).await?;
-        Ok(self.cut().position(last, chunk_length))
+        match self.call(FileCall::Length { handle: self.0.handle }).await? {
+            FileOutcome::Length(length) => Ok(length),
+            other => unreachable!("Length is answered with a length, not {other:?}"),
+        }
     }
 
     /// True if it holds no byte; asks as [`File::len`] does.
@@ -87,43 +108,38 @@ impl File {
     ///
     /// # Errors
     /// `Invalid` if it would end beyond byte 2^64 - 1; nothing is written then. The error is about
-    /// the whole call: "no effect" and a refusal are said only if none of its pieces was begun
-    /// besides the one that failed. Otherwise the call timed out, and each of its pieces may have
-    /// been written or not.
+    /// the whole call: "no effect" and a refusal are said only if none of its pieces had an effect,
+    /// and [`OpError::Partly`] says up to where all of them had. Otherwise the call timed out, and
+    /// each of its pieces may have been written or not.
     pub async fn write(&self, offset: u64, data: impl Into<Bytes>) -> Result<(), ClientError> {
-        let data = data.into();
-        self.check_end(offset, data.len() as u64)?;
-        let mut writer = self.writer(offset);
-        let written = writer.write(data).await;
-        let written = if written.is_ok() { writer.flush().await } else { written };
-        written.map_err(|error| if writer.begun() > 1 { error.of_several() } else { error })
+        let pending = self.begin_write(offset, data.into()).await?;
+        self.finish_write(pending).await.map(drop)
     }
 
     /// Refuses what no file can hold, before its first step.
-    pub(crate) fn check_end(&self, offset: u64, length: u64) -> Result<(), ClientError> {
-        if offset.checked_add(length).is_some() {
-            return Ok(());
-        }
-        let why = format!("a file does not reach beyond byte {}", u64::MAX);
-        Err(ClientError::of(&self.path, OpError::Refused(Refusal::Invalid(why))))
+    pub(crate) fn check_range(&self, offset: u64, length: u64) -> Result<(), ClientError> {
+        let refused = |refusal| ClientError::of(&self.0.path, OpError::Refused(refusal));
+        check_range(offset, length).map_err(refused)
     }
 
     /// Appends one record, exactly once, at an offset that the primary chooses; the offset in
     /// the file. Records of several clients interleave whole.
     ///
     /// # Errors
-    /// `TooLarge` beyond a quarter of the chunk size or `mutation_bytes_max`. After a timeout
+    /// `TooLarge` beyond [`File::record_bytes_max`]. After a timeout
     /// the record stands once or not at all.
     pub async fn append(&self, record: impl Into<Bytes>) -> Result<u64, ClientError> {
-        let op = Operation::Append {
-            file: self.id,
-            chunk_bytes: self.spec.chunk_bytes,
-            payload: payload(record.into()),
-        };
-        match self.client.ask(&self.path, op).await? {
-            Outcome::Written { index, extent } => Ok(self.cut().position(index, extent.offset)),
+        let payload = payload(record.into());
+        match self.call(FileCall::Append { handle: self.0.handle, payload }).await? {
+            FileOutcome::Appended { at } => Ok(at),
             other => unreachable!("Append is answered with a place, not {other:?}"),
         }
+    }
+
+    /// Bytes of a record at the most: a quarter of the chunk size, or `mutation_bytes_max`.
+    #[must_use]
+    pub fn record_bytes_max(&self) -> u64 {
+        self.0.cut.record_bytes_max()
     }
 
     /// Reads from `offset` to the end as a stream, ahead of its consumer within a bounded window.
@@ -148,7 +164,12 @@ impl File {
         index: u64,
         extent: Extent,
     ) -> Result<(Bytes, u64), ClientError> {
-        self.read_piece(index, extent, ReadMode::Relaxed).await
+        let (file, mode) = (self.0.id, ReadMode::Relaxed);
+        let op = Operation::Read { file, index, extent, mode };
+        match self.0.client.ask(&self.0.path, op).await? {
+            Outcome::Read { payload, chunk_length } => Ok((payload.data, chunk_length)),
+            other => unreachable!("Read is answered with bytes, not {other:?}"),
+        }
     }
 
     async fn read_as(
@@ -157,69 +178,89 @@ impl File {
         length: u64,
         mode: ReadMode,
     ) -> Result<Bytes, ClientError> {
-        let mut reader = Reader::new(self.clone(), offset, length, mode);
-        let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
-        let Some(second) = reader.next().await? else { return Ok(first) };
-        let mut all = BytesMut::from(first);
-        all.extend_from_slice(&second);
-        while let Some(piece) = reader.next().await? {
-            all.extend_from_slice(&piece);
-        }
-        Ok(all.freeze())
-    }
-
-    async fn read_piece(
-        &self,
-        index: u64,
-        extent: Extent,
-        mode: ReadMode,
-    ) -> Result<(Bytes, u64), ClientError> {
-        let pending = self.begin_read(index, extent, mode).await?;
-        match finish(&self.path, pending).await? {
-            Outcome::Read { payload, chunk_length } => Ok((payload.data, chunk_length)),
-            other => unreachable!("Read is answered with bytes, not {other:?}"),
-        }
+        let pending = self.begin_read(offset, length, mode).await?;
+        self.finish_read(pending).await
     }
 
     pub(crate) async fn begin_read(
         &self,
-        index: u64,
-        extent: Extent,
+        offset: u64,
+        length: u64,
         mode: ReadMode,
-    ) -> Result<crate::Pending, ClientError> {
-        self.client.begin(Operation::Read { file: self.id, index, extent, mode }).await
+    ) -> Result<Pending, ClientError> {
+        let handle = self.0.handle;
+        self.0.client.begin_call(FileCall::Read { handle, offset, length, mode }).await
+    }
+
+    pub(crate) async fn finish_read(&self, pending: Pending) -> Result<Bytes, ClientError> {
+        match self.finish(pending).await? {
+            FileOutcome::Read(parts) => Ok(joined(parts)),
+            other => unreachable!("Read is answered with bytes, not {other:?}"),
+        }
     }
 
     pub(crate) async fn begin_write(
         &self,
-        index: u64,
         offset: u64,
-        data: Bytes,
-    ) -> Result<crate::Pending, ClientError> {
-        let payload = payload(data);
-        self.client.begin(Operation::Write { file: self.id, index, offset, payload }).await
+        mut data: Bytes,
+    ) -> Result<Pending, ClientError> {
+        let length = data.len() as u64;
+        self.check_range(offset, length)?;
+        let pieces = self.0.cut.pieces(offset, length);
+        let pieces = pieces.map(|piece| payload(data.split_to(in_memory(piece.length))));
+        let (handle, pieces) = (self.0.handle, pieces.collect());
+        self.0.client.begin_call(FileCall::Write { handle, offset, pieces }).await
     }
 
-    /// What the master knows of it.
-    pub(crate) async fn info(&self) -> Result<FileInfo, ClientError> {
-        self.client.stat_file(&self.path, self.id).await
+    /// Bytes that were written.
+    pub(crate) async fn finish_write(&self, pending: Pending) -> Result<u64, ClientError> {
+        match self.finish(pending).await? {
+            FileOutcome::Written { length } => Ok(length),
+            other => unreachable!("Write is answered with a length, not {other:?}"),
+        }
+    }
+
+    async fn call(&self, call: FileCall) -> Result<FileOutcome, ClientError> {
+        let pending = self.0.client.begin_call(call).await?;
+        self.finish(pending).await
+    }
+
+    async fn finish(&self, pending: Pending) -> Result<FileOutcome, ClientError> {
+        crate::finish_call(&self.0.path, pending).await
     }
 
     pub(crate) fn cut(&self) -> Cut {
-        Cut {
-            chunk_bytes: self.spec.chunk_bytes,
-            piece_bytes: u64::from(self.client.constants().mutation_bytes_max),
-        }
+        self.0.cut
     }
 
     /// Bytes on their way at a time: what a primary holds for one chunk, so that a lone stream
     /// is never told that it is too much.
     pub(crate) fn window_bytes(&self) -> u64 {
-        u64::from(self.client.constants().inflight_bytes_max)
+        u64::from(self.0.client.constants().inflight_bytes_max)
     }
 }
 
 fn payload(data: Bytes) -> Payload {
     let crc = crc32c(&data);
     Payload::new(data, crc)
+}
+
+/// One buffer of all parts; a single part of bytes is handed on as it is.
+fn joined(mut parts: Vec<Part>) -> Bytes {
+    if let [Part::Data(payload)] = &mut parts[..] {
+        return std::mem::take(&mut payload.data);
+    }
+    let length = parts.iter().map(Part::len).sum();
+    let mut all = BytesMut::with_capacity(in_memory(length));
+    for part in parts {
+        match part {
+            Part::Data(payload) => all.extend_from_slice(&payload.data),
+            Part::Zeros(length) => all.resize(all.len() + in_memory(length), 0),
+        }
+    }
+    all.freeze()
+}
+
+fn in_memory(length: u64) -> usize {
+    usize::try_from(length).expect("what is read or written at once fits memory")
 }

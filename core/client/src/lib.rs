@@ -2,8 +2,8 @@
 //!
 //! A [`Client`] is a handle to a session: a driver task that runs the protocol's client machine.
 //! It is cheap to clone, and the session ends when its last clone is gone. The machine finds the
-//! leader and the primaries, retries, and never runs an operation twice; what this module adds is
-//! the cutting of long transfers into pieces, several of them on their way at a time.
+//! leader and the primaries, cuts files into chunks, retries, and never runs an operation twice; this
+//! module adds handles that close themselves, checksums, streams, and waiting.
 //!
 //! ```no_run
 //! use leasehold_client::{Client, ClientOptions, FileSpec};
@@ -27,7 +27,6 @@
 
 mod answers;
 mod error;
-mod span;
 mod file;
 mod reader;
 mod writer;
@@ -51,9 +50,11 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
-use leasehold_proto::{ChunkHandle, Constants, FileId, Input, Operation, Outcome};
+use leasehold_proto::{
+    ChunkHandle, Constants, FileCall, FileHandle, FileOutcome, Input, Operation, Outcome, RequestId,
+};
 use leasehold_runtime::clock::wall_clock_ms;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// A session with a cluster.
@@ -65,6 +66,8 @@ struct Session {
     inbox: mpsc::Sender<Input>,
     answers: Answers,
     constants: Constants,
+    /// Handles that their owners dropped: the machine forgets them before the next request.
+    dropped: Mutex<Vec<FileHandle>>,
     /// Goes with the last handle, which ends the driver that waits for it.
     _alive: Option<oneshot::Sender<()>>,
 }
@@ -87,7 +90,8 @@ impl Client {
         constants: Constants,
         alive: Option<oneshot::Sender<()>>,
     ) -> Self {
-        Client(Arc::new(Session { inbox, answers, constants, _alive: alive }))
+        let dropped = Mutex::new(Vec::new());
+        Client(Arc::new(Session { inbox, answers, constants, dropped, _alive: alive }))
     }
 
     /// The constants of the cluster as this session was told them.
@@ -102,12 +106,8 @@ impl Client {
     /// `AlreadyExists` if something is at the path, `NotFound` or `NotADirectory` if its parent
     /// is not a directory, `Invalid` for a path or a spec that cannot be.
     pub async fn create(&self, path: &str, spec: FileSpec) -> Result<File, ClientError> {
-        let path = path.to_owned();
-        let change = MetadataChange::Create { path: path.clone(), spec, mtime_ms: wall_clock_ms() };
-        match self.metadata(&path, Operation::Change(change)).await? {
-            MetadataAnswer::File(info) => self.file(path, &info),
-            other => unreachable!("Create is answered with a file, not {other:?}"),
-        }
+        let (owned, mtime_ms) = (path.to_owned(), wall_clock_ms());
+        self.open_by(path, FileCall::Create { path: owned, spec, mtime_ms }).await
     }
 
     /// Opens a file. The handle names the file, not the path: a rename does not affect it.
@@ -115,8 +115,7 @@ impl Client {
     /// # Errors
     /// `NotFound` if nothing is at the path, `IsADirectory` if a directory is.
     pub async fn open(&self, path: &str) -> Result<File, ClientError> {
-        let info = self.stat(path).await?;
-        self.file(path.to_owned(), &info)
+        self.open_by(path, FileCall::Open { path: path.to_owned() }).await
     }
 
     /// Makes a directory. Its parent must exist.
@@ -244,21 +243,10 @@ impl Client {
         }
     }
 
-    async fn stat_file(&self, path: &str, file: FileId) -> Result<FileInfo, ClientError> {
-        let query = MetadataQuery::StatFile { file };
-        match self.metadata(path, Operation::Query(query)).await? {
-            MetadataAnswer::File(info) => Ok(info),
-            other => unreachable!("StatFile is answered with a file, not {other:?}"),
-        }
-    }
-
-    fn file(&self, path: String, info: &FileInfo) -> Result<File, ClientError> {
-        match info.kind {
-            FileKind::File(spec) => Ok(File::new(self.clone(), path, info.file, spec)),
-            FileKind::Directory => {
-                Err(ClientError::of(&path, OpError::Refused(Refusal::IsADirectory)))
-            }
-        }
+    async fn open_by(&self, path: &str, call: FileCall) -> Result<File, ClientError> {
+        let pending = self.begin_call(call).await?;
+        let outcome = finish_call(path, pending).await?;
+        Ok(File::opened(self.clone(), path.to_owned(), outcome))
     }
 
     async fn metadata(&self, path: &str, op: Operation) -> Result<MetadataAnswer, ClientError> {
@@ -275,14 +263,43 @@ impl Client {
 
     /// Hands an operation to the machine; the answer comes by the channel.
     async fn begin(&self, op: Operation) -> Result<Pending, ClientError> {
+        self.enter(|id| Input::Request { id, op }).await
+    }
+
+    async fn begin_call(&self, call: FileCall) -> Result<Pending, ClientError> {
+        for handle in self.take_dropped() {
+            let closing = self.enter(|id| Input::File { id, call: FileCall::Close { handle } });
+            // Its answer says nothing.
+            drop(closing.await?);
+        }
+        self.enter(|id| Input::File { id, call }).await
+    }
+
+    async fn enter(&self, input: impl FnOnce(RequestId) -> Input) -> Result<Pending, ClientError> {
         let (id, answer) = self.0.answers.enter().await.ok_or(ClientError::Closed)?;
-        let request = Input::Request { id, op };
-        self.0.inbox.send(request).await.map_err(|_| ClientError::Closed)?;
+        self.0.inbox.send(input(id)).await.map_err(|_| ClientError::Closed)?;
         Ok(answer)
+    }
+
+    /// The machine forgets this handle before the next file call. A file is dropped where nobody can
+    /// wait for room in the inbox.
+    fn close(&self, handle: FileHandle) {
+        self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+    }
+
+    fn take_dropped(&self) -> Vec<FileHandle> {
+        std::mem::take(&mut *self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 async fn finish(path: &str, pending: Pending) -> Result<Outcome, ClientError> {
     let answer = pending.await.map_err(|_| ClientError::Closed)?;
     answer.map_err(|error| ClientError::of(path, error))
+}
+
+async fn finish_call(path: &str, pending: Pending) -> Result<FileOutcome, ClientError> {
+    match finish(path, pending).await? {
+        Outcome::File(outcome) => Ok(outcome),
+        other => unreachable!("a file call is answered as one, not {other:?}"),
+    }
 }

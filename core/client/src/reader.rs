@@ -1,9 +1,8 @@
 //! A stream of bytes out of a file.
 
-use crate::span::Piece;
-use crate::{ClientError, File, Pending, finish};
-use bytes::{Bytes, BytesMut};
-use leasehold_proto::{Extent, Outcome, ReadMode, Refusal};
+use crate::{ClientError, File, Pending};
+use bytes::Bytes;
+use leasehold_proto::ReadMode;
 use std::collections::VecDeque;
 
 /// Bytes asked for ahead of the consumer: several times what a fast network holds on its way, and
@@ -20,9 +19,10 @@ pub struct Reader {
     position: u64,
     /// Bytes still to be asked for.
     left: u64,
-    in_flight: VecDeque<(Piece, Pending)>,
+    /// Reads under way, with the length of each.
+    in_flight: VecDeque<(u64, Pending)>,
     in_flight_bytes: u64,
-    /// A piece that a short answer showed to lie beyond the end, or to be the last.
+    /// A short answer was the file's last piece.
     ended: bool,
 }
 
@@ -49,10 +49,10 @@ impl Reader {
             return Ok(None);
         }
         self.read_ahead().await?;
-        let Some((piece, pending)) = self.in_flight.pop_front() else { return Ok(None) };
-        self.in_flight_bytes -= piece.length;
-        let data = self.settle(&piece, pending).await?;
-        if (data.len() as u64) < piece.length {
+        let Some((length, pending)) = self.in_flight.pop_front() else { return Ok(None) };
+        self.in_flight_bytes -= length;
+        let data = self.file.finish_read(pending).await?;
+        if (data.len() as u64) < length {
             self.ended = true;
             self.in_flight.clear();
         }
@@ -61,17 +61,16 @@ impl Reader {
 
     async fn read_ahead(&mut self) -> Result<(), ClientError> {
         while self.left > 0 {
-            let piece = self.file.cut().piece(self.position, self.left);
-            let full = self.in_flight_bytes + piece.length > self.ahead_bytes();
+            let length = self.file.cut().piece(self.position, self.left).length;
+            let full = self.in_flight_bytes + length > self.ahead_bytes();
             if full && !self.in_flight.is_empty() {
                 return Ok(());
             }
-            let extent = Extent::new(piece.offset, piece.length);
-            let pending = self.file.begin_read(piece.index, extent, self.mode).await?;
-            self.position += piece.length;
-            self.left -= piece.length;
-            self.in_flight_bytes += piece.length;
-            self.in_flight.push_back((piece, pending));
+            let pending = self.file.begin_read(self.position, length, self.mode).await?;
+            self.position += length;
+            self.left -= length;
+            self.in_flight_bytes += length;
+            self.in_flight.push_back((length, pending));
         }
         Ok(())
     }
@@ -79,32 +78,4 @@ impl Reader {
     fn ahead_bytes(&self) -> u64 {
         self.file.window_bytes().min(AHEAD_BYTES)
     }
-
-    /// The piece's bytes: fewer than asked only at the end of the file.
-    async fn settle(&self, piece: &Piece, pending: Pending) -> Result<Bytes, ClientError> {
-        let data = match finish(self.file.path(), pending).await {
-            Ok(Outcome::Read { payload, .. }) => payload.data,
-            Ok(other) => unreachable!("Read is answered with bytes, not {other:?}"),
-            // Beyond the last chunk there is nothing to read; that the file itself is gone, the
-            // master says below.
-            Err(error) if error.refusal() == Some(&Refusal::NotFound) => Bytes::new(),
-            Err(error) => return Err(error),
-        };
-        if data.len() as u64 == piece.length {
-            return Ok(data);
-        }
-        let info = self.file.info().await?;
-        if piece.index + 1 < info.chunks {
-            return Ok(zero_filled(data, piece.length));
-        }
-        Ok(data)
-    }
-}
-
-/// A chunk that is short although another follows it has a hole at its end.
-fn zero_filled(data: Bytes, length: u64) -> Bytes {
-    let length = usize::try_from(length).expect("a piece fits memory");
-    let mut filled = BytesMut::from(data);
-    filled.resize(length, 0);
-    filled.freeze()
 }

@@ -1,10 +1,11 @@
-//! The library over a cluster of one map: every chunk at its place, and answers out of order.
+//! The library over a machine of one file: what it hands over is cut as the machine wants it, and
+//! calls are answered out of order. What the machine makes of a call, its own tests say.
 
 use super::*;
 use bytes::Bytes;
-use leasehold_proto::{Extent, FileId, Payload};
+use leasehold_proto::{Cut, FileId, Part, Payload, file};
 use leasehold_wire::crc32c;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const CHUNK: u64 = 32;
 const SPEC: FileSpec = FileSpec { chunk_bytes: CHUNK, replicas: 1, sync: SyncPolicy::Durable };
@@ -13,14 +14,17 @@ fn constants() -> Constants {
     Constants { mutation_bytes_max: 8, inflight_bytes_max: 24, ..Constants::default() }
 }
 
+const CUT: Cut = Cut { chunk_bytes: CHUNK, piece_bytes: 8 };
+
 /// One file, and a driver that answers a gathered handful at a time, last first.
 struct Fake {
     settler: Settler,
-    chunks: BTreeMap<u64, Vec<u8>>,
+    bytes: Vec<u8>,
+    handles: BTreeSet<FileHandle>,
     in_flight_max: usize,
     /// Chunks of the writes that were on their way together.
     together: BTreeSet<Vec<u64>>,
-    fail_writes_at: Option<(u64, u64)>,
+    fail_writes_at: Option<u64>,
 }
 
 impl Fake {
@@ -28,12 +32,13 @@ impl Fake {
         Fake::failing(None)
     }
 
-    fn failing(at: Option<(u64, u64)>) -> (Client, tokio::task::JoinHandle<Fake>) {
+    fn failing(at: Option<u64>) -> (Client, tokio::task::JoinHandle<Fake>) {
         let (inbox, requests) = mpsc::channel(64);
         let (answers, settler) = answers();
         let fake = Fake {
             settler,
-            chunks: BTreeMap::new(),
+            bytes: Vec::new(),
+            handles: BTreeSet::new(),
             in_flight_max: 0,
             together: BTreeSet::new(),
             fail_writes_at: at,
@@ -53,45 +58,60 @@ impl Fake {
             }
             self.in_flight_max = self.in_flight_max.max(batch.len());
             let writes = batch.iter().filter_map(|input| match input {
-                Input::Request { op: Operation::Write { index, .. }, .. } => Some(*index),
+                Input::File { call: FileCall::Write { offset, .. }, .. } => Some(*offset / CHUNK),
                 _ => None,
             });
             self.together.insert(writes.collect());
             for input in batch.into_iter().rev() {
-                let Input::Request { id, op } = input else { panic!("only requests: {input:?}") };
-                let answer = self.answer(op);
+                let (id, answer) = match input {
+                    Input::Request { id, op } => (id, self.operation(op)),
+                    Input::File { id, call } => (id, self.call(call).map(Outcome::File)),
+                    other => panic!("only requests: {other:?}"),
+                };
                 self.settler.settle(id, answer);
             }
         }
         self
     }
 
-    fn answer(&mut self, op: Operation) -> Answer {
+    fn operation(&mut self, op: Operation) -> Answer {
         match op {
-            Operation::Change(MetadataChange::Create { .. })
-            | Operation::Query(MetadataQuery::Stat { .. } | MetadataQuery::StatFile { .. }) => {
+            Operation::Query(MetadataQuery::Stat { .. }) => {
                 Ok(Outcome::Metadata(MetadataAnswer::File(self.info())))
             }
             Operation::Query(MetadataQuery::List { after, .. }) => Ok(self.page(after)),
-            Operation::Write { index, offset, payload, .. } => {
-                assert_eq!(payload.crc, crc32c(&payload.data));
-                if self.fail_writes_at == Some((index, offset)) {
-                    return Err(OpError::Refused(Refusal::Lost));
-                }
-                Ok(self.write(index, offset, &payload.data))
-            }
-            Operation::Read { index, extent, .. } => self.read(index, extent),
-            Operation::Append { payload, .. } => {
-                let last = self.chunks.len().max(1) as u64 - 1;
-                let at = self.chunks.get(&last).map_or(0, Vec::len) as u64;
-                Ok(self.write(last, at, &payload.data))
-            }
             other => panic!("not played here: {other:?}"),
         }
     }
 
+    fn call(&mut self, call: FileCall) -> Result<FileOutcome, OpError> {
+        match call {
+            FileCall::Create { .. } | FileCall::Open { .. } => {
+                let handle = self.handles.last().map_or(FileHandle(1), |last| last.next());
+                self.handles.insert(handle);
+                Ok(FileOutcome::Opened { handle, info: self.info(), cut: CUT })
+            }
+            FileCall::Close { handle } => {
+                assert!(self.handles.remove(&handle), "closed once");
+                Ok(FileOutcome::Closed)
+            }
+            FileCall::Write { handle, offset, pieces } => self.write(handle, offset, &pieces),
+            FileCall::Read { handle, offset, length, .. } => {
+                assert!(self.handles.contains(&handle));
+                Ok(FileOutcome::Read(self.read(offset, length)))
+            }
+            FileCall::Append { payload, .. } => {
+                assert_eq!(payload.crc, crc32c(&payload.data));
+                let at = self.bytes.len() as u64;
+                self.bytes.extend_from_slice(&payload.data);
+                Ok(FileOutcome::Appended { at })
+            }
+            FileCall::Length { .. } => Ok(FileOutcome::Length(self.bytes.len() as u64)),
+        }
+    }
+
     fn info(&self) -> FileInfo {
-        let chunks = self.chunks.len() as u64;
+        let chunks = (self.bytes.len() as u64).div_ceil(CHUNK);
         FileInfo {
             file: FileId(7),
             kind: FileKind::File(SPEC),
@@ -112,26 +132,44 @@ impl Fake {
         })
     }
 
-    fn write(&mut self, index: u64, offset: u64, data: &[u8]) -> Outcome {
-        for before in 0..=index {
-            self.chunks.entry(before).or_default();
+    fn write(
+        &mut self,
+        handle: FileHandle,
+        offset: u64,
+        pieces: &[Payload],
+    ) -> Result<FileOutcome, OpError> {
+        assert!(self.handles.contains(&handle));
+        let length = pieces.iter().map(Payload::len).sum();
+        file::check_range(offset, length).map_err(OpError::Refused)?;
+        let lengths = CUT.pieces(offset, length).map(|piece| piece.length);
+        assert!(lengths.eq(pieces.iter().map(Payload::len)), "cut as the file is");
+        if self.fail_writes_at == Some(offset) {
+            return Err(OpError::Refused(Refusal::Lost));
         }
-        let chunk = self.chunks.get_mut(&index).unwrap();
-        let (start, end) = (offset as usize, offset as usize + data.len());
-        chunk.resize(chunk.len().max(end), 0);
-        chunk[start..end].copy_from_slice(data);
-        Outcome::Written { index, extent: Extent::new(offset, data.len() as u64) }
+        let mut at = offset as usize;
+        for piece in pieces {
+            assert_eq!(piece.crc, crc32c(&piece.data));
+            let end = at + piece.data.len();
+            self.bytes.resize(self.bytes.len().max(end), 0);
+            self.bytes[at..end].copy_from_slice(&piece.data);
+            at = end;
+        }
+        Ok(FileOutcome::Written { length })
     }
 
-    fn read(&self, index: u64, extent: Extent) -> Answer {
-        let Some(chunk) = self.chunks.get(&index) else {
-            return Err(OpError::Refused(Refusal::NotFound));
-        };
-        let end = extent.below(chunk.len() as u64).end().min(chunk.len() as u64) as usize;
-        let start = (extent.offset as usize).min(end);
-        let data = Bytes::copy_from_slice(&chunk[start..end]);
-        let crc = crc32c(&data);
-        Ok(Outcome::Read { payload: Payload::new(data, crc), chunk_length: chunk.len() as u64 })
+    /// Every piece a part of its own, and zeros instead of pieces that hold nothing else.
+    fn read(&self, offset: u64, length: u64) -> Vec<Part> {
+        let end = offset.saturating_add(length).min(self.bytes.len() as u64).max(offset);
+        let mut at = offset as usize;
+        let parts = CUT.pieces(offset, end - offset).map(|piece| {
+            let data = &self.bytes[at..at + piece.length as usize];
+            at += piece.length as usize;
+            if data.iter().all(|byte| *byte == 0) {
+                return Part::Zeros(piece.length);
+            }
+            Part::Data(Payload::new(Bytes::copy_from_slice(data), crc32c(data)))
+        });
+        parts.collect()
     }
 }
 
@@ -153,17 +191,12 @@ async fn what_was_written_across_chunks_is_read_back() {
     assert!(file.read(205, 10).await.unwrap().is_empty());
     assert!(file.read(10_000, 10).await.unwrap().is_empty());
     drop((file, client));
-    let fake = running.await.unwrap();
-    assert!(fake.in_flight_max >= 3, "pieces travel together: {}", fake.in_flight_max);
-    assert!(fake.in_flight_max <= 3, "no more than the window: {}", fake.in_flight_max);
-    for chunks in fake.together {
-        assert!(chunks.windows(2).all(|two| two[0] == two[1]), "one chunk at a time: {chunks:?}");
-    }
+    assert_eq!(running.await.unwrap().in_flight_max, 1, "a call of a file is one of the machine");
 }
 
 #[tokio::test]
 async fn a_stream_of_odd_buffers_is_the_same_stream() {
-    let (client, _running) = Fake::start();
+    let (client, running) = Fake::start();
     let file = client.create("/f", SPEC).await.unwrap();
     let data = pattern(150);
     let mut writer = file.writer(0);
@@ -177,11 +210,32 @@ async fn a_stream_of_odd_buffers_is_the_same_stream() {
         read.extend_from_slice(&piece);
     }
     assert_eq!(read, data);
+    drop((file, reader, client));
+    let fake = running.await.unwrap();
+    assert_eq!(fake.in_flight_max, 3, "pieces travel together, no more than the window");
+    for chunks in fake.together {
+        assert!(chunks.windows(2).all(|two| two[0] == two[1]), "one chunk at a time: {chunks:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_file_is_closed_before_the_next_call() {
+    let (client, running) = Fake::start();
+    let (first, second) =
+        (client.create("/f", SPEC).await.unwrap(), client.open("/f").await.unwrap());
+    let again = first.clone();
+    drop(first);
+    again.append("abc").await.unwrap();
+    drop(again);
+    assert_eq!(second.len().await.unwrap(), 3);
+    drop((second, client));
+    let fake = running.await.unwrap();
+    assert_eq!(fake.handles, BTreeSet::from([FileHandle(2)]));
 }
 
 #[tokio::test]
 async fn a_failed_piece_fails_the_stream_where_it_stands() {
-    let (client, _running) = Fake::failing(Some((1, 8)));
+    let (client, _running) = Fake::failing(Some(CHUNK + 8));
     let file = client.create("/f", SPEC).await.unwrap();
     let mut writer = file.writer(0);
     let mut outcome = Ok(());
@@ -201,19 +255,20 @@ async fn a_failed_piece_fails_the_stream_where_it_stands() {
     assert!(acknowledged <= CHUNK + 8);
 }
 
-// Issue: "the operation had no effect" was said of a write whose first pieces had been written.
 #[tokio::test]
-async fn an_error_is_about_the_whole_call() {
-    let (client, _running) = Fake::failing(Some((1, 8)));
+async fn an_error_names_the_path_and_says_what_the_machine_claims() {
+    let (client, _running) = Fake::failing(Some(CHUNK + 8));
     let file = client.create("/f", SPEC).await.unwrap();
-    let several = file.write(0, pattern(64)).await.unwrap_err();
-    assert!(several.maybe_took_effect(), "{several}");
-    assert_eq!(several.refusal(), None, "a refusal is said of a call without effect");
-    let text = "/f: Connection timed out (every replica was lost); \
-                the operation may have taken effect";
-    assert_eq!(several.to_string(), text);
-    let only = file.write(CHUNK + 8, pattern(8)).await.unwrap_err();
-    assert_eq!(only.refusal(), Some(&Refusal::Lost), "one piece is one operation");
+    let refused = file.write(CHUNK + 8, pattern(64)).await.unwrap_err();
+    assert_eq!(refused.refusal(), Some(&Refusal::Lost));
+    assert!(!refused.maybe_took_effect(), "{refused}");
+    let last = Some(Refusal::Lost);
+    let partly = ClientError::of("/f", OpError::Partly { done: 40, last });
+    assert!(partly.maybe_took_effect());
+    assert_eq!(partly.refusal(), None, "a refusal is said of a call without effect");
+    let text = "/f: stopped after 40 bytes (every replica was lost); \
+                what follows them may have been written";
+    assert_eq!(partly.to_string(), text);
 }
 
 #[tokio::test]
@@ -229,7 +284,7 @@ async fn what_would_end_beyond_the_last_offset_is_refused_before_its_first_step(
     assert!(writer.write(pattern(8)).await.is_err());
     assert!(file.read(u64::MAX, 10).await.unwrap().is_empty());
     drop((file, client, writer));
-    assert!(running.await.unwrap().chunks.is_empty(), "no piece was written");
+    assert!(running.await.unwrap().bytes.is_empty(), "no piece was written");
 }
 
 #[tokio::test]

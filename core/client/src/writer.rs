@@ -1,9 +1,8 @@
 //! A stream of bytes into a file.
 
-use crate::span::Piece;
-use crate::{ClientError, File, Pending, finish};
+use crate::{ClientError, File, Pending};
 use bytes::{Buf, Bytes, BytesMut};
-use leasehold_proto::Outcome;
+use leasehold_proto::Piece;
 use std::collections::VecDeque;
 
 /// Writes a stream, several pieces of one chunk on their way at a time.
@@ -24,7 +23,6 @@ pub struct Writer {
     in_flight: VecDeque<(Piece, Pending)>,
     in_flight_bytes: u64,
     acknowledged: u64,
-    begun: u64,
 }
 
 impl Writer {
@@ -36,7 +34,6 @@ impl Writer {
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             acknowledged: 0,
-            begun: 0,
         }
     }
 
@@ -44,11 +41,6 @@ impl Writer {
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged
-    }
-
-    /// Pieces that were handed to the session.
-    pub(crate) fn begun(&self) -> u64 {
-        self.begun
     }
 
     /// How long the next buffer given to [`Writer::write`] should be, in bytes, so that it is
@@ -97,7 +89,7 @@ impl Writer {
     }
 
     /// Writes what is left and waits until everything is acknowledged.
-    pub(crate) async fn flush(&mut self) -> Result<(), ClientError> {
+    async fn flush(&mut self) -> Result<(), ClientError> {
         if !self.gathered.is_empty() {
             let rest = self.gathered.split().freeze();
             self.begin(rest).await?;
@@ -111,14 +103,13 @@ impl Writer {
     /// Begins one piece when there is room for it.
     async fn begin(&mut self, data: Bytes) -> Result<(), ClientError> {
         let length = data.len() as u64;
-        self.file.check_end(self.position, length)?;
+        self.file.check_range(self.position, length)?;
         let piece = self.file.cut().piece(self.position, length);
         assert_eq!(piece.length, length, "a piece never crosses its boundary");
         while self.must_wait(&piece) {
             self.settle_first().await?;
         }
-        let pending = self.file.begin_write(piece.index, piece.offset, data).await?;
-        self.begun += 1;
+        let pending = self.file.begin_write(self.position, data).await?;
         self.position += length;
         self.in_flight_bytes += length;
         self.in_flight.push_back((piece, pending));
@@ -133,12 +124,7 @@ impl Writer {
     async fn settle_first(&mut self) -> Result<(), ClientError> {
         let Some((piece, pending)) = self.in_flight.pop_front() else { return Ok(()) };
         self.in_flight_bytes -= piece.length;
-        match finish(self.file.path(), pending).await? {
-            Outcome::Written { .. } => {
-                self.acknowledged += piece.length;
-                Ok(())
-            }
-            other => unreachable!("Write is answered with a place, not {other:?}"),
-        }
+        self.acknowledged += self.file.finish_write(pending).await?;
+        Ok(())
     }
 }

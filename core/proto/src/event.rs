@@ -1,13 +1,16 @@
 //! What observers see: facts about the protocol, typed, for checkers, traces and counters.
 
 use crate::ids::{
-    ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, Sequence,
+    ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, RequestId,
+    Sequence,
 };
 use crate::log::Member;
+use crate::machine::{OpError, Operation, Outcome};
 use crate::message::{DeleteReason, ReadMode};
 use crate::payload::Extent;
 use crate::replica::MutationKind;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Why safe mode ended.
@@ -144,4 +147,10 @@ pub enum Event {
     // Client.
     /// An operation repeats itself.
     Retried { op: OpId, why: &'static str },
+    /// A piece of a file call began: an operation that the machine requests of itself.
+    PieceBegan { call: RequestId, piece: RequestId, op: Box<Operation> },
+    /// ... and ended.
+    PieceEnded { piece: RequestId, result: Box<Result<Outcome, OpError>> },
+    /// A message arrived that answers nothing and that no client expects.
+    Unsolicited { from: NodeId },
 }

@@ -97,9 +97,33 @@ identity!(
     IoId(u64), "io", counted
 );
 identity!(
-    /// One request handed to a client machine by its owner.
+    /// One request handed to a client machine by its owner, below 2^43; or a piece of a file call,
+    /// which the machine requests of itself.
     RequestId(u64), "r"
 );
+identity!(
+    /// A file that is open in a client session. Never used again in it.
+    FileHandle(u64), "h"
+);
+
+impl RequestId {
+    const PIECE: u64 = 1 << 63;
+    const PIECES: u64 = 1 << 20;
+
+    /// Names a piece of this call, by its number. Numbers repeat after a million pieces, of which a
+    /// window is under way.
+    #[must_use]
+    pub fn piece(self, number: u64) -> RequestId {
+        let of_call = self.0.wrapping_mul(RequestId::PIECES);
+        RequestId(RequestId::PIECE | of_call | number % RequestId::PIECES)
+    }
+
+    /// True if no owner made this request.
+    #[must_use]
+    pub fn is_piece(self) -> bool {
+        self.0 & RequestId::PIECE != 0
+    }
+}
 identity!(
     /// One question for a lease. The holder keeps when it asked in a volatile table.
     Attempt(u64), "a", counted

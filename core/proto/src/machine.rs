@@ -1,6 +1,7 @@
 //! The boundary: one alphabet in, one alphabet out, and no other door.
 
 use crate::event::Event;
+use crate::file::{FileCall, FileOutcome};
 use crate::ids::{FileId, IoId, LogIndex, RequestId};
 use crate::io::{IoOp, IoResult};
 use crate::log::LogEntry;
@@ -73,6 +74,13 @@ pub enum Input {
         /// What.
         op: Operation,
     },
+    /// Clients: the owner wants something of a file as a whole, whatever its chunks are.
+    File {
+        /// Chosen by the owner, not used before, neither here nor in a `Request`.
+        id: RequestId,
+        /// What.
+        call: FileCall,
+    },
     /// Masters: the log's next entry is committed.
     Committed {
         /// Its place.
@@ -140,8 +148,8 @@ impl Effects {
     }
 }
 
-/// What an owner can ask of a client machine. A span over several chunks is several operations:
-/// the library above cuts it, since it knows the file's chunk size.
+/// An operation on one chunk or at a master. File calls ([`FileCall`]) are carried out in such pieces;
+/// an owner that addresses chunks requests them directly.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A logged change of the namespace (the machine makes `AddChunk` by itself).
@@ -200,6 +208,8 @@ pub enum Outcome {
         /// The chunk's length.
         chunk_length: u64,
     },
+    /// A file call.
+    File(FileOutcome),
 }
 
 /// How an operation ended otherwise.
@@ -214,6 +224,25 @@ pub enum OpError {
         /// What stood in the way last, if anybody said.
         last: Option<Refusal>,
     },
+    /// A file call of several pieces stopped where one of them failed.
+    Partly {
+        /// Bytes from its beginning on that took effect. Those behind may have, or may yet.
+        done: u64,
+        /// What stood in the way last, if anybody said.
+        last: Option<Refusal>,
+    },
+}
+
+impl OpError {
+    /// True if the operation may have taken effect although it failed.
+    #[must_use]
+    pub fn may_have_effect(&self) -> bool {
+        match self {
+            OpError::Refused(_) => false,
+            OpError::TimedOut { maybe, .. } => *maybe,
+            OpError::Partly { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for OpError {
@@ -230,6 +259,13 @@ impl fmt::Display for OpError {
                 } else {
                     "; the operation had no effect"
                 })
+            }
+            OpError::Partly { done, last } => {
+                write!(f, "stopped after {done} bytes")?;
+                if let Some(last) = last {
+                    write!(f, " ({last})")?;
+                }
+                f.write_str("; what follows them may have been written")
             }
         }
     }

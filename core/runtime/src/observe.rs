@@ -67,12 +67,15 @@ fn tell(event: &Event) {
         | Event::Recovered { .. }
         | Event::Promised { .. }
         | Event::LearnerComplete { .. }
+        | Event::Unsolicited { .. }
         | Event::Retried { .. } => debug!(?event),
         Event::EntryApplied { .. }
         | Event::LeaseGranted { .. }
         | Event::Applied { .. }
         | Event::Committed { .. }
         | Event::Acknowledged { .. }
+        | Event::PieceBegan { .. }
+        | Event::PieceEnded { .. }
         | Event::ReadServed { .. } => trace!(?event),
     }
 }

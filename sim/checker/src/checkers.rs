@@ -137,6 +137,12 @@ impl Checkers {
         self.destroyed.insert(node);
     }
 
+    /// A client machine takes a file call (`Input::File`). Its answer is a request's; its pieces
+    /// (`Event::PieceBegan`, `Event::PieceEnded`) are invoked and returned as requests are.
+    pub fn client_called(&mut self, client: NodeId, true_ns: u64, request: RequestId) {
+        self.history.called(client, true_ns, request);
+    }
+
     /// A client machine takes a request (`Input::Request`).
     pub fn client_invoked(
         &mut self,

@@ -153,6 +153,12 @@ impl History {
         self.contents.get(&(crc, length))
     }
 
+    /// A client begins a file call. Its pieces are operations of the history, and are judged; of the
+    /// call itself only its answer is waited for.
+    pub fn called(&mut self, client: NodeId, true_ns: u64, request: RequestId) {
+        self.waiting.insert((client, request), true_ns);
+    }
+
     /// A client begins; the index of its operation.
     pub fn invoked(
         &mut self,
@@ -195,7 +201,7 @@ impl History {
                 let extent = Extent::new(extent.offset, payload.len());
                 Ending::Done { index: *index, extent }
             }
-            (Err(OpError::TimedOut { maybe: true, .. }), _) => Ending::Open,
+            (Err(error), _) if error.may_have_effect() => Ending::Open,
             (Ok(Outcome::Metadata(answer)), _) => {
                 operation.answer = Some(Ok(answer.clone()));
                 Ending::Told
@@ -204,7 +210,7 @@ impl History {
                 operation.answer = Some(Err(refusal.clone()));
                 Ending::Told
             }
-            (Err(_) | Ok(Outcome::Read { .. }), _) => Ending::Failed,
+            (Err(_) | Ok(Outcome::Read { .. } | Outcome::File(_)), _) => Ending::Failed,
         };
         Some(index)
     }

@@ -7,12 +7,12 @@ use crate::offers;
 use crate::reductions::Reductions;
 use crate::state::State;
 use leasehold_proto::message::configure;
-use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, Operation, RequestId};
+use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
 use leasehold_world::cluster::Happening;
 use leasehold_world::judge::Judge;
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};
-use leasehold_world::{Action, Cluster, Violation};
+use leasehold_world::{Action, Cluster, Violation, Wish};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Ask {
     /// Who asks.
     pub client: NodeId,
     /// For what.
-    pub op: Operation,
+    pub wish: Wish,
 }
 
 /// A place where runs begin.
@@ -84,7 +84,7 @@ impl Space {
         let asks: Result<Vec<Ask>, ScriptError> = menu
             .iter()
             .map(|line| match first.request(line) {
-                Ok((client, op)) => Ok(Ask { line: (*line).to_string(), client, op }),
+                Ok((client, wish)) => Ok(Ask { line: (*line).to_string(), client, wish }),
                 Err(what) => Err(ScriptError { line: 0, what }),
             })
             .collect();
@@ -237,7 +237,7 @@ impl Space {
         let start = &self.starts[usize::from(next.start)];
         next.asked |= 1 << which;
         let id = RequestId(start.last_request + u64::from(next.asked.count_ones()));
-        Action::Request(ask.client, id, ask.op.clone())
+        ask.wish.clone().action(ask.client, id)
     }
 
     fn beyond(&self, last: &Cluster, next: &Cluster) -> bool {

@@ -107,7 +107,7 @@ impl Teller<'_> {
                     let ask = &self.space.menu[*which];
                     let id = leasehold_proto::RequestId(1_000 + place as u64);
                     lines.push(ask.line.clone());
-                    self.act(Action::Request(ask.client, id, ask.op.clone()))?;
+                    self.act(ask.wish.clone().action(ask.client, id))?;
                 }
                 Deed::Did(action) => {
                     lines.push(self.line(action)?);

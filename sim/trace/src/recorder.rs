@@ -7,7 +7,7 @@ use crate::record::{Kind, Record};
 use crate::recording::{Node, Recording};
 use crate::requests::Requests;
 use crate::words::{self, Clock};
-use leasehold_proto::{Effect, Input, NodeId};
+use leasehold_proto::{Effect, Event, Input, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of more nodes than this, a sentence names only some.
@@ -89,7 +89,8 @@ impl Recorder {
         match input {
             Input::Deliver(_) => record.flow = self.flows.delivered(&record),
             Input::Request { id, op } => self.requests.asked(at.node, *id, op),
-            Input::Wake
+            Input::File { .. }
+            | Input::Wake
             | Input::IoDone { .. }
             | Input::Committed { .. }
             | Input::Leadership(_)
@@ -109,6 +110,12 @@ impl Recorder {
                 record.request = self.requests.carried(envelope);
             }
             Effect::Respond { id, .. } => record.op = self.requests.answered(at.node, *id),
+            Effect::Observe(Event::PieceBegan { piece, op, .. }) => {
+                self.requests.asked(at.node, *piece, op);
+            }
+            Effect::Observe(Event::PieceEnded { piece, .. }) => {
+                record.op = self.requests.answered(at.node, *piece);
+            }
             Effect::Io { .. } | Effect::Observe(_) => {}
         }
         self.records.push(record);

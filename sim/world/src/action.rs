@@ -1,7 +1,7 @@
 //! Everything that a chooser can let happen.
 
 use crate::net::MessageId;
-use leasehold_proto::{ChunkHandle, IoId, NodeId, Operation, RequestId};
+use leasehold_proto::{ChunkHandle, FileCall, IoId, NodeId, Operation, RequestId};
 
 /// How the world fails an I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,26 @@ pub enum Failure {
     DiskFailed,
     /// The proposer is told nothing: the entry may commit yet.
     Unknown,
+}
+
+/// What a client's owner wants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// An operation on a chunk or at a master.
+    Operation(Operation),
+    /// Something of a file.
+    File(FileCall),
+}
+
+impl Wish {
+    /// The step in which the owner says so.
+    #[must_use]
+    pub fn action(self, client: NodeId, id: RequestId) -> Action {
+        match self {
+            Wish::Operation(op) => Action::Request(client, id, op),
+            Wish::File(call) => Action::Call(client, id, call),
+        }
+    }
 }
 
 /// One step of a run.
@@ -67,4 +87,6 @@ pub enum Action {
     Flip(NodeId, ChunkHandle, u64),
     /// A client's owner asks for something.
     Request(NodeId, RequestId, Operation),
+    /// ... and for something of a file.
+    Call(NodeId, RequestId, FileCall),
 }

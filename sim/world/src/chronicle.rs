@@ -144,6 +144,9 @@ impl Chronicle {
             Action::Request(node, id, op) => {
                 self.input(cluster, *node, &Input::Request { id: *id, op: op.clone() });
             }
+            Action::Call(node, id, call) => {
+                self.input(cluster, *node, &Input::File { id: *id, call: call.clone() });
+            }
             Action::Pause(node) => self.pause(cluster, *node, false),
             Action::Resume(node) => self.pause(cluster, *node, true),
             Action::Cut(from, to) => self.cut(cluster, *from, *to),
@@ -206,6 +209,8 @@ impl Chronicle {
 
     fn happening(&mut self, cluster: &Cluster, happening: &Happening) {
         match happening {
+            // As the client tells of them, in the events before.
+            Happening::Responded { id, .. } if id.is_piece() => {}
             Happening::Event { node, event } => {
                 self.effect(cluster, *node, &Effect::Observe(event.clone()));
             }

@@ -238,6 +238,11 @@ impl Cluster {
                 self.step(node, Input::Request { id, op }, seen);
                 Ok(())
             }
+            Action::Call(node, id, call) => {
+                self.running(node)?;
+                self.step(node, Input::File { id, call }, seen);
+                Ok(())
+            }
         }
     }
 
@@ -533,9 +538,25 @@ impl Cluster {
                 Effect::Respond { id: request, result } => {
                     seen.push(Happening::Responded { node: id, id: request, result });
                 }
-                Effect::Observe(event) => seen.push(Happening::Event { node: id, event }),
+                Effect::Observe(event) => {
+                    seen.extend(of_piece(id, &event));
+                    seen.push(Happening::Event { node: id, event });
+                }
             }
         }
+    }
+}
+
+/// A piece of a file call is judged as a request of its own.
+fn of_piece(node: NodeId, event: &Event) -> Option<Happening> {
+    match event {
+        Event::PieceBegan { piece, op, .. } => {
+            Some(Happening::Invoked { node, id: *piece, op: (**op).clone() })
+        }
+        Event::PieceEnded { piece, result } => {
+            Some(Happening::Responded { node, id: *piece, result: (**result).clone() })
+        }
+        _ => None,
     }
 }
 

@@ -25,7 +25,7 @@ pub mod script;
 pub mod walk;
 pub mod boundary;
 
-pub use action::{Action, Failure};
+pub use action::{Action, Failure, Wish};
 pub use chronicle::Chronicle;
 pub use cluster::{Cluster, Happening};
 pub use judge::Violation;

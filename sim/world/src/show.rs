@@ -5,7 +5,7 @@ use crate::cluster::{Cluster, Happening};
 use crate::fair::name;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
-use leasehold_proto::{Event, NodeId, OpError, OpId, Outcome};
+use leasehold_proto::{Event, FileCall, FileOutcome, NodeId, OpError, OpId, Outcome, Part};
 pub use leasehold_trace::message_name;
 use leasehold_trace::words::sentence;
 use std::fmt::Debug;
@@ -72,6 +72,9 @@ fn rank(event: &Event) -> Detail {
         | Event::LeaseGranted { .. }
         | Event::Recovered { .. }
         | Event::Retried { .. }
+        | Event::PieceBegan { .. }
+        | Event::PieceEnded { .. }
+        | Event::Unsolicited { .. }
         | Event::ReadServed { .. } => Detail::All,
         _ => Detail::Main,
     }
@@ -92,8 +95,34 @@ pub fn answer(cluster: &Cluster, result: &Result<Outcome, OpError>) -> String {
         Ok(Outcome::Read { payload, chunk_length }) => {
             format!("{} of {chunk_length} B", text(&payload.data))
         }
+        Ok(Outcome::File(outcome)) => file(cluster, outcome),
         Err(error) => format!("error: {error}"),
     }
+}
+
+fn file(cluster: &Cluster, outcome: &FileOutcome) -> String {
+    match outcome {
+        FileOutcome::Opened { info, .. } => metadata(cluster, &MetadataAnswer::File(info.clone())),
+        FileOutcome::Read(parts) => text(&bytes(parts)),
+        FileOutcome::Written { length } => format!("ok, {length} B"),
+        FileOutcome::Appended { at } => format!("ok, at {at}"),
+        FileOutcome::Length(length) => format!("{length} B"),
+        FileOutcome::Closed => "ok".into(),
+    }
+}
+
+fn bytes(parts: &[Part]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for part in parts {
+        match part {
+            Part::Data(payload) => all.extend_from_slice(&payload.data),
+            Part::Zeros(length) => {
+                let length = usize::try_from(*length).expect("a script reads what fits memory");
+                all.resize(all.len() + length, 0);
+            }
+        }
+    }
+    all
 }
 
 /// Bytes as text; long runs of one byte are counted.
@@ -168,6 +197,23 @@ fn safe_mode(cluster: &Cluster, waits: &SafeModeStatus) -> String {
         waits.ends_within,
         chunks.collect::<String>(),
     )
+}
+
+/// What a client's owner asked of a file, in the words of a script.
+#[must_use]
+pub fn file_call(call: &FileCall) -> String {
+    match call {
+        FileCall::Open { path } => format!("open {path}"),
+        FileCall::Create { path, .. } => format!("create {path}"),
+        FileCall::Read { offset, length, .. } => format!("read {offset}+{length}"),
+        FileCall::Write { offset, pieces, .. } => {
+            let data: Vec<u8> = pieces.iter().flat_map(|piece| piece.data.to_vec()).collect();
+            format!("write {offset} {}", text(&data))
+        }
+        FileCall::Append { payload, .. } => format!("append {}", text(&payload.data)),
+        FileCall::Length { .. } => "length".into(),
+        FileCall::Close { .. } => "close".into(),
+    }
 }
 
 /// What a client's owner asked for, in the words of a script.

@@ -17,7 +17,7 @@ pub async fn append(arguments: &AppendArguments) -> Outcome {
     let source = Source::open(&arguments.from)?;
     let client = connect(&arguments.client).await?;
     let file = open(&client, &path, arguments).await?;
-    let record_bytes_max = record_bytes_max(&client, &file);
+    let record_bytes_max = record_bytes_max(&file);
     let mut records = Records::new(arguments.lines, record_bytes_max);
     let mut pieces = if arguments.lines {
         source.while_it_comes(READ_BYTES)
@@ -61,10 +61,8 @@ async fn open(
 }
 
 /// A record fits into one mutation and into a quarter of a chunk.
-fn record_bytes_max(client: &Client, file: &File) -> usize {
-    let quarter = file.spec().chunk_bytes / 4;
-    let longest = u64::from(client.constants().mutation_bytes_max).min(quarter).max(1);
-    usize::try_from(longest).expect("a mutation fits memory")
+fn record_bytes_max(file: &File) -> usize {
+    usize::try_from(file.record_bytes_max().max(1)).expect("a mutation fits memory")
 }
 
 /// Cuts a stream into records: lines, or all of it.

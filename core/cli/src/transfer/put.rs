@@ -111,16 +111,10 @@ struct Transfer {
 }
 
 impl Transfer {
-    async fn run(
-        &mut self,
-        client: &Client,
-        file: &File,
-        source: Source,
-        target: &ClusterPath,
-    ) -> Outcome {
+    async fn run(&mut self, file: &File, source: Source, target: &ClusterPath) -> Outcome {
         let progress = Progress::new(target.name(), source.length);
         let mut writer = file.writer(0);
-        let mut pieces = source.pieces(piece_bytes(client, file));
+        let mut pieces = source.pieces(writer.wants());
         while let Some(piece) = pieces.recv().await {
             let written = writer.write(piece?).await;
             self.acknowledged = writer.acknowledged();
@@ -133,17 +127,14 @@ impl Transfer {
     }
 }
 
-/// What the library passes on without a copy: whole mutations, as long as they divide a chunk.
-fn piece_bytes(client: &Client, file: &File) -> usize {
-    let piece = u64::from(client.constants().mutation_bytes_max).min(file.spec().chunk_bytes);
-    usize::try_from(piece).expect("a mutation fits memory")
-}
-
 /// The person named the target, not the partial file; and whether a piece of that one was written
 /// does not matter, since all of it goes away.
 fn about_target(target: &ClusterPath, error: ClientError) -> Failure {
     match error {
-        ClientError::Operation { error: OpError::TimedOut { last, .. }, .. } => match last {
+        ClientError::Operation {
+            error: OpError::TimedOut { last, .. } | OpError::Partly { last, .. },
+            ..
+        } => match last {
             // The reason, whether the client gave up or its time was over.
             Some(full @ Refusal::NoSpace) => Failure::about(target, full),
             Some(last) => Failure::about(target, format!("{last} (tried until the timeout)")),

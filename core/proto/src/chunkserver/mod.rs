@@ -134,6 +134,7 @@ impl StateMachine for Chunkserver {
             Input::Wake => {}
             Input::IoDone { io, result } => step.on_io_done(io, result),
             Input::Request { .. }
+            | Input::File { .. }
             | Input::Committed { .. }
             | Input::Leadership(_)
             | Input::Installed { .. } => {

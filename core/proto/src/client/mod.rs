@@ -4,8 +4,11 @@
 //! of chunks, one more chunk) is a *shared lookup*: a task of its own that runs once, for all of
 //! them. A task that can continue is *ready*; every other one waits for a reply, a lookup or a time.
 //!
+//! A call on an open file is carried out in *pieces*, each a request like the owner's ([`file`]).
+//!
 //! [`tasks`] is the table; [`call`], [`mutate`] and [`read`] each handle one task with what they
-//! borrow of the client, and return what it needs [`next`]. This file alone acts on that.
+//! borrow of the client, and return what it needs [`next`]; [`file`] says which pieces a file call
+//! begins, and how it ended. This file alone acts on that.
 
 mod backoff;
 mod lookup;
@@ -17,23 +20,27 @@ mod next;
 mod call;
 mod mutate;
 mod read;
+mod file;
 
 use crate::config::{ClientConfig, Constants};
 use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{OpId, RequestId};
+use crate::file::{FileCall, record_bytes_max};
+use crate::ids::{NodeId, OpId, RequestId};
 use crate::machine::{Effect, Effects, Input, OpError, Operation, Outcome, StateMachine};
 use crate::message::{Envelope, Message, data};
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use call::Caller;
+use file::Files;
 use lookup::Lookup;
 use mutate::Mutator;
 use next::Next;
 use read::{Range, Reader};
 use routes::{Masters, Routes};
-use task::{Stage, TaskId, TaskKind};
+use task::{Origin, Stage, TaskId, TaskKind};
 use tasks::Tasks;
 
 /// A client session.
@@ -43,6 +50,7 @@ pub struct Client {
     masters: Masters,
     routes: Routes,
     tasks: Tasks,
+    files: Files,
 }
 
 impl StateMachine for Client {
@@ -56,6 +64,7 @@ impl StateMachine for Client {
             masters: Masters::new(config.masters.clone()),
             routes: Routes::default(),
             tasks: Tasks::new(),
+            files: Files::default(),
         }
     }
 
@@ -63,7 +72,8 @@ impl StateMachine for Client {
         let mut step = self.begin(now, out);
         step.on_timers();
         match input {
-            Input::Request { id, op } => step.on_request(id, op),
+            Input::Request { id, op } => step.begin_operation(Origin::Owner(id), op),
+            Input::File { id, call } => step.on_file_call(id, call),
             Input::Deliver(envelope) => step.on_message(envelope),
             Input::Wake => {}
             Input::IoDone { .. } => unreachable!("a client has no I/O"),
@@ -81,11 +91,13 @@ impl StateMachine for Client {
 
     fn assert_invariants(&self) {
         self.tasks.assert_invariants();
+        let pieces = self.tasks.requests();
+        assert!(self.files.calls() <= pieces, "a file call under way has a piece under way");
     }
 }
 
 impl Client {
-    /// Operations under way, for owners that bound them.
+    /// Operations under way, pieces among them, for owners that bound them.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.tasks.requests()
@@ -98,6 +110,7 @@ impl Client {
             masters: &mut self.masters,
             routes: &mut self.routes,
             tasks: &mut self.tasks,
+            files: &mut self.files,
         }
     }
 }
@@ -108,22 +121,41 @@ struct Step<'a> {
     masters: &'a mut Masters,
     routes: &'a mut Routes,
     tasks: &'a mut Tasks,
+    files: &'a mut Files,
 }
 
 impl Step<'_> {
     // Inputs.
 
-    fn on_request(&mut self, id: RequestId, op: Operation) {
+    fn begin_operation(&mut self, origin: Origin, op: Operation) {
         if let Err(refusal) = check(self.cx.constants, &op) {
-            let result = Err(OpError::Refused(refusal));
-            return self.cx.out.push(Effect::Respond { id, result });
+            return self.end_operation(origin, Err(OpError::Refused(refusal)));
         }
         let ends_at = self.cx.now + self.cx.constants.operation_timeout;
-        self.tasks.start(TaskKind::Request { id, op }, ends_at);
+        self.tasks.start(TaskKind::Request { origin, op }, ends_at);
+    }
+
+    fn on_file_call(&mut self, id: RequestId, call: FileCall) {
+        match self.files.begin(id, call, self.cx.constants) {
+            Ok(()) => self.advance(id),
+            Err(refusal) => self.end_operation(Origin::Owner(id), Err(OpError::Refused(refusal))),
+        }
+    }
+
+    /// Begins the pieces of a file call that can begin, and ends the call if it is done.
+    fn advance(&mut self, id: RequestId) {
+        while let Some((number, op)) = self.files.next_piece(id) {
+            let (piece, told) = (id.piece(number), Box::new(op.clone()));
+            self.cx.observe(Event::PieceBegan { call: id, piece, op: told });
+            self.begin_operation(Origin::Call { id, number }, op);
+        }
+        if let Some(result) = self.files.take_result(id, self.cx.constants) {
+            self.end_operation(Origin::Owner(id), result);
+        }
     }
 
     /// The one place where a client's messages arrive. A reply names the operation that it answers
-    /// and goes to its task; a message that answers nothing would be routed here too, before that.
+    /// and goes to its task.
     fn on_message(&mut self, envelope: Envelope) {
         let Envelope { from, to, message } = envelope;
         if to != self.cx.node {
@@ -146,9 +178,16 @@ impl Step<'_> {
                 let next = self.reader(id, range).on_reply(from, reply);
                 self.conclude(id, next);
             }
-            // Between others, or for servers: a client ignores it.
-            _ => {}
+            _ => self.on_unsolicited(from),
         }
+    }
+
+    /// The room for messages that answer nothing: what a server tells a client of its own accord,
+    /// as that a cached range is not valid any more or that an open file changed, has its arm in
+    /// `on_message` and its handler here. There is no such message. Whatever else arrives is between
+    /// others or for servers: it changes nothing, and observers learn of it.
+    fn on_unsolicited(&mut self, from: NodeId) {
+        self.cx.observe(Event::Unsolicited { from });
     }
 
     /// The task that still waits for a reply to this operation.
@@ -324,10 +363,22 @@ impl Step<'_> {
     }
 
     fn respond(&mut self, id: TaskId, result: Result<Outcome, OpError>) {
-        let TaskKind::Request { id: request, .. } = self.tasks.remove(id).kind else {
+        let TaskKind::Request { origin, .. } = self.tasks.remove(id).kind else {
             unreachable!("only requests are answered")
         };
-        self.cx.out.push(Effect::Respond { id: request, result });
+        self.end_operation(origin, result);
+    }
+
+    fn end_operation(&mut self, origin: Origin, result: Result<Outcome, OpError>) {
+        match origin {
+            Origin::Owner(id) => self.cx.out.push(Effect::Respond { id, result }),
+            Origin::Call { id, number } => {
+                let (piece, told) = (id.piece(number), Box::new(result.clone()));
+                self.cx.observe(Event::PieceEnded { piece, result: told });
+                self.files.on_piece(id, number, result);
+                self.advance(id);
+            }
+        }
     }
 }
 
@@ -337,9 +388,8 @@ fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
     let (length, bytes_max) = match op {
         Operation::Change(_) | Operation::Query(_) | Operation::Read { .. } => return Ok(()),
         Operation::Write { payload, .. } => (payload.len(), mutation_max),
-        // GFS §3.3: a record is at most a quarter of a chunk, so that padding stays bounded.
         Operation::Append { payload, chunk_bytes, .. } => {
-            (payload.len(), mutation_max.min(chunk_bytes / 4))
+            (payload.len(), mutation_max.min(record_bytes_max(*chunk_bytes)))
         }
     };
     if length == 0 {

@@ -10,10 +10,23 @@ use alloc::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct TaskId(pub u64);
 
+/// Who gets the result of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// The owner.
+    Owner(RequestId),
+    /// A file call, of which it is a piece.
+    Call { id: RequestId, number: u64 },
+}
+
 /// What a task is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum TaskKind {
-    Request { id: RequestId, op: Operation },
+    /// An operation on a chunk or at a master.
+    Request {
+        origin: Origin,
+        op: Operation,
+    },
     Lookup(Lookup),
 }
 

@@ -4,6 +4,7 @@ use super::holders::Holders;
 use super::leader::Leader;
 use super::leases::Confirmable;
 use super::proposals::Proposal;
+use crate::file::position;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
 use crate::log::Command;
 use crate::message::MasterRequest;
@@ -88,7 +89,7 @@ impl Leader<'_> {
                 .flat_map(Holders::states)
                 .filter(|state| state.applied_version == record.version() && !state.learner);
             let tail = current.map(|state| state.length).max().unwrap_or(0);
-            info.length_reported = (chunks.len() as u64 - 1) * spec.chunk_bytes + tail;
+            info.length_reported = position(spec.chunk_bytes, chunks.len() as u64 - 1, tail);
         }
         info
     }

@@ -253,7 +253,9 @@ impl StateMachine for Master {
             Input::Committed { index, entry } => self.on_committed(now, index, &entry, out),
             Input::Leadership(leadership) => self.on_leadership(now, leadership, out),
             Input::Installed { state } => self.on_installed(*state),
-            Input::Request { .. } => unreachable!("a master has no owner"),
+            Input::Request { .. } | Input::File { .. } => {
+                unreachable!("a master has no owner")
+            }
         }
     }
 

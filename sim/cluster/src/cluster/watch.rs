@@ -357,6 +357,9 @@ fn fact(event: &Event) -> &'static str {
         Event::DiskFailed => "disks failed",
         Event::ProtocolError { .. } => "protocol errors",
         Event::Retried { .. } => "client retries",
+        Event::PieceBegan { .. } => "pieces begun",
+        Event::PieceEnded { .. } => "pieces ended",
+        Event::Unsolicited { .. } => "messages that answered nothing",
     }
 }
 
@@ -386,6 +389,9 @@ impl<M> Observer<M> for NodeObserver {
         if let Input::Request { id, op } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
         }
+        if let Input::File { id, .. } = input {
+            state.checkers.client_called(self.node, now, *id);
+        }
         if let Input::Installed { state: installed } = input {
             state.jumped(now, self.node, installed);
         }
@@ -400,7 +406,16 @@ impl<M> Observer<M> for NodeObserver {
         }
         state.coverage.effect(self.node, clock, effect);
         match effect {
-            Effect::Observe(event) => state.event(now, self.node, event),
+            Effect::Observe(event) => {
+                if let Event::PieceBegan { piece, op, .. } = event {
+                    state.checkers.client_invoked(self.node, now, *piece, op);
+                }
+                if let Event::PieceEnded { piece, result } = event {
+                    let judged = state.checkers.client_returned(self.node, now, *piece, result);
+                    state.judge(judged, now);
+                }
+                state.event(now, self.node, event);
+            }
             Effect::Respond { id, result } => {
                 let judged = state.checkers.client_returned(self.node, now, *id, result);
                 state.judge(judged, now);

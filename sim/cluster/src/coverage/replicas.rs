@@ -36,7 +36,8 @@ impl Replicas {
             Input::IoDone { result, .. } => {
                 hits.hit_if(*result == Err(IoFault::NoSpace), Mark::DiskFull);
             }
-            Input::Wake | Input::Request { .. } | Input::Committed { .. } => {}
+            Input::Wake | Input::Request { .. } | Input::File { .. } => {}
+            Input::Committed { .. } => {}
             Input::Leadership(_) | Input::Installed { .. } => {}
         }
     }

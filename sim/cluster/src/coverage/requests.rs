@@ -76,7 +76,7 @@ impl Requests {
             Effect::Io { .. } => {}
             Effect::Observe(event) => self.event(node, event, held, hits),
             Effect::Respond { result, .. } => {
-                let unknown = matches!(result, Err(OpError::TimedOut { maybe: true, .. }));
+                let unknown = result.as_ref().is_err_and(OpError::may_have_effect);
                 hits.hit_if(unknown, Mark::OutcomeUnknown);
             }
         }

@@ -3,11 +3,12 @@
 
 use super::tape::{Beginning, Entry, Wanted, What, digest};
 use bytes::Bytes;
-use leasehold_proto::metadata::{MetadataChange, MetadataQuery};
+use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkserverConfig, ClientConfig, Constants, Extent, FileId, Incarnation, Input, IoFault, IoId,
-    IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterConfig, MasterState, NodeId,
-    Operation, Payload, ProposeOutcome, Rack, ReadMode, Replicas, RequestId, Rules, Session, Time,
+    ChunkserverConfig, ClientConfig, Constants, Extent, FileCall, FileHandle, FileId, Incarnation,
+    Input, IoFault, IoId, IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterConfig,
+    MasterState, NodeId, Operation, Payload, ProposeOutcome, Rack, ReadMode, Replicas, RequestId,
+    Rules, Session, Time,
 };
 use leasehold_wire::{Frame, decode_parts, encode};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,7 @@ enum InputWord {
     Leads,
     Follows(Option<NodeId>),
     Installed(Box<MasterState>),
+    File(RequestId, FileWord),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +83,17 @@ enum OperationWord {
     Write(FileId, u64, u64, Bulk),
     Append(FileId, u64, Bulk),
     Read(FileId, u64, Extent, ReadMode),
+}
+
+#[derive(Serialize, Deserialize)]
+enum FileWord {
+    Open(String),
+    Create(String, FileSpec, u64),
+    Read(FileHandle, u64, u64, ReadMode),
+    Write(FileHandle, u64, Vec<Bulk>),
+    Append(FileHandle, Bulk),
+    Length(FileHandle),
+    Close(FileHandle),
 }
 
 /// Bulk data and the checksum that came with it.
@@ -180,6 +193,7 @@ impl InputWord {
             Input::Wake => InputWord::Wake,
             Input::IoDone { io, result } => InputWord::IoDone(*io, ended(result)),
             Input::Request { id, op } => InputWord::Request(*id, OperationWord::of(op)),
+            Input::File { id, call } => InputWord::File(*id, FileWord::of(call)),
             Input::Committed { index, entry } => InputWord::Committed(*index, entry.clone()),
             Input::Installed { state } => InputWord::Installed(state.clone()),
             Input::Leadership(Leadership::Leader) => InputWord::Leads,
@@ -201,6 +215,7 @@ impl InputWord {
             InputWord::Wake => Input::Wake,
             InputWord::IoDone(io, result) => Input::IoDone { io, result: unended(result) },
             InputWord::Request(id, op) => Input::Request { id, op: op.operation() },
+            InputWord::File(id, call) => Input::File { id, call: call.call() },
             InputWord::Committed(index, entry) => Input::Committed { index, entry },
             InputWord::Installed(state) => Input::Installed { state },
             InputWord::Leads => Input::Leadership(Leadership::Leader),
@@ -269,6 +284,43 @@ impl OperationWord {
             OperationWord::Read(file, index, extent, mode) => {
                 Operation::Read { file, index, extent, mode }
             }
+        }
+    }
+}
+
+impl FileWord {
+    fn of(call: &FileCall) -> Self {
+        match call {
+            FileCall::Open { path } => FileWord::Open(path.clone()),
+            FileCall::Create { path, spec, mtime_ms } => {
+                FileWord::Create(path.clone(), *spec, *mtime_ms)
+            }
+            FileCall::Read { handle, offset, length, mode } => {
+                FileWord::Read(*handle, *offset, *length, *mode)
+            }
+            FileCall::Write { handle, offset, pieces } => {
+                FileWord::Write(*handle, *offset, pieces.iter().map(Bulk::of).collect())
+            }
+            FileCall::Append { handle, payload } => FileWord::Append(*handle, Bulk::of(payload)),
+            FileCall::Length { handle } => FileWord::Length(*handle),
+            FileCall::Close { handle } => FileWord::Close(*handle),
+        }
+    }
+
+    fn call(self) -> FileCall {
+        match self {
+            FileWord::Open(path) => FileCall::Open { path },
+            FileWord::Create(path, spec, mtime_ms) => FileCall::Create { path, spec, mtime_ms },
+            FileWord::Read(handle, offset, length, mode) => {
+                FileCall::Read { handle, offset, length, mode }
+            }
+            FileWord::Write(handle, offset, pieces) => {
+                let pieces = pieces.into_iter().map(Bulk::payload).collect();
+                FileCall::Write { handle, offset, pieces }
+            }
+            FileWord::Append(handle, bulk) => FileCall::Append { handle, payload: bulk.payload() },
+            FileWord::Length(handle) => FileCall::Length { handle },
+            FileWord::Close(handle) => FileCall::Close { handle },
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::drawn::Episode;
 use crate::net::{Rates, Weather};
 use crate::seed::Stream;
 use leasehold_proto::Constants;
+use leasehold_proto::file::record_bytes_max;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -447,7 +448,7 @@ impl Scenario {
         if work.chunk_bytes % work.cell_bytes != 0 {
             return Err("[workload] cell_bytes must divide chunk_bytes".to_owned());
         }
-        if work.record_bytes.max > work.chunk_bytes / 4 {
+        if work.record_bytes.max > record_bytes_max(work.chunk_bytes) {
             return Err("[workload] record_bytes must be at most a quarter of chunk_bytes".into());
         }
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {

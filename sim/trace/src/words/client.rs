@@ -3,7 +3,9 @@
 use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{OpError, Operation, Outcome, ReadMode};
+use leasehold_proto::{
+    FileCall, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode,
+};
 
 /// What an owner asks of its client.
 pub fn operation(op: &Operation) -> String {
@@ -18,6 +20,37 @@ pub fn operation(op: &Operation) -> String {
             let mode = mode_name(*mode);
             format!("read {extent:?} of {file}, chunk {index}, {mode}")
         }
+    }
+}
+
+/// What an owner asks of an open file.
+pub fn file_call(call: &FileCall) -> String {
+    match call {
+        FileCall::Open { path } => format!("open {path}"),
+        FileCall::Create { path, .. } => format!("create and open {path}"),
+        FileCall::Read { handle, offset, length, mode } => {
+            format!("read {length} B of {handle} at {offset}, {}", mode_name(*mode))
+        }
+        FileCall::Write { handle, offset, pieces } => {
+            let length: u64 = pieces.iter().map(Payload::len).sum();
+            format!("write {length} B to {handle} at {offset}, in {} pieces", pieces.len())
+        }
+        FileCall::Append { handle, payload } => format!("append {} B to {handle}", payload.len()),
+        FileCall::Length { handle } => format!("measure {handle}"),
+        FileCall::Close { handle } => format!("close {handle}"),
+    }
+}
+
+fn file_outcome(outcome: &FileOutcome) -> String {
+    match outcome {
+        FileOutcome::Opened { handle, info, .. } => format!("{handle} is {}", file(info)),
+        FileOutcome::Read(parts) => {
+            format!("{} B in {} parts", parts.iter().map(Part::len).sum::<u64>(), parts.len())
+        }
+        FileOutcome::Written { length } => format!("{length} B written"),
+        FileOutcome::Appended { at } => format!("appended at {at}"),
+        FileOutcome::Length(length) => format!("{length} B long"),
+        FileOutcome::Closed => "closed".into(),
     }
 }
 
@@ -94,6 +127,7 @@ pub fn answer(result: &Result<Outcome, OpError>) -> String {
         Ok(Outcome::Read { payload, .. }) => {
             format!("{} B, crc {:08x}", payload.len(), payload.crc)
         }
+        Ok(Outcome::File(outcome)) => file_outcome(outcome),
         Err(error) => format!("failed: {error}"),
     }
 }

@@ -1,5 +1,6 @@
 //! Events: the facts that machines tell.
 
+use super::client;
 use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::DeleteReason;
@@ -77,6 +78,12 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             record.bad = true;
         }
         Event::Retried { op, .. } => record.op = Some(*op),
+        Event::PieceBegan { piece, .. } => record.request = Some(*piece),
+        Event::PieceEnded { piece, result } => {
+            record.request = Some(*piece);
+            (record.ends, record.bad) = (true, result.is_err());
+        }
+        Event::Unsolicited { from } => record.nodes = vec![*from],
     }
 }
 
@@ -120,6 +127,9 @@ fn name(event: &Event) -> &'static str {
         Event::DiskFailed => "DiskFailed",
         Event::ProtocolError { .. } => "ProtocolError",
         Event::Retried { .. } => "Retried",
+        Event::PieceBegan { .. } => "PieceBegan",
+        Event::PieceEnded { .. } => "PieceEnded",
+        Event::Unsolicited { .. } => "Unsolicited",
     }
 }
 
@@ -186,6 +196,13 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         | Event::DiskFailed
         | Event::ProtocolError { .. } => of_a_replica(naming, event),
         Event::Retried { op, why } => format!("retries {}: {why}", naming.op(*op)),
+        Event::PieceBegan { call, piece, op } => {
+            format!("begins {piece} of {call}: {}", client::operation(op))
+        }
+        Event::PieceEnded { piece, result } => format!("ends {piece}: {}", client::answer(result)),
+        Event::Unsolicited { from } => {
+            format!("ignores a message of {}, which answers nothing", who(from))
+        }
     }
 }
 

@@ -43,6 +43,11 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
             record.request = Some(*id);
             record.text = format!("is asked to {}", client::operation(op));
         }
+        Input::File { id, call } => {
+            record.what = "File";
+            record.request = Some(*id);
+            record.text = format!("is asked to {}", client::file_call(call));
+        }
         Input::Committed { index, entry } => {
             record.what = "Committed";
             record.text = format!("{index} is committed: {}", log_entry(record, naming, entry));

@@ -4,7 +4,7 @@ use super::command::{Command, Fate, IoFate, Topic};
 use super::report;
 use super::verb::{Ask, Verb};
 use super::words::Wrong;
-use crate::action::Action;
+use crate::action::{Action, Wish};
 use crate::chronicle::{Before, Chronicle};
 use crate::cluster::Happening;
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
@@ -12,9 +12,10 @@ use crate::payload::payload;
 use crate::show::{self, Detail};
 use crate::world::{Moment, World};
 use leasehold_proto::machine::Operation;
-use leasehold_proto::metadata::{FileKind, FileSpec, MetadataAnswer};
+use leasehold_proto::metadata::FileSpec;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Envelope, Event, Extent, FileId, NodeId, Outcome, RequestId,
+    ChunkHandle, ChunkVersion, Cut, Envelope, Event, FileCall, FileHandle, FileOutcome, NodeId,
+    Outcome, Payload, RequestId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +25,8 @@ const SETTLE_NS_MAX: u64 = 120_000_000_000;
 /// A file as a client opened it.
 #[derive(Clone, Copy, Debug)]
 struct Handle {
-    file: FileId,
-    chunk_bytes: u64,
+    handle: FileHandle,
+    cut: Cut,
 }
 
 /// A script under way.
@@ -85,7 +86,7 @@ impl Runner {
     }
 
     /// What a client's line asks for, without asking.
-    pub fn as_request(&self, line: &str) -> Result<(NodeId, Operation), Wrong> {
+    pub fn as_request(&self, line: &str) -> Result<(NodeId, Wish), Wrong> {
         let Command::Client { node, verb, .. } = Command::parse(line, self.spec)? else {
             return Err(format!("`{line}` is no client's request"));
         };
@@ -233,31 +234,29 @@ impl Runner {
     fn request(&mut self, node: NodeId, label: String, verb: Verb) -> Result<(), Wrong> {
         self.last_request += 1;
         let id = RequestId(self.last_request);
-        let (op, opens) = self.resolve(node, verb)?;
+        let (wish, opens) = self.resolve(node, verb)?;
         self.open.insert(id, (label, opens));
-        self.act(Action::Request(node, id, op))
+        self.act(wish.action(node, id))
     }
 
-    fn resolve(&self, node: NodeId, verb: Verb) -> Result<(Operation, Option<String>), Wrong> {
-        let op = match verb {
-            Verb::Handle { path, what } => return Ok((ask(what), Some(path))),
-            Verb::Plain(what) => ask(what),
+    fn resolve(&self, node: NodeId, verb: Verb) -> Result<(Wish, Option<String>), Wrong> {
+        let call = match verb {
+            Verb::Handle { path, call } => return Ok((Wish::File(call), Some(path))),
+            Verb::Plain(what) => return Ok((Wish::Operation(ask(what)), None)),
             Verb::Write { path, offset, data } => {
-                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
-                let (index, offset) = (offset / chunk_bytes, offset % chunk_bytes);
-                Operation::Write { file, index, offset, payload: payload(data) }
+                let Handle { handle, cut } = self.handle(node, &path)?;
+                FileCall::Write { handle, offset, pieces: pieces(cut, offset, &data) }
             }
             Verb::Append { path, data } => {
-                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
-                Operation::Append { file, chunk_bytes, payload: payload(data) }
+                let Handle { handle, .. } = self.handle(node, &path)?;
+                FileCall::Append { handle, payload: payload(data) }
             }
             Verb::Read { path, offset, length, mode } => {
-                let Handle { file, chunk_bytes } = self.handle(node, &path)?;
-                let extent = Extent::new(offset % chunk_bytes, length);
-                Operation::Read { file, index: offset / chunk_bytes, extent, mode }
+                let Handle { handle, .. } = self.handle(node, &path)?;
+                FileCall::Read { handle, offset, length, mode }
             }
         };
-        Ok((op, None))
+        Ok((Wish::File(call), None))
     }
 
     fn handle(&self, node: NodeId, path: &str) -> Result<Handle, Wrong> {
@@ -356,6 +355,7 @@ impl Runner {
                 continue;
             }
             let line = match &moment.happening {
+                Happening::Responded { id, .. } if id.is_piece() => None,
                 Happening::Responded { node, id, result } => {
                     let (label, opens) = self.open.remove(id).unwrap_or_default();
                     if let (Ok(outcome), Some(path)) = (result, opens) {
@@ -392,12 +392,22 @@ impl Runner {
     }
 
     fn remember(&mut self, node: NodeId, path: String, outcome: &Outcome) {
-        if let Outcome::Metadata(MetadataAnswer::File(info)) = outcome
-            && let FileKind::File(FileSpec { chunk_bytes, .. }) = info.kind
-        {
-            self.handles.insert((node, path), Handle { file: info.file, chunk_bytes });
+        if let Outcome::File(FileOutcome::Opened { handle, cut, .. }) = outcome {
+            self.handles.insert((node, path), Handle { handle: *handle, cut: *cut });
         }
     }
+}
+
+/// The bytes as a client machine takes them: cut as the file is, each piece with its checksum.
+fn pieces(cut: Cut, offset: u64, data: &[u8]) -> Vec<Payload> {
+    let mut rest = data;
+    let pieces = cut.pieces(offset, data.len() as u64).map(|piece| {
+        let length = usize::try_from(piece.length).expect("a part of a slice");
+        let (first, others) = rest.split_at(length);
+        rest = others;
+        payload(first.to_vec())
+    });
+    pieces.collect()
 }
 
 fn ask(what: Ask) -> Operation {

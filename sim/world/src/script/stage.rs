@@ -3,8 +3,9 @@
 use super::golden::Golden;
 use super::run::Runner;
 use super::words::{ScriptError, Wrong};
+use crate::action::Wish;
 use crate::world::World;
-use leasehold_proto::{NodeId, Operation};
+use leasehold_proto::NodeId;
 use std::fmt;
 
 /// What a script has set up. Whoever goes on from here by other means can tell in the script's
@@ -51,7 +52,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the line is nothing that a client does.
-    pub fn request(&self, line: &str) -> Result<(NodeId, Operation), Wrong> {
+    pub fn request(&self, line: &str) -> Result<(NodeId, Wish), Wrong> {
         self.runner.as_request(line)
     }
 }
@@ -59,13 +60,17 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leasehold_proto::FileCall;
 
     #[test]
     fn a_request_is_resolved_with_what_the_script_opened() {
         let stage = Stage::set("cluster chunkservers=1\nrun 1s\na create /f replicas=1\nrun\n");
         let stage = stage.unwrap();
         assert_eq!(stage.last_request(), 1);
-        assert!(matches!(stage.request("a append /f \"x\""), Ok((_, Operation::Append { .. }))));
+        assert!(matches!(
+            stage.request("a append /f \"x\""),
+            Ok((_, Wish::File(FileCall::Append { .. })))
+        ));
         assert!(stage.request("a append /g \"x\"").unwrap_err().contains("has not opened"));
         assert!(stage.request("crash n1").unwrap_err().contains("no client"));
     }

@@ -2,6 +2,7 @@
 
 use super::setup::set_spec;
 use super::words::{Words, Wrong, data, number};
+use leasehold_proto::FileCall;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 
@@ -9,7 +10,7 @@ use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 #[derive(Clone, Debug)]
 pub(super) enum Verb {
     /// Create, Open: the answer brings a handle for this path.
-    Handle { path: String, what: Ask },
+    Handle { path: String, call: FileCall },
     /// Anything else about the namespace.
     Plain(Ask),
     /// Bytes at an offset of the file.
@@ -33,8 +34,8 @@ impl Verb {
             "create" => Self::create(path()?, words, spec)?,
             "open" => {
                 let path = path()?;
-                let what = Ask::Query(MetadataQuery::Stat { path: path.clone() });
-                Verb::Handle { path, what }
+                let call = FileCall::Open { path: path.clone() };
+                Verb::Handle { path, call }
             }
             "mkdir" => {
                 Verb::Plain(Ask::Change(MetadataChange::Mkdir { path: path()?, mtime_ms: 0 }))
@@ -70,8 +71,8 @@ impl Verb {
                 word.split_once('=').ok_or_else(|| format!("`{word}` is not key=value"))?;
             set_spec(&mut spec, key, value)?;
         }
-        let change = MetadataChange::Create { path: path.clone(), spec, mtime_ms: 0 };
-        Ok(Verb::Handle { path, what: Ask::Change(change) })
+        let call = FileCall::Create { path: path.clone(), spec, mtime_ms: 0 };
+        Ok(Verb::Handle { path, call })
     }
 
     fn read(path: String, words: &mut Words) -> Result<Self, Wrong> {

@@ -61,7 +61,8 @@ impl Faults {
             | Action::Mend(..)
             | Action::Heal
             | Action::Flip(..)
-            | Action::Request(..) => 0,
+            | Action::Request(..)
+            | Action::Call(..) => 0,
         }
     }
 

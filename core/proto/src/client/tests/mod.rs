@@ -2,6 +2,7 @@
 
 mod changes;
 mod endings;
+mod files;
 mod forgotten;
 mod reads;
 
@@ -37,16 +38,24 @@ struct Bench {
     sent: VecDeque<(NodeId, Message)>,
     answers: Vec<(RequestId, Result<Outcome, OpError>)>,
     retries: Vec<&'static str>,
+    begun: Vec<(RequestId, Operation)>,
+    ended: Vec<RequestId>,
+    unsolicited: Vec<NodeId>,
     requests: u64,
 }
 
 impl Bench {
     fn new() -> Self {
-        let constants = Constants { mutation_bytes_max: 64, ..Constants::default() };
+        Bench::with(Constants { mutation_bytes_max: 64, ..Constants::default() })
+    }
+
+    fn with(constants: Constants) -> Self {
         let config = ClientConfig { node: ME, masters: vec![M1, M2], constants };
         let client = Client::recover(&config, (), Time(0), &mut Effects::new());
         let (sent, answers, retries) = (VecDeque::new(), Vec::new(), Vec::new());
-        Bench { client, now: Time(1_000), sent, answers, retries, requests: 0 }
+        let (begun, ended, unsolicited) = (Vec::new(), Vec::new(), Vec::new());
+        let now = Time(1_000);
+        Bench { client, now, sent, answers, retries, begun, ended, unsolicited, requests: 0 }
     }
 
     fn step(&mut self, input: Input) {
@@ -60,6 +69,11 @@ impl Bench {
                 }
                 Effect::Respond { id, result } => self.answers.push((id, result)),
                 Effect::Observe(Event::Retried { why, .. }) => self.retries.push(why),
+                Effect::Observe(Event::PieceBegan { piece, op, .. }) => {
+                    self.begun.push((piece, *op))
+                }
+                Effect::Observe(Event::PieceEnded { piece, .. }) => self.ended.push(piece),
+                Effect::Observe(Event::Unsolicited { from }) => self.unsolicited.push(from),
                 other => panic!("a client wants nothing else: {other:?}"),
             }
         }
@@ -69,6 +83,13 @@ impl Bench {
         self.requests += 1;
         let id = RequestId(self.requests);
         self.step(Input::Request { id, op });
+        id
+    }
+
+    fn call(&mut self, call: FileCall) -> RequestId {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.step(Input::File { id, call });
         id
     }
 
@@ -176,6 +197,7 @@ impl Bench {
         assert_eq!(self.answers, []);
         assert_eq!(self.client.next_deadline(), None);
         assert_eq!(self.client.outstanding(), 0);
+        assert_eq!(self.client.files.calls(), 0);
         assert_eq!(self.client.tasks.acked_below(), self.client.tasks.next_number());
     }
 }
