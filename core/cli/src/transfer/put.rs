@@ -35,7 +35,7 @@ pub async fn put(arguments: &PutArguments) -> Outcome {
     let stored = tokio::select! {
         biased;
         signal = signals.next() => Err(Failure::Failed(format!("stopped by {signal}"))),
-        stored = transfer.run(&client, &file, source, &target) => stored,
+        stored = transfer.run(&file, source, &target) => stored,
     };
     if let Err(failure) = stored {
         return Err(clean_up(&client, &partial, &target, &transfer, failure).await);
