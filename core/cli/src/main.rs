@@ -14,6 +14,7 @@ mod namespace;
 mod output;
 mod path;
 mod paths;
+mod tree;
 mod safe_mode;
 mod servers;
 mod session;

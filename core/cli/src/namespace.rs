@@ -4,6 +4,7 @@ use crate::arguments::{MkdirArguments, MvArguments, RmArguments};
 use crate::failure::{Failure, Outcome, Tally};
 use crate::path::ClusterPath;
 use crate::session::connect;
+use crate::tree::{Listed, TreeWalk};
 use leasehold_client::{Client, ClientError, FileInfo, FileKind, Refusal};
 
 /// `leasehold mkdir`.
@@ -81,16 +82,11 @@ async fn remove(client: &Client, path: &ClusterPath, arguments: &RmArguments) ->
 
 /// Removes what is in a directory before the directory itself.
 async fn remove_tree(client: &Client, top: &ClusterPath) -> Outcome {
-    let mut to_list = vec![top.clone()];
+    let mut walk = TreeWalk::below(top.clone());
     let mut listed = Vec::new();
-    while let Some(directory) = to_list.pop() {
-        for (name, info) in client.list(directory.as_str()).await? {
-            let path = directory.join(&name);
-            if is_directory(&info) {
-                to_list.push(path);
-            } else {
-                client.delete(path.as_str()).await?;
-            }
+    while let Some(Listed { directory, files }) = walk.next(client).await? {
+        for (path, _) in files {
+            client.delete(path.as_str()).await?;
         }
         listed.push(directory);
     }

@@ -1,8 +1,8 @@
 //! The paths of files that are known by their ids: the tree is listed until all are found.
 
 use crate::failure::Failure;
-use crate::namespace::is_directory;
 use crate::path::ClusterPath;
+use crate::tree::TreeWalk;
 use leasehold_client::Client;
 use leasehold_proto::FileId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +14,11 @@ pub async fn find(
     wanted: &BTreeSet<FileId>,
     found: &mut BTreeMap<FileId, ClusterPath>,
 ) -> Result<(), Failure> {
-    let mut to_list = vec![ClusterPath::parse("/")?];
-    while let Some(directory) = to_list.pop().filter(|_| found.len() < wanted.len()) {
-        for (name, info) in client.list(directory.as_str()).await? {
-            let path = directory.join(&name);
-            if is_directory(&info) {
-                to_list.push(path);
-            } else if wanted.contains(&info.file) {
-                found.insert(info.file, path);
-            }
-        }
+    let mut walk = TreeWalk::below(ClusterPath::parse("/")?);
+    while found.len() < wanted.len() {
+        let Some(listed) = walk.next(client).await? else { break };
+        let files = listed.files.into_iter().map(|(path, info)| (info.file, path));
+        found.extend(files.filter(|(file, _)| wanted.contains(file)));
     }
     Ok(())
 }
