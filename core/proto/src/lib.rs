@@ -62,6 +62,7 @@
 extern crate alloc;
 
 pub mod kind;
+pub mod mix;
 pub mod ids;
 pub mod time;
 pub mod config;

@@ -5,6 +5,7 @@
 //! folder's last sync. Any operation can be made to fail, run out of room, or be the last one.
 
 use crate::disk::{Disk, DiskError, Open};
+use leasehold_proto::mix;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -311,7 +312,7 @@ fn sectors(offset: usize, data: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .chain(rest.map(move |(at, sector)| (after + at * SECTOR_BYTES, sector)))
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): a few lines, and the same on every machine.
+/// SplitMix64, whose stream is the same on every machine.
 struct Dice {
     seed: u64,
     state: u64,
@@ -319,14 +320,11 @@ struct Dice {
 
 impl Dice {
     fn keep(&mut self) -> bool {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.state = self.state.wrapping_add(mix::GAMMA);
         match self.seed {
             0 => false,
             1 => true,
-            _ => (z ^ (z >> 31)) & 1 == 1,
+            _ => mix::finalise(self.state) & 1 == 1,
         }
     }
 }

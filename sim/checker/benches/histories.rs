@@ -10,7 +10,7 @@ use leasehold_checker::{Object, Timed, Verdict, linearizability, witness, zones}
 use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{FileId, Refusal};
+use leasehold_proto::{FileId, Refusal, mix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 #[allow(clippy::disallowed_types, reason = "a benchmark measures wall time")]
@@ -84,10 +84,8 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let word = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ word >> 31) % sides
+        self.0 = self.0.wrapping_add(mix::GAMMA);
+        mix::finalise(self.0) % sides
     }
 }
 

@@ -1,6 +1,7 @@
 //! A row of registers that are read and written together: a chunk, cut where writes begin and end.
 
 use crate::linearizability::{Object, Timed};
+use leasehold_proto::mix;
 use std::collections::BTreeMap;
 
 /// One read or write. Values are names: in one cell, equal numbers are equal contents.
@@ -129,12 +130,9 @@ fn mixed(cell: usize, value: u32) -> u128 {
     u128::from(spread(seed)) << 64 | u128::from(spread(!seed))
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+/// One draw of SplitMix64 from the state `word`.
 pub(crate) fn spread(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
+    mix::finalise(word.wrapping_add(mix::GAMMA))
 }
 
 #[cfg(test)]

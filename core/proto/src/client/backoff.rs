@@ -2,6 +2,7 @@
 
 use crate::config::Constants;
 use crate::ids::NodeId;
+use crate::mix;
 use core::time::Duration;
 
 /// Doubles with every attempt up to `backoff_max`. Of that, the upper half depends on who waits
@@ -13,11 +14,8 @@ pub(super) fn span(constants: &Constants, node: NodeId, number: u64, attempt: u3
     Duration::from_nanos(half + mix(node, number, attempt) % (half + 1))
 }
 
-/// A number that looks random and is a function of its arguments (splitmix64's finalizer).
+/// A number that looks random and is a function of its arguments (SplitMix64's finaliser).
 pub(super) fn mix(node: NodeId, number: u64, attempt: u32) -> u64 {
-    let salt = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(attempt).rotate_left(48);
-    let mut x = node.0 ^ salt;
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    let salt = number.wrapping_mul(mix::GAMMA) ^ u64::from(attempt).rotate_left(48);
+    mix::finalise(node.0 ^ salt)
 }

@@ -14,12 +14,9 @@ pub(super) struct Candidate {
     pub load: u64,
 }
 
-/// Mixes two numbers into one that looks like neither (splitmix64's finaliser).
+/// Mixes two numbers into one that looks like neither (SplitMix64's finaliser).
 pub(super) fn mix(a: u64, b: u64) -> u64 {
-    let mut x = a ^ b.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    crate::mix::finalise(a ^ b.wrapping_mul(crate::mix::GAMMA))
 }
 
 /// Completes `kept` to `count` servers: each from the rack that holds fewest so far (if they are to
