@@ -43,11 +43,23 @@ pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
         }
     }
     mutants.sort_by(|a, b| a.name.cmp(&b.name));
-    for name in only {
-        ensure!(mutants.iter().any(|mutant| mutant.name == *name), "there is no mutant {name}");
+    for name in only.iter().filter(|name| mutants.iter().all(|mutant| mutant.name != **name)) {
+        match renamed(folder, name) {
+            Some(new) => bail!("the mutant {name} is called {new} since it was renamed"),
+            None => bail!("there is no mutant {name}"),
+        }
     }
     mutants.retain(|mutant| only.is_empty() || only.contains(&mutant.name));
     Ok(mutants)
+}
+
+/// The present name of a mutant that `scenarios/RENAMED.md` lists under this old one.
+fn renamed(folder: &Path, old: &str) -> Option<String> {
+    let table = std::fs::read_to_string(folder.parent()?.join("RENAMED.md")).ok()?;
+    let row = table.lines().find_map(|line| {
+        line.strip_prefix(&format!("| `scenarios/mutants/{old}.patch` | `scenarios/mutants/"))
+    });
+    Some(row?.strip_suffix(".patch` |")?.to_owned())
 }
 
 impl Mutant {
@@ -173,6 +185,30 @@ mod tests {
         assert!(!mutants.is_empty());
         let sentences: std::collections::BTreeSet<_> = mutants.iter().map(|m| &m.breaks).collect();
         assert_eq!(sentences.len(), mutants.len());
+    }
+
+    #[test]
+    fn an_old_name_is_answered_with_the_new_one() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/mutants"));
+        let error = load(folder, &["earlier_life_is_welcome".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("is called stale_incarnation_accepted"), "{error}");
+        let error = load(folder, &["no_such_mutant".to_owned()]).unwrap_err().to_string();
+        assert_eq!(error, "there is no mutant no_such_mutant");
+    }
+
+    /// The table of `scenarios/RENAMED.md`: each old name is free, each new one is a file.
+    #[test]
+    fn the_table_of_renamed_files_is_true() {
+        let project = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let table = std::fs::read_to_string(project.join("scenarios/RENAMED.md")).unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `scenarios/"));
+        let mut count = 0;
+        for (old, new) in rows.filter_map(|row| row.strip_suffix("` |")?.split_once("` | `")) {
+            assert!(!project.join("scenarios").join(old).exists(), "{old} is in use again");
+            assert!(project.join(new).is_file(), "{new} does not exist");
+            count += 1;
+        }
+        assert!(count > 0);
     }
 
     /// A change of the core must not leave a mutant behind.

@@ -8,8 +8,8 @@ use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
-/// This model. No switch leaves its rules out; the mutants `grants_during_a_change` and
-/// `configuration_without_its_base` do, and are found.
+/// This model. No switch leaves its rules out; the mutants `lease_granted_during_change` and
+/// `configuration_base_not_compared` do, and are found.
 pub const MODEL: Named = Named { name: "asked-again", about: "I1 I2", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {

@@ -7,7 +7,7 @@ use crate::bounds::Bounds;
 use crate::space::Space;
 use leasehold_proto::Rules;
 
-/// This model. No switch leaves its rule out; the mutant `entry_of_a_deposed_leader` does, and is found.
+/// This model. No switch leaves its rule out; the mutant `stale_epoch_entry_applied` does, and is found.
 pub const MODEL: Named = Named { name: "dead-office", about: "I1 I2", negatives: &[], space };
 
 /// As `TIMED`, but a server counts as dead after a lease, so that who registers late is waited for.

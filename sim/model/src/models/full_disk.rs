@@ -8,7 +8,7 @@ use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
-/// This model. No switch leaves its rule out; the mutant `full_disk_forgets_the_fence` does, and is found.
+/// This model. No switch leaves its rule out; the mutant `requeued_mutation_not_fenced` does, and is found.
 pub const MODEL: Named = Named { name: "full-disk", about: "I2 I5", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {

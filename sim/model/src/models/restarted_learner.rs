@@ -8,7 +8,7 @@ use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
-/// This model. No switch leaves its rule out; the mutant `copy_begins_twice` does, and is found.
+/// This model. No switch leaves its rule out; the mutant `duplicate_copy_request_restarts_copy` does, and is found.
 pub const MODEL: Named = Named { name: "restarted-learner", about: "I5", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {

@@ -7,7 +7,7 @@ use crate::space::Space;
 use leasehold_proto::Rules;
 use leasehold_world::names;
 
-/// This model. No switch leaves its rule out; the mutant `reconciled_below_the_promise` does, and is
+/// This model. No switch leaves its rule out; the mutant `reconcile_below_promise_accepted` does, and is
 /// found.
 pub const MODEL: Named =
     Named { name: "slower-recovery", about: "I2 I3 I5", negatives: &[], space };
