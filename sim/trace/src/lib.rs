@@ -21,6 +21,7 @@
 //! ```
 
 pub mod naming;
+pub mod renamed;
 pub mod record;
 pub mod words;
 

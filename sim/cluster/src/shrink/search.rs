@@ -233,8 +233,8 @@ mod tests {
     use crate::scenario::Scenario;
 
     fn negative() -> Scenario {
-        let text = include_str!("../../../../scenarios/negative/acknowledged_early.toml");
-        Scenario::parse("acknowledged_early.toml", text).unwrap()
+        let text = include_str!("../../../../scenarios/negative/acknowledged_before_all.toml");
+        Scenario::parse("acknowledged_before_all.toml", text).unwrap()
     }
 
     fn failing(scenario: &Scenario, invariant: &str) -> Case {

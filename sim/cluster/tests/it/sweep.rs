@@ -99,7 +99,7 @@ fn a_grid_multiplies_the_runs_and_a_wrong_key_is_refused() {
 fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
     let folder = scratch("failing");
     let negative = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../scenarios/negative/acknowledged_early.toml");
+        .join("../../scenarios/negative/acknowledged_before_all.toml");
     let text = fs::read_to_string(negative).unwrap().replace("expect = \"I3\"", "");
     fs::write(folder.join("short.toml"), text).unwrap();
     let output = sweep(&folder, &["--seeds", "0..1", "--shrink"]);

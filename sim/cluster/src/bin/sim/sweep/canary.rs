@@ -6,8 +6,9 @@ use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::Outcome;
 use std::time::Duration;
 
-const NAME: &str = "scenarios/negative/acknowledged_early.toml";
-const TEXT: &str = include_str!("../../../../../../scenarios/negative/acknowledged_early.toml");
+const NAME: &str = "scenarios/negative/acknowledged_before_all.toml";
+const TEXT: &str =
+    include_str!("../../../../../../scenarios/negative/acknowledged_before_all.toml");
 
 /// Runs seeds of the canary, by a worker as all others, until one shows its violation: which seed,
 /// or what is wrong.
