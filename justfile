@@ -23,7 +23,7 @@ swarm *ARGS:
 twice *ARGS:
     @cargo sim --release -- twice "$@"
 
-# Give a run's inputs to the machines once more and compare: `just sim --seed 7 --record T`, `just replay T`.
+# Replay a recorded run's inputs on this build and compare effects: `just sim --seed 7 --record F`, `just replay F`.
 replay *ARGS:
     @cargo sim --release -- replay "$@"
 
@@ -35,11 +35,11 @@ sweep *ARGS:
 shrink *ARGS:
     @cargo sim --release -- shrink "$@"
 
-# Does every negative scenario violate what it names? A row each in reports/out/negatives.csv.
+# Does every negative scenario violate the invariant that it names? One row each in reports/out/negatives.csv.
 negatives *ARGS:
     @cargo sim --release -- negatives --csv reports/out/negatives.csv "$@"
 
-# How long are clients held up when the leader of three masters loses power? `just failover --seeds 0..1000`.
+# How long are clients blocked when the leader of three masters loses power? `just failover --seeds 0..1000`.
 failover *ARGS:
     @cargo sim --release -- failover --csv reports/out/failover.csv --svg reports/out/failover.svg "$@"
 
@@ -63,7 +63,7 @@ lease-boundary *ARGS:
 model *ARGS:
     @cargo run --release -q -p leasehold-model --bin model -- "$@"
 
-# Break the core in one place at a time, and see which layer finds it: `just mutants --only NAME`.
+# Apply one seeded bug at a time, and report which layer detects it: `just mutants --only NAME`.
 mutants *ARGS:
     @cargo run -q --profile mutants --target-dir target/mutants/plain -p leasehold-mutants -- "$@"
 

@@ -22,7 +22,7 @@ A cluster on this machine, and a file in it:
   leasehold cat /notes.txt
   leasehold fsck
 
-Exit codes: 0 done, 1 failed, 2 asked wrongly (nothing was done)."
+Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was done)."
 )]
 pub struct Arguments {
     /// What to do.
@@ -108,7 +108,7 @@ Examples:
         subcommand,
         after_help = "\
 Examples:
-  leasehold safe-mode status                          # which chunks nobody reported
+  leasehold safe-mode status                          # which chunks are unreported
   leasehold safe-mode leave                           # their servers are known to be lost
 A master that begins to lead copies and deletes no replica until enough is reported, or until \
 safe_mode_max has passed. To leave earlier costs copies that were not needed, and no replica."
@@ -171,7 +171,7 @@ pub struct ClientArguments {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct MasterArguments {
-    /// Ask the masters that run something
+    /// Send a command to the running masters
     #[command(subcommand)]
     pub ask: Option<MasterCommand>,
     /// Every master's number and address, this one's included; may be given several times
@@ -200,7 +200,7 @@ pub struct MasterArguments {
 /// What is asked of masters that run.
 #[derive(Debug, Subcommand)]
 pub enum MasterCommand {
-    /// Say how each master stands
+    /// Show the state of each master
     List(StatusArguments),
     /// Add a master that runs on an empty disk, once it has caught up
     Add {

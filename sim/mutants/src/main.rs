@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Breaks the core in one place at a time, and tells which layer of the testbed finds it.
+/// Applies one seeded bug at a time, and reports which layer of the testbed detects it.
 #[derive(Parser)]
 #[command(name = "mutants", version, max_term_width = 100)]
 struct Args {
@@ -46,7 +46,7 @@ struct Args {
     /// Times that walks and simulated seeds are tried, each time with others
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u64,
-    /// CPU seconds of everything, builds included; what is not asked by then is left for the next time
+    /// CPU seconds of everything, builds included; what has not run by then is left for the next run
     #[arg(long, value_name = "N", default_value_t = 7_200)]
     total_s: u64,
     /// As many CPU seconds in all as it takes
@@ -121,11 +121,11 @@ fn run(args: Args) -> Result<bool> {
     let verdicts: Vec<_> = [control].into_iter().chain(verdicts.into_values()).collect();
     print!("{}", table::of(&verdicts));
     if campaign.is_spent() {
-        println!("the CPU seconds were spent before all layers were asked: the next run goes on");
+        println!("the CPU seconds were spent before all layers ran: the next run continues");
     }
     for (name, error) in &broken {
         eprintln!("mutants: {name}: {error:#}");
     }
-    ensure!(broken.is_empty(), "{} mutants were not asked, see above", broken.len());
+    ensure!(broken.is_empty(), "{} mutants were not run, see above", broken.len());
     Ok(verdicts.iter().all(campaign::Judged::is_fine))
 }

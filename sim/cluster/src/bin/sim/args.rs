@@ -26,7 +26,7 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Make a failing seed small while it violates the same invariant
     Shrink(ShrinkArgs),
-    /// Give what is on a tape to machines of this build, and compare what they want; exit 1 at the
+    /// Feed a recording to machines of this build, and compare their effects; exit 1 at the
     /// first difference
     Replay(ReplayArgs),
     /// Run every negative scenario until a seed shows what it names; exit 1 if one does not
@@ -36,7 +36,7 @@ pub enum Command {
     Failover(FailoverArgs),
     /// Measure how fast simulated time passes under swarm faults
     Bench(BenchArgs),
-    /// Run what standard input asks for: a worker of a sweep
+    /// Run the orders on standard input: a worker of a sweep
     #[command(hide = true)]
     Work,
 }
@@ -99,7 +99,7 @@ pub struct RunArgs {
     /// Of these seconds only; without it, the page shows the last 60,000 records
     #[arg(long, value_name = "FROM..TO", value_parser = seconds, requires = "trace")]
     pub window: Option<Range<u64>>,
-    /// Write history.jsonl and history.edn into this folder: what clients asked and were told, an
+    /// Write history.jsonl and history.edn into this folder: clients' requests and answers, an
     /// operation a line, and as Jepsen has it
     #[arg(long, value_name = "DIR")]
     pub history: Option<PathBuf>,
