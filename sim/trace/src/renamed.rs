@@ -12,15 +12,13 @@ pub fn renamed(path: &Path) -> Option<&'static str> {
     names.find(|(old, _)| path.ends_with(old)).map(|(_, new)| new)
 }
 
-/// Reads a scenario or script; the error for an old path says the new one.
-///
-/// # Errors
-/// What the system says, with the present path if the file was renamed.
-pub fn read(path: &Path) -> std::io::Result<String> {
-    std::fs::read_to_string(path).map_err(|error| match renamed(path) {
+/// The error of reading `path`; for an old path it says the new one.
+#[must_use]
+pub fn explained(path: &Path, error: std::io::Error) -> std::io::Error {
+    match renamed(path) {
         Some(new) => std::io::Error::new(error.kind(), format!("it was renamed to {new}")),
         None => error,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -31,8 +29,11 @@ mod tests {
     fn an_old_path_is_answered_with_the_new_one() {
         let old = Path::new("/x/scenarios/negative/stale_answer.toml");
         assert_eq!(renamed(old), Some("scenarios/negative/deposed_leader_answers_query.toml"));
-        let error = read(Path::new("scenarios/scripts/rot.txt")).unwrap_err().to_string();
-        assert_eq!(error, "it was renamed to scenarios/scripts/corruption.txt");
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = explained(Path::new("scenarios/scripts/rot.txt"), missing());
+        assert_eq!(error.to_string(), "it was renamed to scenarios/scripts/corruption.txt");
+        let other = explained(Path::new("scenarios/fast/default.toml"), missing());
+        assert_eq!(other.to_string(), missing().to_string());
         assert_eq!(renamed(Path::new("scenarios/fast/default.toml")), None);
     }
 }

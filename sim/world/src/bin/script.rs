@@ -45,8 +45,8 @@ fn arguments(words: impl Iterator<Item = String>) -> Option<(Vec<String>, Option
 }
 
 fn run(path: &str, update: bool, print: bool, page: Option<&str>) -> Result<bool, String> {
-    let script =
-        leasehold_trace::renamed::read(path.as_ref()).map_err(|error| error.to_string())?;
+    let script = std::fs::read_to_string(path)
+        .map_err(|error| leasehold_trace::renamed::explained(path.as_ref(), error).to_string())?;
     let golden = match page {
         None => Golden::run(&script).map_err(|error| error.to_string())?,
         Some(page) => {

@@ -61,7 +61,9 @@ impl ScenarioArg {
         }
         let Some(path) = &self.scenario else { return Ok(Scenario::standard()) };
         let name = path.display().to_string();
-        let text = leasehold_trace::renamed::read(path).with_context(|| name.clone())?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| leasehold_trace::renamed::explained(path, error))
+            .with_context(|| name.clone())?;
         Ok(Scenario::parse(&name, &text)?)
     }
 

@@ -203,7 +203,9 @@ pub fn folder_of_scenarios(folder: &Path) -> Result<Vec<(String, Scenario)>> {
 /// Reads a scenario, and names it as it was given.
 fn load(path: &Path) -> Result<(String, Scenario)> {
     let name = path.display().to_string();
-    let text = leasehold_trace::renamed::read(path).with_context(|| name.clone())?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| leasehold_trace::renamed::explained(path, error))
+        .with_context(|| name.clone())?;
     let scenario = Scenario::parse(&name, &text)?;
     Ok((name, scenario))
 }
