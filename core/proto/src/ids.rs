@@ -115,7 +115,7 @@ impl RequestId {
     #[must_use]
     pub fn piece(self, number: u64) -> RequestId {
         let of_call = self.0.wrapping_mul(RequestId::PIECES);
-        RequestId(RequestId::PIECE | of_call | number % RequestId::PIECES)
+        RequestId(RequestId::PIECE | of_call | (number % RequestId::PIECES))
     }
 
     /// True if no owner made this request.

@@ -43,7 +43,8 @@ pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
         }
     }
     mutants.sort_by(|a, b| a.name.cmp(&b.name));
-    for name in only.iter().filter(|name| mutants.iter().all(|mutant| mutant.name != **name)) {
+    let unknown = only.iter().find(|name| mutants.iter().all(|mutant| mutant.name != **name));
+    if let Some(name) = unknown {
         match renamed(folder, name) {
             Some(new) => bail!("the mutant {name} is called {new} since it was renamed"),
             None => bail!("there is no mutant {name}"),
