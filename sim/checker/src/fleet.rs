@@ -216,11 +216,12 @@ impl Fleet {
     /// Whoever is left out may have been silent, full or rotten.
     fn configured(&mut self, chunk: ChunkHandle, version: ChunkVersion, members: &[Member]) {
         let last = self.configurations.get(&chunk).and_then(BTreeMap::last_key_value);
-        if last.is_some_and(|(last, _)| version <= *last) {
+        if last.is_some_and(|(last, _)| version < *last) {
             return;
         }
         let before: Vec<NodeId> = last.map(|(_, members)| members.clone()).unwrap_or_default();
         let members: Vec<NodeId> = members.iter().map(|member| member.node).collect();
+        // Several masters apply it, and a leader may choose servers between two of them.
         let placed = self.placed.remove(&chunk).unwrap_or_default();
         let left_out: BTreeSet<NodeId> =
             before.into_iter().chain(placed).filter(|node| !members.contains(node)).collect();

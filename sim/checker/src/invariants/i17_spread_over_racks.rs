@@ -38,13 +38,15 @@ impl SpreadOverRacks {
                 let all: BTreeSet<NodeId> = servers.iter().copied().collect();
                 let asked = self.placed.entry((seen.node, *chunk)).or_default();
                 let new: Vec<NodeId> = all.difference(asked).copied().collect();
+                let dropped = asked.difference(&all).copied().collect();
                 asked.extend(&all);
-                Choice { chunk: *chunk, all, new }
+                Choice { chunk: *chunk, all, new, dropped }
             }
             Event::RepairBegan { chunk, version, to } => {
                 let Some(members) = fleet.members(*chunk, *version) else { return Ok(false) };
                 let members = members.iter().copied();
-                Choice { chunk: *chunk, all: members.chain([*to]).collect(), new: vec![*to] }
+                let all = members.chain([*to]).collect();
+                Choice { chunk: *chunk, all, new: vec![*to], dropped: BTreeSet::new() }
             }
             Event::LeaderBegan { .. } => {
                 self.placed.retain(|(leader, _), _| *leader != seen.node);
@@ -68,6 +70,8 @@ struct Choice {
     /// With those that it has already.
     all: BTreeSet<NodeId>,
     new: Vec<NodeId>,
+    /// Asked before by this leader, and not any more: they did not answer.
+    dropped: BTreeSet<NodeId>,
 }
 
 impl Choice {
@@ -81,7 +85,7 @@ impl Choice {
         let count = |rack: Rack| racks.get(&rack).copied().unwrap_or(0);
         let free: Vec<(NodeId, Rack)> = eligible
             .iter()
-            .filter(|node| !self.all.contains(node))
+            .filter(|node| !self.all.contains(node) && !self.dropped.contains(node))
             .filter_map(|node| Some((*node, fleet.rack(*node)?)))
             .collect();
         for new in &self.new {
@@ -167,6 +171,17 @@ mod tests {
         run.good(MASTER, placed(&[S1, S3]));
         run.good(MASTER, Event::ServerHeard { node: S4 });
         assert_eq!(run.bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
+    }
+
+    #[test]
+    fn a_server_that_was_asked_and_is_left_out_did_not_answer() {
+        let mut run = four();
+        run.good(MASTER, placed(&[S1, S4]));
+        run.good(MASTER, placed(&[S1, S3]));
+        run.good(MASTER, placed(&[S1, S2, S3]));
+        let mut anew = four();
+        anew.good(MASTER, placed(&[S1, S3]));
+        assert_eq!(anew.bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
     }
 
     #[test]
