@@ -219,7 +219,8 @@ impl Campaign {
         let first_seed = 1 + repetition * SEEDS_APART;
         let estranged = if fencing { ESTRANGED_TIMES * walks } else { walks };
         let effort = Effort { budget_s, walks, estranged, seeds, first_seed, jobs };
-        Bench { tree: self.tree.folder(), target: &self.target, effort }
+        let (tree, target) = (self.tree.folder(), self.target.as_path());
+        Bench { tree, target, effort, switch: None, models: &[] }
     }
 
     /// Above the progress line, or alone where nobody watches one.

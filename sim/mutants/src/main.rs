@@ -4,8 +4,9 @@
 //!
 //! Suggested order: `mutant` (a patch and its header), `tree` (the scratch copy), `layer` (who
 //! looks for bugs, and how), `child` (a process with a limit), `campaign` (all of it in order),
-//! `ledger` (what is known already), `table` (what a person reads).
+//! `ledger` (what is known already), `table` (what a person reads); and `auto`: mutants made by rule.
 
+mod auto;
 mod mutant;
 mod tree;
 mod layer;
@@ -68,6 +69,8 @@ struct Args {
     /// List the mutants and stop
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    auto: auto::AutoArgs,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<bool> {
+    if args.auto.auto {
+        return auto::run(&args.auto, &args.only, args.list);
+    }
     let root = tree::root()?;
     let mutants = mutant::load(&root.join("scenarios/mutants"), &args.only)?;
     if args.list {

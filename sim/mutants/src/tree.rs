@@ -2,7 +2,7 @@
 //! cargo builds again what a patch touched and nothing else.
 
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,11 +24,16 @@ pub fn root() -> Result<PathBuf> {
 impl Tree {
     /// Makes the copy, or brings an older one up to date.
     pub fn open(root: &Path) -> Result<Self> {
-        let (root, folder) = (root.to_owned(), root.join("target/mutants/tree"));
-        fs::create_dir_all(&folder)?;
-        let mut tree = Tree { root, folder, broken_by: None };
+        let mut tree = Tree::at(root, "target/mutants/tree")?;
         tree.mend()?;
         Ok(tree)
+    }
+
+    /// A copy in this folder, which is not brought up to date yet.
+    pub fn at(root: &Path, folder: &str) -> Result<Self> {
+        let (root, folder) = (root.to_owned(), root.join(folder));
+        fs::create_dir_all(&folder)?;
+        Ok(Tree { root, folder, broken_by: None })
     }
 
     /// Where the copy is.
@@ -38,11 +43,20 @@ impl Tree {
 
     /// Makes the copy like the project again: what a patch changed, and what changed since.
     pub fn mend(&mut self) -> Result<()> {
+        self.overlay(&BTreeMap::new())
+    }
+
+    /// Makes the copy like the project but for these files, which have another text or are new.
+    pub fn overlay(&mut self, texts: &BTreeMap<String, String>) -> Result<()> {
         self.broken_by = None;
-        let files = self.files()?;
+        let mut files = self.files()?;
+        files.extend(texts.keys().cloned());
         for file in &files {
             let (from, to) = (self.root.join(file), self.folder.join(file));
-            let bytes = fs::read(&from).with_context(|| from.display().to_string())?;
+            let bytes = match texts.get(file) {
+                Some(text) => text.clone().into_bytes(),
+                None => fs::read(&from).with_context(|| from.display().to_string())?,
+            };
             if fs::read(&to).ok().as_ref() != Some(&bytes) {
                 fs::create_dir_all(to.parent().expect("a file stands in a folder"))?;
                 fs::write(&to, bytes).with_context(|| to.display().to_string())?;
@@ -140,6 +154,11 @@ impl Sum {
         for byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    /// The sum.
+    pub fn value(&self) -> u64 {
+        self.0
     }
 
     /// 16 hex digits.

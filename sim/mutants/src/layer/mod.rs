@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The profile of every build: see the workspace's manifest.
-const PROFILE: &str = "mutants";
+pub const PROFILE: &str = "mutants";
 
 /// A layer of the testbed.
 #[derive(
@@ -89,6 +89,21 @@ pub struct Bench<'a> {
     pub target: &'a Path,
     /// How much may be tried.
     pub effort: Effort,
+    /// The mutant that judging programs switch on, by variable and value; none: the tree as it was
+    /// built.
+    pub switch: Option<(&'static str, String)>,
+    /// The models that are searched; none: all small ones.
+    pub models: &'a [String],
+}
+
+impl Bench<'_> {
+    /// Where and as which mutant a program runs.
+    fn set<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        if let Some((variable, value)) = &self.switch {
+            command.env(variable, value);
+        }
+        command.current_dir(self.tree)
+    }
 }
 
 impl Layer {
@@ -209,7 +224,7 @@ fn listen(
     mut each: impl FnMut(&Said) -> Option<Verdict>,
 ) -> Result<(End, Option<Verdict>)> {
     let mut verdict = None;
-    let end = child::run(command.current_dir(bench.tree), input, limit(bench), |said| {
+    let end = child::run(bench.set(command), input, limit(bench), |said| {
         verdict = each(&said);
         if verdict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

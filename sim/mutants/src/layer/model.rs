@@ -9,6 +9,9 @@ use std::process::Command;
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     let mut command = Command::new(Layer::Model.program(bench, "model"));
     command.args(["--size", "small", "--heal", "--threads", &bench.effort.jobs.to_string()]);
+    bench.models.iter().for_each(|model| {
+        command.args(["--model", model]);
+    });
     let (mut searched, mut panic) = (0, Panic::default());
     let (end, verdict) = listen(bench, &mut command, String::new(), |said| {
         panic.hear(said);

@@ -32,6 +32,10 @@ fn one(bench: &Bench<'_>, family: &[&str], walks: u64) -> Result<Verdict> {
         (Some(verdict), _) => Ok(verdict),
         (None, End::Exited(status)) if status.success() => Ok(Verdict::survived(walks)),
         (None, End::OutOfTime) => Ok(Verdict::out_of_time(0)),
+        // 2: it was not understood. Another number, or none: a process that ended in the middle.
+        (None, End::Exited(status)) if status.code() != Some(2) => {
+            Ok(Verdict::killed("died", status.to_string(), 0))
+        }
         (None, end) => bail!("the walks ended without a word: {end:?}"),
     }
 }
