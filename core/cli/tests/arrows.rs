@@ -89,6 +89,9 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("madsim", &["leasehold-sim"]),
     ("openraft", &["leasehold-node"]),
     ("stateright", &["leasehold-model"]),
+    // Reads source in order to mutate it.
+    ("syn", &["leasehold-mutants"]),
+    ("proc-macro2", &["leasehold-mutants"]),
     // Core emits typed events; they become log lines from runtime outward.
     ("tracing", &["leasehold-runtime", "leasehold-node", "leasehold-cli", "leasehold-sim"]),
     ("tracing-subscriber", &["leasehold-cli", "leasehold-sim"]),

@@ -258,7 +258,9 @@ impl Finder<'_> {
                 let differs = one_line(body) != one_line(self.of(&arm.body));
                 differs
                     && !matches!(*other.body, Expr::Macro(_))
-                    && bound(&other.pat).iter().all(|name| names.contains(name))
+                    && bound(&other.pat)
+                        .iter()
+                        .all(|name| names.contains(name) || !mentions(body, name))
             };
             if let Some(other) = near.into_iter().flatten().find(fits) {
                 let text = self.of(&other.body).to_owned();
@@ -443,6 +445,11 @@ fn has_pattern(condition: &Expr) -> bool {
 fn is_iterator(receiver: &Expr) -> bool {
     let names = ["iter", "keys", "values", "range", "into_iter", "filter", "map", "drain", "rev"];
     called_name(receiver).is_some_and(|name| names.contains(&name.as_str()))
+}
+
+/// Is this one of the text's identifiers?
+fn mentions(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == name)
 }
 
 /// The names that a pattern binds.
