@@ -233,4 +233,21 @@ mod tests {
         assert_eq!((ids.len(), rules.len()), (sites.len(), 11), "{rules:?}");
         assert!(sites.len() > 1_000, "{}", sites.len());
     }
+
+    #[test]
+    fn an_error_is_put_down_to_the_mutant_whose_text_it_is() {
+        let places = vec![(1, 10..20, 5..60), (2, 30..35, 28..50)];
+        let file = Woven { text: String::new(), places };
+        let woven = BTreeMap::from([("a.rs".to_owned(), file)]);
+        let span = |from: u64, to: u64, primary: bool| {
+            serde_json::json!({ "file_name": "a.rs", "byte_start": from, "byte_end": to,
+                                "is_primary": primary })
+        };
+        let blames = |spans: &[Value]| blamed(&serde_json::json!({ "spans": spans }), &woven);
+        assert_eq!(blames(&[span(12, 14, true)]), Some(1));
+        assert_eq!(blames(&[span(12, 14, false), span(31, 33, true)]), Some(2));
+        assert_eq!(blames(&[span(40, 42, true)]), Some(2), "the narrowest around it");
+        assert_eq!(blames(&[span(70, 71, true)]), Some(2), "the last one before it");
+        assert_eq!(blames(&[]), None);
+    }
 }

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::priority;
 use super::site::{Rule, Site, identify};
-use super::{finder, report};
+use super::{finder, report, weave};
 
 fn sites(source: &str) -> Vec<Site> {
     let mut facts = Facts::default();
@@ -108,4 +108,38 @@ fn keys_and_ids_stay_when_lines_move_and_a_larger_sample_holds_the_smaller() {
     assert_eq!(priority(1, here[0].id), priority(1, there[0].id));
     let shown = report::diff(&there[0], &moved);
     assert!(shown.contains("-    a < b }") && shown.contains("+    a <= b }"), "{shown}");
+}
+
+// The whole way on a small source: every mutant is found, woven, compiled once, and seen by a
+// program that runs with its switch.
+#[test]
+fn all_mutants_of_a_source_are_one_program() {
+    let source = "pub fn less(a: u64, b: u64) -> bool { a < b }\n\
+                  pub fn first(v: &[u64]) -> Option<u64> { let mut o = None; \
+                  if let Some(x) = v.first() { o = Some(*x); } o }\n";
+    let sites = sites(source);
+    let woven = weave::weave(source, &sites.iter().collect::<Vec<_>>());
+    let seen = "fn main() { let id = std::env::args().nth(1).unwrap(); \
+                mutant_switch::set(u32::from_str_radix(&id, 16).unwrap()); \
+                println!(\"{} {} {} {:?}\", less(1, 2), less(2, 2), less(2, 1), first(&[7])); }";
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("mutant_switch.rs"), weave::SWITCH).unwrap();
+    std::fs::write(path("main.rs"), format!("{}mod mutant_switch;\n{seen}", woven.text)).unwrap();
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let mut compiler = std::process::Command::new(rustc);
+    compiler.current_dir(folder.path()).args(["--edition", "2024", "-Awarnings", "main.rs"]);
+    let compiled = compiler.output().unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let run = |id: &str| {
+        let output = std::process::Command::new(path("main")).arg(id).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plain = run("0");
+    assert_eq!(plain, "true false false Some(7)\n");
+    assert!(sites.len() >= 8, "{}", sites.len());
+    for site in &sites {
+        assert_ne!(run(&site.name()), plain, "{}", site.key());
+    }
+    assert_eq!(run("ffffffff"), plain, "a number of no site switches nothing");
 }
