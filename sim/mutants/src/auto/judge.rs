@@ -3,7 +3,7 @@
 use super::site::SELF_TEST;
 use super::weave::ENVIRONMENT;
 use crate::child::children_cpu_s;
-use crate::layer::{Bench, Effort, Layer, Outcome, Verdict};
+use crate::layer::{ANOTHER_TEXT, Bench, Effort, Layer, Outcome, Verdict};
 use anyhow::{Result, ensure};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -46,6 +46,10 @@ pub struct Efforts {
     /// Further walks of each kind, after everything else
     #[arg(long, value_name = "N", default_value_t = 1_500)]
     auto_more_walks: u64,
+    /// A script of which only the text differs does not end the search: what else kills the mutant is
+    /// named, and the text only if nothing does
+    #[arg(long, requires = "auto")]
+    past_text: bool,
 }
 
 /// A layer at one effort.
@@ -104,10 +108,17 @@ impl Judge {
 
     /// What verdicts depend on beside tree and mutant.
     pub fn effort(&self) -> String {
-        let Efforts { auto_walks, auto_models, auto_scenarios, auto_seeds, auto_more_walks } =
-            &self.efforts;
+        let Efforts {
+            auto_walks,
+            auto_models,
+            auto_scenarios,
+            auto_seeds,
+            auto_more_walks,
+            past_text,
+        } = &self.efforts;
+        let past = if *past_text { " past text" } else { "" };
         format!(
-            "{auto_walks} {} {} {auto_seeds} {auto_more_walks}",
+            "{auto_walks} {} {} {auto_seeds} {auto_more_walks}{past}",
             auto_models.join("+"),
             auto_scenarios.join("+")
         )
@@ -144,7 +155,7 @@ impl Judge {
     /// a search of more states proves nothing.
     pub fn judge(&self, mutant: u32) -> Result<Found> {
         let before = children_cpu_s()?;
-        let (mut layer, mut verdict) = (String::new(), None);
+        let (mut layer, mut verdict, mut by_text) = (String::new(), None, None);
         for stage in &self.stages {
             let limit_s = match stage.layer {
                 Layer::Scripts => SCRIPT_S,
@@ -154,12 +165,19 @@ impl Judge {
             if found.outcome == Outcome::OutOfTime && stage.layer != Layer::Model {
                 (found.outcome, found.by) = (Outcome::Killed, "timeout".to_owned());
             }
+            if self.efforts.past_text && found.by == ANOTHER_TEXT {
+                by_text = Some(found);
+                continue;
+            }
             let killed = found.outcome == Outcome::Killed;
             verdict = Some(found);
             if killed {
                 layer = stage.name.to_owned();
                 break;
             }
+        }
+        if layer.is_empty() && by_text.is_some() {
+            (layer, verdict) = (Layer::Scripts.to_string(), by_text);
         }
         let verdict = verdict.expect("there is a layer");
         Ok(Found { layer, verdict, cpu_s: children_cpu_s()? - before })

@@ -3,6 +3,7 @@
 use super::interval::wilson;
 use super::judge::Found;
 use super::site::{Form, Rule, Site};
+use crate::layer::ANOTHER_TEXT;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -205,7 +206,7 @@ fn line(name: &str, (hits, of): (usize, usize)) -> String {
 /// Who killed a mutant; a script of which only the text differs is told apart.
 fn killer(row: &Row) -> String {
     match (row.killed_by.as_str(), row.by.as_str()) {
-        ("scripts", "another text") => "scripts, by their text alone".to_owned(),
+        ("scripts", ANOTHER_TEXT) => "scripts, by their text alone".to_owned(),
         (layer, "timeout") => format!("{layer}, by timeout"),
         (layer, _) => layer.to_owned(),
     }

@@ -6,6 +6,8 @@ mod scripts;
 mod simulation;
 mod walk;
 
+pub use scripts::ANOTHER_TEXT;
+
 use crate::child::{self, End, Limit, Said};
 use crate::mutant::Mutant;
 use anyhow::{Context, Result, bail};

@@ -7,6 +7,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What kills a mutant in which a script prints something else, and nothing is violated.
+pub const ANOTHER_TEXT: &str = "another text";
+
 /// What kills a mutant in which a script takes too long.
 const NO_END: &str = "no end";
 
@@ -57,7 +60,7 @@ fn one(bench: &Bench<'_>, path: &Path) -> Result<Option<(u8, String, String)>> {
         (Some(what), _, _) => Some((0, named(&what), what)),
         (None, Some(what), _) => Some((1, "assertion".to_owned(), what)),
         (None, None, End::Exited(status)) if status.success() => None,
-        (None, None, End::Exited(_)) => Some((2, "another text".to_owned(), last)),
+        (None, None, End::Exited(_)) => Some((2, ANOTHER_TEXT.to_owned(), last)),
         (None, None, _) => Some((1, NO_END.to_owned(), "it does not come to an end".to_owned())),
     })
 }
