@@ -281,8 +281,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// The machine forgets this handle before the next file call. A file is dropped where nobody can
-    /// wait for room in the inbox.
+    /// The machine forgets this handle before the next file call. `drop` cannot wait for room in the
+    /// inbox.
     fn close(&self, handle: FileHandle) {
         self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }

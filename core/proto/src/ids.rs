@@ -106,24 +106,6 @@ identity!(
     FileHandle(u64), "h"
 );
 
-impl RequestId {
-    const PIECE: u64 = 1 << 63;
-    const PIECES: u64 = 1 << 20;
-
-    /// Names a piece of this call, by its number. Numbers repeat after a million pieces, of which a
-    /// window is under way.
-    #[must_use]
-    pub fn piece(self, number: u64) -> RequestId {
-        let of_call = self.0.wrapping_mul(RequestId::PIECES);
-        RequestId(RequestId::PIECE | of_call | (number % RequestId::PIECES))
-    }
-
-    /// True if no owner made this request.
-    #[must_use]
-    pub fn is_piece(self) -> bool {
-        self.0 & RequestId::PIECE != 0
-    }
-}
 identity!(
     /// One question for a lease. The holder keeps when it asked in a volatile table.
     Attempt(u64), "a", counted
@@ -150,48 +132,61 @@ impl GroupId {
     }
 }
 
+/// Identities that belong to a group of masters.
+macro_rules! in_group {
+    ($name:ident) => {
+        impl $name {
+            /// The first that a group makes.
+            #[must_use]
+            pub const fn first(group: GroupId) -> Self {
+                Self(group.identity(1))
+            }
+
+            /// The group of masters that made it.
+            #[must_use]
+            pub const fn group(self) -> GroupId {
+                GroupId::of(self.0)
+            }
+
+            /// The identity that follows in its group; none after the last.
+            #[must_use]
+            pub fn next_in_group(self) -> Option<Self> {
+                let next = self.0.checked_add(1).map(Self)?;
+                Some(next).filter(|next| next.group() == self.group())
+            }
+        }
+    };
+}
+
+in_group!(FileId);
+in_group!(ChunkHandle);
+
 impl FileId {
-    /// The root directory of a group's namespace.
+    /// The root directory of a group's namespace: the first of its files.
     #[must_use]
     pub const fn root(group: GroupId) -> Self {
-        FileId(group.identity(1))
-    }
-
-    /// The group of masters that made it.
-    #[must_use]
-    pub const fn group(self) -> GroupId {
-        GroupId::of(self.0)
-    }
-
-    /// The identity that follows in its group; none after the last.
-    #[must_use]
-    pub fn next_in_group(self) -> Option<Self> {
-        let next = self.0.checked_add(1).map(Self)?;
-        Some(next).filter(|next| next.group() == self.group())
+        Self::first(group)
     }
 }
 
-impl ChunkHandle {
-    /// The first chunk that a group makes.
+impl RequestId {
+    const PIECE: u64 = 1 << 63;
+    const PIECES: u64 = 1 << 20;
+
+    /// Names a piece of this call, by its number. Numbers repeat after a million pieces, of which a
+    /// window is under way.
     #[must_use]
-    pub const fn first(group: GroupId) -> Self {
-        ChunkHandle(group.identity(1))
+    pub fn piece(self, number: u64) -> RequestId {
+        let of_call = self.0.wrapping_mul(RequestId::PIECES);
+        RequestId(RequestId::PIECE | of_call | (number % RequestId::PIECES))
     }
 
-    /// The group of masters that made it.
+    /// True if no owner made this request.
     #[must_use]
-    pub const fn group(self) -> GroupId {
-        GroupId::of(self.0)
-    }
-
-    /// The handle that follows in its group; none after the last.
-    #[must_use]
-    pub fn next_in_group(self) -> Option<Self> {
-        let next = self.0.checked_add(1).map(Self)?;
-        Some(next).filter(|next| next.group() == self.group())
+    pub fn is_piece(self) -> bool {
+        self.0 & RequestId::PIECE != 0
     }
 }
-
 /// One client operation, the unit of exactly-once: a retry carries the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OpId {

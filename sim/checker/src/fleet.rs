@@ -70,9 +70,7 @@ impl Fleet {
             Event::Configured { chunk, version, members, .. } => {
                 self.configured(*chunk, *version, members);
             }
-            Event::Placed { chunk, servers } => {
-                self.placed.entry(*chunk).or_default().extend(servers);
-            }
+            Event::Placed { chunk, servers } => self.placed(node, *chunk, servers),
             Event::ChunkMade { chunk, file, .. } => {
                 self.files.insert(*chunk, *file);
             }
@@ -213,15 +211,27 @@ impl Fleet {
         }
     }
 
+    /// A leader that has not applied the first configuration yet goes on asking: those that are not
+    /// in it did not answer, or answered in vain.
+    fn placed(&mut self, leader: NodeId, chunk: ChunkHandle, servers: &[NodeId]) {
+        let Some(first) = self.configurations.get(&chunk).and_then(|all| all.values().next())
+        else {
+            self.placed.entry(chunk).or_default().extend(servers);
+            return;
+        };
+        let left_out = servers.iter().filter(|node| !first.contains(node));
+        let known = self.leaders.entry(leader).or_default();
+        known.doubted.extend(left_out.map(|node| (chunk, *node)));
+    }
+
     /// Whoever is left out may have been silent, full or rotten.
     fn configured(&mut self, chunk: ChunkHandle, version: ChunkVersion, members: &[Member]) {
         let last = self.configurations.get(&chunk).and_then(BTreeMap::last_key_value);
-        if last.is_some_and(|(last, _)| version < *last) {
+        if last.is_some_and(|(last, _)| version <= *last) {
             return;
         }
         let before: Vec<NodeId> = last.map(|(_, members)| members.clone()).unwrap_or_default();
         let members: Vec<NodeId> = members.iter().map(|member| member.node).collect();
-        // Several masters apply it, and a leader may choose servers between two of them.
         let placed = self.placed.remove(&chunk).unwrap_or_default();
         let left_out: BTreeSet<NodeId> =
             before.into_iter().chain(placed).filter(|node| !members.contains(node)).collect();

@@ -8,7 +8,7 @@ use crate::reductions::Reductions;
 use crate::state::State;
 use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
-use leasehold_world::cluster::Happening;
+use leasehold_world::Happening;
 use leasehold_world::judge::Judge;
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};

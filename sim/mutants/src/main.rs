@@ -1,4 +1,4 @@
-//! `mutants`: breaks the core in one place at a time, and tells which layer of the testbed finds it.
+//! `mutants`: applies one seeded bug at a time, and reports which layer of the testbed detects it.
 //! Exit codes: 0 every mutant was killed or is explained, 1 one is not or the unpatched tree was
 //! blamed, 2 the question itself was wrong (a patch that does not apply, a tree that does not build).
 //!

@@ -4,7 +4,8 @@
 //! action and after it. That costs time, so it is for scripts; walks and models do without.
 
 use crate::action::{Action, Failure};
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
+use crate::happening::Happening;
 use crate::names;
 use crate::net::MessageId;
 use crate::world::{Moment as Told, World};

@@ -3,41 +3,19 @@
 use crate::action::{Action, Failure};
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::happening::Happening;
 use crate::log_device::LogDevice;
 use crate::net::{MessageId, Net};
 use crate::node::{Machine, Node, PendingIo};
 use crate::shape::Shape;
 use leasehold_proto::message::data;
 use leasehold_proto::{
-    ChunkHandle, Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Event,
-    Extent, Incarnation, Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, LogOp, Master,
-    MasterConfig, MasterState, Message, NodeId, OpError, OpId, Operation, Outcome, ProposeOutcome,
-    Rack, RequestId, Session, StateMachine,
+    Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Incarnation, Input,
+    IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, LogOp, Master, MasterConfig, MasterState,
+    Message, NodeId, ProposeOutcome, Rack, Session, StateMachine,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What a step lets an observer see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // fields are named as in `Event` and `Effect`
-pub enum Happening {
-    /// A node told a fact.
-    Event { node: NodeId, event: Event },
-    /// A client's owner asked for something.
-    Invoked { node: NodeId, id: RequestId, op: Operation },
-    /// A client's owner was answered.
-    Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
-    /// A chunkserver told a client that its mutation is done.
-    Acknowledged { node: NodeId, chunk: ChunkHandle, op: OpId, extent: Extent },
-    /// A chunkserver's I/O changed its disk; whether the machine hears of it is another matter.
-    Durable { node: NodeId, op: IoOp },
-    /// A life began.
-    Started { node: NodeId },
-    /// A life ended.
-    Crashed { node: NodeId },
-    /// A disk is gone for good.
-    Destroyed { node: NodeId },
-}
 
 /// A cluster: every node's machine, clock and disk, the log, what is in flight.
 ///
@@ -398,7 +376,7 @@ impl Cluster {
         // What an entry does is one fact, however many masters apply it, however often.
         if index <= self.told {
             let later = seen.split_off(from);
-            seen.extend(later.into_iter().filter(|happening| !is_of_the_log(happening)));
+            seen.extend(later.into_iter().filter(|happening| !happening.is_of_the_log()));
         }
         self.told = self.told.max(index);
         Ok(())
@@ -539,24 +517,11 @@ impl Cluster {
                     seen.push(Happening::Responded { node: id, id: request, result });
                 }
                 Effect::Observe(event) => {
-                    seen.extend(of_piece(id, &event));
+                    seen.extend(Happening::of_piece(id, &event));
                     seen.push(Happening::Event { node: id, event });
                 }
             }
         }
-    }
-}
-
-/// A piece of a file call is judged as a request of its own.
-fn of_piece(node: NodeId, event: &Event) -> Option<Happening> {
-    match event {
-        Event::PieceBegan { piece, op, .. } => {
-            Some(Happening::Invoked { node, id: *piece, op: (**op).clone() })
-        }
-        Event::PieceEnded { piece, result } => {
-            Some(Happening::Responded { node, id: *piece, result: (**result).clone() })
-        }
-        _ => None,
     }
 }
 
@@ -599,19 +564,6 @@ fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) 
     };
     let replicas = node.disk.replicas().clone();
     Machine::Chunkserver(Box::new(Chunkserver::recover(&config, replicas, now, out)))
-}
-
-fn is_of_the_log(happening: &Happening) -> bool {
-    let Happening::Event { event, .. } = happening else { return false };
-    matches!(
-        event,
-        Event::EntryApplied { .. }
-            | Event::ChunkMade { .. }
-            | Event::Trashed { .. }
-            | Event::Purged { .. }
-            | Event::Configured { .. }
-            | Event::Freed { .. }
-    )
 }
 
 fn as_index(n: u64) -> usize {

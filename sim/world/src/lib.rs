@@ -14,6 +14,7 @@ pub mod net;
 pub mod shape;
 pub mod node;
 pub mod action;
+mod happening;
 pub mod cluster;
 mod enabled;
 pub mod judge;
@@ -27,7 +28,8 @@ pub mod boundary;
 
 pub use action::{Action, Failure, Wish};
 pub use chronicle::Chronicle;
-pub use cluster::{Cluster, Happening};
+pub use cluster::Cluster;
+pub use happening::Happening;
 pub use judge::Violation;
 pub use shape::Shape;
 pub use world::{Moment, World};

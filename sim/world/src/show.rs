@@ -1,8 +1,9 @@
 //! One line for each fact, as short as it can be understood.
 
 use crate::chronicle::Names;
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::happening::Happening;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
 use leasehold_proto::{Event, FileCall, FileOutcome, NodeId, OpError, OpId, Outcome, Part};

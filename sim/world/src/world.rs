@@ -1,7 +1,8 @@
 //! A cluster together with those who watch it: the judge and the trace.
 
 use crate::action::Action;
-use crate::cluster::{Cluster, Happening, Impossible};
+use crate::cluster::{Cluster, Impossible};
+use crate::happening::Happening;
 use crate::judge::{Copies, Judge, Violation, ending};
 use crate::shape::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -145,8 +145,8 @@ impl Step<'_> {
     /// Begins the pieces of a file call that can begin, and ends the call if it is done.
     fn advance(&mut self, id: RequestId) {
         while let Some((number, op)) = self.files.next_piece(id) {
-            let (piece, told) = (id.piece(number), Box::new(op.clone()));
-            self.cx.observe(Event::PieceBegan { call: id, piece, op: told });
+            let (piece, op_begun) = (id.piece(number), Box::new(op.clone()));
+            self.cx.observe(Event::PieceBegan { call: id, piece, op: op_begun });
             self.begin_operation(Origin::Call { id, number }, op);
         }
         if let Some(result) = self.files.take_result(id, self.cx.constants) {
@@ -182,10 +182,9 @@ impl Step<'_> {
         }
     }
 
-    /// The room for messages that answer nothing: what a server tells a client of its own accord,
-    /// as that a cached range is not valid any more or that an open file changed, has its arm in
-    /// `on_message` and its handler here. There is no such message. Whatever else arrives is between
-    /// others or for servers: it changes nothing, and observers learn of it.
+    /// Takes a message that is no reply. A callback (a cached range is no longer valid, an open file
+    /// changed) would have its arm in `on_message` and its handler here; the protocol has none yet.
+    /// Any other message is for another role: it changes nothing, and an event reports it.
     fn on_unsolicited(&mut self, from: NodeId) {
         self.cx.observe(Event::Unsolicited { from });
     }
@@ -373,8 +372,8 @@ impl Step<'_> {
         match origin {
             Origin::Owner(id) => self.cx.out.push(Effect::Respond { id, result }),
             Origin::Call { id, number } => {
-                let (piece, told) = (id.piece(number), Box::new(result.clone()));
-                self.cx.observe(Event::PieceEnded { piece, result: told });
+                let (piece, ended) = (id.piece(number), Box::new(result.clone()));
+                self.cx.observe(Event::PieceEnded { piece, result: ended });
                 self.files.on_piece(id, number, result);
                 self.advance(id);
             }

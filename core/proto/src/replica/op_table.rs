@@ -35,7 +35,7 @@ pub enum Lookup {
     Done(Done),
     /// The client had said that it knows the answer, so the entry is gone.
     BelowWatermark,
-    /// Not remembered, and perhaps forgotten: whether it was applied nobody can say.
+    /// Not in the table, and perhaps evicted from it: whether it was applied is unknown.
     PerhapsForgotten {
         /// Everything at or above this number is remembered.
         below: u64,

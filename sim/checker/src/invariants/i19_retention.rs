@@ -2,10 +2,10 @@
 
 use crate::finals::Finals;
 use crate::seen::Seen;
+use crate::spans::{longest, nanos, shortest};
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, Constants, Event, FileId, NodeId};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// I19.
 pub const INVARIANT: Invariant = Invariant {
@@ -117,24 +117,6 @@ impl Retention {
         }
         Ok(judged)
     }
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// 4ρ of a span. Two clocks differ by ρ; some runs have one that is off by nearly twice as much.
-fn drift(constants: &Constants, span: Duration) -> u64 {
-    let share = u128::from(constants.clock_drift_ppm_max) * 4;
-    u64::try_from(span.as_nanos() * share / 1_000_000).unwrap_or(u64::MAX)
-}
-
-fn shortest(constants: &Constants, retention: Duration) -> u64 {
-    nanos(retention).saturating_sub(drift(constants, retention))
-}
-
-fn longest(constants: &Constants, retention: Duration) -> u64 {
-    nanos(retention).saturating_add(drift(constants, retention))
 }
 
 /// What is due goes after a change of its configuration: silent members are counted as dead, leases

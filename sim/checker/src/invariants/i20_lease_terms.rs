@@ -4,6 +4,7 @@
 //! This judges each end by itself.
 
 use crate::seen::Seen;
+use crate::spans::nanos;
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId, Time};
 use std::collections::BTreeMap;
@@ -107,10 +108,6 @@ fn beyond(constants: &Constants, seen: &Seen<'_>, at: Time) -> bool {
 
 fn wrong(seen: &Seen<'_>, what: String, length: u64) -> Result<bool, Violation> {
     Err(INVARIANT.broken(seen.true_ns, format!("{what} for {}", seconds(length))))
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use crate::fleet::Fleet;
 use crate::seen::Seen;
+use crate::spans::{longest, nanos, shortest};
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, Constants, Epoch, Event, NodeId, SafeModeEnd};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// I21.
 pub const INVARIANT: Invariant = Invariant {
@@ -18,9 +18,9 @@ pub const INVARIANT: Invariant = Invariant {
              master",
 };
 
-/// A leader since it began.
+/// Safe mode of one leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Office {
+struct Period {
     began_ns: u64,
     /// When a server last registered.
     joined_ns: u64,
@@ -29,16 +29,16 @@ struct Office {
     lost: bool,
 }
 
-/// Safe mode as each leader told of it.
+/// Safe mode, as each leader reported it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SafeMode {
-    offices: BTreeMap<NodeId, Office>,
+    periods: BTreeMap<NodeId, Period>,
     /// Who began to lead last, and the highest epoch.
     last: Option<NodeId>,
     highest: Epoch,
     /// An operator ordered an end at some time.
     ordered: bool,
-    /// The first telling counts: another master may apply the entry much later.
+    /// The first event counts: another master may apply the entry much later.
     freed: BTreeSet<ChunkHandle>,
 }
 
@@ -56,21 +56,21 @@ impl SafeMode {
                 self.last = Some(seen.node);
                 let lost = *epoch <= self.highest;
                 self.highest = self.highest.max(*epoch);
-                let office = Office { began_ns: now, joined_ns: now, ended: false, lost };
-                self.offices.insert(seen.node, office);
+                let period = Period { began_ns: now, joined_ns: now, ended: false, lost };
+                self.periods.insert(seen.node, period);
                 Ok(false)
             }
             Event::ServerJoined { .. } => {
-                if let Some(office) = self.offices.get_mut(&seen.node) {
-                    office.joined_ns = now;
+                if let Some(period) = self.periods.get_mut(&seen.node) {
+                    period.joined_ns = now;
                 }
                 Ok(false)
             }
             Event::SafeModeEnded { why } => {
-                let Some(office) = self.offices.get_mut(&seen.node) else { return Ok(false) };
-                office.ended = true;
-                let office = *office;
-                self.may_end(fleet, constants, seen, office, *why).map(|()| true)
+                let Some(period) = self.periods.get_mut(&seen.node) else { return Ok(false) };
+                period.ended = true;
+                let period = *period;
+                self.may_end(fleet, constants, seen, period, *why).map(|()| true)
             }
             Event::RepairBegan { chunk, .. } => {
                 self.ended(seen.node, seen, || format!("{} copies {chunk}", seen.node))
@@ -85,7 +85,7 @@ impl SafeMode {
 
     /// A process ended.
     pub fn node_crashed(&mut self, node: NodeId) {
-        self.offices.remove(&node);
+        self.periods.remove(&node);
     }
 
     /// An operator orders the end of safe mode.
@@ -99,9 +99,9 @@ impl SafeMode {
         seen: &Seen<'_>,
         what: impl Fn() -> String,
     ) -> Result<bool, Violation> {
-        match self.offices.get(&leader) {
+        match self.periods.get(&leader) {
             None => Ok(false),
-            Some(office) if office.ended => Ok(true),
+            Some(period) if period.ended => Ok(true),
             Some(_) => Err(INVARIANT.broken(seen.true_ns, format!("{} in safe mode", what()))),
         }
     }
@@ -111,17 +111,19 @@ impl SafeMode {
         fleet: &Fleet,
         constants: &Constants,
         seen: &Seen<'_>,
-        office: Office,
+        period: Period,
         why: SafeModeEnd,
     ) -> Result<(), Violation> {
-        let lasted = seen.true_ns - office.began_ns;
+        let lasted = seen.true_ns - period.began_ns;
         let detail = match why {
-            SafeModeEnd::Waited if lasted < shortest(constants) => {
+            SafeModeEnd::Waited if lasted < shortest(constants, constants.safe_mode_max) => {
                 format!("it ends by time after {}", seconds(lasted))
             }
-            SafeModeEnd::Ordered if !self.ordered => "it ends by an order of nobody".into(),
+            SafeModeEnd::Ordered if !self.ordered => {
+                "it ends by an order, and none was given".into()
+            }
             // A deposed leader may know of fewer chunks.
-            SafeModeEnd::Reported if self.last == Some(seen.node) && !office.lost => {
+            SafeModeEnd::Reported if self.last == Some(seen.node) && !period.lost => {
                 let (chunks, known) = fleet.could_be_reported(seen.node);
                 let permille = u64::from(constants.safe_mode_reported_permille);
                 if known * 1_000 >= chunks * permille || fleet.all_joined(seen.node) {
@@ -137,36 +139,22 @@ impl SafeMode {
     /// Judges the leader at the end of a run whose faults ended before. Which of its chunkservers
     /// registered last may owe it a report.
     pub fn over(&self, constants: &Constants, true_ns: u64) -> Result<bool, Violation> {
-        let office = self.last.and_then(|leader| self.offices.get(&leader));
-        let Some(office) = office else { return Ok(false) };
-        let due = office.joined_ns + longest(constants);
-        if office.ended || true_ns <= due {
+        let period = self.last.and_then(|leader| self.periods.get(&leader));
+        let Some(period) = period else { return Ok(false) };
+        let due = period.joined_ns + ends_within(constants);
+        if period.ended || true_ns <= due {
             return Ok(true);
         }
-        let since = seconds(office.began_ns);
+        let since = seconds(period.began_ns);
         Err(INVARIANT.broken(true_ns, format!("the leader is in safe mode since {since}")))
     }
 }
 
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Two clocks differ by ρ; some runs have one that is off by nearly twice as much.
-fn drift(constants: &Constants) -> u64 {
-    let share = u128::from(constants.clock_drift_ppm_max) * 4;
-    u64::try_from(constants.safe_mode_max.as_nanos() * share / 1_000_000).unwrap_or(u64::MAX)
-}
-
-fn shortest(constants: &Constants) -> u64 {
-    nanos(constants.safe_mode_max).saturating_sub(drift(constants))
-}
-
-/// A server that stops answering ends to owe a report when it is counted as dead.
-fn longest(constants: &Constants) -> u64 {
+/// A server that stops answering no longer owes a report once it is counted as dead.
+fn ends_within(constants: &Constants) -> u64 {
     let noticed =
         constants.server_dead_after + constants.heartbeat_interval + constants.retry_interval;
-    nanos(constants.safe_mode_max + noticed * 2) + drift(constants)
+    longest(constants, constants.safe_mode_max) + nanos(noticed * 2)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ struct Bucket {
     filled_ns: u64,
 }
 
-/// What is under way, as far as it was told.
+/// What is under way, as far as events say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// Of primaries only.

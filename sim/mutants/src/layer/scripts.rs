@@ -13,8 +13,8 @@ pub const ANOTHER_TEXT: &str = "another text";
 /// What kills a mutant in which a script takes too long.
 const NO_END: &str = "no end";
 
-/// Runs scripts until one shows a violation. Of what is found a violation comes first, then a panic, then a script that
-/// prints something else than it says.
+/// Runs scripts until one shows a violation. Of what is found a violation comes first, then a panic,
+/// then a script that prints something else than it says.
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     let scripts = scripts(&bench.tree.join("scenarios/scripts"))?;
     let mut worst: Option<(u8, Verdict)> = None;

@@ -1,5 +1,6 @@
 //! `walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] [--without RULE]
-//! [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]`: random walks, or those about leases; FILE gets how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
+//! [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]`: random walks, or those about leases; FILE gets
+//! how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
 //! actions are in DIR), 2 a wrong argument.
 
 use leasehold_proto::{Constants, Rules};

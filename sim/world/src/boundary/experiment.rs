@@ -8,8 +8,8 @@
 
 use super::Point;
 use crate::action::Action;
-use crate::cluster::Happening;
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
+use crate::happening::Happening;
 use crate::payload::payload;
 use crate::shape::Shape;
 use crate::world::World;

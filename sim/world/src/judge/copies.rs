@@ -16,8 +16,9 @@
 //! by this chunk any more, and time counts anew.
 
 use super::{Violation, file_spec, violation};
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::happening::Happening;
 use leasehold_proto::tables::Configuration;
 use leasehold_proto::{ChunkHandle, Constants, Event, NodeId};
 use std::collections::{BTreeMap, BTreeSet};

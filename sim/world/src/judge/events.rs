@@ -3,7 +3,8 @@
 //! which a script's are not; `ending` judges that from the disks.
 
 use super::Violation;
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
+use crate::happening::Happening;
 use leasehold_checker::{Checkers, Seen};
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{Constants, NodeId, Time};

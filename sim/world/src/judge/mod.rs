@@ -15,8 +15,9 @@ mod copies;
 #[cfg(test)]
 mod tests;
 
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::happening::Happening;
 use crate::show::op_name;
 use asked::Asked;
 pub(crate) use copies::Copies;

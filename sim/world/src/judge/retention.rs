@@ -1,8 +1,9 @@
 //! I19 from above: what the disks hold, and for how long. `events` judges what is told of it.
 
 use super::{Violation, violation};
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
 use crate::fair::name;
+use crate::happening::Happening;
 use leasehold_proto::{ChunkHandle, Constants, Event, FileId, IoOp, NodeId, ReplicaChange};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use super::{Judge, Violation};
 use crate::action::Action;
-use crate::cluster::Happening;
 use crate::fair::{self, Holds};
+use crate::happening::Happening;
 use crate::names;
 use crate::payload::payload;
 use crate::shape::Shape;

@@ -4,7 +4,8 @@
 use super::dice::Dice;
 use super::drawn::Drawn;
 use crate::action::Action;
-use crate::cluster::{Cluster, Happening};
+use crate::cluster::Cluster;
+use crate::happening::Happening;
 use crate::payload::payload;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::message::ReadMode;

@@ -1,0 +1,56 @@
+//! What observers of a cluster see.
+
+use leasehold_proto::{
+    ChunkHandle, Event, Extent, IoOp, NodeId, OpError, OpId, Operation, Outcome, RequestId,
+};
+
+/// What a step lets an observer see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // fields are named as in `Event` and `Effect`
+pub enum Happening {
+    /// A node told a fact.
+    Event { node: NodeId, event: Event },
+    /// A client's owner asked for something.
+    Invoked { node: NodeId, id: RequestId, op: Operation },
+    /// A client's owner was answered.
+    Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
+    /// A chunkserver told a client that its mutation is done.
+    Acknowledged { node: NodeId, chunk: ChunkHandle, op: OpId, extent: Extent },
+    /// A chunkserver's I/O changed its disk; whether the machine hears of it is another matter.
+    Durable { node: NodeId, op: IoOp },
+    /// A life began.
+    Started { node: NodeId },
+    /// A life ended.
+    Crashed { node: NodeId },
+    /// A disk is gone for good.
+    Destroyed { node: NodeId },
+}
+
+impl Happening {
+    /// A piece of a file call is judged as a request of its own.
+    pub(crate) fn of_piece(node: NodeId, event: &Event) -> Option<Self> {
+        match event {
+            Event::PieceBegan { piece, op, .. } => {
+                Some(Happening::Invoked { node, id: *piece, op: (**op).clone() })
+            }
+            Event::PieceEnded { piece, result } => {
+                Some(Happening::Responded { node, id: *piece, result: (**result).clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// What an entry of the log does: every master that applies it reports it again.
+    pub(crate) fn is_of_the_log(&self) -> bool {
+        let Happening::Event { event, .. } = self else { return false };
+        matches!(
+            event,
+            Event::EntryApplied { .. }
+                | Event::ChunkMade { .. }
+                | Event::Trashed { .. }
+                | Event::Purged { .. }
+                | Event::Configured { .. }
+                | Event::Freed { .. }
+        )
+    }
+}
