@@ -32,7 +32,7 @@
 //! | a copy: ordered | its learner | a round repeats the order; a report shows that it goes on | 6 x `repair_stalled_after` since the last sign |
 //! | a copy: caught up | its change | a round begins it | as for changes; 6 x `repair_stalled_after` without one |
 //! | a copy: an end is gone, or another primary | nothing | a round | at once |
-//! | trashed and due | the trash | each round | as for changes |
+//! | trashed and due | the trash | each round | the old lease, `prepare_grace`; `server_dead_after` of a member that a new leader has not heard |
 //! | at its target, a replica too many | its removal | each round repeats the order | while the server is heard; else its registration |
 
 use super::holders::Holders;

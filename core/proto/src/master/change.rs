@@ -313,9 +313,7 @@ impl Leader<'_> {
         let now = self.cx.now;
         let grace = self.cx.constants.prepare_grace;
         let patience = self.cx.constants.repair_stalled_after;
-        let choice =
-            self.known().choose_members(chunk).or_else(|| self.known().nobody_to_ask(chunk));
-        let Some(Choice { members, clean }) = choice else { return };
+        let Some(Choice { members, clean }) = self.known().choose(chunk) else { return };
         let wait_out = self.cx.rules().wait_out_old_lease;
         let old: Vec<NodeId> =
             self.state.chunks().members(chunk).iter().map(|member| member.node).collect();

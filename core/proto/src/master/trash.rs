@@ -1,7 +1,9 @@
 //! The trash: deleted files wait in it, then their chunks are freed one by one.
 //!
 //! A chunk is freed like a configuration is changed: only after a Prepare of all reachable
-//! members and the end of leases, so that nobody writes to what is being removed. Since no `Time`
+//! members and the end of leases, so that nobody writes to what is being removed. A member that does
+//! not answer is waited for as long as its lease and the grace for answers last: its bytes are not
+//! wanted, and it is ordered to delete them when it is heard. Since no `Time`
 //! is durable, a new leader counts each file's retention from its own start: longer, never
 //! shorter.
 

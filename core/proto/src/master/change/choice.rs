@@ -18,18 +18,17 @@ pub(super) struct Choice {
 }
 
 impl Known<'_> {
-    /// A chunk is freed although no member is left that could promise anything: what nobody holds is
-    /// no more already, and a holder that comes back finds its chunk unknown.
-    pub(super) fn nobody_to_ask(self, chunk: ChunkHandle) -> Option<Choice> {
+    /// What the answers allow, if anything. A chunk can always be freed: no byte of it is wanted, so
+    /// that no member is needed, and one that did not promise acts under no lease by then.
+    pub(super) fn choose(self, chunk: ChunkHandle) -> Option<Choice> {
         let change = self.lead.changes.get(&chunk)?;
-        let free = change.free && change.targets.is_empty();
-        free.then(|| Choice { members: Vec::new(), clean: true })
+        let nobody = Choice { members: Vec::new(), clean: true };
+        if change.free { Some(nobody) } else { self.choose_members(chunk, change) }
     }
 
     /// The primary and the members that the answers allow, in pipeline order.
-    pub(super) fn choose_members(self, chunk: ChunkHandle) -> Option<Choice> {
+    fn choose_members(self, chunk: ChunkHandle, change: &Change) -> Option<Choice> {
         let (record, spec) = self.state.chunk(chunk)?;
-        let change = self.lead.changes.get(&chunk)?;
         let sources = self.sources(chunk, change);
         let clean: Vec<Member> = sources
             .iter()

@@ -58,7 +58,7 @@ impl Leader<'_> {
         let in_vain = |(chunk, change): (&ChunkHandle, &Change)| {
             let undecided = change.proposed.is_none() && !change.unresolved;
             let old = now.since(change.began_at) >= patience;
-            (undecided && old && self.known().choose_members(*chunk).is_none()).then_some(*chunk)
+            (undecided && old && self.known().choose(*chunk).is_none()).then_some(*chunk)
         };
         let in_vain: Vec<ChunkHandle> = lead.changes.iter().filter_map(in_vain).collect();
         let lead = &mut *self.lead;
