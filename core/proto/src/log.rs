@@ -67,8 +67,11 @@ pub enum Command {
         /// In pipeline order, the primary first.
         members: Vec<Member>,
     },
-    /// A chunk of a trashed file is no more. Refused when applied if `base` is not current.
+    /// A file in the trash gives a chunk up, and the chunk is no more. Refused when applied if
+    /// `base` is not current, or another layout refers to the chunk.
     Free {
+        /// Which file.
+        file: FileId,
         /// Which chunk.
         chunk: ChunkHandle,
         /// Its last version.

@@ -70,15 +70,12 @@ fn chunk_final(
 ) -> ChunkFinal {
     let members: Vec<NodeId> =
         record.config.iter().flat_map(|config| &config.members).map(|m| m.node).collect();
-    let target = match state.inodes().layout(record.file) {
-        // What is in the trash waits for its end as it is.
-        Some(_) if state.inodes().is_trashed(record.file) => members.len(),
-        Some(layout) => usize::from(layout.spec().replicas),
-        None => 0,
-    };
+    // What is in the trash waits for its end as it is.
+    let trashed = record.is_trashed();
+    let target = if trashed { members.len() } else { usize::from(record.spec.replicas) };
     ChunkFinal {
-        file: record.file,
-        index: record.index,
+        file: record.made_for.file,
+        index: record.made_for.index,
         version: record.config.as_ref().map_or(ChunkVersion(0), |config| config.version),
         lost: !members.is_empty() && members.iter().all(|node| !servers.contains_key(node)),
         members,

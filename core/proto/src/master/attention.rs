@@ -41,7 +41,7 @@ use super::leader::Leader;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId};
 use crate::message::DeleteReason;
 use crate::message::removal;
-use crate::tables::ChunkTable;
+use crate::tables::{ChunkRecord, ChunkTable};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -114,7 +114,7 @@ impl Leader<'_> {
         let by_danger = self.cx.rules().repair_by_danger;
         let urgency = |(chunk, waiting): (&ChunkHandle, &Waiting)| {
             let record = self.state.chunks().get(*chunk);
-            let trashed = record.is_some_and(|record| self.state.inodes().is_trashed(record.file));
+            let trashed = record.is_some_and(ChunkRecord::is_trashed);
             let good = if by_danger { self.known().good_members(*chunk) } else { 0 };
             (trashed, good, waiting.since, *chunk)
         };
@@ -131,15 +131,15 @@ impl Leader<'_> {
 
     /// Decides what a chunk needs. True if it needs no more attention.
     fn look_after(&mut self, since: Time, chunk: ChunkHandle) -> bool {
-        let Some((record, spec)) = self.state.chunk(chunk) else { return true };
+        let Some(record) = self.state.chunks().get(chunk) else { return true };
         if self.lead.changes.contains_key(&chunk) {
             return false;
         }
-        if self.state.inodes().is_trashed(record.file) && self.known().is_due(record.file) {
+        if record.is_trashed() && self.known().is_due(record.made_for.file) {
             // The trash looks after it.
             return true;
         }
-        let target = usize::from(spec.replicas);
+        let target = usize::from(record.spec.replicas);
         let Some(config) = record.config.clone() else {
             if !self.known().candidates().is_empty() {
                 self.start_change(chunk, "a chunk without a configuration");

@@ -20,7 +20,7 @@ use super::leader::Leader;
 use super::placement::Candidate;
 use super::proposals::Proposal;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, ChunkVersion, Incarnation, IoId, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, Incarnation, IoId, NodeId};
 use crate::log::{Command, Member};
 use crate::message::{Message, ReplicaState};
 use crate::message::{configure, copy};
@@ -49,8 +49,8 @@ pub(super) struct Change {
     proposed: Option<IoId>,
     /// What was proposed did not take effect, as far as is known.
     unresolved: bool,
-    /// The chunk is to be freed, not configured.
-    free: bool,
+    /// The file in the trash that gives the chunk up: it is freed, not configured.
+    freed_by: Option<FileId>,
 }
 
 impl Change {
@@ -98,7 +98,7 @@ impl Leader<'_> {
             viable_since: None,
             proposed: None,
             unresolved: false,
-            free: false,
+            freed_by: None,
         };
         lead.changes.insert(chunk, change);
         lead.activations.remove(&chunk);
@@ -118,9 +118,9 @@ impl Leader<'_> {
     }
 
     /// The chunk's file is gone: the change ends in a `Free`.
-    pub(super) fn turn_into_free(&mut self, chunk: ChunkHandle) {
+    pub(super) fn turn_into_free(&mut self, chunk: ChunkHandle, file: FileId) {
         if let Some(change) = self.change(chunk) {
-            change.free = true;
+            change.freed_by = Some(file);
         }
     }
 
@@ -135,8 +135,8 @@ impl Leader<'_> {
 
     /// Asks every reachable member, and the learner, that has not answered.
     fn prepare(&mut self, chunk: ChunkHandle) {
-        let Some((record, spec)) = self.state.chunk(chunk) else { return };
-        let spec = ChunkSpec { chunk_bytes: spec.chunk_bytes, sync: spec.sync };
+        let Some(record) = self.state.chunks().get(chunk) else { return };
+        let spec = ChunkSpec { chunk_bytes: record.spec.chunk_bytes, sync: record.spec.sync };
         let create = record.config.is_none().then_some(spec);
         let members: Vec<NodeId> = match self.known().source_config(chunk) {
             Some(config) => config.members.iter().map(|m| m.node).collect(),
@@ -195,7 +195,7 @@ impl Leader<'_> {
     /// was tried in vain comes last.
     fn place_new(&self, chunk: ChunkHandle) -> Vec<NodeId> {
         let lead = &*self.lead;
-        let (_, spec) = self.state.chunk(chunk).expect("looked at by the caller");
+        let spec = self.state.chunks()[chunk].spec;
         let asked = lead.changes.get(&chunk).map(|c| c.targets.keys().copied());
         let kept: Vec<NodeId> =
             asked.into_iter().flatten().filter(|node| self.known().is_usable(*node)).collect();
@@ -342,10 +342,10 @@ impl Leader<'_> {
             return;
         }
         let version = change.version;
-        let free = change.free;
+        let freed_by = change.freed_by;
         let base = self.state.chunks()[chunk].version();
-        let (what, command) = if free {
-            (Proposal::Free(chunk), Command::Free { chunk, base })
+        let (what, command) = if let Some(file) = freed_by {
+            (Proposal::Free(chunk), Command::Free { file, chunk, base })
         } else {
             let command = Command::Configure { chunk, base, version, members };
             (Proposal::Configure(chunk), command)

@@ -80,16 +80,16 @@ impl Leader<'_> {
 
     /// Adds what heartbeats told of the last chunk's length.
     fn with_length(&self, mut info: FileInfo) -> FileInfo {
-        let chunks = self.state.chunks_of(info.file);
-        if let Some(last) = chunks.last() {
-            let (record, spec) = self.state.chunk(*last).expect("a file's chunk is known");
-            let holders = self.lead.holders.get(last);
+        let layout = self.state.inodes().layout(info.file);
+        if let Some(last) = layout.and_then(|layout| layout.refs().last()) {
+            let record = &self.state.chunks()[last.chunk];
+            let holders = self.lead.holders.get(&last.chunk);
             let current = holders
                 .into_iter()
                 .flat_map(Holders::states)
                 .filter(|state| state.applied_version == record.version() && !state.learner);
             let tail = current.map(|state| state.length).max().unwrap_or(0);
-            info.length_reported = position(spec.chunk_bytes, chunks.len() as u64 - 1, tail);
+            info.length_reported = position(record.spec.chunk_bytes, last.index, tail);
         }
         info
     }

@@ -49,9 +49,9 @@ impl<'a> Known<'a> {
         let Some(server) = lead.servers.get(&member.node) else {
             return if self.is_expected(member.node) { Standing::Coming } else { Standing::Bad };
         };
-        let (record, spec) = self.state.chunk(chunk).expect("asked of a chunk that exists");
+        let record = &self.state.chunks()[chunk];
         let interrupted =
-            spec.sync == SyncPolicy::PageCache && server.incarnation != member.incarnation;
+            record.spec.sync == SyncPolicy::PageCache && server.incarnation != member.incarnation;
         if !server.usable() || interrupted {
             return Standing::Bad;
         }

@@ -40,7 +40,7 @@ use crate::log::{Command, LogEntry};
 use crate::machine::{Effects, Input, Leadership, StateMachine};
 use crate::message::{Envelope, Message, call};
 use crate::refusal::Refusal;
-use crate::tables::{Consequence, MasterState};
+use crate::tables::{Consequence, FileSlot, MasterState};
 use crate::time::{Deadline, Time};
 use leader::{Lead, Leader};
 use proposals::{Log, Proposal};
@@ -182,8 +182,8 @@ impl Master {
     fn observe(&self, consequence: &Consequence, out: &mut Effects) {
         match *consequence {
             Consequence::ChunkMade(chunk) => {
-                let (record, spec) = self.state.chunk(chunk).expect("made just now");
-                let (file, index, replicas) = (record.file, record.index, spec.replicas);
+                let record = &self.state.chunks()[chunk];
+                let (FileSlot { file, index }, replicas) = (record.made_for, record.spec.replicas);
                 out.observe(Event::ChunkMade { chunk, file, index, replicas });
             }
             Consequence::Trashed(file) => out.observe(Event::Trashed { file }),

@@ -124,7 +124,7 @@ impl Leader<'_> {
         let busy = lead.repairs.under_way.len() >= constants.repairs_max as usize
             || lead.repairs.at(source) >= per_server
             || lead.repairs.at(to) >= per_server;
-        let (record, _) = self.state.chunk(chunk).expect("looked after because it exists");
+        let record = &self.state.chunks()[chunk];
         let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
         let bytes = holders.map(|state| state.length).max().unwrap_or(0);
         // A chunk larger than the whole bucket goes when the bucket is full.
@@ -163,7 +163,7 @@ impl Leader<'_> {
     fn order_copy(&mut self, chunk: ChunkHandle) {
         let lead = &*self.lead;
         let repair = &lead.repairs.under_way[&chunk];
-        let (_, spec) = self.state.chunk(chunk).expect("looked after because it exists");
+        let spec = self.state.chunks()[chunk].spec;
         let order = Message::CopyOrder(copy::Order {
             chunk,
             epoch: lead.epoch,

@@ -106,11 +106,16 @@ impl Leader<'_> {
     }
 
     /// Handles are never reused: below the allocator the chunk was freed, at or above it *this
-    /// master* lost its log. Then nothing is touched, and somebody has to be called.
+    /// master* lost its log. Then nothing is touched, and somebody has to be called. What another
+    /// group of masters made is theirs.
     fn on_unknown_chunk(&mut self, from: NodeId, chunk: ChunkHandle) {
         let again = self.stray_told_again();
         let lead = &mut *self.lead;
-        if chunk >= self.state.ids().next_chunk() {
+        let next = self.state.ids().next_chunk();
+        if chunk.group() != next.group() {
+            return;
+        }
+        if chunk >= next {
             lead.log_lost = true;
             return self.cx.observe(Event::LogLost { chunk });
         }

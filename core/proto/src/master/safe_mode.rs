@@ -27,6 +27,7 @@ use crate::config::Constants;
 use crate::event::{Event, SafeModeEnd};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::metadata::{SafeModeStatus, UnreportedChunk};
+use crate::tables::FileSlot;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -167,7 +168,7 @@ impl Leader<'_> {
             .filter(|(chunk, _)| !safe_mode.reported.contains(chunk))
             .filter_map(|(chunk, record)| {
                 let members = record.config.as_ref()?.members.iter().map(|member| member.node);
-                let (chunk, file, index) = (*chunk, record.file, record.index);
+                let (chunk, FileSlot { file, index }) = (*chunk, record.made_for);
                 Some(UnreportedChunk { chunk, file, index, members: members.collect() })
             });
         Some(SafeModeStatus {

@@ -41,10 +41,10 @@ impl Known<'_> {
         }
         let (mut under_target, mut unavailable) = (0, 0);
         for chunk in lead.attention.chunks() {
-            let Some((record, spec)) = self.state.chunk(chunk) else { continue };
-            if !self.state.inodes().is_trashed(record.file) {
+            let Some(record) = self.state.chunks().get(chunk) else { continue };
+            if !record.is_trashed() {
                 let good = self.good_members(chunk);
-                under_target += u64::from(good < usize::from(spec.replicas));
+                under_target += u64::from(good < usize::from(record.spec.replicas));
                 unavailable += u64::from(good == 0);
             }
         }
@@ -72,7 +72,7 @@ impl Known<'_> {
         let mut rest = self.state.chunks().iter_from(from);
         let chunks: Vec<ChunkStatus> = rest
             .by_ref()
-            .filter(|(_, record)| !self.state.inodes().is_trashed(record.file))
+            .filter(|(_, record)| !record.is_trashed())
             .take(limit)
             .map(|(chunk, _)| self.chunk_status(*chunk))
             .collect();
@@ -82,7 +82,7 @@ impl Known<'_> {
     pub(super) fn chunk_status(self, chunk: ChunkHandle) -> ChunkStatus {
         let now = self.now;
         let lead = self.lead;
-        let (record, spec) = self.state.chunk(chunk).expect("listed by the state");
+        let record = &self.state.chunks()[chunk];
         let members = self.state.chunks().members(chunk);
         let holders = lead.holders.get(&chunk);
         let nodes: BTreeSet<_> = members
@@ -105,12 +105,12 @@ impl Known<'_> {
         };
         ChunkStatus {
             chunk,
-            file: record.file,
-            index: record.index,
+            file: record.made_for.file,
+            index: record.made_for.index,
             version: record.version(),
             primary: members.first().map(|member| member.node),
             leased: lead.grants.is_leased(chunk, now),
-            target: spec.replicas,
+            target: record.spec.replicas,
             replicas: nodes.into_iter().map(replica).collect(),
         }
     }

@@ -45,13 +45,13 @@ impl Leader<'_> {
         let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
         let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {
-            let chunks = self.state.chunks_of(file).to_vec();
+            let chunks = self.state.chunks_of(file);
             if chunks.is_empty() && !self.log.awaits(&Proposal::Purge) {
                 self.propose(Proposal::Purge, Command::Purge { file });
             }
             for chunk in chunks {
                 self.start_change(chunk, "a freed chunk");
-                self.turn_into_free(chunk);
+                self.turn_into_free(chunk, file);
             }
         }
     }

@@ -1,8 +1,9 @@
-//! The chunk table: of each chunk its place and its last committed configuration.
+//! The chunk table: of each chunk who refers to it, and its last committed configuration.
 
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::log::Member;
 use crate::members::Members;
+use crate::metadata::FileSpec;
 use crate::paged::{Iter, PagedMap};
 use alloc::collections::BTreeSet;
 use core::ops::{Bound, Index};
@@ -17,18 +18,45 @@ pub struct Configuration {
     pub members: Members,
 }
 
+/// A slot of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileSlot {
+    /// Which file.
+    pub file: FileId,
+    /// Which slot of it.
+    pub index: u64,
+}
+
+/// How many layouts refer to a chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owners {
+    /// Of files that a name leads to.
+    pub named: u32,
+    /// Of files in the trash.
+    pub trashed: u32,
+}
+
 /// A chunk as the log knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRecord {
-    /// The file that it belongs to.
-    pub file: FileId,
-    /// Its place in the file.
-    pub index: u64,
+    /// Which layouts refer to it is counted here, and listed nowhere.
+    pub owners: Owners,
+    /// What it was made for. It says where to look first, in messages and reports; who decides
+    /// something asks `owners`.
+    pub made_for: FileSlot,
+    /// How it is kept: that of the file that it was made for.
+    pub spec: FileSpec,
     /// None before the first.
     pub config: Option<Configuration>,
 }
 
 impl ChunkRecord {
+    /// True if nothing but the trash refers to it.
+    #[must_use]
+    pub fn is_trashed(&self) -> bool {
+        self.owners.named == 0
+    }
+
     /// Version of the committed configuration; zero before the first.
     #[must_use]
     pub fn version(&self) -> ChunkVersion {
@@ -96,9 +124,23 @@ impl ChunkTable {
         self.chunks.is_empty()
     }
 
-    /// A chunk is made, without a configuration.
-    pub(super) fn make(&mut self, chunk: ChunkHandle, file: FileId, index: u64) {
-        self.chunks.insert(chunk, ChunkRecord { file, index, config: None });
+    /// A chunk is made, without a configuration, for a file with a name or for one in the trash.
+    pub(super) fn make(
+        &mut self,
+        chunk: ChunkHandle,
+        made_for: FileSlot,
+        spec: FileSpec,
+        in_trash: bool,
+    ) {
+        let owners = Owners { named: u32::from(!in_trash), trashed: u32::from(in_trash) };
+        self.chunks.insert(chunk, ChunkRecord { owners, made_for, spec, config: None });
+    }
+
+    /// A file that refers to this chunk went to the trash.
+    pub(super) fn trash_owner(&mut self, chunk: ChunkHandle) {
+        let record = self.chunks.get_mut(&chunk).expect("a layout refers to chunks that are there");
+        record.owners.named -= 1;
+        record.owners.trashed += 1;
     }
 
     /// A configuration takes effect, if it follows the committed one. False if it does not.

@@ -59,9 +59,7 @@ impl Inode {
     pub fn info(&self, file: FileId) -> FileInfo {
         let (kind, chunks) = match &self.body {
             InodeBody::Directory(_) => (FileKind::Directory, 0),
-            InodeBody::File { layout, .. } => {
-                (FileKind::File(*layout.spec()), layout.chunks().len() as u64)
-            }
+            InodeBody::File { layout, .. } => (FileKind::File(*layout.spec()), layout.slots()),
         };
         FileInfo { file, kind, chunks, mtime_ms: self.mtime_ms, length_reported: 0 }
     }
@@ -140,20 +138,17 @@ impl InodeTable {
         }
     }
 
-    /// The chunk at a place of a file. Errors: `NotFound` (no such file or place, or the file is
+    /// The chunk of a slot of a file. Errors: `NotFound` (no such file or slot, or the file is
     /// being reclaimed), `IsADirectory`.
     pub fn chunk_at(&self, file: FileId, index: u64) -> Result<ChunkHandle, Refusal> {
         match &self.inodes.get(&file).ok_or(Refusal::NotFound)?.body {
             InodeBody::Directory(_) => Err(Refusal::IsADirectory),
             InodeBody::File { reclaimed: true, .. } => Err(Refusal::NotFound),
-            InodeBody::File { layout, .. } => {
-                let place = usize::try_from(index).map_err(|_| Refusal::NotFound)?;
-                layout.chunks().get(place).copied().ok_or(Refusal::NotFound)
-            }
+            InodeBody::File { layout, .. } => layout.chunk_at(index).ok_or(Refusal::NotFound),
         }
     }
 
-    /// The chunk at a place of a file; none where the next chunk goes. A trashed file still grows,
+    /// The chunk of a slot of a file; none where the next one goes. A trashed file still grows,
     /// by handle, until its first chunk is freed.
     pub(super) fn slot(&self, file: FileId, index: u64) -> Result<Option<ChunkHandle>, Refusal> {
         match &self.inodes.get(&file).ok_or(Refusal::NotFound)?.body {
@@ -163,8 +158,8 @@ impl InodeTable {
         }
     }
 
-    /// A file gets its next chunk.
-    pub(super) fn grow(&mut self, file: FileId, chunk: ChunkHandle, mtime_ms: u64) {
+    /// A file gets its next chunk. Gives its layout.
+    pub(super) fn grow(&mut self, file: FileId, chunk: ChunkHandle, mtime_ms: u64) -> &Layout {
         let inode = self.inodes.get_mut(&file).expect("looked at before");
         let InodeBody::File { layout, .. } = &mut inode.body else {
             unreachable!("a directory has no chunks")
@@ -172,6 +167,7 @@ impl InodeTable {
         layout.push(chunk);
         // Clients' clocks differ: a file's time never goes back.
         inode.mtime_ms = inode.mtime_ms.max(mtime_ms);
+        layout
     }
 
     /// A chunk of a file in the trash is freed; the file goes with its last one.
@@ -183,7 +179,7 @@ impl InodeTable {
         };
         *reclaimed = true;
         layout.remove(chunk);
-        let last = layout.chunks().is_empty();
+        let last = layout.refs().is_empty();
         if last {
             self.forget_trashed(file);
         }
@@ -192,7 +188,7 @@ impl InodeTable {
 
     /// A file in the trash goes, if it has no chunks. False if it is not one.
     pub(super) fn purge(&mut self, file: FileId) -> bool {
-        let empty = self.layout(file).is_none_or(|layout| layout.chunks().is_empty());
+        let empty = self.layout(file).is_none_or(|layout| layout.refs().is_empty());
         if !self.trash.contains(&file) || !empty {
             return false;
         }
@@ -248,12 +244,8 @@ impl InodeTable {
     }
 
     /// Checks the table against itself, and every identity against the allocator's `next`; calls
-    /// `file` with the layout of every file and whether it is being reclaimed.
-    pub(super) fn assert_invariants(
-        &self,
-        next: FileId,
-        mut file: impl FnMut(FileId, &Layout, bool),
-    ) {
+    /// `file` with the layout of every file and whether it is in the trash.
+    pub(super) fn assert_invariants(&self, next: FileId, mut file: impl FnMut(&Layout, bool)) {
         let mut named = BTreeSet::from([Self::ROOT]);
         let mut directories = 0;
         for (id, inode) in &self.inodes {
@@ -269,7 +261,7 @@ impl InodeTable {
                 InodeBody::File { layout, trashed, reclaimed } => {
                     assert_eq!(*trashed, self.trash.contains(id), "the trash is indexed");
                     assert!(*trashed || !*reclaimed, "only trash is reclaimed");
-                    file(*id, layout, *reclaimed);
+                    file(layout, *trashed);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The layout of a file: the chunks that its bytes are in.
+//! The layout of a file: which chunks its bytes are in.
 
 use crate::ids::ChunkHandle;
 use crate::metadata::FileSpec;
@@ -6,45 +6,76 @@ use crate::refusal::Refusal;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// How a file is cut, and into what.
+/// A slot of a file, as long as the file's chunks are, and the chunk that its bytes are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChunkRef {
+    /// Which slot: it begins at `index * chunk_bytes`.
+    pub index: u64,
+    /// The chunk that it refers to.
+    pub chunk: ChunkHandle,
+}
+
+/// How a file is cut into slots, and what they refer to. A slot without a reference has no bytes: its
+/// chunk was freed, or it lies behind the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Layout {
     spec: FileSpec,
-    chunks: Vec<ChunkHandle>,
+    /// By rising index.
+    refs: Vec<ChunkRef>,
 }
 
 impl Layout {
     pub(super) fn new(spec: FileSpec) -> Self {
-        Layout { spec, chunks: Vec::new() }
+        Layout { spec, refs: Vec::new() }
     }
 
-    /// Fixed when the file was made.
+    /// Fixed when the file was made; chunks that are made for it begin with it.
     #[must_use]
     pub fn spec(&self) -> &FileSpec {
         &self.spec
     }
 
-    /// Its chunks, in order of index while none was freed.
+    /// By rising index.
     #[must_use]
-    pub fn chunks(&self) -> &[ChunkHandle] {
-        &self.chunks
+    pub fn refs(&self) -> &[ChunkRef] {
+        &self.refs
     }
 
-    /// The chunk at a place; none at the end, where the next one goes. Error: `NotNextChunk` beyond.
+    /// How many slots there are up to the end.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        self.refs.last().map_or(0, |last| last.index + 1)
+    }
+
+    /// The chunk of a slot.
+    #[must_use]
+    pub fn chunk_at(&self, index: u64) -> Option<ChunkHandle> {
+        let place = self.refs.binary_search_by_key(&index, |reference| reference.index).ok()?;
+        Some(self.refs[place].chunk)
+    }
+
+    /// Does a slot refer to this chunk?
+    #[must_use]
+    pub fn refers_to(&self, chunk: ChunkHandle) -> bool {
+        self.refs.iter().any(|reference| reference.chunk == chunk)
+    }
+
+    /// The chunk of a slot; none at the end, where the next one goes. Error: `NotNextChunk` beyond.
     pub(super) fn slot(&self, index: u64) -> Result<Option<ChunkHandle>, Refusal> {
-        let chunks = self.chunks.len() as u64;
+        let chunks = self.slots();
         if index > chunks {
             return Err(Refusal::NotNextChunk { chunks });
         }
-        let place = usize::try_from(index).expect("at most the length of a list in memory");
-        Ok(self.chunks.get(place).copied())
+        Ok(self.chunk_at(index))
     }
 
+    /// The next slot refers to this chunk.
     pub(super) fn push(&mut self, chunk: ChunkHandle) {
-        self.chunks.push(chunk);
+        self.refs.push(ChunkRef { index: self.slots(), chunk });
     }
 
+    /// No slot refers to this chunk any more.
     pub(super) fn remove(&mut self, chunk: ChunkHandle) {
-        self.chunks.retain(|other| *other != chunk);
+        self.refs.retain(|reference| reference.chunk != chunk);
     }
 }

@@ -16,18 +16,19 @@ pub mod session_table;
 pub mod allocator;
 
 pub use allocator::Allocator;
-pub use chunk_table::{ChunkRecord, ChunkTable, Configuration};
+pub use chunk_table::{ChunkRecord, ChunkTable, Configuration, FileSlot, Owners};
 pub use consequence::Consequence;
 pub use inode::{Inode, InodeTable};
-pub use layout::Layout;
+pub use layout::{ChunkRef, Layout};
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
 
 use crate::config::Rules;
 use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, LogIndex, NodeId, OpId};
 use crate::log::{Command, LogEntry};
-use crate::metadata::{FileInfo, FileSpec, MetadataAnswer, MetadataChange};
+use crate::metadata::{FileInfo, MetadataAnswer, MetadataChange};
 use crate::refusal::Refusal;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -107,7 +108,7 @@ impl MasterState {
                 let config = Configuration { version: *version, members: members[..].into() };
                 vec![self.configure(*chunk, *base, config)]
             }
-            Command::Free { chunk, base } => self.free(*chunk, *base),
+            Command::Free { file, chunk, base } => self.free(*file, *chunk, *base),
             Command::Purge { file } => vec![self.purge(*file)],
         }
     }
@@ -157,11 +158,15 @@ impl MasterState {
             MetadataChange::Rename { from, to } => inodes.rename(from, to)?,
             MetadataChange::Delete { path } => inodes.delete(path)?,
         };
-        consequences.extend(trashed.map(Consequence::Trashed));
+        if let Some(file) = trashed {
+            let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
+            refs.iter().for_each(|reference| self.chunks.trash_owner(reference.chunk));
+            consequences.push(Consequence::Trashed(file));
+        }
         Ok(MetadataAnswer::Done)
     }
 
-    /// Gives the chunk at `index`, and whether it is new.
+    /// Gives the chunk of a slot, and whether it is new.
     fn add_chunk(
         &mut self,
         file: FileId,
@@ -172,8 +177,9 @@ impl MasterState {
             return Ok((chunk, false));
         }
         let chunk = self.ids.chunk()?;
-        self.inodes.grow(file, chunk, mtime_ms);
-        self.chunks.make(chunk, file, index);
+        let spec = *self.inodes.grow(file, chunk, mtime_ms).spec();
+        let in_trash = self.inodes.is_trashed(file);
+        self.chunks.make(chunk, FileSlot { file, index }, spec, in_trash);
         Ok((chunk, true))
     }
 
@@ -191,11 +197,13 @@ impl MasterState {
         }
     }
 
-    fn free(&mut self, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
+    /// The last layout that refers to a chunk gives it up; it is one in the trash.
+    fn free(&mut self, file: FileId, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
         let ignored = vec![Consequence::Ignored];
         let Some(record) = self.chunks.get(chunk) else { return ignored };
-        let file = record.file;
-        if base != record.version() || !self.inodes.is_trashed(file) {
+        let last = record.owners == Owners { named: 0, trashed: 1 };
+        let owner = self.inodes.layout(file).is_some_and(|layout| layout.refers_to(chunk));
+        if base != record.version() || !last || !owner {
             return ignored;
         }
         let record = self.chunks.remove(chunk).expect("looked at above");
@@ -284,19 +292,12 @@ impl MasterState {
         self.inodes.list(path, after, limit)
     }
 
-    /// A chunk and the spec of its file.
-    #[must_use]
-    pub fn chunk(&self, chunk: ChunkHandle) -> Option<(&ChunkRecord, &FileSpec)> {
-        let record = self.chunks.get(chunk)?;
-        let layout = self.inodes.layout(record.file).expect("a chunk belongs to a file");
-        Some((record, layout.spec()))
-    }
-
     /// The chunks of a file in order, also of one that is being reclaimed; none of a directory or
     /// of what does not exist.
     #[must_use]
-    pub fn chunks_of(&self, file: FileId) -> &[ChunkHandle] {
-        self.inodes.layout(file).map_or(&[], Layout::chunks)
+    pub fn chunks_of(&self, file: FileId) -> Vec<ChunkHandle> {
+        let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
+        refs.iter().map(|reference| reference.chunk).collect()
     }
 
     /// How much there is of everything, without visiting it.
@@ -315,25 +316,23 @@ impl MasterState {
     /// Checks the whole state against itself; visits everything.
     ///
     /// # Panics
-    /// If an inode is not reached by exactly one name (a trashed file: by none), a chunk is not in
-    /// its file at its place, or a count is wrong.
+    /// If an inode is not reached by exactly one name (a trashed file: by none), a layout refers to
+    /// what is no chunk, or a count is wrong.
     pub fn assert_invariants(&self) {
-        let mut chunks_seen = 0;
-        self.inodes.assert_invariants(self.ids.next_file(), |file, layout, reclaimed| {
-            chunks_seen += layout.chunks().len();
-            self.assert_chunks(file, layout.chunks(), reclaimed);
+        let mut owners: BTreeMap<ChunkHandle, Owners> = BTreeMap::new();
+        self.inodes.assert_invariants(self.ids.next_file(), |layout, trashed| {
+            for reference in layout.refs() {
+                let of_chunk = owners.entry(reference.chunk).or_default();
+                *(if trashed { &mut of_chunk.trashed } else { &mut of_chunk.named }) += 1;
+            }
         });
-        assert_eq!(chunks_seen, self.chunks.len(), "every chunk is in a file");
-        self.sessions.assert_invariants();
-    }
-
-    fn assert_chunks(&self, file: FileId, chunks: &[ChunkHandle], reclaimed: bool) {
-        for (place, handle) in chunks.iter().enumerate() {
-            assert!(*handle < self.ids.next_chunk(), "handles come from the allocator");
-            let record = self.chunks.get(*handle).expect("a file's chunk is known");
-            assert_eq!(record.file, file, "a chunk knows its file");
-            assert!(reclaimed || record.index == place as u64, "a chunk knows its place");
+        assert_eq!(owners.len(), self.chunks.len(), "a layout refers to every chunk");
+        for (chunk, counted) in owners {
+            assert!(chunk < self.ids.next_chunk(), "handles come from the allocator");
+            let record = self.chunks.get(chunk).expect("a layout refers to chunks that are there");
+            assert_eq!(record.owners, counted, "the owners of {chunk} are counted");
         }
+        self.sessions.assert_invariants();
     }
 }
 

@@ -1,7 +1,8 @@
 use super::*;
+
 use crate::ids::{Incarnation, IoId, Rack, Session};
 use crate::log::Member;
-use crate::metadata::FileKind;
+use crate::metadata::{FileKind, FileSpec};
 use alloc::format;
 use alloc::string::ToString;
 
@@ -387,8 +388,9 @@ fn chunks_are_added_at_the_end() {
     assert_eq!(log.state.inodes.chunk_at(file, 2), Err(Refusal::NotFound));
     assert_eq!(log.state.inodes.chunk_at(file, u64::MAX), Err(Refusal::NotFound));
     assert_eq!(log.state.inodes.chunk_at(directory, 0), Err(Refusal::IsADirectory));
-    let (record, spec) = log.state.chunk(second).unwrap();
-    assert_eq!((record.file, record.index, spec.replicas), (file, 1, 3));
+    let record = &log.state.chunks[second];
+    assert_eq!((record.made_for, record.spec.replicas), (FileSlot { file, index: 1 }, 3));
+    assert_eq!(record.owners, Owners { named: 1, trashed: 0 });
     assert_eq!(log.state.inodes.stat_file(file).unwrap().mtime_ms, 7);
 }
 
@@ -422,11 +424,16 @@ fn only_trash_is_freed() {
     let first = log.add_chunk(file, 0).unwrap();
     let second = log.add_chunk(file, 1).unwrap();
     log.configure(first, 0, 3, &[10, 11]);
-    let free = |chunk, base| Command::Free { chunk, base: ChunkVersion(base) };
+    let free = |chunk, base| Command::Free { file, chunk, base: ChunkVersion(base) };
     assert_eq!(log.apply(free(first, 3)), IGNORED, "the file has a name");
     assert_eq!(log.apply(Command::Purge { file }), IGNORED);
     log.delete("/f").unwrap();
+    assert_eq!(log.state.chunks[first].owners, Owners { named: 0, trashed: 1 });
     assert_eq!(log.add_chunk(file, 2), Ok(ChunkHandle(3)), "trash still grows by handle");
+    assert!(log.state.chunks[ChunkHandle(3)].is_trashed());
+    let other = log.create("/g").unwrap();
+    let by_other = Command::Free { file: other, chunk: first, base: ChunkVersion(3) };
+    assert_eq!(log.apply(by_other), IGNORED, "that file does not refer to it");
     assert_eq!(log.apply(Command::Purge { file }), IGNORED, "it has chunks");
     assert_eq!(log.apply(free(first, 2)), IGNORED, "the base is not current");
     let freed = |chunk, base, on: &[u64]| {
@@ -439,6 +446,8 @@ fn only_trash_is_freed() {
     assert_eq!(log.state.inodes.stat_file(file), Err(Refusal::NotFound));
     assert_eq!(log.add_chunk(file, 2), Err(Refusal::NotFound));
     assert_eq!(log.state.chunks_of(file), [second, ChunkHandle(3)]);
+    let layout = log.state.inodes.layout(file).unwrap();
+    assert_eq!((layout.chunk_at(0), layout.chunk_at(1)), (None, Some(second)), "no slot moves");
     assert_eq!(log.apply(free(ChunkHandle(3), 0)), freed(ChunkHandle(3), 0, &[]));
     let mut last = freed(second, 0, &[]).to_vec();
     last.push(Consequence::Purged(file));

@@ -2,10 +2,12 @@
 //! `goldens.txt`; a changed line means a new format version.
 
 use crate::workload::payload;
+use leasehold_proto::metadata::{FileSpec, MetadataChange};
+use leasehold_proto::tables::Consequence;
 use leasehold_proto::{
-    ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, IoId, IoOp, IoOutput, LogEntry,
-    LogIndex, Mutation, MutationKind, NodeId, OpId, ReplicaChange, ReplicaData, ReplicaImage,
-    Sequence, SyncPolicy,
+    ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, FileId, Incarnation, IoId, IoOp,
+    IoOutput, LogEntry, LogIndex, Member, Mutation, MutationKind, NodeId, OpId, Rack,
+    ReplicaChange, ReplicaData, ReplicaImage, Sequence, Session, SyncPolicy,
 };
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
@@ -134,19 +136,66 @@ fn meta(text: &mut String) {
     writeln!(text, "data: {}", hex(&data)).unwrap();
 }
 
+/// One of each kind. In the end there are a file with a configured chunk, and one in the trash.
+fn commands() -> Vec<(&'static str, Command)> {
+    let (file, chunk) = (FileId(2), ChunkHandle(1));
+    let change = |number, change| {
+        let op = OpId { client: NodeId(0x22), number };
+        Command::Change { op, acked_below: number, change }
+    };
+    let create = |path: &str| MetadataChange::Create {
+        path: path.to_owned(),
+        spec: FileSpec { chunk_bytes: 4_096, ..FileSpec::default() },
+        mtime_ms: 5,
+    };
+    let add = |file| MetadataChange::AddChunk { file, index: 0, mtime_ms: 6 };
+    let member = Member { node: NodeId(0x33), incarnation: Incarnation(1) };
+    let (base, version) = (ChunkVersion(0), ChunkVersion(2));
+    let configure = |chunk| Command::Configure { chunk, base, version, members: vec![member] };
+    let (incarnation, session) = (Incarnation(1), Session(7));
+    vec![
+        ("new leader", Command::NewLeader { node: NodeId(1) }),
+        ("join", Command::Join { node: member.node, incarnation, session, rack: Rack(1) }),
+        ("create", change(1, create("/f"))),
+        ("add chunk", change(2, add(file))),
+        ("configure", configure(chunk)),
+        ("mkdir", change(3, MetadataChange::Mkdir { path: "/d".to_owned(), mtime_ms: 7 })),
+        ("rename", change(4, MetadataChange::Rename { from: "/f".into(), to: "/d/g".into() })),
+        ("create", change(5, create("/t"))),
+        ("add chunk", change(6, add(FileId(4)))),
+        ("configure", configure(ChunkHandle(2))),
+        (
+            "add chunk",
+            change(7, MetadataChange::AddChunk { file: FileId(4), index: 1, mtime_ms: 8 }),
+        ),
+        ("delete", change(8, MetadataChange::Delete { path: "/t".to_owned() })),
+        ("free", Command::Free { file: FileId(4), chunk: ChunkHandle(2), base: version }),
+        ("create", change(9, create("/u"))),
+        ("delete", change(10, MetadataChange::Delete { path: "/u".to_owned() })),
+        ("purge", Command::Purge { file: FileId(5) }),
+    ]
+}
+
 fn master(text: &mut String) {
     let disk = MemDisk::new();
     let options = MasterLogOptions { sessions_max: 4, ..MasterLogOptions::default() };
     let (mut log, mut state, _) = MasterLog::open(disk.clone(), options).unwrap();
-    let command = Command::NewLeader { node: NodeId(1) };
-    let entry = LogEntry { epoch: Epoch(0), proposal: IoId(3), command };
-    log.append(std::slice::from_ref(&entry)).unwrap();
-    state.apply(LogIndex(1), &entry);
+    for (index, (_, command)) in (1..).zip(commands()) {
+        let epoch = Epoch(u64::from(index > 1));
+        let entry = LogEntry { epoch, proposal: IoId(3), command };
+        log.append(std::slice::from_ref(&entry)).unwrap();
+        let consequences = state.apply(LogIndex(index), &entry);
+        assert!(consequences.iter().all(Consequence::took_effect), "{consequences:?}");
+    }
+    state.assert_invariants();
     let bytes = disk.bytes("log/0000000000000001.log").unwrap();
     writeln!(text, "log, header: {}", hex(&bytes[..48])).unwrap();
-    writeln!(text, "log, entry: {}", hex(records(&bytes)[0])).unwrap();
+    for ((kind, _), record) in commands().iter().zip(records(&bytes)) {
+        writeln!(text, "log, {kind}: {}", hex(record)).unwrap();
+    }
     log.checkpoint(&state).unwrap();
-    let bytes = disk.bytes("checkpoint/0000000000000001.ckpt").unwrap();
+    let last = format!("checkpoint/{:016x}.ckpt", commands().len());
+    let bytes = disk.bytes(&last).unwrap();
     writeln!(text, "checkpoint: {}", hex(&bytes)).unwrap();
 }
 

@@ -129,10 +129,10 @@ fn log_entry(record: &mut Record, naming: &dyn Naming, entry: &LogEntry) -> Stri
             let members = naming.names(&record.nodes);
             format!("configure {chunk} {version} after {base}: {members}")
         }
-        Command::Free { chunk, base } => {
+        Command::Free { file, chunk, base } => {
             record.about(vec![*chunk]);
             record.version = Some(*base);
-            format!("free {chunk} at {base}")
+            format!("free {chunk} of {file} at {base}")
         }
         Command::Purge { file } => format!("purge {file}"),
     }

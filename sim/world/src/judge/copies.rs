@@ -15,7 +15,7 @@
 //! A copy under way is one that is ordered; when it fails, the server where it did is not taken for idle
 //! by this chunk any more, and time counts anew.
 
-use super::{Violation, file_spec, violation};
+use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::happening::Happening;
@@ -130,13 +130,14 @@ impl Copies {
         &'a self,
         cluster: &'a Cluster,
     ) -> impl Iterator<Item = (ChunkHandle, NodeId)> + 'a {
-        let chunks = cluster.namespace().into_iter().flat_map(|state| {
-            state.chunks().iter().map(move |(chunk, record)| (state, *chunk, record))
-        });
-        chunks.filter_map(move |(state, chunk, record)| {
-            let target = usize::from(file_spec(state, record.file)?.replicas);
+        let chunks = cluster
+            .namespace()
+            .into_iter()
+            .flat_map(|state| state.chunks().iter().map(|(chunk, record)| (*chunk, record)));
+        chunks.filter_map(move |(chunk, record)| {
+            let target = usize::from(record.spec.replicas);
             let config = record.config.as_ref().filter(|config| config.members.len() < target)?;
-            if state.inodes().is_trashed(record.file) || !has_source(cluster, chunk, config) {
+            if record.is_trashed() || !has_source(cluster, chunk, config) {
                 return None;
             }
             Some((chunk, self.idle_server(cluster, chunk, config)?))

@@ -6,11 +6,8 @@ use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::node::{Machine, Node};
 use crate::show::op_name;
-use leasehold_proto::metadata::FileSpec;
 use leasehold_proto::tables::Configuration;
-use leasehold_proto::{
-    ChunkHandle, Extent, FileId, MasterState, MutationKind, OpId, ReplicaRecord, Sequence,
-};
+use leasehold_proto::{ChunkHandle, Extent, MutationKind, OpId, ReplicaRecord, Sequence};
 use std::collections::BTreeMap;
 
 /// Every acknowledged byte is on every member of its chunk's configuration.
@@ -90,8 +87,7 @@ pub(super) fn converged(cluster: &Cluster, repaired: bool) -> Result<(), Violati
     };
     let up = cluster.nodes().values().filter(|node| node.chunkserver().is_some()).count();
     for (chunk, record) in state.chunks() {
-        let layout = state.inodes().layout(record.file);
-        let target = usize::from(layout.map_or(1, |layout| layout.spec().replicas)).min(up);
+        let target = usize::from(record.spec.replicas).min(up);
         let short = |what| Err(violation("I10", format!("convergence: {chunk} {what}")));
         let Some(config) = &record.config else { continue };
         // Nothing to copy from: every member's disk is gone, or rotten before anybody noticed.
@@ -155,8 +151,4 @@ fn unfit(cluster: &Cluster, chunk: ChunkHandle, config: &Configuration) -> Optio
         sequences.insert(replica.image.sequence, who);
     }
     (sequences.len() > 1).then(|| format!("ends differently: {sequences:?}"))
-}
-
-pub(super) fn file_spec(state: &MasterState, file: FileId) -> Option<FileSpec> {
-    state.inodes().layout(file).map(|layout| *layout.spec())
 }

@@ -21,7 +21,6 @@ use crate::happening::Happening;
 use crate::show::op_name;
 use asked::Asked;
 pub(crate) use copies::Copies;
-use ending::file_spec;
 use events::Events;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{

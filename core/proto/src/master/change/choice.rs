@@ -23,12 +23,12 @@ impl Known<'_> {
     pub(super) fn choose(self, chunk: ChunkHandle) -> Option<Choice> {
         let change = self.lead.changes.get(&chunk)?;
         let nobody = Choice { members: Vec::new(), clean: true };
-        if change.free { Some(nobody) } else { self.choose_members(chunk, change) }
+        if change.freed_by.is_some() { Some(nobody) } else { self.choose_members(chunk, change) }
     }
 
     /// The primary and the members that the answers allow, in pipeline order.
     fn choose_members(self, chunk: ChunkHandle, change: &Change) -> Option<Choice> {
-        let (record, spec) = self.state.chunk(chunk)?;
+        let record = self.state.chunks().get(chunk)?;
         let sources = self.sources(chunk, change);
         let clean: Vec<Member> = sources
             .iter()
@@ -54,7 +54,7 @@ impl Known<'_> {
             members.push(Member { node, incarnation: *incarnation });
         }
         let racks = |node| self.state.servers().get(node).map(|server| server.rack);
-        placement::trim(&mut members, usize::from(spec.replicas), racks);
+        placement::trim(&mut members, usize::from(record.spec.replicas), racks);
         Some(Choice { members, clean: is_clean })
     }
 
@@ -69,7 +69,7 @@ impl Known<'_> {
     /// making it one. Servers outside of the last committed configuration prove nothing.
     pub(super) fn sources(self, chunk: ChunkHandle, change: &Change) -> Vec<Member> {
         let rules = &self.constants.rules;
-        let (record, spec) = self.state.chunk(chunk).expect("looked at above");
+        let record = &self.state.chunks()[chunk];
         let answered = |node: &NodeId| {
             let state = change.answers.get(node)?;
             let incarnation = change.targets.get(node)?;
@@ -86,7 +86,7 @@ impl Known<'_> {
             .iter()
             .filter_map(|old| answered(&old.node).map(|(_, member)| (old, member)))
             .collect();
-        if spec.sync == SyncPolicy::Durable {
+        if record.spec.sync == SyncPolicy::Durable {
             return current.into_iter().map(|(_, member)| member).collect();
         }
         self.uninterrupted(config.members.len(), &current, change)
