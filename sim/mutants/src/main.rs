@@ -8,6 +8,9 @@
 
 mod auto;
 mod mutant;
+#[path = "../../trace/src/renamed.rs"]
+#[allow(dead_code, reason = "the other commands answer for more than files")]
+mod renamed;
 mod tree;
 mod layer;
 mod child;

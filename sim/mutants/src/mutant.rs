@@ -45,7 +45,7 @@ pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
     mutants.sort_by(|a, b| a.name.cmp(&b.name));
     let unknown = only.iter().find(|name| mutants.iter().all(|mutant| mutant.name != **name));
     if let Some(name) = unknown {
-        match renamed(folder, name) {
+        match renamed(name) {
             Some(new) => bail!("the mutant {name} is called {new} since it was renamed"),
             None => bail!("there is no mutant {name}"),
         }
@@ -54,13 +54,10 @@ pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-/// The present name of a mutant that `scenarios/RENAMED.md` lists under this old one.
-fn renamed(folder: &Path, old: &str) -> Option<String> {
-    let table = std::fs::read_to_string(folder.parent()?.join("RENAMED.md")).ok()?;
-    let row = table.lines().find_map(|line| {
-        line.strip_prefix(&format!("| `scenarios/mutants/{old}.patch` | `scenarios/mutants/"))
-    });
-    Some(row?.strip_suffix(".patch` |")?.to_owned())
+/// The present name of a mutant, if this is an old one.
+fn renamed(old: &str) -> Option<&'static str> {
+    let new = crate::renamed::renamed(Path::new(&format!("scenarios/mutants/{old}.patch")))?;
+    Path::new(new).file_stem()?.to_str()
 }
 
 impl Mutant {
@@ -195,21 +192,6 @@ mod tests {
         assert!(error.contains("is called stale_incarnation_accepted"), "{error}");
         let error = load(folder, &["no_such_mutant".to_owned()]).unwrap_err().to_string();
         assert_eq!(error, "there is no mutant no_such_mutant");
-    }
-
-    /// The table of `scenarios/RENAMED.md`: each old name is free, each new one is a file.
-    #[test]
-    fn the_table_of_renamed_files_is_true() {
-        let project = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        let table = std::fs::read_to_string(project.join("scenarios/RENAMED.md")).unwrap();
-        let rows = table.lines().filter_map(|line| line.strip_prefix("| `scenarios/"));
-        let mut count = 0;
-        for (old, new) in rows.filter_map(|row| row.strip_suffix("` |")?.split_once("` | `")) {
-            assert!(!project.join("scenarios").join(old).exists(), "{old} is in use again");
-            assert!(project.join(new).is_file(), "{new} does not exist");
-            count += 1;
-        }
-        assert!(count > 0);
     }
 
     /// A change of the core must not leave a mutant behind.

@@ -31,5 +31,6 @@ pub use chronicle::Chronicle;
 pub use cluster::Cluster;
 pub use happening::Happening;
 pub use judge::Violation;
+pub use leasehold_trace::renamed;
 pub use shape::Shape;
 pub use world::{Moment, World};

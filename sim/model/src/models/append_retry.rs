@@ -12,8 +12,8 @@ pub const MODEL: Named = Named {
     name: "append-retry",
     about: "I3 I4 I8",
     negatives: &[
-        Negative::small("operation_table", "I8", "append_twice"),
-        Negative::healed("acknowledge_after_all", "I4", "acknowledged_by_one"),
+        Negative::small("operation_table", "I8", "append_executed_twice"),
+        Negative::healed("acknowledge_after_all", "I4", "acknowledged_after_one_member"),
     ],
     space,
 };

@@ -12,7 +12,7 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "chain",
     about: "I3 I4 I5",
-    negatives: &[Negative::healed("acknowledge_after_all", "I4", "acknowledged_by_the_first")],
+    negatives: &[Negative::healed("acknowledge_after_all", "I4", "acknowledged_after_first_reply")],
     space,
 };
 

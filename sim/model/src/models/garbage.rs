@@ -12,7 +12,7 @@ use leasehold_world::names;
 pub const MODEL: Named = Named {
     name: "garbage",
     about: "I4 I7",
-    negatives: &[Negative::small("delete_names_version", "I7", "late_delete")],
+    negatives: &[Negative::small("delete_names_version", "I7", "delayed_delete_order")],
     space,
 };
 

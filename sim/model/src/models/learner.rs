@@ -12,9 +12,9 @@ pub const MODEL: Named = Named {
     name: "learner",
     about: "I3 I4 I5",
     negatives: &[
-        Negative::healed("repair", "I10", "never_at_its_target"),
-        Negative::healed("learner_is_complete", "I10", "learner_never_whole"),
-        Negative::healed("acknowledge_after_all", "I4", "acknowledged_before_the_learner"),
+        Negative::healed("repair", "I10", "missing_replica_not_repaired"),
+        Negative::healed("learner_is_complete", "I10", "incomplete_learner_configured"),
+        Negative::healed("acknowledge_after_all", "I4", "acknowledged_without_learner"),
     ],
     space,
 };

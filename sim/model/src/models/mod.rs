@@ -1,15 +1,15 @@
 //! The models by name: where each begins, what bounds it, and what it proves within that.
 
 pub mod lease;
-pub mod lives;
+pub mod incarnations;
 pub mod drift;
 pub mod renewals;
-pub mod deposed;
-pub mod asked_again;
-pub mod dead_office;
+pub mod deposed_leader;
+pub mod replaced_primary;
+pub mod stale_entry;
 pub mod split_brain;
 pub mod reconfiguration;
-pub mod slower_recovery;
+pub mod stale_recovery;
 pub mod append_retry;
 pub mod chain;
 pub mod learner;
@@ -64,16 +64,16 @@ pub struct Named {
 
 /// Every model, those with few states first.
 pub const ALL: &[Named] = &[
-    lives::MODEL,
-    asked_again::MODEL,
-    dead_office::MODEL,
+    incarnations::MODEL,
+    replaced_primary::MODEL,
+    stale_entry::MODEL,
     append_retry::MODEL,
     chain::MODEL,
     full_disk::MODEL,
-    slower_recovery::MODEL,
+    stale_recovery::MODEL,
     learner::MODEL,
     restarted_learner::MODEL,
-    deposed::MODEL,
+    deposed_leader::MODEL,
     reconfiguration::MODEL,
     garbage::MODEL,
     drift::MODEL,

@@ -13,11 +13,11 @@ pub const MODEL: Named = Named {
     name: "reconfiguration",
     about: "I2 I3 I4 I5",
     negatives: &[
-        Negative::small("promise_is_durable", "I2", "promise_forgotten"),
-        Negative::small("reconcile_both_sides", "I5", "reconciled_by_halves"),
-        Negative::small("fence_by_promise", "assertion", "pushed_below_the_promise"),
-        Negative::small("drain_before_prepared", "I2", "prepared_too_early"),
-        Negative::healed("durable_before_ack", "I4", "acknowledged_from_memory"),
+        Negative::small("promise_is_durable", "I2", "promise_not_durable"),
+        Negative::small("reconcile_both_sides", "I5", "reconcile_ignores_primary_ranges"),
+        Negative::small("fence_by_promise", "assertion", "mutation_below_promise_applied"),
+        Negative::small("drain_before_prepared", "I2", "prepared_before_drain"),
+        Negative::healed("durable_before_ack", "I4", "acknowledged_before_durable"),
     ],
     space,
 };

@@ -11,8 +11,8 @@ pub const MODEL: Named = Named {
     name: "renewals",
     about: "I1 I2",
     negatives: &[
-        Negative::small("wait_out_old_lease", "I1", "renewed_by_the_deposed"),
-        Negative::small("lease_counts_from_question", "I1", "renewal_that_came_late"),
+        Negative::small("wait_out_old_lease", "I1", "renewed_by_deposed_leader"),
+        Negative::small("lease_counts_from_question", "I1", "delayed_renewal_counted_from_receipt"),
     ],
     space,
 };

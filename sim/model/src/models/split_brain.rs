@@ -13,8 +13,8 @@ pub const MODEL: Named = Named {
     name: "split-brain",
     about: "I1 I3 I6",
     negatives: &[
-        Negative::small("acknowledge_after_all", "I3", "acknowledged_by_one_side"),
-        Negative::small("read_waits_for_overlap", "I6", "read_of_one_side"),
+        Negative::small("acknowledge_after_all", "I3", "acknowledged_by_isolated_primary"),
+        Negative::small("read_waits_for_overlap", "I6", "uncommitted_read_at_isolated_primary"),
     ],
     space,
 };

@@ -29,7 +29,7 @@ pub struct Efforts {
         long,
         value_name = "NAME",
         value_delimiter = ',',
-        default_value = "lives,asked-again,dead-office,append-retry,chain,full-disk,slower-recovery,learner,restarted-learner,deposed,reconfiguration,garbage"
+        default_value = "incarnations,replaced-primary,stale-entry,append-retry,chain,full-disk,stale-recovery,learner,restarted-learner,deposed-leader,reconfiguration,garbage"
     )]
     auto_models: Vec<String>,
     /// Scenarios, below scenarios/

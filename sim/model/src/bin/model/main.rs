@@ -8,6 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use leasehold_model::models::{ALL, Named, Negative, Size};
 use leasehold_model::{Bounds, Effort, Explored, Reductions, Space, search, story};
 use leasehold_proto::Rules;
+use leasehold_world::renamed::renamed_name;
 use leasehold_world::script::{difference, rule};
 use stateright::Model;
 use std::path::PathBuf;
@@ -247,7 +248,10 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Named>> {
     let named = |name: &String| {
         let names: Vec<&str> = ALL.iter().map(|model| model.name).collect();
         let model = ALL.iter().find(|model| model.name == name);
-        model.copied().with_context(|| format!("no model `{name}`; there are {}", names.join(", ")))
+        model.copied().with_context(|| match renamed_name("model", name) {
+            Some(new) => format!("the model `{name}` was renamed to `{new}`"),
+            None => format!("no model `{name}`; there are {}", names.join(", ")),
+        })
     };
     if arguments.model.is_empty() {
         return Ok(ALL.to_vec());

@@ -9,8 +9,7 @@ use leasehold_world::names;
 
 /// This model. No switch leaves its rule out; the mutant `reconcile_below_promise_accepted` does, and is
 /// found.
-pub const MODEL: Named =
-    Named { name: "slower-recovery", about: "I2 I3 I5", negatives: &[], space };
+pub const MODEL: Named = Named { name: "stale-recovery", about: "I2 I3 I5", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {
     let (ticks, crashes) = match size {

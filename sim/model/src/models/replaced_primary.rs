@@ -10,7 +10,7 @@ use leasehold_proto::Rules;
 
 /// This model. No switch leaves its rules out; the mutants `lease_granted_during_change` and
 /// `configuration_base_not_compared` do, and are found.
-pub const MODEL: Named = Named { name: "asked-again", about: "I1 I2", negatives: &[], space };
+pub const MODEL: Named = Named { name: "replaced-primary", about: "I1 I2", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {
     let (ticks, version_max) = match size {

@@ -9,9 +9,9 @@ use leasehold_proto::Rules;
 
 /// This model. The old leader and the primary are one side of a partition.
 pub const MODEL: Named = Named {
-    name: "deposed",
+    name: "deposed-leader",
     about: "I1 I2",
-    negatives: &[Negative::small("confirm_leadership", "I1", "renewed_unconfirmed")],
+    negatives: &[Negative::small("confirm_leadership", "I1", "renewed_without_confirmation")],
     space,
 };
 

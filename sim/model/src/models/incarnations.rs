@@ -8,7 +8,7 @@ use leasehold_proto::Rules;
 use leasehold_world::names;
 
 /// This model.
-pub const MODEL: Named = Named { name: "lives", about: "I2", negatives: &[], space };
+pub const MODEL: Named = Named { name: "incarnations", about: "I2", negatives: &[], space };
 
 fn bounds(size: Size) -> Bounds {
     let repeats = u8::from(size > Size::Medium);

@@ -8,7 +8,7 @@ use crate::space::Space;
 use leasehold_proto::Rules;
 
 /// This model. No switch leaves its rule out; the mutant `stale_epoch_entry_applied` does, and is found.
-pub const MODEL: Named = Named { name: "dead-office", about: "I1 I2", negatives: &[], space };
+pub const MODEL: Named = Named { name: "stale-entry", about: "I1 I2", negatives: &[], space };
 
 /// As `TIMED`, but a server counts as dead after a lease, so that who registers late is waited for.
 const CLUSTER: &str = "masters=2 chunkservers=2 clients=1 replicas=2 lease=3s renew=1s heartbeat=1s \
