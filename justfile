@@ -51,7 +51,7 @@ shrink-all *ARGS:
 script +PATHS:
     @cargo run -q -p leasehold-world --bin script -- "$@"
 
-# Walk World at random: `just walk --seed 1`; `--estranged` for walks about leases.
+# Walk World at random: `just walk --seed 1`; `--targeted-partitions` for walks about leases.
 walk *ARGS:
     @cargo run --release -q -p leasehold-world --bin walk -- "$@"
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// So many times as many walks about leases as others, where a mutant is about fencing.
-const ESTRANGED_TIMES: u64 = 4;
+const TARGETED_TIMES: u64 = 4;
 /// Seeds of two repetitions are so far apart.
 const SEEDS_APART: u64 = 1_000_000;
 
@@ -217,8 +217,8 @@ impl Campaign {
     fn bench(&self, repetition: u64, fencing: bool) -> Bench<'_> {
         let Limits { budget_s, walks, seeds, jobs, .. } = self.limits;
         let first_seed = 1 + repetition * SEEDS_APART;
-        let estranged = if fencing { ESTRANGED_TIMES * walks } else { walks };
-        let effort = Effort { budget_s, walks, estranged, seeds, first_seed, jobs };
+        let targeted = if fencing { TARGETED_TIMES * walks } else { walks };
+        let effort = Effort { budget_s, walks, targeted, seeds, first_seed, jobs };
         let (tree, target) = (self.tree.folder(), self.target.as_path());
         Bench { tree, target, effort, switch: None, models: &[] }
     }

@@ -190,7 +190,7 @@ impl Judge {
     fn bench(&self, stage: &Stage, mutant: u32, budget_s: u64) -> Bench<'_> {
         let Stage { walks, first_seed, .. } = *stage;
         let seeds = self.efforts.auto_seeds;
-        let effort = Effort { budget_s, walks, estranged: walks, seeds, first_seed, jobs: 2 };
+        let effort = Effort { budget_s, walks, targeted: walks, seeds, first_seed, jobs: 2 };
         let switch = Some((ENVIRONMENT, format!("{mutant:x}")));
         let (tree, target) = (self.tree.as_path(), self.target.as_path());
         Bench { tree, target, effort, switch, models: &self.efforts.auto_models }

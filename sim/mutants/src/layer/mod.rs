@@ -74,7 +74,7 @@ pub struct Effort {
     /// Walks at the most, with every fault that there is.
     pub walks: u64,
     /// Walks about leases at the most.
-    pub estranged: u64,
+    pub targeted: u64,
     /// Seeds of each scenario at the most.
     pub seeds: u64,
     /// The first seed.

@@ -8,8 +8,8 @@ use std::process::Command;
 /// Walks until something is violated: with every fault that there is, then about leases.
 pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     let mut tried = 0;
-    let Effort { walks, estranged, .. } = bench.effort;
-    for (family, walks) in [(&[][..], walks), (&["--estranged"], estranged)] {
+    let Effort { walks, targeted, .. } = bench.effort;
+    for (family, walks) in [(&[][..], walks), (&["--targeted-partitions"], targeted)] {
         let verdict = one(bench, family, walks)?;
         tried += verdict.tried;
         if verdict.outcome != Outcome::Survived {
@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn a_violation_is_read_with_its_seed() {
         let line = "seed 12: I3 no divergence: bytes are gone";
-        let verdict = violated(line, 10, &["--estranged"]).unwrap();
+        let verdict = violated(line, 10, &["--targeted-partitions"]).unwrap();
         assert_eq!((verdict.by.as_str(), verdict.tried), ("I3", 3));
-        assert_eq!(verdict.says, "seed 12 --estranged: I3 no divergence: bytes are gone");
+        assert_eq!(verdict.says, "seed 12 --targeted-partitions: I3 no divergence: bytes are gone");
         assert_eq!(violated("12 walks, 4 steps, 0 violations", 10, &[]), None);
         assert_eq!(violated("seed 10: 3 chunkservers, 2 clients", 10, &[]), None);
     }

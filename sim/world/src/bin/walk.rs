@@ -1,9 +1,10 @@
-//! `walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] [--without RULE]
+//! `walk [--seed N] [--seeds COUNT] [--steps M] [--targeted-partitions] [--without RULE]
 //! [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]`: random walks, or those about leases; FILE gets
 //! how many steps a second. Exit codes: 0 nothing was violated, 1 something was (its
 //! actions are in DIR), 2 a wrong argument.
 
 use leasehold_proto::{Constants, Rules};
+use leasehold_world::renamed::renamed_name;
 use leasehold_world::script::{rule, set_constant};
 use leasehold_world::show;
 use leasehold_world::walk::{Drawn, Walk, replay, shrink, walk};
@@ -27,7 +28,7 @@ struct Arguments {
     seed: u64,
     seeds: u64,
     steps: u64,
-    estranged: bool,
+    targeted: bool,
     rules: Rules,
     /// Constants that the machines are given, and the judges are not.
     given: Vec<(String, String)>,
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(what) => {
             eprintln!(
-                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--estranged] \
+                "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--targeted-partitions] \
                  [--without RULE] [--given CONSTANT=VALUE] [--out DIR] [--csv FILE]"
             );
             return ExitCode::from(2);
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
     let began = std::time::Instant::now();
     let (mut steps, mut failed) = (0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        let draw = if arguments.estranged { Drawn::estranged } else { Drawn::new };
+        let draw = if arguments.targeted { Drawn::targeted } else { Drawn::new };
         let mut drawn = draw(seed, arguments.rules);
         for (name, value) in &arguments.given {
             let shape = &mut drawn.shape;
@@ -105,7 +106,7 @@ fn arguments() -> Result<Arguments, String> {
         seed: 1,
         seeds: 1,
         steps: 3_000,
-        estranged: false,
+        targeted: false,
         rules: Rules::default(),
         given: Vec::new(),
         out: "reports/out".into(),
@@ -113,9 +114,12 @@ fn arguments() -> Result<Arguments, String> {
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        if word == "--estranged" {
-            arguments.estranged = true;
+        if word == "--targeted-partitions" {
+            arguments.targeted = true;
             continue;
+        }
+        if let Some(new) = renamed_name("walk option", &word) {
+            return Err(format!("the option {word} was renamed to {new}"));
         }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse().map_err(|_| format!("{word} {value}: not a number"));
@@ -145,7 +149,7 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     if violation.invariant == "assertion" {
         PLACE.with(|place| println!("  at {}", place.borrow()));
     }
-    let family = if walk.drawn.estranged { " --estranged" } else { "" };
+    let family = if walk.drawn.targeted { " --targeted-partitions" } else { "" };
     let given: String =
         arguments.given.iter().map(|(name, value)| format!(" --given {name}={value}")).collect();
     println!("  replay: walk --seed {seed} --steps {}{family}{given}", arguments.steps);
@@ -165,7 +169,7 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
             let _ = writeln!(text, "{:>12} {line}", moment.true_ns / 1_000_000);
         }
     }
-    let family = if walk.drawn.estranged { "-estranged" } else { "" };
+    let family = if walk.drawn.targeted { "-targeted" } else { "" };
     let path = format!("{}/walk-{seed}{family}.txt", arguments.out);
     let written =
         std::fs::create_dir_all(&arguments.out).and_then(|()| std::fs::write(&path, text));

@@ -36,8 +36,8 @@ pub struct Drawn {
     pub masters: bool,
     /// One chunkserver's disk is destroyed.
     pub destroys: bool,
-    /// Primaries and masters lose sight of each other (`estranged.rs`).
-    pub estranged: bool,
+    /// Primaries lose contact with masters (`targeted.rs`).
+    pub targeted: bool,
     /// By how much a clock may be off, in parts of a million.
     pub rate_ppm_max: u32,
     /// Of ten thousand steps, how many are a fault.
@@ -103,16 +103,17 @@ impl Drawn {
             rot,
             masters,
             destroys,
-            estranged: false,
+            targeted: false,
             rate_ppm_max,
             fault_rate,
         }
     }
 
-    /// What `seed` draws for a walk about leases: few faults, and primaries that lose sight of their
-    /// masters for as long as a lease lasts.
+    /// What `seed` draws for a walk about leases: few faults, and primaries that lose contact with
+    /// their masters for a whole lease term.
     #[must_use]
-    pub fn estranged(seed: u64, rules: Rules) -> Self {
+    pub fn targeted(seed: u64, rules: Rules) -> Self {
+        // The label is part of what a seed means.
         let mut dice = Dice::new(seed, "estranged");
         let mut drawn = Drawn::new(seed, rules);
         let masters = dice.within(1..=3);
@@ -133,7 +134,7 @@ impl Drawn {
         drawn.crashes &= dice.chance(3_000);
         let gone = (false, false, false, false);
         (drawn.cuts, drawn.full, drawn.rot, drawn.destroys) = gone;
-        (drawn.masters, drawn.estranged) = (masters > 1, true);
+        (drawn.masters, drawn.targeted) = (masters > 1, true);
         drawn.fault_rate = if dice.chance(5_000) { 5 } else { 50 };
         drawn
     }
@@ -215,7 +216,7 @@ impl fmt::Display for Drawn {
             (self.rot, "rot"),
             (self.masters, "masters"),
             (self.destroys, "a destroyed disk"),
-            (self.estranged, "estrangements"),
+            (self.targeted, "targeted partitions"),
         ];
         for (_, name) in named.iter().filter(|(there, _)| *there) {
             write!(f, " {name}")?;

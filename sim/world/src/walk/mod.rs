@@ -4,7 +4,7 @@
 mod drawn;
 mod dice;
 mod faults;
-mod estranged;
+mod targeted;
 mod workload;
 mod replay;
 
@@ -16,8 +16,8 @@ use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
 use crate::judge::Violation;
 use crate::world::World;
 use dice::Dice;
-use estranged::Estranged;
 use faults::Faults;
+use targeted::TargetedPartitions;
 use workload::Workload;
 
 /// How long the second act lasts: longer than every lease, retry, repair and operation.
@@ -66,7 +66,7 @@ struct Walker {
     world: World,
     dice: Dice,
     faults: Faults,
-    estranged: Estranged,
+    targeted: TargetedPartitions,
     workload: Workload,
     actions: Vec<Action>,
     enabled: Vec<Action>,
@@ -78,24 +78,24 @@ impl Walker {
         world.take_trace();
         let dice = Dice::new(drawn.seed, "walk");
         let faults = Faults::new(&drawn);
-        let estranged = Estranged::new(&drawn);
+        let targeted = TargetedPartitions::new(&drawn);
         let workload = Workload::new(&drawn);
         let (actions, enabled) = (Vec::new(), Vec::new());
-        Walker { drawn, world, dice, faults, estranged, workload, actions, enabled }
+        Walker { drawn, world, dice, faults, targeted, workload, actions, enabled }
     }
 
     fn step(&mut self) {
         let cluster = self.world.cluster();
         let request = self.workload.next(cluster, &mut self.dice);
         let own = || self.faults.of_its_own(cluster, &mut self.dice);
-        let episode = || self.estranged.next(cluster);
+        let episode = || self.targeted.next(cluster);
         if let Some(action) = request.or_else(own).or_else(episode) {
             return self.apply(action);
         }
         self.enabled.clear();
         cluster.enabled(&mut self.enabled);
         let weight = |action: &Action| {
-            let slower = self.estranged.slower(cluster, action)?;
+            let slower = self.targeted.slower(cluster, action)?;
             Some(self.faults.weight(cluster, action) / slower)
         };
         let weights = self.enabled.iter().map(|action| weight(action).unwrap_or(0));

@@ -45,8 +45,8 @@ fn seeds_that_once_violated_do_not_any_more() {
     // primary did: what the first lacked was no part of the judge's order any more.
     // A deposed leader orders copies by the configurations that it knows.
     for seed in [15_333, 3_005_230] {
-        let walk = walk(Drawn::estranged(seed, Rules::default()), 3_000);
-        assert_eq!(walk.violation(), None, "walk --seed {seed} --steps 3000 --estranged");
+        let walk = walk(Drawn::targeted(seed, Rules::default()), 3_000);
+        assert_eq!(walk.violation(), None, "walk --seed {seed} --steps 3000 --targeted-partitions");
     }
 }
 
@@ -76,14 +76,14 @@ fn the_same_seed_walks_the_same_way() {
 /// that was deposed and not told.
 #[test]
 fn walks_about_leases_find_what_leases_are_for() {
-    let clean = (1..=20).map(|seed| walk(Drawn::estranged(seed, Rules::default()), STEPS));
+    let clean = (1..=20).map(|seed| walk(Drawn::targeted(seed, Rules::default()), STEPS));
     let failures: Vec<_> = clean.filter_map(|walk| walk.violation().cloned()).collect();
     assert!(failures.is_empty(), "{failures:?}");
     for (name, first, without) in [
         ("drift", 22, Rules { granter_allows_for_drift: false, ..Rules::default() }),
         ("confirmation", 237, Rules { confirm_leadership: false, ..Rules::default() }),
     ] {
-        let found = walk(Drawn::estranged(first, without), 3_000);
+        let found = walk(Drawn::targeted(first, without), 3_000);
         assert_eq!(found.violation().map(|violation| violation.invariant), Some("I1"), "{name}");
     }
 }

@@ -1,7 +1,7 @@
-//! A primary and the master that granted its lease lose sight of each other, at the moments that
-//! leases are about. Dice that choose among all actions hardly ever cut one server off for as long
-//! as a lease lasts, while a question of its is on the way *and* another master leads; here they do
-//! so again and again. Nothing in this goes beyond what the protocol promises to bear.
+//! Targeted partitions: a primary and the master that granted its lease lose contact, at the moments
+//! that matter to leases. Dice that choose among all actions hardly ever isolate one server for a
+//! whole lease term while one of its requests is in flight *and* another master leads; here they do
+//! so repeatedly. All of this is within the faults that the protocol tolerates.
 
 use super::dice::Dice;
 use super::drawn::Drawn;
@@ -15,31 +15,31 @@ use std::collections::VecDeque;
 const BEGINS: u64 = 60;
 /// How many steps an episode lasts.
 const LASTS: std::ops::RangeInclusive<u64> = 150..=1_200;
-/// What is slow is so many times less likely than what is not.
+/// A delayed action is this many times less likely.
 const SLOWER: u64 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Nothing of what the primary says arrives, and what it is told comes late or not at all.
-    Unheard,
-    /// Another master leads, which the primary cannot reach; the old one is not told, and goes on
-    /// hearing it.
-    Rival,
-    /// As `Unheard`, until the configuration that leaves the primary out is proposed: nobody is told
-    /// what became of the proposal, another master leads, and everybody hears everybody again.
-    Forsaken,
+enum EpisodeKind {
+    /// No message of the primary arrives at a master; those to it are delayed or lost.
+    Isolated,
+    /// Another master leads, which the primary cannot reach; the old leader does not learn that it
+    /// is deposed, and still receives the primary's messages.
+    RivalLeader,
+    /// As `Isolated`, until the configuration that excludes the primary is proposed: the proposal's
+    /// outcome stays unknown, another master leads, and all links are restored.
+    UndecidedProposal,
 }
 
 #[derive(Clone, Debug)]
 struct Episode {
-    kind: Kind,
+    kind: EpisodeKind,
     primary: NodeId,
-    /// Who led when it began.
+    /// The leader when it began.
     leader: NodeId,
-    /// The log takes its time for changes of configurations.
+    /// Changes of configurations are slow to commit.
     slow_log: bool,
-    /// What masters tell the primary is on its way for long.
-    slow_words: bool,
+    /// Messages from masters to the primary are delayed.
+    slow_messages: bool,
     /// It ends as soon as a configuration is proposed.
     ends_early: bool,
     steps_left: u64,
@@ -47,27 +47,29 @@ struct Episode {
 
 /// The episodes of a walk.
 #[derive(Clone, Debug)]
-pub(super) struct Estranged {
+pub(super) struct TargetedPartitions {
     dice: Dice,
-    here: bool,
+    enabled: bool,
     masters: u64,
     episode: Option<Episode>,
     planned: VecDeque<Action>,
 }
 
-impl Estranged {
+impl TargetedPartitions {
     pub fn new(drawn: &Drawn) -> Self {
         let dice = Dice::new(drawn.seed, "episodes");
         let masters = drawn.shape.masters;
         let planned = VecDeque::new();
-        let mut all = Estranged { dice, here: drawn.estranged, masters, episode: None, planned };
-        if drawn.estranged && drawn.rates {
+        let mut all =
+            TargetedPartitions { dice, enabled: drawn.targeted, masters, episode: None, planned };
+        if drawn.targeted && drawn.rates {
             all.set_clocks(drawn);
         }
         all
     }
 
-    /// Which of two clocks is ahead after a span is decided by the extremes of their rates.
+    /// Sets each clock to one extreme of its rate: these decide which of two clocks is ahead after a
+    /// span.
     fn set_clocks(&mut self, drawn: &Drawn) {
         let most = i64::from(drawn.rate_ppm_max);
         for node in drawn.shape.master_ids().chain(drawn.shape.server_ids()) {
@@ -76,9 +78,9 @@ impl Estranged {
         }
     }
 
-    /// What an episode does next, if it does something of its own.
+    /// The next action of an episode, if it has one of its own.
     pub fn next(&mut self, cluster: &Cluster) -> Option<Action> {
-        if !self.here {
+        if !self.enabled {
             return None;
         }
         if let Some(action) = self.planned.pop_front() {
@@ -87,28 +89,28 @@ impl Estranged {
         match self.episode.take() {
             None if self.dice.chance(BEGINS) => self.begin(cluster),
             None => {}
-            Some(episode) => self.go_on(cluster, episode),
+            Some(episode) => self.make_progress(cluster, episode),
         }
         self.planned.pop_front()
     }
 
-    /// How many times less likely an action is for as long as the episode lasts; None: it waits.
+    /// How many times less likely an action is while the episode lasts; `None`: not at all.
     pub fn slower(&self, cluster: &Cluster, action: &Action) -> Option<u64> {
         let Some(episode) = &self.episode else { return Some(1) };
         let slow = match action {
             Action::Deliver(id) => cluster.net().get(*id).is_some_and(|envelope| {
-                let told = envelope.to == episode.primary && is_master(envelope.from);
-                told && episode.slow_words
+                let to_primary = envelope.to == episode.primary && is_master(envelope.from);
+                to_primary && episode.slow_messages
             }),
             Action::Complete(node, io) => match op(cluster, *node, *io) {
                 Some(IoOp::Log(LogOp::Confirm)) => {
-                    episode.kind == Kind::Rival && *node == episode.leader
+                    episode.kind == EpisodeKind::RivalLeader && *node == episode.leader
                 }
                 Some(op) => episode.slow_log && is_configure(op),
                 None => false,
             },
             Action::Depose(node) | Action::Learn(node) if *node == episode.leader => {
-                return (episode.kind != Kind::Rival).then_some(1);
+                return (episode.kind != EpisodeKind::RivalLeader).then_some(1);
             }
             _ => false,
         };
@@ -121,45 +123,50 @@ impl Estranged {
         let primaries = chunks.filter_map(|(_, record)| record.config.as_ref()?.members.first());
         let primaries: Vec<NodeId> = primaries.map(|member| member.node).collect();
         let Some(primary) = self.dice.pick(&primaries).copied() else { return };
-        let several = [Kind::Unheard, Kind::Rival, Kind::Rival, Kind::Forsaken];
+        let several = [
+            EpisodeKind::Isolated,
+            EpisodeKind::RivalLeader,
+            EpisodeKind::RivalLeader,
+            EpisodeKind::UndecidedProposal,
+        ];
         let kinds = if self.masters > 1 { &several[..] } else { &several[..1] };
         let kind = *self.dice.pick(kinds).expect("there is one");
         let mut coin = || self.dice.chance(5_000);
-        let (slow_log, slow_words, ends_early) = (coin(), coin(), coin());
+        let (slow_log, slow_messages, ends_early) = (coin(), coin(), coin());
         let steps_left = self.dice.within(LASTS);
         let episode =
-            Episode { kind, primary, leader, slow_log, slow_words, ends_early, steps_left };
+            Episode { kind, primary, leader, slow_log, slow_messages, ends_early, steps_left };
         match kind {
-            Kind::Unheard | Kind::Forsaken => {
+            EpisodeKind::Isolated | EpisodeKind::UndecidedProposal => {
                 for master in cluster.shape().master_ids() {
-                    self.part(primary, master, slow_words);
+                    self.disconnect(primary, master, slow_messages);
                 }
             }
-            Kind::Rival => {
+            EpisodeKind::RivalLeader => {
                 let others: Vec<NodeId> =
                     cluster.shape().master_ids().filter(|master| *master != leader).collect();
                 let rival = *self.dice.pick(&others).expect("there are several");
-                self.part(primary, rival, false);
+                self.disconnect(primary, rival, false);
                 self.planned.push_back(Action::Lead(rival));
             }
         }
         self.episode = Some(episode);
     }
 
-    /// Words that are slow are not lost.
-    fn part(&mut self, primary: NodeId, master: NodeId, slow_words: bool) {
+    /// Delayed messages are not lost.
+    fn disconnect(&mut self, primary: NodeId, master: NodeId, slow_messages: bool) {
         self.planned.push_back(Action::Cut(primary, master));
-        if !slow_words {
+        if !slow_messages {
             self.planned.push_back(Action::Cut(master, primary));
         }
     }
 
-    fn go_on(&mut self, cluster: &Cluster, mut episode: Episode) {
+    fn make_progress(&mut self, cluster: &Cluster, mut episode: Episode) {
         episode.steps_left -= 1;
         let proposed = proposed(cluster);
         let over = episode.steps_left == 0 || (episode.ends_early && proposed.is_some());
         match (episode.kind, proposed) {
-            (Kind::Forsaken, Some((node, io))) => {
+            (EpisodeKind::UndecidedProposal, Some((node, io))) => {
                 self.planned.push_back(Action::Fail(node, io, Failure::Unknown));
                 let others: Vec<NodeId> =
                     cluster.shape().master_ids().filter(|master| *master != node).collect();
@@ -167,7 +174,10 @@ impl Estranged {
                 self.planned.extend(next.map(Action::Lead));
                 self.planned.push_back(Action::Heal);
             }
-            (Kind::Unheard | Kind::Rival | Kind::Forsaken, _) if over => {
+            (
+                EpisodeKind::Isolated | EpisodeKind::RivalLeader | EpisodeKind::UndecidedProposal,
+                _,
+            ) if over => {
                 self.planned.push_back(Action::Heal);
             }
             _ => self.episode = Some(episode),
@@ -175,7 +185,7 @@ impl Estranged {
     }
 }
 
-/// A change of a configuration that is on its way to the log.
+/// A proposed configuration that is not persisted yet.
 fn proposed(cluster: &Cluster) -> Option<(NodeId, IoId)> {
     let masters = cluster.nodes().iter().filter(|(id, _)| is_master(**id));
     let mut all = masters.flat_map(|(id, node)| node.io.iter().map(|(io, p)| (*id, *io, p)));
