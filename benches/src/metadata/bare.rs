@@ -66,7 +66,7 @@ pub struct Bare {
 
 /// What a member says when it has applied all.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct MemberReport {
     /// It leads.
     leads: bool,
     seen: Seen,
@@ -88,8 +88,8 @@ pub fn run(dir: &Path, entries: u64, in_flight: u64) -> Result<Bare> {
     }
     let mut leader = None;
     for member in &mut members {
-        let told: Told = parse(&member.line()?)?;
-        leader = leader.or(told.leads.then_some(told.seen));
+        let report: MemberReport = parse(&member.line()?)?;
+        leader = leader.or(report.leads.then_some(report.seen));
     }
     let usages = members.iter().map(Process::usage).collect::<Result<Vec<_>>>()?;
     members.iter_mut().try_for_each(Process::stop)?;
@@ -181,12 +181,12 @@ impl Empty {
     }
 
     async fn run(mut self, mut inbox: mpsc::Receiver<Input>) -> Result<()> {
-        let mut told = false;
+        let mut reported = false;
         while let Some(input) = inbox.recv().await {
             self.step(input)?;
-            if !told && self.committed >= self.entries && self.in_flight.is_empty() {
-                println!("{}", serde_json::to_string(&self.told())?);
-                told = true;
+            if !reported && self.committed >= self.entries && self.in_flight.is_empty() {
+                println!("{}", serde_json::to_string(&self.report())?);
+                reported = true;
             }
         }
         bail!("the log ended")
@@ -244,9 +244,9 @@ impl Empty {
         LogEntry { epoch: Epoch(1), proposal, command }
     }
 
-    fn told(&self) -> Told {
+    fn report(&self) -> MemberReport {
         let Some((began, before)) = self.began else {
-            return Told { leads: false, seen: Seen::default() };
+            return MemberReport { leads: false, seen: Seen::default() };
         };
         let written = self.disk.written();
         let seen = Seen {
@@ -254,6 +254,6 @@ impl Empty {
             syncs: written.syncs - before.syncs,
             ..Seen::of(began.elapsed(), &self.latencies)
         };
-        Told { leads: self.leads, seen }
+        MemberReport { leads: self.leads, seen }
     }
 }

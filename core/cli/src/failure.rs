@@ -11,7 +11,7 @@ pub enum Failure {
     /// It could not be done. Exit code 1.
     Failed(String),
     /// What was wrong has been printed already. Exit code 1.
-    Told,
+    Reported,
 }
 
 impl Failure {
@@ -31,7 +31,7 @@ impl Failure {
                 crate::log::say(format_args!("leasehold: {command}: {what}"));
                 ExitCode::FAILURE
             }
-            Failure::Told => ExitCode::FAILURE,
+            Failure::Reported => ExitCode::FAILURE,
         }
     }
 }
@@ -63,6 +63,6 @@ impl Tally {
 
     /// How the whole ended.
     pub fn outcome(self) -> Outcome {
-        if self.failed { Err(Failure::Told) } else { Ok(()) }
+        if self.failed { Err(Failure::Reported) } else { Ok(()) }
     }
 }

@@ -11,7 +11,7 @@ pub fn print(page: impl AsRef<str>) -> Outcome {
         return Ok(());
     }
     match writeln!(std::io::stdout().lock(), "{page}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Told),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Reported),
         other => other.map_err(|error| Failure::about("stdout", error)),
     }
 }

@@ -78,8 +78,8 @@ impl Processes {
 fn ending(operated: &Operated) -> &'static str {
     match (operated.ending, &operated.answer) {
         (Ending::Open, _) => "info",
-        (Ending::Failed, _) | (Ending::Told, Some(Err(_))) => "fail",
-        (Ending::Done { .. } | Ending::Told, _) => "ok",
+        (Ending::Failed, _) | (Ending::Answered, Some(Err(_))) => "fail",
+        (Ending::Done { .. } | Ending::Answered, _) => "ok",
     }
 }
 
@@ -149,7 +149,7 @@ fn returned(operated: &Operated) -> Edn {
             value.extend(contents(&operated.bytes));
             Edn::Map(value)
         }
-        (None, Ending::Open | Ending::Failed | Ending::Told) => asked(operated),
+        (None, Ending::Open | Ending::Failed | Ending::Answered) => asked(operated),
     }
 }
 

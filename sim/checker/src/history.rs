@@ -64,7 +64,7 @@ pub enum Ending {
     /// It had no effect.
     Failed,
     /// A master answered, well or not: see [`Operated::answer`].
-    Told,
+    Answered,
     /// It took effect there.
     Done {
         /// The chunk's index.
@@ -204,11 +204,11 @@ impl History {
             (Err(error), _) if error.may_have_effect() => Ending::Open,
             (Ok(Outcome::Metadata(answer)), _) => {
                 operation.answer = Some(Ok(answer.clone()));
-                Ending::Told
+                Ending::Answered
             }
             (Err(OpError::Refused(refusal)), Call::Change { .. } | Call::Query { .. }) => {
                 operation.answer = Some(Err(refusal.clone()));
-                Ending::Told
+                Ending::Answered
             }
             (Err(_) | Ok(Outcome::Read { .. } | Outcome::File(_)), _) => Ending::Failed,
         };

@@ -1,6 +1,6 @@
 //! Every node's own clock: any offset, a rate within bounds, anew in every life.
 
-use crate::net::Parcel;
+use crate::net::Delivery;
 use crate::timeline::{Timeline, Timer};
 use leasehold_checker::TrueTime;
 use leasehold_proto::{NodeId, Time};
@@ -80,15 +80,15 @@ impl TrueTime for Clocks {
 
 /// One life's clock, as its node reads it.
 pub struct SimClock {
-    timeline: Arc<Timeline<Parcel>>,
-    timer: Timer<Parcel>,
+    timeline: Arc<Timeline<Delivery>>,
+    timer: Timer<Delivery>,
     rate: Rate,
 }
 
 impl SimClock {
     /// A clock on a timeline.
     #[must_use]
-    pub fn new(timeline: &Arc<Timeline<Parcel>>, rate: Rate) -> Self {
+    pub fn new(timeline: &Arc<Timeline<Delivery>>, rate: Rate) -> Self {
         SimClock { timeline: Arc::clone(timeline), timer: timeline.timer(), rate }
     }
 }

@@ -1,6 +1,6 @@
 //! What a seed drew for one run of a scenario, known before the run begins.
 
-use crate::net::Weather;
+use crate::net::LinkConditions;
 use crate::plan::plan;
 use crate::scenario::{Kind, Scenario};
 use crate::seed::Seed;
@@ -56,7 +56,7 @@ pub struct Drawn {
     /// Replicas of each chunk.
     pub replicas: u8,
     /// The network on a good day.
-    pub weather: Weather,
+    pub conditions: LinkConditions,
     /// The protocol's constants.
     pub constants: Constants,
     /// A rate of a clock differs from true time by at most this.
@@ -82,7 +82,7 @@ impl Drawn {
             clients: scenario.shape.clients.draw(&mut shape),
             files: scenario.workload.files.draw(&mut shape),
             replicas: scenario.workload.replicas.draw(&mut shape) as u8,
-            weather: scenario.network.weather(&mut seed.fork("weather", 0)),
+            conditions: scenario.network.conditions(&mut seed.fork("conditions", 0)),
             constants,
             drift_ppm,
             plan,
@@ -116,8 +116,8 @@ impl fmt::Display for Drawn {
             "  lease {:?}, drift up to {} ppm, loss {} ppm, duplicates {} ppm",
             self.constants.lease_duration,
             self.drift_ppm,
-            self.weather.loss_ppm,
-            self.weather.duplicate_ppm
+            self.conditions.loss_ppm,
+            self.conditions.duplicate_ppm
         )?;
         let kinds = self.tally();
         let kinds: Vec<String> =

@@ -36,7 +36,7 @@ pub mod tally;
 pub mod trace;
 
 #[cfg(madsim)]
-pub mod autopsy;
+pub mod final_state;
 #[cfg(madsim)]
 pub mod cluster;
 pub mod failover;

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 /// One thing that happened.
 #[derive(Debug, Hash)]
-pub enum Happening<'a> {
+pub enum RunEvent<'a> {
     /// A node took an input.
     Input(&'a Input),
     /// It wanted this done.
@@ -20,7 +20,7 @@ pub enum Happening<'a> {
 /// A line of the log that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The happening's number in the run, from 1.
+    /// The event's number in the run, from 1.
     pub number: u64,
     /// True time.
     pub true_ns: u64,
@@ -34,7 +34,7 @@ pub struct Line {
 #[derive(Default)]
 pub struct RunLog {
     fingerprint: Fingerprint,
-    happenings: u64,
+    events: u64,
     digests: Option<Vec<u32>>,
     watch: Option<RangeInclusive<u64>>,
     lines: Vec<Line>,
@@ -43,14 +43,14 @@ pub struct RunLog {
 /// What a log keeps beside the fingerprint. Nothing, unless asked: text costs more than the run.
 #[derive(Default)]
 pub struct LogOptions {
-    /// 32 bits of the fingerprint after every happening, to find where two runs part.
+    /// 32 bits of the fingerprint after every event, to find where two runs part.
     pub digests: bool,
-    /// The text of these happenings.
+    /// The text of these events.
     pub watch: Option<RangeInclusive<u64>>,
     /// A record of everything, for people.
     pub record: bool,
     /// What every node was given and what it wanted, to be replayed.
-    pub tape: bool,
+    pub recording: bool,
 }
 
 impl RunLog {
@@ -64,23 +64,23 @@ impl RunLog {
         }
     }
 
-    /// Adds a happening.
-    pub fn note(&mut self, true_ns: u64, node: NodeId, what: &Happening<'_>) {
-        self.happenings += 1;
+    /// Adds an event.
+    pub fn note(&mut self, true_ns: u64, node: NodeId, what: &RunEvent<'_>) {
+        self.events += 1;
         self.fingerprint.feed(&(true_ns, node, what));
         if let Some(digests) = &mut self.digests {
             digests.push(self.fingerprint.short());
         }
-        if self.watch.as_ref().is_some_and(|range| range.contains(&self.happenings)) {
-            let (number, what) = (self.happenings, format!("{what:?}"));
+        if self.watch.as_ref().is_some_and(|range| range.contains(&self.events)) {
+            let (number, what) = (self.events, format!("{what:?}"));
             self.lines.push(Line { number, true_ns, node, what });
         }
     }
 
-    /// How many happenings there were.
+    /// How many events there were.
     #[must_use]
-    pub fn happenings(&self) -> u64 {
-        self.happenings
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// Of all that happened so far.
@@ -102,7 +102,7 @@ mod tests {
     fn noted(options: LogOptions, words: &[&str]) -> RunLog {
         let mut log = RunLog::new(options);
         for (at, word) in words.iter().enumerate() {
-            log.note(at as u64, NodeId(7), &Happening::Outside(word));
+            log.note(at as u64, NodeId(7), &RunEvent::Outside(word));
         }
         log
     }

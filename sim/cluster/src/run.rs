@@ -1,15 +1,15 @@
 //! One run, from its seed to its summary: faults on, then heal and converge, then look inside.
 
-use crate::autopsy;
 use crate::bound::{Bound, Load};
 use crate::cluster::{Cluster, Found, Loss, Session, Watch};
 use crate::coverage::Matrix;
 use crate::drawn::Drawn;
+use crate::final_state;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
 use crate::nemesis::Nemesis;
-use crate::net::Parcel;
-use crate::replay::Tape;
+use crate::net::Delivery;
+use crate::replay::Recording;
 use crate::scenario::{Kind, Scenario, Stop};
 use crate::seed::Seed;
 use crate::summary::Summary;
@@ -20,7 +20,7 @@ use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
 use leasehold_client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
 use leasehold_proto::{Member, NodeId};
-use leasehold_trace::{Recorder, Recording};
+use leasehold_trace::{Recorder, Trace};
 use madsim::task::JoinHandle;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -52,16 +52,16 @@ pub struct Outcome {
     pub summary: Summary,
     /// What was wrong first, if anything was.
     pub found: Option<Found>,
-    /// 32 bits of the fingerprint after each happening, if they were asked for.
+    /// 32 bits of the fingerprint after each event, if they were asked for.
     pub digests: Vec<u32>,
-    /// The text of the happenings that were asked for.
+    /// The text of the events that were asked for.
     pub lines: Vec<Line>,
     /// A record of everything, if it was asked for.
-    pub recording: Option<Recording>,
+    pub trace: Option<Trace>,
     /// What clients asked and were told, if it was asked for.
     pub history: Option<History>,
     /// What every node was given and wanted, if it was asked for.
-    pub tape: Option<Tape>,
+    pub recording: Option<Recording>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -102,12 +102,12 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     });
     summary.seed = seed.0;
     summary.fingerprint = state.log.fingerprint().to_string();
-    summary.happenings = state.log.happenings();
+    summary.events = state.log.events();
     let (digests, lines) = state.log.take();
-    let recording = state.recorder.take().map(Recorder::finish);
+    let trace = state.recorder.take().map(Recorder::finish);
     let history = with_history.then(|| state.checkers.history().clone());
-    let (found, tape) = (state.violation.take(), state.tape.take());
-    Outcome { summary, found, digests, lines, recording, history, tape }
+    let (found, recording) = (state.violation.take(), state.recording.take());
+    Outcome { summary, found, digests, lines, trace, history, recording }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -119,7 +119,7 @@ struct Run {
     scenario: Scenario,
     drawn: Drawn,
     cluster: Cluster,
-    ticks: Timer<Parcel>,
+    ticks: Timer<Delivery>,
     shared: Shared,
     auditor: Option<Session>,
     nemesis: Nemesis,
@@ -188,7 +188,10 @@ impl Run {
     /// Faults are on, then everything heals.
     async fn act_one(&mut self, part: u64) {
         let lasts_ms = self.scenario.acts.faults_ms;
-        self.cluster.around.network.weather(|weather| *weather = self.drawn.weather.clone());
+        self.cluster
+            .around
+            .network
+            .conditions(|conditions| *conditions = self.drawn.conditions.clone());
         self.nemesis.begin_part(self.now(), part * lasts_ms);
         let ends = self.now() + lasts_ms * MS;
         while self.now() < ends && !self.is_over() {
@@ -386,7 +389,7 @@ impl Run {
     /// Something is wrong already, or more happened than was asked for.
     fn is_over(&self) -> bool {
         let state = self.shared.watch.state();
-        state.violation.is_some() || state.log.happenings() >= self.events_max
+        state.violation.is_some() || state.log.events() >= self.events_max
     }
 
     /// Kept until the disks were looked at: what is lost is worse than what is late.
@@ -445,7 +448,7 @@ impl Run {
         if self.is_over() {
             return;
         }
-        let finals = match autopsy::finals(&self.cluster, &self.drawn.constants) {
+        let finals = match final_state::finals(&self.cluster, &self.drawn.constants) {
             Ok(finals) => finals,
             Err(error) => return self.shared.watch.judge(Err(unopened(&error.to_string()))),
         };

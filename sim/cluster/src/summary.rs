@@ -18,7 +18,7 @@ const COLUMNS: usize = 100;
 pub struct Summary {
     pub seed: u64,
     pub fingerprint: String,
-    pub happenings: u64,
+    pub events: u64,
     pub virtual_ns: u64,
     /// Of the wall clock; zero if nobody measured.
     pub wall_ns: u64,
@@ -171,7 +171,7 @@ impl fmt::Display for Summary {
             "convergence  {}",
             self.converged_ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"))
         )?;
-        write!(f, "fingerprint  {} of {} events", self.fingerprint, self.happenings)
+        write!(f, "fingerprint  {} of {} events", self.fingerprint, self.events)
     }
 }
 

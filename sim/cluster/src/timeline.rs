@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// True time of one run, in nanoseconds from its start, and what is due when. `P` is what arrives
-/// by itself: the network's parcels.
+/// by itself: the network's deliveries.
 pub struct Timeline<P> {
     time: TimeHandle,
     queue: Mutex<Queue<P>>,
@@ -36,7 +36,7 @@ struct Entry<P> {
 
 enum What<P> {
     Timer(usize),
-    Parcel(P),
+    Delivery(P),
 }
 
 #[derive(Default)]
@@ -100,9 +100,9 @@ impl<P: Send + 'static> Timeline<P> {
         Timer { timeline: Arc::clone(self), slot: queue.timers.len() - 1 }
     }
 
-    /// Has a parcel arrive at `at`.
-    pub fn post(&self, at: u64, parcel: P) {
-        self.lock().push(at, What::Parcel(parcel));
+    /// Has a delivery arrive at `at`.
+    pub fn post(&self, at: u64, delivery: P) {
+        self.lock().push(at, What::Delivery(delivery));
     }
 
     /// Lets everything happen in its time; never ends by itself.
@@ -132,7 +132,7 @@ impl<P: Send + 'static> Timeline<P> {
         drop((wakers, due, pump));
     }
 
-    /// Wakes the timers that are due and takes the parcels.
+    /// Wakes the timers that are due and takes the deliveries.
     fn settle(&self) -> Vec<P> {
         let now = self.now();
         let mut arrived = Vec::new();
@@ -140,7 +140,7 @@ impl<P: Send + 'static> Timeline<P> {
         while queue.due.peek().is_some_and(|Reverse(entry)| entry.at <= now) {
             let Some(Reverse(entry)) = queue.due.pop() else { break };
             match entry.what {
-                What::Parcel(parcel) => arrived.push(parcel),
+                What::Delivery(delivery) => arrived.push(delivery),
                 What::Timer(slot) => queue.fire(slot, entry.at, now),
             }
         }
@@ -266,8 +266,8 @@ mod tests {
         let seen = run(|timeline| async move {
             let seen = Arc::new(Mutex::new(Vec::new()));
             let (log, line) = (Arc::clone(&seen), Arc::clone(&timeline));
-            madsim::task::spawn(Arc::clone(&timeline).pump(move |parcel| {
-                log.lock().unwrap().push((parcel, line.now() / 1_000));
+            madsim::task::spawn(Arc::clone(&timeline).pump(move |delivery| {
+                log.lock().unwrap().push((delivery, line.now() / 1_000));
             }));
             let timer = timeline.timer();
             timer.after(10_000).await;
@@ -280,7 +280,7 @@ mod tests {
             timer.until(400_000).await;
             seen.lock().unwrap().clone()
         });
-        let order: Vec<_> = seen.iter().map(|(parcel, _)| *parcel).collect();
+        let order: Vec<_> = seen.iter().map(|(delivery, _)| *delivery).collect();
         assert_eq!(order, [1, 2, 9, 3]);
         assert_eq!(seen[0].1, 100, "microseconds");
     }

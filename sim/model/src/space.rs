@@ -8,7 +8,7 @@ use crate::reductions::Reductions;
 use crate::state::State;
 use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
-use leasehold_world::Happening;
+use leasehold_world::Observation;
 use leasehold_world::judge::Judge;
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};
@@ -320,7 +320,7 @@ enum Applied {
 fn applied(
     cluster: &mut Cluster,
     action: Action,
-    seen: &mut Vec<Happening>,
+    seen: &mut Vec<Observation>,
     at_once: impl Fn(&Cluster) -> Option<Action>,
 ) -> Result<(), Applied> {
     let step = AssertUnwindSafe(|| {
@@ -341,11 +341,11 @@ fn applied(
     }
 }
 
-fn watch(next: &mut State, seen: &[Happening]) {
+fn watch(next: &mut State, seen: &[Observation]) {
     let mut judged = Judge::look(&next.cluster);
-    for happening in seen.iter().filter(|happening| Judge::heeds(happening)) {
+    for observation in seen.iter().filter(|observation| Judge::heeds(observation)) {
         let judge = Arc::make_mut(&mut next.judge);
-        judged = judged.and_then(|()| judge.observe(&next.cluster, happening));
+        judged = judged.and_then(|()| judge.observe(&next.cluster, observation));
     }
     next.violation = judged.err().map(Arc::new);
 }

@@ -4,7 +4,7 @@
 //! `n4`, `n5#6`), so that they can be told apart from words.
 
 use crate::record::Record;
-use crate::recording::{Recording, Violation};
+use crate::trace::{Trace, Violation};
 use leasehold_proto::{ChunkHandle, NodeId, OpId, RequestId, Sequence};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,13 +31,13 @@ impl Focus {
     /// What a violation is about. Where its sentence names no chunk, it is the one that was
     /// spoken of last before.
     #[must_use]
-    pub fn of(violation: &Violation, recording: &Recording) -> Focus {
-        let names = recording.nodes.iter().map(|node| (node.name.as_str(), node.id)).collect();
+    pub fn of(violation: &Violation, trace: &Trace) -> Focus {
+        let names = trace.nodes.iter().map(|node| (node.name.as_str(), node.id)).collect();
         let mut focus = Focus::default();
         for word in words(&violation.detail) {
             focus.take_in(word, &names);
         }
-        let until = recording.records.iter().rev();
+        let until = trace.records.iter().rev();
         let until = until.skip_while(|record| record.event > violation.event);
         focus.find_operations(until.clone());
         let named = |record: &&Record| {
@@ -47,7 +47,7 @@ impl Focus {
             focus.chunk = until.clone().filter(named).find_map(|record| record.chunk);
         }
         let last = until.filter(named).find(|_| !focus.ops.is_empty()).map(|r| r.true_ns);
-        let at_the_end = recording.over_ns.is_some_and(|over_ns| over_ns <= violation.true_ns);
+        let at_the_end = trace.over_ns.is_some_and(|over_ns| over_ns <= violation.true_ns);
         focus.at_ns = last.filter(|_| at_the_end);
         focus
     }
@@ -100,21 +100,21 @@ fn numbered(word: &str, prefix: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::naming::Role;
-    use crate::recording::Node;
+    use crate::trace::Node;
 
-    fn recording(records: Vec<Record>) -> Recording {
+    fn trace(records: Vec<Record>) -> Trace {
         let node = |id, name: &str, role| Node { id: NodeId(id), name: name.into(), role };
         let nodes = vec![
             node(104, "n104", Role::Chunkserver),
             node(105, "n105", Role::Chunkserver),
             node(10_002, "n10002", Role::Client),
         ];
-        Recording { nodes, records, over_ns: None }
+        Trace { nodes, records, over_ns: None }
     }
 
     fn of(detail: &str, records: Vec<Record>) -> Focus {
         let violation = Violation { detail: detail.into(), event: 5, ..Violation::default() };
-        Focus::of(&violation, &recording(records))
+        Focus::of(&violation, &trace(records))
     }
 
     #[test]
@@ -139,20 +139,20 @@ mod tests {
         };
         let read = Record { op: Some(op), chunk: Some(ChunkHandle(4)), ..Record::default() };
         let other = Record { event: 3, chunk: Some(ChunkHandle(5)), ..Record::default() };
-        let mut recording = recording(vec![read, answered, other]);
-        recording.over_ns = Some(8_000_000_000);
+        let mut trace = trace(vec![read, answered, other]);
+        trace.over_ns = Some(8_000_000_000);
         let violation = Violation {
             detail: "no order explains the read of n10002, r8".into(),
             event: 9,
             true_ns: 9_000_000_000,
             ..Violation::default()
         };
-        let focus = Focus::of(&violation, &recording);
+        let focus = Focus::of(&violation, &trace);
         assert_eq!(focus.ops, [op]);
         assert_eq!(focus.chunk, Some(ChunkHandle(4)));
         assert_eq!(focus.at_ns, Some(7));
-        recording.over_ns = None;
-        assert_eq!(Focus::of(&violation, &recording).at_ns, None, "found when it happened");
+        trace.over_ns = None;
+        assert_eq!(Focus::of(&violation, &trace).at_ns, None, "found when it happened");
     }
 
     #[test]

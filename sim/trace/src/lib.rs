@@ -26,7 +26,7 @@ pub mod record;
 pub mod words;
 
 pub mod flows;
-pub mod recording;
+pub mod trace;
 pub mod recorder;
 pub mod requests;
 
@@ -34,7 +34,7 @@ pub mod focus;
 pub mod page;
 pub mod perfetto;
 pub mod spans;
-pub mod tale;
+pub mod excerpt;
 
 pub use flows::{Fate, Passage};
 pub use focus::Focus;
@@ -42,5 +42,5 @@ pub use naming::{Naming, Role};
 pub use page::Story;
 pub use record::{Kind, Record};
 pub use recorder::{Fault, Life, Moment, Recorder};
-pub use recording::{Node, Recording, Title, Violation};
+pub use trace::{Node, Title, Trace, Violation};
 pub use words::message_name;

@@ -5,7 +5,7 @@
 
 use crate::focus::Focus;
 use crate::record::{Kind, Record};
-use crate::recording::{Recording, Title, Violation};
+use crate::trace::{Title, Trace, Violation};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub struct Story<'a> {
     /// What stands on top.
     pub title: &'a Title,
     /// What happened.
-    pub recording: &'a Recording,
+    pub trace: &'a Trace,
     /// What was wrong, if anything was.
     pub violation: Option<&'a Violation>,
     /// Only this stretch of true time, in nanoseconds.
@@ -37,9 +37,9 @@ pub struct Story<'a> {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct PageData<'a> {
     title: &'a Title,
-    nodes: &'a [crate::recording::Node],
+    nodes: &'a [crate::trace::Node],
     violation: Option<&'a Violation>,
     focus: Focus,
     left_out: usize,
@@ -50,7 +50,7 @@ impl Story<'_> {
     /// What the violation is about.
     #[must_use]
     pub fn focus(&self) -> Focus {
-        self.violation.map_or_else(Focus::default, |v| Focus::of(v, self.recording))
+        self.violation.map_or_else(Focus::default, |v| Focus::of(v, self.trace))
     }
 
     /// The records to show: up to the violation, within the window, and at most `records_max` if
@@ -59,9 +59,9 @@ impl Story<'_> {
     #[must_use]
     pub fn shown(&self, records_max: usize) -> Vec<&Record> {
         let last = self.violation.map_or(u64::MAX, |violation| violation.event);
-        let over_ns = self.recording.over_ns.unwrap_or(u64::MAX);
+        let over_ns = self.trace.over_ns.unwrap_or(u64::MAX);
         let until = |record: &&Record| record.event <= last && record.true_ns < over_ns;
-        let records: Vec<&Record> = self.recording.records.iter().filter(until).collect();
+        let records: Vec<&Record> = self.trace.records.iter().filter(until).collect();
         let window = self.window.cloned().unwrap_or_else(|| self.stretch(&records, records_max));
         let kept = |record: &&Record| {
             window.contains(&record.true_ns) || (record.true_ns < window.start && stands(record))
@@ -87,7 +87,7 @@ impl Story<'_> {
     pub fn write_jsonl(&self, to: &mut dyn Write) -> io::Result<()> {
         let whole = self.window.is_none();
         let shown = if whole { Vec::new() } else { self.shown(usize::MAX) };
-        let all = self.recording.records.iter().filter(|_| whole);
+        let all = self.trace.records.iter().filter(|_| whole);
         for record in all.chain(shown) {
             serde_json::to_writer(&mut *to, record)?;
             to.write_all(b"\n")?;
@@ -101,12 +101,12 @@ impl Story<'_> {
     /// Of the writer.
     pub fn write_html(&self, to: &mut dyn Write) -> io::Result<()> {
         let shown = self.shown(RECORDS_MAX);
-        let told = Told {
+        let data = PageData {
             title: self.title,
-            nodes: &self.recording.nodes,
+            nodes: &self.trace.nodes,
             violation: self.violation,
             focus: self.focus(),
-            left_out: self.recording.records.len() - shown.len(),
+            left_out: self.trace.records.len() - shown.len(),
             by_order: self.violation.is_some(),
         };
         let mut lines = String::new();
@@ -117,7 +117,7 @@ impl Story<'_> {
         let fill = |hole: &str| match hole {
             "title" => Some(heading(self.title, self.violation)),
             "style" => Some(STYLE.to_owned()),
-            "told" => embedded(&told).ok(),
+            "data" => embedded(&data).ok(),
             "records" => Some(std::mem::take(&mut lines)),
             "script" => Some(SCRIPT.concat()),
             _ => None,
@@ -173,7 +173,7 @@ mod tests {
         Record { event, true_ns: event * 10, node: NodeId(1), kind, what, ..Record::default() }
     }
 
-    fn recording() -> Recording {
+    fn trace() -> Trace {
         let mut records = vec![
             record(1, "Starts", Kind::Outside),
             record(2, "Wake", Kind::Input),
@@ -182,7 +182,7 @@ mod tests {
         records.extend((4..=9).map(|event| record(event, "Wake", Kind::Input)));
         records[4].text = "</script>".into();
         records[5].chunk = Some(ChunkHandle(7));
-        Recording { nodes: Vec::new(), records, over_ns: None }
+        Trace { nodes: Vec::new(), records, over_ns: None }
     }
 
     fn events(story: &Story<'_>, max: usize) -> Vec<u64> {
@@ -191,14 +191,10 @@ mod tests {
 
     #[test]
     fn what_stands_is_kept_from_before_and_nothing_from_after_the_violation() {
-        let (recording, title) = (recording(), Title::default());
+        let (trace, title) = (trace(), Title::default());
         let violation = Violation { event: 8, ..Violation::default() };
-        let story = Story {
-            title: &title,
-            recording: &recording,
-            violation: Some(&violation),
-            window: None,
-        };
+        let story =
+            Story { title: &title, trace: &trace, violation: Some(&violation), window: None };
         assert_eq!(events(&story, 2), [1, 3, 7, 8]);
         assert_eq!(events(&story, 100), [1, 2, 3, 4, 5, 6, 7, 8]);
         let window = 40..60;
@@ -207,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_page_is_whole_and_nothing_in_a_record_ends_its_script() {
-        let (recording, title) = (recording(), Title::default());
-        let story = Story { title: &title, recording: &recording, violation: None, window: None };
+        let (trace, title) = (trace(), Title::default());
+        let story = Story { title: &title, trace: &trace, violation: None, window: None };
         let mut page = Vec::new();
         story.write_html(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();

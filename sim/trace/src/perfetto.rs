@@ -31,7 +31,7 @@ impl Story<'_> {
         to.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")?;
         let mut events = Events { to, first: true };
         events.process(WORLD, "faults", 0)?;
-        for (place, node) in self.recording.nodes.iter().enumerate() {
+        for (place, node) in self.trace.nodes.iter().enumerate() {
             let role = format!("{:?}", node.role).to_lowercase();
             events.process(node.id.0, &format!("{} {role}", node.name), place + 1)?;
         }
@@ -130,7 +130,7 @@ fn micros(ns: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::naming::Role;
-    use crate::recording::{Node, Recording, Title, Violation};
+    use crate::trace::{Node, Title, Trace, Violation};
     use leasehold_proto::NodeId;
 
     #[test]
@@ -153,15 +153,11 @@ mod tests {
         ];
         let node = |id, role| Node { id: NodeId(id), name: format!("n{id}"), role };
         let nodes = vec![node(1, Role::Master), node(2, Role::Chunkserver)];
-        let recording = Recording { nodes, records, over_ns: None };
+        let trace = Trace { nodes, records, over_ns: None };
         let violation = Violation { invariant: "I1".into(), event: 9, ..Violation::default() };
         let title = Title::default();
-        let story = Story {
-            title: &title,
-            recording: &recording,
-            violation: Some(&violation),
-            window: None,
-        };
+        let story =
+            Story { title: &title, trace: &trace, violation: Some(&violation), window: None };
         let mut file = Vec::new();
         story.write_perfetto(&mut file).unwrap();
         let trace: Value = serde_json::from_slice(&file).unwrap();

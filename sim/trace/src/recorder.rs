@@ -4,8 +4,8 @@
 use crate::flows::{Flows, Passage};
 use crate::naming::Naming;
 use crate::record::{Kind, Record};
-use crate::recording::{Node, Recording};
 use crate::requests::Requests;
+use crate::trace::{Node, Trace};
 use crate::words::{self, Clock};
 use leasehold_proto::{Effect, Event, Input, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,12 +185,12 @@ impl Recorder {
 
     /// All of it.
     #[must_use]
-    pub fn finish(self) -> Recording {
+    pub fn finish(self) -> Trace {
         let naming = &self.naming;
         let node = |id: &NodeId| Node { id: *id, name: naming.name(*id), role: naming.role(*id) };
         let mut nodes: Vec<Node> = self.nodes.iter().map(node).collect();
         nodes.sort_by_key(|node| (node.role, node.id));
-        Recording { nodes, records: self.records, over_ns: self.over_ns }
+        Trace { nodes, records: self.records, over_ns: self.over_ns }
     }
 
     /// The names of some nodes, or how many there are.

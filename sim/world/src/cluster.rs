@@ -3,10 +3,10 @@
 use crate::action::{Action, Failure};
 use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::happening::Happening;
 use crate::log_device::LogDevice;
 use crate::net::{MessageId, Net};
 use crate::node::{Machine, Node, PendingIo};
+use crate::observation::Observation;
 use crate::shape::Shape;
 use leasehold_proto::message::data;
 use leasehold_proto::{
@@ -38,7 +38,7 @@ pub type Impossible = &'static str;
 impl Cluster {
     /// Everybody but the spares starts; with one master, it leads.
     #[must_use]
-    pub fn new(shape: Shape, seen: &mut Vec<Happening>) -> Self {
+    pub fn new(shape: Shape, seen: &mut Vec<Observation>) -> Self {
         let ids = shape.master_ids().chain(shape.server_ids()).chain(shape.client_ids());
         let nodes = ids.map(|id| (id, Arc::new(blank(&shape)))).collect();
         let spares = shape.server_ids().skip(as_index(shape.chunkservers)).collect::<Vec<_>>();
@@ -133,7 +133,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it cannot happen in this state; nothing has changed then.
-    pub fn apply(&mut self, action: Action, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    pub fn apply(&mut self, action: Action, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         match action {
             Action::Deliver(id) => self.deliver(id, seen),
             Action::Drop(id) => self.net.lose(id).ok_or("no such message is in flight"),
@@ -212,7 +212,7 @@ impl Cluster {
             }
             Action::Request(node, id, op) => {
                 self.running(node)?;
-                seen.push(Happening::Invoked { node, id, op: op.clone() });
+                seen.push(Observation::Invoked { node, id, op: op.clone() });
                 self.step(node, Input::Request { id, op }, seen);
                 Ok(())
             }
@@ -244,7 +244,7 @@ impl Cluster {
 
     // The network.
 
-    fn deliver(&mut self, id: MessageId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    fn deliver(&mut self, id: MessageId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         let to = self.net.get(id).ok_or("no such message is in flight")?.to;
         if self.nodes.get(&to).is_some_and(|node| node.paused) {
             return Err("the node is paused");
@@ -266,7 +266,7 @@ impl Cluster {
         &mut self,
         node: NodeId,
         io: IoId,
-        seen: &mut Vec<Happening>,
+        seen: &mut Vec<Observation>,
     ) -> Result<(), Impossible> {
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?;
@@ -290,7 +290,7 @@ impl Cluster {
                 let constants = self.shape.constants.clone();
                 let result = self.node_mut(node)?.disk.perform(&op, &constants);
                 result.expect("only reads find rot");
-                seen.push(Happening::Durable { node, op });
+                seen.push(Observation::Durable { node, op });
             }
         }
         Ok(())
@@ -300,7 +300,7 @@ impl Cluster {
         &mut self,
         node: NodeId,
         io: IoId,
-        seen: &mut Vec<Happening>,
+        seen: &mut Vec<Observation>,
     ) -> Result<(), Impossible> {
         self.running(node)?;
         let leads = self.log.leader() == Some(node);
@@ -342,7 +342,7 @@ impl Cluster {
         node: NodeId,
         io: IoId,
         failure: Failure,
-        seen: &mut Vec<Happening>,
+        seen: &mut Vec<Observation>,
     ) -> Result<(), Impossible> {
         self.running(node)?;
         let pending = self.pending(node, io)?.clone();
@@ -366,7 +366,7 @@ impl Cluster {
 
     // The log.
 
-    fn learn(&mut self, node: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    fn learn(&mut self, node: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         self.running(node)?.master().ok_or("only a master learns")?;
         let index = self.node(node).learned.next();
         let entry = self.log.entry(index).ok_or("it knows every entry")?.clone();
@@ -376,13 +376,13 @@ impl Cluster {
         // What an entry does is one fact, however many masters apply it, however often.
         if index <= self.told {
             let later = seen.split_off(from);
-            seen.extend(later.into_iter().filter(|happening| !happening.is_of_the_log()));
+            seen.extend(later.into_iter().filter(|observation| !observation.is_of_the_log()));
         }
         self.told = self.told.max(index);
         Ok(())
     }
 
-    fn lead(&mut self, node: NodeId, seen: &mut Vec<Happening>) {
+    fn lead(&mut self, node: NodeId, seen: &mut Vec<Observation>) {
         Arc::make_mut(&mut self.log).lead(Some(node));
         for pending in self.known(node).io.values_mut() {
             pending.led = true;
@@ -391,7 +391,7 @@ impl Cluster {
         self.step(node, Input::Leadership(Leadership::Leader), seen);
     }
 
-    fn depose(&mut self, node: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    fn depose(&mut self, node: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         self.running(node)?.master().ok_or("only a master is deposed")?;
         let leader = self.log.leader();
         if leader == Some(node) {
@@ -407,7 +407,7 @@ impl Cluster {
         &mut self,
         id: NodeId,
         power: bool,
-        seen: &mut Vec<Happening>,
+        seen: &mut Vec<Observation>,
     ) -> Result<(), Impossible> {
         let several = self.shape.masters > 1;
         let node = self.node_mut(id)?;
@@ -429,11 +429,11 @@ impl Cluster {
         if self.log.leader() == Some(id) {
             Arc::make_mut(&mut self.log).lead(None);
         }
-        seen.push(Happening::Crashed { node: id });
+        seen.push(Observation::Crashed { node: id });
         Ok(())
     }
 
-    fn restart(&mut self, id: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    fn restart(&mut self, id: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         let node = self.node_mut(id)?;
         if node.machine.is_some() {
             return Err("the node is up");
@@ -445,7 +445,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn destroy(&mut self, id: NodeId, seen: &mut Vec<Happening>) -> Result<(), Impossible> {
+    fn destroy(&mut self, id: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
         let fresh = Disk::new(&self.shape.constants);
         let is_master = id.0 <= self.shape.masters;
         let node = self.node_mut(id)?;
@@ -458,12 +458,12 @@ impl Cluster {
             self.told = LogIndex(0);
         } else {
             node.destroyed = true;
-            seen.push(Happening::Destroyed { node: id });
+            seen.push(Observation::Destroyed { node: id });
         }
         Ok(())
     }
 
-    fn start(&mut self, id: NodeId, seen: &mut Vec<Happening>) {
+    fn start(&mut self, id: NodeId, seen: &mut Vec<Observation>) {
         let (now, shape) = (self.now, Arc::clone(&self.shape));
         let mut out = Effects::new();
         let node = self.known(id);
@@ -471,7 +471,7 @@ impl Cluster {
         node.clock.reset(now, shape.clocks_begin_ns);
         node.learned = LogIndex(0);
         node.machine = Some(recover(&shape, id, node, now, &mut out));
-        seen.push(Happening::Started { node: id });
+        seen.push(Observation::Started { node: id });
         self.carry_out(id, out, seen);
         if id.0 <= self.shape.masters {
             while self.learn(id, seen).is_ok() {}
@@ -483,7 +483,7 @@ impl Cluster {
 
     // One step of one machine.
 
-    fn step(&mut self, id: NodeId, input: Input, seen: &mut Vec<Happening>) {
+    fn step(&mut self, id: NodeId, input: Input, seen: &mut Vec<Observation>) {
         let true_ns = self.now;
         let node = self.known(id);
         let now = node.clock.at(true_ns);
@@ -492,7 +492,7 @@ impl Cluster {
         self.carry_out(id, out, seen);
     }
 
-    fn carry_out(&mut self, id: NodeId, mut out: Effects, seen: &mut Vec<Happening>) {
+    fn carry_out(&mut self, id: NodeId, mut out: Effects, seen: &mut Vec<Observation>) {
         let led = self.log.leader() == Some(id);
         for effect in out.drain() {
             match effect {
@@ -504,7 +504,7 @@ impl Cluster {
                     })) = &envelope.message
                     {
                         let (chunk, op, extent) = (*chunk, *op, *at);
-                        seen.push(Happening::Acknowledged { node: id, chunk, op, extent });
+                        seen.push(Observation::Acknowledged { node: id, chunk, op, extent });
                     }
                     self.net.send(envelope);
                 }
@@ -514,11 +514,11 @@ impl Cluster {
                     assert!(before.is_none(), "an I/O's id is used once in a life");
                 }
                 Effect::Respond { id: request, result } => {
-                    seen.push(Happening::Responded { node: id, id: request, result });
+                    seen.push(Observation::Responded { node: id, id: request, result });
                 }
                 Effect::Observe(event) => {
-                    seen.extend(Happening::of_piece(id, &event));
-                    seen.push(Happening::Event { node: id, event });
+                    seen.extend(Observation::of_piece(id, &event));
+                    seen.push(Observation::Event { node: id, event });
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! One line for each fact, as short as it can be understood.
 
-use crate::chronicle::Names;
 use crate::cluster::Cluster;
 use crate::fair::name;
-use crate::happening::Happening;
+use crate::observation::Observation;
+use crate::tracer::Names;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
 use leasehold_proto::{Event, FileCall, FileOutcome, NodeId, OpError, OpId, Outcome, Part};
@@ -39,23 +39,23 @@ pub enum Detail {
     All,
 }
 
-/// The line of a happening, if it is worth one at this level of detail.
+/// The line of a observation, if it is worth one at this level of detail.
 #[must_use]
-pub fn line(cluster: &Cluster, happening: &Happening, detail: Detail) -> Option<String> {
-    match happening {
-        Happening::Event { node, event } if rank(event) <= detail => {
+pub fn line(cluster: &Cluster, observation: &Observation, detail: Detail) -> Option<String> {
+    match observation {
+        Observation::Event { node, event } if rank(event) <= detail => {
             let names = Names { masters: cluster.shape().masters };
             Some(format!("{} {}", name(cluster, *node), sentence(&names, event)))
         }
-        Happening::Event { .. } | Happening::Invoked { .. } => None,
-        Happening::Responded { node, id, result } => {
+        Observation::Event { .. } | Observation::Invoked { .. } => None,
+        Observation::Responded { node, id, result } => {
             Some(format!("{} {id} = {}", name(cluster, *node), answer(cluster, result)))
         }
-        Happening::Acknowledged { .. }
-        | Happening::Durable { .. }
-        | Happening::Started { .. }
-        | Happening::Crashed { .. }
-        | Happening::Destroyed { .. } => None,
+        Observation::Acknowledged { .. }
+        | Observation::Durable { .. }
+        | Observation::Started { .. }
+        | Observation::Crashed { .. }
+        | Observation::Destroyed { .. } => None,
     }
 }
 

@@ -2,18 +2,18 @@
 
 use crate::action::Action;
 use crate::cluster::{Cluster, Impossible};
-use crate::happening::Happening;
 use crate::judge::{Copies, Judge, Violation, ending};
+use crate::observation::Observation;
 use crate::shape::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that happened, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct TimedObservation {
     /// True time, in nanoseconds.
     pub true_ns: u64,
     /// What.
-    pub happening: Happening,
+    pub observation: Observation,
 }
 
 /// A run: a cluster, what the judge knows of its past, what happened.
@@ -22,7 +22,7 @@ pub struct World {
     cluster: Cluster,
     judge: Judge,
     copies: Copies,
-    trace: Vec<Moment>,
+    trace: Vec<TimedObservation>,
     violation: Option<Violation>,
     steps: u64,
 }
@@ -49,12 +49,12 @@ impl World {
 
     /// Everything that happened so far and was not taken.
     #[must_use]
-    pub fn trace(&self) -> &[Moment] {
+    pub fn trace(&self) -> &[TimedObservation] {
         &self.trace
     }
 
     /// Takes what happened since it was last taken.
-    pub fn take_trace(&mut self) -> Vec<Moment> {
+    pub fn take_trace(&mut self) -> Vec<TimedObservation> {
         std::mem::take(&mut self.trace)
     }
 
@@ -138,18 +138,18 @@ impl World {
         }
     }
 
-    fn watch(&mut self, seen: Vec<Happening>) {
+    fn watch(&mut self, seen: Vec<Observation>) {
         let true_ns = self.cluster.now();
         // First from above: who sees both says it in fewer words.
         if self.violation.is_none() {
             self.violation = self.judge.state(&self.cluster).err();
         }
-        for happening in seen {
+        for observation in seen {
             if self.violation.is_none() {
-                self.violation = self.judge.observe(&self.cluster, &happening).err();
+                self.violation = self.judge.observe(&self.cluster, &observation).err();
             }
-            self.copies.observe(&happening);
-            self.trace.push(Moment { true_ns, happening });
+            self.copies.observe(&observation);
+            self.trace.push(TimedObservation { true_ns, observation });
         }
         if self.violation.is_none() {
             self.violation = self.copies.look(&self.cluster).err();

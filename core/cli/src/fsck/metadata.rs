@@ -19,7 +19,7 @@ pub fn check(dir: &Path, arguments: &FsckArguments) -> Outcome {
         return Err(Failure::about(dir.display(), why));
     }
     print(if arguments.json { as_json(dir, &checked) } else { page(dir, &checked) })?;
-    if checked.is_healthy() { Ok(()) } else { Err(Failure::Told) }
+    if checked.is_healthy() { Ok(()) } else { Err(Failure::Reported) }
 }
 
 fn page(dir: &Path, checked: &Checked) -> String {

@@ -41,7 +41,7 @@ pub async fn fsck(arguments: &FsckArguments) -> Outcome {
     }
     let healthy = report.is_healthy();
     print(if arguments.json { report.json() } else { report.page() })?;
-    if healthy { Ok(()) } else { Err(Failure::Told) }
+    if healthy { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// Judges every chunk by what the master knows.

@@ -2,7 +2,7 @@
 //! stream of what was committed.
 
 use super::disk::LogDisk;
-use super::leadership::{Told, Watcher};
+use super::leadership::{AnnouncedTerm, Watcher};
 use super::link::{Carrier, Link};
 use super::log_store::LogStore;
 use super::options::ReplicatedOptions;
@@ -101,13 +101,15 @@ impl ReplicatedLog {
             .map_err(ended)?;
         let serving = Runtime::spawn(Server::new(raft.clone(), link, birth, disk).serve(packets));
         let begun = begin_cluster(&raft, &options).await;
-        let told = Told::default();
-        let device = Device { raft: raft.clone(), told: told.clone(), inbox: inbox.clone() };
+        let announced = AnnouncedTerm::default();
+        let device =
+            Device { raft: raft.clone(), announced: announced.clone(), inbox: inbox.clone() };
         let patience = options.timing.election_max * 2;
         drop(Runtime::spawn(device.serve(asked, patience)));
         let timing = options.timing;
         let watched = raft.clone();
-        let watcher = Watcher { raft: watched, inbox, timing, told, leader: None, pending: None };
+        let watcher =
+            Watcher { raft: watched, inbox, timing, announced, leader: None, pending: None };
         let ran = match begun {
             Ok(()) => tokio::select! {
                 biased;
@@ -167,7 +169,7 @@ impl Storage for LogStorage {
 #[derive(Clone)]
 struct Device {
     raft: LogHandle,
-    told: Told,
+    announced: AnnouncedTerm,
     inbox: mpsc::Sender<Input>,
 }
 
@@ -196,7 +198,7 @@ impl Device {
     /// Sends proposals on their way, in their order; what becomes of them is told by a task.
     async fn propose(&self, proposed: Vec<(IoId, LogEntry)>) {
         let (ios, entries): (Vec<_>, Vec<_>) = proposed.into_iter().unzip();
-        if !self.told.leads() {
+        if !self.announced.leads() {
             return self.tell_all(ios, ProposeOutcome::Rejected).await;
         }
         let Ok(results) = self.raft.client_write_many(entries.into_iter().map(Proposal)).await

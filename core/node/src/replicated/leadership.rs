@@ -17,9 +17,9 @@ const UNHEARD_MAX: u32 = 2;
 
 /// In which term the machine was told that it leads.
 #[derive(Clone, Default)]
-pub(super) struct Told(Arc<Mutex<Option<u64>>>);
+pub(super) struct AnnouncedTerm(Arc<Mutex<Option<u64>>>);
 
-impl Told {
+impl AnnouncedTerm {
     pub fn leads(&self) -> bool {
         self.term().is_some()
     }
@@ -38,7 +38,7 @@ pub(super) struct Watcher {
     pub raft: LogHandle,
     pub inbox: mpsc::Sender<Input>,
     pub timing: Timing,
-    pub told: Told,
+    pub announced: AnnouncedTerm,
     pub leader: Option<NodeId>,
     /// A term that this master leads, and the last entry that its log had when that was seen.
     pub pending: Option<(u64, Option<u64>)>,
@@ -88,7 +88,7 @@ impl Watcher {
                 return None;
             }
             let patience = Tasks::sleep(self.timing.heartbeat);
-            let settled = current && (!seen.leads || self.told.term() == Some(seen.term));
+            let settled = current && (!seen.leads || self.announced.term() == Some(seen.term));
             let changed = if settled {
                 Tasks::select2(server.changed(), patience).await
             } else {
@@ -121,14 +121,14 @@ impl Watcher {
     async fn act(&mut self, seen: &Seen) -> Result<(), mpsc::error::SendError<Input>> {
         if !seen.leads {
             self.pending = None;
-            if self.told.leads() || self.leader != seen.leader {
-                self.told.set(None);
+            if self.announced.leads() || self.leader != seen.leader {
+                self.announced.set(None);
                 self.leader = seen.leader;
                 return self.tell(Leadership::Follower { leader: seen.leader }).await;
             }
             return Ok(());
         }
-        if self.told.term() == Some(seen.term) {
+        if self.announced.term() == Some(seen.term) {
             return Ok(());
         }
         let (_, last) = *match &mut self.pending {
@@ -138,10 +138,10 @@ impl Watcher {
         if seen.applied < last {
             return Ok(());
         }
-        if self.told.leads() {
+        if self.announced.leads() {
             self.tell(Leadership::Follower { leader: None }).await?;
         }
-        self.told.set(Some(seen.term));
+        self.announced.set(Some(seen.term));
         self.leader = None;
         self.tell(Leadership::Leader).await
     }

@@ -51,7 +51,7 @@ pub fn finish(order: &Order, history: &History, finals: &Finals) -> Result<u64, 
                 let detail = format!("{file}: {contents:?} was refused, and stands at {places:?}");
                 return Err(broken(detail));
             }
-            Ending::Open | Ending::Failed | Ending::Told | Ending::Done { .. } => {}
+            Ending::Open | Ending::Failed | Ending::Answered | Ending::Done { .. } => {}
         }
     }
     Ok(judged)

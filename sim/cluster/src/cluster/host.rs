@@ -4,7 +4,7 @@ use super::storage::{self, Ended};
 use super::watch::Watch;
 use crate::clock::{Rate, SimClock};
 use crate::disk::SimDisk;
-use crate::net::{Network, PacketCarrier, Parcel, SimOutbox};
+use crate::net::{Delivery, Network, PacketCarrier, SimOutbox};
 use crate::replay::Beginning;
 use crate::seed::Seed;
 use crate::timeline::Timeline;
@@ -32,7 +32,7 @@ pub struct Surroundings {
     /// The run's seed.
     pub seed: Seed,
     /// True time.
-    pub timeline: Arc<Timeline<Parcel>>,
+    pub timeline: Arc<Timeline<Delivery>>,
     /// The network.
     pub network: Arc<Network>,
     /// Who sees everything.

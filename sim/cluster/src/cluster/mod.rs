@@ -15,7 +15,7 @@ pub use watch::{Found, Watch};
 use crate::disk::SimDisk;
 use crate::drawn::Drawn;
 use crate::log::LogOptions;
-use crate::net::{Lanes, Network, Parcel};
+use crate::net::{Delivery, Lanes, Network};
 use crate::scenario::{DiskBounds, Scenario};
 use crate::timeline::Timeline;
 use host::Life;
@@ -78,11 +78,11 @@ impl Cluster {
     /// A cluster whose processes have not begun. To be called within a madsim runtime.
     #[must_use]
     pub fn new(scenario: &Scenario, drawn: &Drawn, log: LogOptions) -> Self {
-        let timeline = Timeline::<Parcel>::current();
+        let timeline = Timeline::<Delivery>::current();
         let network = Network::new(
             drawn.seed,
             Arc::clone(&timeline),
-            drawn.weather.clone(),
+            drawn.conditions.clone(),
             Lanes::new(scenario.network.rates()),
         );
         let carrier = madsim::task::spawn(Arc::clone(&network).carry());

@@ -2,7 +2,7 @@
 //! time, and is answered then.
 
 use crate::disk::SimDisk;
-use crate::net::Parcel;
+use crate::net::Delivery;
 use crate::timeline::Timer;
 use leasehold_node::executor::Executor;
 use leasehold_node::replicated::LogWorker;
@@ -33,7 +33,7 @@ pub async fn serve(
     mut executor: impl Executor,
     mut queue: mpsc::UnboundedReceiver<Vec<(IoId, IoOp)>>,
     inbox: mpsc::Sender<Input>,
-    timer: Timer<Parcel>,
+    timer: Timer<Delivery>,
 ) -> Ended {
     while let Some(mut batch) = queue.recv().await {
         while let Ok(more) = queue.try_recv() {
@@ -67,7 +67,7 @@ pub async fn serve_log(
     disk: SimDisk,
     mut worker: LogWorker<SimDisk>,
     mut queue: mpsc::UnboundedReceiver<Work>,
-    timer: Timer<Parcel>,
+    timer: Timer<Delivery>,
 ) -> Ended {
     while let Some(work) = queue.recv().await {
         let mut batch = vec![work];

@@ -4,9 +4,9 @@ use super::copies::Copies;
 use crate::clock::{Clocks, Rate};
 use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
-use crate::log::{Happening, LogOptions, RunLog};
-use crate::net::Parcel;
-use crate::replay::{Beginning, Tape};
+use crate::log::{LogOptions, RunEvent, RunLog};
+use crate::net::Delivery;
+use crate::replay::{Beginning, Recording};
 use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// poisoned lock is taken as it is.
 #[derive(Clone)]
 pub struct Watch {
-    timeline: Arc<Timeline<Parcel>>,
+    timeline: Arc<Timeline<Delivery>>,
     seen: Arc<Mutex<State>>,
 }
 
@@ -40,7 +40,7 @@ pub struct State {
     /// Everything that happened, for people, if somebody asked for it.
     pub recorder: Option<Recorder>,
     /// What every node was given and wanted, if somebody asked for it.
-    pub tape: Option<Tape>,
+    pub recording: Option<Recording>,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
     /// Which interesting states were reached.
@@ -64,7 +64,7 @@ pub struct Found {
     pub wrong: Wrong,
     /// True time.
     pub true_ns: u64,
-    /// The number of the happening that showed it.
+    /// The number of the event that showed it.
     pub number: u64,
 }
 
@@ -72,13 +72,13 @@ impl Watch {
     /// Sees a run with these constants.
     #[must_use]
     pub fn new(
-        timeline: &Arc<Timeline<Parcel>>,
+        timeline: &Arc<Timeline<Delivery>>,
         constants: &Constants,
         options: LogOptions,
     ) -> Self {
         let state = State {
             recorder: options.record.then(|| Recorder::new(Box::new(Names))),
-            tape: options.tape.then(Tape::default),
+            recording: options.recording.then(Recording::default),
             log: RunLog::new(options),
             clocks: Clocks::default(),
             checkers: Checkers::new(constants.clone()),
@@ -116,7 +116,7 @@ impl Watch {
     pub fn started(&self, node: NodeId, rate: Rate) {
         let mut state = self.state();
         state.clocks.set(node, rate);
-        state.note(rate.began_ns, node, &Happening::Outside("starts"));
+        state.note(rate.began_ns, node, &RunEvent::Outside("starts"));
         state.record(rate.began_ns, node, |recorder, at| recorder.life(at, Life::Starts));
     }
 
@@ -125,8 +125,8 @@ impl Watch {
         let mut state = self.state();
         // What it holds it tells at once; its end may have kept it from telling what it removed.
         state.copies.forget(node);
-        if let Some(tape) = &mut state.tape {
-            tape.begins(node, now, beginning());
+        if let Some(recording) = &mut state.recording {
+            recording.begins(node, now, beginning());
         }
     }
 
@@ -135,7 +135,7 @@ impl Watch {
         let now = self.timeline.now();
         let mut state = self.state();
         state.checkers.node_crashed(node);
-        state.note(now, node, &Happening::Outside("ends"));
+        state.note(now, node, &RunEvent::Outside("ends"));
         state.record(now, node, |recorder, at| recorder.life(at, Life::Ends));
         state.coverage.crashed(node);
     }
@@ -146,7 +146,7 @@ impl Watch {
         let mut state = self.state();
         state.checkers.disk_destroyed(node);
         state.copies.forget(node);
-        state.note(now, node, &Happening::Outside("lost its disk"));
+        state.note(now, node, &RunEvent::Outside("lost its disk"));
         state.record(now, node, |recorder, at| recorder.life(at, Life::LosesDisk));
     }
 
@@ -162,7 +162,7 @@ impl Watch {
     pub fn fault(&self, node: NodeId, what: &str, fault: &Fault) {
         let now = self.timeline.now();
         let mut state = self.state();
-        state.note(now, node, &Happening::Outside(what));
+        state.note(now, node, &RunEvent::Outside(what));
         state.record(now, node, |recorder, at| recorder.fault(at, fault));
     }
 
@@ -170,7 +170,7 @@ impl Watch {
     pub fn passed(&self, passage: Passage) {
         let now = self.timeline.now();
         let mut state = self.state();
-        let number = state.log.happenings();
+        let number = state.log.events();
         if let Some(recorder) = &mut state.recorder {
             recorder.network(number, now, passage);
         }
@@ -208,7 +208,7 @@ impl Watch {
 impl State {
     /// Records what is wrong; what was found first stays.
     pub fn found(&mut self, wrong: Wrong, true_ns: u64) {
-        let number = self.log.happenings();
+        let number = self.log.events();
         self.violation.get_or_insert(Found { wrong, true_ns, number });
     }
 
@@ -220,20 +220,20 @@ impl State {
     }
 
     /// Numbers and fingerprints what happened. What is recorded beside it changes nothing here.
-    fn note(&mut self, true_ns: u64, node: NodeId, what: &Happening<'_>) {
+    fn note(&mut self, true_ns: u64, node: NodeId, what: &RunEvent<'_>) {
         self.log.note(true_ns, node, what);
         match what {
-            Happening::Input(input) => {
+            RunEvent::Input(input) => {
                 self.record(true_ns, node, |recorder, at| recorder.input(at, input));
             }
-            Happening::Effect(effect) => {
+            RunEvent::Effect(effect) => {
                 let State { recorder, clocks, log, .. } = self;
                 if let Some(recorder) = recorder {
                     let at = moment(log, clocks, true_ns, node);
                     recorder.effect(at, effect, &|local| clocks.true_ns(node, local));
                 }
             }
-            Happening::Outside(_) => {}
+            RunEvent::Outside(_) => {}
         }
     }
 
@@ -315,7 +315,7 @@ impl State {
 /// What happened last, and where.
 fn moment(log: &RunLog, clocks: &Clocks, true_ns: u64, node: NodeId) -> Moment {
     let local_ns = clocks.shown(node, true_ns).map(|time| time.0);
-    Moment { event: log.happenings(), true_ns, local_ns, node }
+    Moment { event: log.events(), true_ns, local_ns, node }
 }
 
 /// What an event counts as.
@@ -381,9 +381,9 @@ impl<M> Observer<M> for NodeObserver {
             "{} takes an input at {clock}, and its clock shows {shown}",
             self.node
         );
-        state.note(now, self.node, &Happening::Input(input));
-        if let Some(tape) = &mut state.tape {
-            tape.takes(self.node, clock, input);
+        state.note(now, self.node, &RunEvent::Input(input));
+        if let Some(recording) = &mut state.recording {
+            recording.takes(self.node, clock, input);
         }
         state.coverage.input(self.node, clock, input);
         if let Input::Request { id, op } = input {
@@ -400,9 +400,9 @@ impl<M> Observer<M> for NodeObserver {
     fn effect(&mut self, clock: Time, effect: &Effect) {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
-        state.note(now, self.node, &Happening::Effect(effect));
-        if let Some(tape) = &mut state.tape {
-            tape.wants(self.node, clock, effect);
+        state.note(now, self.node, &RunEvent::Effect(effect));
+        if let Some(recording) = &mut state.recording {
+            recording.wants(self.node, clock, effect);
         }
         state.coverage.effect(self.node, clock, effect);
         match effect {

@@ -157,8 +157,8 @@ marks! {
         "A configuration changed while the master was in safe mode."
     MasterCrashedDuringChange "master-crashed-during-change":
         "The master's life ended while a configuration was changing."
-    EntriesNobodyWasToldOf "entries-nobody-was-told-of":
-        "A master began with entries that were durable before anybody was told."
+    EntriesUnacknowledgedAtStart "entries-unacknowledged-at-start":
+        "A master began with entries that were durable before any client was answered."
     SnapshotInstalled "snapshot-installed":
         "A master took a peer's snapshot in the place of entries that it never saw."
     MasterEndedByItsDisk "master-ended-by-its-disk":

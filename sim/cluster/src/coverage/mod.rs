@@ -80,7 +80,7 @@ impl Coverage {
 
     /// A master began with entries that were durable and that nobody had been told of.
     pub fn recovered_untold(&mut self) {
-        self.hits.hit(Mark::EntriesNobodyWasToldOf);
+        self.hits.hit(Mark::EntriesUnacknowledgedAtStart);
     }
 
     /// A master ended itself for its disk's sake.

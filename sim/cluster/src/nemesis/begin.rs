@@ -2,7 +2,7 @@
 
 use super::MS;
 use super::budget::{Budget, chunk_of};
-use super::effect::{Effect, Flap, Gloom};
+use super::effect::{Effect, Flap, Degradation};
 use crate::cluster::{Cluster, Loss, MASTER_HOST};
 use crate::disk::Harm;
 use crate::drawn::Episode;
@@ -47,7 +47,7 @@ pub(super) fn begin(
             cut(cluster, episode.kind, cluster.node(anyone), &mut stream)
         }
         Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay | Kind::CorruptFrames => {
-            Effect::Weather(gloom(episode.kind, &mut stream))
+            Effect::Degraded(degradation(episode.kind, &mut stream))
         }
         Kind::SlowLink => Effect::SlowNode(cluster.node(anyone), stream.log_within(5..=2_000)),
         Kind::Narrow => narrow(cluster, anyone, &mut stream),
@@ -126,7 +126,7 @@ fn act(cluster: &mut Cluster, kind: Kind, effect: &Effect, stream: &mut Stream) 
             let jump = if stream.permille(500) { jump } else { -jump };
             leasehold_runtime::clock::jump_wall_clock_ms(jump);
         }
-        Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => {}
+        Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Degraded(_) => {}
         Effect::SlowNode(..) | Effect::Narrow(_) => {}
     }
 }
@@ -177,16 +177,16 @@ fn split(mut nodes: Vec<NodeId>, stream: &mut Stream) -> (Vec<NodeId>, Vec<NodeI
     (nodes, other)
 }
 
-fn gloom(kind: Kind, stream: &mut Stream) -> Gloom {
+fn degradation(kind: Kind, stream: &mut Stream) -> Degradation {
     match kind {
-        Kind::Loss => Gloom::Loss { ppm: stream.log_within(10_000..=400_000) as u32 },
-        Kind::Duplicate => Gloom::Duplicate { ppm: stream.log_within(1_000..=300_000) as u32 },
-        Kind::Reorder => Gloom::Reorder {
+        Kind::Loss => Degradation::Loss { ppm: stream.log_within(10_000..=400_000) as u32 },
+        Kind::Duplicate => Degradation::Duplicate { ppm: stream.log_within(1_000..=300_000) as u32 },
+        Kind::Reorder => Degradation::Reorder {
             ppm: stream.log_within(20_000..=500_000) as u32,
             most_ns: stream.log_within(10..=2_000) * MS,
         },
-        Kind::Delay => Gloom::Delay { factor: stream.log_within(5..=500) },
-        _ => Gloom::Corrupt { ppm: stream.log_within(1_000..=50_000) as u32 },
+        Kind::Delay => Degradation::Delay { factor: stream.log_within(5..=500) },
+        _ => Degradation::Corrupt { ppm: stream.log_within(1_000..=50_000) as u32 },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, MASTER_HOST};
 use crate::drawn::Episode;
-use crate::net::{Lane, Weather};
+use crate::net::{Lane, LinkConditions};
 use leasehold_proto::NodeId;
 use leasehold_trace::Fault;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,7 +29,7 @@ pub(super) enum Effect {
     /// Nothing goes from the first of a pair to the second.
     Cut { pairs: Vec<(Vec<NodeId>, Vec<NodeId>)>, flap: Option<Flap> },
     /// What differs from a good day.
-    Weather(Gloom),
+    Degraded(Degradation),
     /// Everything from and to a node takes this many times as long.
     SlowNode(NodeId, u64),
     /// Lanes carry this many bytes a second.
@@ -58,9 +58,9 @@ impl Flap {
     }
 }
 
-/// How the weather is worse than on a good day.
+/// How link conditions are worse than without faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gloom {
+pub(super) enum Degradation {
     Loss { ppm: u32 },
     Duplicate { ppm: u32 },
     Corrupt { ppm: u32 },
@@ -68,19 +68,21 @@ pub(super) enum Gloom {
     Delay { factor: u64 },
 }
 
-impl Gloom {
-    pub fn darken(self, weather: &mut Weather) {
+impl Degradation {
+    pub fn apply(self, conditions: &mut LinkConditions) {
         match self {
-            Gloom::Loss { ppm } => weather.loss_ppm = weather.loss_ppm.max(ppm),
-            Gloom::Duplicate { ppm } => weather.duplicate_ppm = weather.duplicate_ppm.max(ppm),
-            Gloom::Corrupt { ppm } => weather.corrupt_ppm = weather.corrupt_ppm.max(ppm),
-            Gloom::Reorder { ppm, most_ns } => {
-                weather.spike_ppm = weather.spike_ppm.max(ppm);
-                weather.spike_ns = (weather.spike_ns.0, weather.spike_ns.1.max(most_ns));
+            Degradation::Loss { ppm } => conditions.loss_ppm = conditions.loss_ppm.max(ppm),
+            Degradation::Duplicate { ppm } => {
+                conditions.duplicate_ppm = conditions.duplicate_ppm.max(ppm)
             }
-            Gloom::Delay { factor } => {
-                let (least, most) = weather.latency_ns;
-                weather.latency_ns = (least * factor, most * factor);
+            Degradation::Corrupt { ppm } => conditions.corrupt_ppm = conditions.corrupt_ppm.max(ppm),
+            Degradation::Reorder { ppm, most_ns } => {
+                conditions.spike_ppm = conditions.spike_ppm.max(ppm);
+                conditions.spike_ns = (conditions.spike_ns.0, conditions.spike_ns.1.max(most_ns));
+            }
+            Degradation::Delay { factor } => {
+                let (least, most) = conditions.latency_ns;
+                conditions.latency_ns = (least * factor, most * factor);
             }
         }
     }
@@ -118,7 +120,7 @@ impl Effect {
             | Effect::NoSync(host)
             | Effect::Done(host) => Some(*host),
             Effect::Down(hosts) => hosts.first().copied(),
-            Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Weather(_) => None,
+            Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Degraded(_) => None,
             Effect::SlowNode(..) | Effect::Narrow(_) => None,
         }
     }
@@ -153,7 +155,7 @@ impl Effect {
                 (one, other, if flap.is_some() { "flapping" } else { way }.to_owned())
             }
             Effect::SlowNode(node, factor) => (vec![*node], Vec::new(), format!("{factor} times")),
-            Effect::Weather(gloom) => (Vec::new(), Vec::new(), format!("{gloom:?}")),
+            Effect::Degraded(degradation) => (Vec::new(), Vec::new(), format!("{degradation:?}")),
             Effect::Narrow(lanes) => (Vec::new(), Vec::new(), format!("{lanes:?}")),
             one => (one.host().iter().map(of).collect(), Vec::new(), String::new()),
         };

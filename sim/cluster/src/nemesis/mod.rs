@@ -7,7 +7,7 @@ mod network;
 
 use crate::cluster::{Cluster, Loss};
 use crate::drawn::{Drawn, Episode};
-use crate::net::Weather;
+use crate::net::LinkConditions;
 use crate::scenario::{Kind, Scenario};
 use budget::Budget;
 use effect::Effect;
@@ -45,7 +45,7 @@ pub struct Nemesis {
     on: Vec<On>,
     /// What has ended, and until when it counts for the budget.
     ended: Vec<(Effect, u64)>,
-    fair: Weather,
+    fair: LinkConditions,
     /// The plan's time zero, and where in it this part ends.
     zero_ns: u64,
     until_ms: u64,
@@ -68,7 +68,7 @@ impl Nemesis {
             waiting: Vec::new(),
             on: Vec::new(),
             ended: Vec::new(),
-            fair: drawn.weather.clone(),
+            fair: drawn.conditions.clone(),
             zero_ns: 0,
             until_ms: 0,
             part_ms: scenario.acts.faults_ms,
@@ -124,7 +124,7 @@ impl Nemesis {
         for on in std::mem::take(&mut self.on) {
             self.end(cluster, &on);
         }
-        let calm = Weather { loss_ppm: 0, duplicate_ppm: 0, ..self.fair.clone() };
+        let calm = LinkConditions { loss_ppm: 0, duplicate_ppm: 0, ..self.fair.clone() };
         network::apply(cluster, &calm, &[]);
         self.revive(cluster);
     }
@@ -164,9 +164,12 @@ impl Nemesis {
             Effect::Stalled(host) => cluster.disk(*host).stall(false),
             Effect::Full(host) => cluster.disk(*host).fill(None),
             Effect::NoSync(host) => end_sync_failure(cluster, *host),
-            // Those that are down are revived; cuts and weather are those of what is still on.
+            // Those that are down are revived; cuts and conditions are those of what is still on.
             Effect::Down(_) | Effect::Rolling { .. } | Effect::Cut { .. } => {}
-            Effect::Weather(_) | Effect::SlowNode(..) | Effect::Narrow(..) | Effect::Done(_) => {}
+            Effect::Degraded(_)
+            | Effect::SlowNode(..)
+            | Effect::Narrow(..)
+            | Effect::Done(_) => {}
         }
         let what = format!("{} ends", on.episode.kind.name());
         let fault = on.effect.told(cluster, on.episode, true);

@@ -1,13 +1,13 @@
-//! Cuts, weather and lanes are those of all faults that are on: ending one leaves the others.
+//! Cuts, conditions and lanes are those of all faults that are on: ending one leaves the others.
 
 use super::On;
 use super::effect::Effect;
 use crate::cluster::Cluster;
-use crate::net::Weather;
+use crate::net::LinkConditions;
 use std::collections::BTreeMap;
 
 /// Has the network be as these faults make it.
-pub(super) fn apply(cluster: &Cluster, fair: &Weather, on: &[On]) {
+pub(super) fn apply(cluster: &Cluster, fair: &LinkConditions, on: &[On]) {
     let network = &cluster.around.network;
     let effects = || on.iter().map(|on| &on.effect);
     network.cuts(|cuts| {
@@ -20,17 +20,17 @@ pub(super) fn apply(cluster: &Cluster, fair: &Weather, on: &[On]) {
             }
         }
     });
-    let mut weather = fair.clone();
+    let mut conditions = fair.clone();
     let (mut slow, mut narrow) = (BTreeMap::new(), BTreeMap::new());
     for effect in effects() {
         match effect {
-            Effect::Weather(gloom) => gloom.darken(&mut weather),
+            Effect::Degraded(degradation) => degradation.apply(&mut conditions),
             Effect::SlowNode(node, factor) => drop(slow.insert(*node, *factor)),
             Effect::Narrow(lanes) => narrow.extend(lanes.clone()),
             _ => {}
         }
     }
-    network.weather(|now| *now = weather);
+    network.conditions(|now| *now = conditions);
     network.slow(slow);
     network.lanes(|lanes| lanes.narrow(narrow));
 }

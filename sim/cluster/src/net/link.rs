@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// How every link behaves at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weather {
+pub struct LinkConditions {
     /// The shortest and the longest ordinary way, in nanoseconds; each message draws its own, so
     /// that messages overtake each other.
     pub latency_ns: (u64, u64),
@@ -22,10 +22,10 @@ pub struct Weather {
     pub corrupt_ppm: u32,
 }
 
-impl Default for Weather {
-    /// A data centre on a good day: a tenth of a millisecond.
+impl Default for LinkConditions {
+    /// A data centre without faults: a tenth of a millisecond.
     fn default() -> Self {
-        Weather {
+        LinkConditions {
             latency_ns: (50_000, 400_000),
             spike_ppm: 2_000,
             spike_ns: (1_000_000, 20_000_000),
@@ -76,7 +76,7 @@ impl LinkDraws {
     }
 }
 
-impl Weather {
+impl LinkConditions {
     /// Draws the fate of a message; `slowness` is how many times as long its way is.
     pub fn fate(&self, draws: &mut LinkDraws, slowness: u64) -> Fate {
         let lost = draws.loss.ppm(self.loss_ppm);
@@ -134,24 +134,24 @@ impl Cuts {
 mod tests {
     use super::*;
 
-    fn fates(weather: &Weather, count: usize) -> Vec<Fate> {
+    fn fates(conditions: &LinkConditions, count: usize) -> Vec<Fate> {
         let mut draws = LinkDraws::new(Seed(1), 0);
-        (0..count).map(|_| weather.fate(&mut draws, 1)).collect()
+        (0..count).map(|_| conditions.fate(&mut draws, 1)).collect()
     }
 
     #[test]
     fn without_one_kind_the_others_are_as_with_it() {
-        let bad = Weather {
+        let bad = LinkConditions {
             loss_ppm: 100_000,
             duplicate_ppm: 100_000,
             corrupt_ppm: 100_000,
-            ..Weather::default()
+            ..LinkConditions::default()
         };
         let with = fates(&bad, 1_000);
         for without in [
-            Weather { loss_ppm: 0, ..bad.clone() },
-            Weather { duplicate_ppm: 0, ..bad.clone() },
-            Weather { corrupt_ppm: 0, ..bad.clone() },
+            LinkConditions { loss_ppm: 0, ..bad.clone() },
+            LinkConditions { duplicate_ppm: 0, ..bad.clone() },
+            LinkConditions { corrupt_ppm: 0, ..bad.clone() },
         ] {
             for (one, other) in with.iter().zip(fates(&without, 1_000)) {
                 match (one, other) {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn good_weather_loses_nothing_and_lets_messages_overtake() {
-        let ways: Vec<u64> = fates(&Weather::default(), 1_000)
+        let ways: Vec<u64> = fates(&LinkConditions::default(), 1_000)
             .into_iter()
             .map(|fate| match fate {
                 Fate::Arrives { after_ns, again_ns: None, flip: None } => after_ns,
@@ -186,8 +186,12 @@ mod tests {
 
     #[test]
     fn bad_weather_is_as_bad_as_it_says() {
-        let weather = Weather { loss_ppm: 200_000, duplicate_ppm: 500_000, ..Weather::default() };
-        let fates = fates(&weather, 2_000);
+        let conditions = LinkConditions {
+            loss_ppm: 200_000,
+            duplicate_ppm: 500_000,
+            ..LinkConditions::default()
+        };
+        let fates = fates(&conditions, 2_000);
         let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
         let twice = fates.iter();
         let twice =

@@ -9,6 +9,6 @@ mod network;
 
 pub use counts::NetCounts;
 pub use lanes::{Lane, Lanes, Rates};
-pub use link::{Cuts, Weather};
+pub use link::{Cuts, LinkConditions};
 #[cfg(madsim)]
-pub use network::{Network, PacketCarrier, Parcel, SimOutbox, Tap};
+pub use network::{Delivery, Network, PacketCarrier, SimOutbox, Tap};

@@ -2,7 +2,7 @@
 
 use super::counts::NetCounts;
 use super::lanes::Lanes;
-use super::link::{Cuts, Fate, LinkDraws, Weather};
+use super::link::{Cuts, Fate, LinkConditions, LinkDraws};
 use crate::coverage::{LinkPath, Matrix};
 use crate::seed::Seed;
 use crate::timeline::Timeline;
@@ -27,7 +27,7 @@ const LOG_PATH: LinkPath = LinkPath("masters' log");
 
 /// An encoded frame on its way.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub struct Delivery {
     /// Which message of the run, from 1, in the order in which they were handed over; zero for a
     /// packet about the masters' log.
     number: u64,
@@ -38,12 +38,12 @@ pub struct Parcel {
 /// Every link of one run.
 pub struct Network {
     seed: Seed,
-    timeline: Arc<Timeline<Parcel>>,
+    timeline: Arc<Timeline<Delivery>>,
     state: Mutex<State>,
 }
 
 struct State {
-    weather: Weather,
+    conditions: LinkConditions,
     cuts: Cuts,
     lanes: Lanes,
     /// Nodes whose messages take this many times as long.
@@ -64,12 +64,12 @@ impl Network {
     #[must_use]
     pub fn new(
         seed: Seed,
-        timeline: Arc<Timeline<Parcel>>,
-        weather: Weather,
+        timeline: Arc<Timeline<Delivery>>,
+        conditions: LinkConditions,
         lanes: Lanes,
     ) -> Arc<Self> {
         let state = State {
-            weather,
+            conditions,
             cuts: Cuts::default(),
             lanes,
             slow: BTreeMap::new(),
@@ -87,7 +87,7 @@ impl Network {
     /// Carries frames until the run ends.
     pub async fn carry(self: Arc<Self>) {
         let timeline = Arc::clone(&self.timeline);
-        timeline.pump(move |parcel| self.arrive(parcel)).await;
+        timeline.pump(move |delivery| self.arrive(delivery)).await;
     }
 
     /// From here on somebody is told what becomes of each message.
@@ -124,9 +124,9 @@ impl Network {
         change(&mut self.lock().cuts)
     }
 
-    /// Changes the weather.
-    pub fn weather<R>(&self, change: impl FnOnce(&mut Weather) -> R) -> R {
-        change(&mut self.lock().weather)
+    /// Changes the conditions.
+    pub fn conditions<R>(&self, change: impl FnOnce(&mut LinkConditions) -> R) -> R {
+        change(&mut self.lock().conditions)
     }
 
     /// Changes what lanes carry.
@@ -180,8 +180,8 @@ impl Network {
             state.counts.oversized += 1;
             return state.tell(number, Passed::Oversized);
         };
-        let parcel = Parcel { number, head: encoded.head.into(), payload: encoded.payload };
-        let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
+        let delivery = Delivery { number, head: encoded.head.into(), payload: encoded.payload };
+        let bytes = (delivery.head.len() + delivery.payload.len()) as u64;
         let now = self.timeline.now();
         let Some(passed) = state.lanes.pass(now, from, to, bytes) else {
             state.counts.crowded += 1;
@@ -199,7 +199,7 @@ impl Network {
                     state.counts.duplicated += 1;
                     state.matrix.note("doubled", path);
                     state.tell(number, Passed::Doubled);
-                    self.timeline.post(passed + again_ns, parcel.clone());
+                    self.timeline.post(passed + again_ns, delivery.clone());
                 }
                 if flip.is_some() {
                     state.matrix.note("bit flipped", path);
@@ -207,20 +207,20 @@ impl Network {
                 if after_ns >= LATE_NS {
                     state.matrix.note("late", path);
                 }
-                let parcel = match flip {
-                    Some(bit) => parcel.flipped(bit),
-                    None => parcel,
+                let delivery = match flip {
+                    Some(bit) => delivery.flipped(bit),
+                    None => delivery,
                 };
-                self.timeline.post(passed + after_ns, parcel);
+                self.timeline.post(passed + after_ns, delivery);
             }
         }
     }
 
-    fn arrive(&self, parcel: Parcel) {
+    fn arrive(&self, delivery: Delivery) {
         let mut state = self.lock();
-        let bytes = (parcel.head.len() + parcel.payload.len()) as u64;
-        let number = parcel.number;
-        let handed = match parcel.open() {
+        let bytes = (delivery.head.len() + delivery.payload.len()) as u64;
+        let number = delivery.number;
+        let handed = match delivery.open() {
             Err(_) => {
                 state.counts.corrupt += 1;
                 return state.tell(number, Passed::Corrupt);
@@ -277,16 +277,16 @@ impl State {
         let slowness = factor(from).max(factor(to));
         let link = self.links.entry((from, to));
         let draws = link.or_insert_with(|| LinkDraws::new(seed, from.0 << 32 | to.0));
-        self.weather.fate(draws, slowness)
+        self.conditions.fate(draws, slowness)
     }
 }
 
-impl Parcel {
+impl Delivery {
     fn open(self) -> Result<Frame, FrameError> {
         leasehold_wire::decode_parts(&self.head, self.payload)
     }
 
-    fn flipped(self, bit: u64) -> Parcel {
+    fn flipped(self, bit: u64) -> Delivery {
         let bits = 8 * (self.head.len() + self.payload.len()) as u64;
         let (at, bit) = ((bit % bits / 8) as usize, 1_u8 << (bit % 8));
         let flip = |bytes: &Bytes, at: usize| {
@@ -295,8 +295,8 @@ impl Parcel {
             Bytes::from(bytes)
         };
         match at.checked_sub(self.head.len()) {
-            None => Parcel { head: flip(&self.head, at), ..self },
-            Some(at) => Parcel { payload: flip(&self.payload, at), ..self },
+            None => Delivery { head: flip(&self.head, at), ..self },
+            Some(at) => Delivery { payload: flip(&self.payload, at), ..self },
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A tape's inputs once more, through machines of our own.
+//! A recording's inputs once more, through machines of our own.
 
-use super::tape::{Beginning, Entry, Tape, Wanted, What};
+use super::recording::{Beginning, Entry, Recording, Wanted, What};
 use leasehold_proto::{
     Chunkserver, Client, Effect, Effects, Input, Master, NodeId, StateMachine, Time,
 };
@@ -19,10 +19,10 @@ pub struct Replayed {
     pub effects: u64,
 }
 
-/// The first place at which a machine does not do what the tape says.
+/// The first place at which a machine does not do what the recording says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The number of the tape's entry, from 1.
+    /// The number of the recording's entry, from 1.
     pub number: usize,
     /// Where.
     pub node: NodeId,
@@ -30,7 +30,7 @@ pub struct Difference {
     pub now: Time,
     /// What the machine was given last.
     pub given: String,
-    /// What the tape says that it wants; none if nothing more.
+    /// What the recording says that it wants; none if nothing more.
     pub expected: Option<String>,
     /// What it wants; none if nothing more.
     pub got: Option<String>,
@@ -44,7 +44,7 @@ impl fmt::Display for Difference {
         let Difference { number, node, now, given, .. } = self;
         write!(
             f,
-            "entry {number}: {node} at {now} of its clock was given\n  {given}\nthe tape says that \
+            "entry {number}: {node} at {now} of its clock was given\n  {given}\nthe recording says that \
              it wants\n  {expected}\nand it wants\n  {got}"
         )
     }
@@ -52,42 +52,42 @@ impl fmt::Display for Difference {
 
 impl std::error::Error for Difference {}
 
-/// Gives every input of a tape to machines of the present build, and compares their effects.
+/// Gives every input of a recording to machines of the present build, and compares their effects.
 ///
 /// # Errors
 /// The first difference.
-pub fn conform(tape: &Tape) -> Result<Replayed, Box<Difference>> {
+pub fn conform(recording: &Recording) -> Result<Replayed, Box<Difference>> {
     let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
     let mut replayed = Replayed::default();
-    for (at, entry) in tape.0.iter().enumerate() {
+    for (at, entry) in recording.0.iter().enumerate() {
         let Entry { node, now, what } = entry;
         match what {
             What::Begins(beginning) => {
                 replayed.lives += 1;
                 if let Some(before) = nodes.get(node) {
-                    before.is_done(tape, at)?;
+                    before.is_done(recording, at)?;
                 }
                 let begun = Node::begin(beginning, *now, at);
-                nodes.insert(*node, begun.map_err(|panic| panicked(tape, at, panic))?);
+                nodes.insert(*node, begun.map_err(|panic| panicked(recording, at, panic))?);
             }
             What::Takes(input) => {
                 replayed.inputs += 1;
-                let Some(known) = nodes.get_mut(node) else { return Err(unbegun(tape, at)) };
-                known.is_done(tape, at)?;
-                known.take(*now, input, at).map_err(|panic| panicked(tape, at, panic))?;
+                let Some(known) = nodes.get_mut(node) else { return Err(unbegun(recording, at)) };
+                known.is_done(recording, at)?;
+                known.take(*now, input, at).map_err(|panic| panicked(recording, at, panic))?;
             }
             What::Wants(wanted) => {
                 replayed.effects += 1;
-                let Some(known) = nodes.get_mut(node) else { return Err(unbegun(tape, at)) };
-                known.compare(tape, at, wanted)?;
+                let Some(known) = nodes.get_mut(node) else { return Err(unbegun(recording, at)) };
+                known.compare(recording, at, wanted)?;
             }
         }
     }
-    nodes.values().try_for_each(|node| node.is_done(tape, tape.0.len()))?;
+    nodes.values().try_for_each(|node| node.is_done(recording, recording.0.len()))?;
     Ok(replayed)
 }
 
-/// A machine in one of its lives, and what it wants that the tape has not told of yet.
+/// A machine in one of its lives, and what it wants that the recording has not told of yet.
 struct Node {
     machine: Machine,
     /// The entry that it was given last.
@@ -116,21 +116,28 @@ impl Node {
         Ok(())
     }
 
-    fn compare(&mut self, tape: &Tape, at: usize, wanted: &Wanted) -> Result<(), Box<Difference>> {
+    fn compare(
+        &mut self,
+        recording: &Recording,
+        at: usize,
+        wanted: &Wanted,
+    ) -> Result<(), Box<Difference>> {
         match self.wants.pop_front() {
             Some(effect) if wanted.is(&effect) => Ok(()),
             other => {
                 let got = other.map(|effect| format!("{effect:?}"));
-                Err(difference(tape, at, self.given, Some(wanted.text()), got))
+                Err(difference(recording, at, self.given, Some(wanted.text()), got))
             }
         }
     }
 
-    /// Everything that it wants was on the tape before entry `at`.
-    fn is_done(&self, tape: &Tape, at: usize) -> Result<(), Box<Difference>> {
+    /// Everything that it wants was on the recording before entry `at`.
+    fn is_done(&self, recording: &Recording, at: usize) -> Result<(), Box<Difference>> {
         match self.wants.front() {
             None => Ok(()),
-            Some(more) => Err(difference(tape, at, self.given, None, Some(format!("{more:?}")))),
+            Some(more) => {
+                Err(difference(recording, at, self.given, None, Some(format!("{more:?}"))))
+            }
         }
     }
 }
@@ -166,22 +173,22 @@ fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn panicked(tape: &Tape, at: usize, panic: String) -> Box<Difference> {
-    difference(tape, at, at, None, Some(format!("to panic: {panic}")))
+fn panicked(recording: &Recording, at: usize, panic: String) -> Box<Difference> {
+    difference(recording, at, at, None, Some(format!("to panic: {panic}")))
 }
 
-fn unbegun(tape: &Tape, at: usize) -> Box<Difference> {
-    difference(tape, at, at, Some("a beginning".to_owned()), None)
+fn unbegun(recording: &Recording, at: usize) -> Box<Difference> {
+    difference(recording, at, at, Some("a beginning".to_owned()), None)
 }
 
 fn difference(
-    tape: &Tape,
+    recording: &Recording,
     at: usize,
     given: usize,
     expected: Option<String>,
     got: Option<String>,
 ) -> Box<Difference> {
-    let Entry { node, now, what } = &tape.0[given];
+    let Entry { node, now, what } = &recording.0[given];
     let given = match what {
         What::Begins(beginning) => match &**beginning {
             Beginning::Master(..) => "a master's beginning".to_owned(),

@@ -1,31 +1,33 @@
-//! A tape as a file: a line that says so, then a frame for each entry, `[length][crc][body]`, both
+//! A recording as a file: a line that says so, then a frame for each entry, `[length][crc][body]`, both
 //! numbers of four bytes, little-endian; the body as postcard has it.
 
-use super::tape::Tape;
-use super::word::Word;
+use super::recording::Recording;
+use super::encoding::EncodedEntry;
 use leasehold_wire::crc32c;
 use std::io::{self, Read, Write};
 
 /// The first line. Another layout gets another number.
-const HEAD: &[u8] = b"leasehold tape 1\n";
+const HEAD: &[u8] = b"leasehold recording 1\n";
+/// The first line of the same layout under its old name.
+const OLD_HEAD: &[u8] = b"leasehold tape 1\n";
 /// No entry is larger: a checkpoint of a simulated master is far below it.
 const ENTRY_BYTES_MAX: u32 = 256 << 20;
 
-/// Why a file is not read as a tape.
+/// Why a file is not read as a recording.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it
-pub enum TapeError {
+pub enum RecordingError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("it does not begin with `leasehold tape 1`: `sim run --record FILE` writes such files")]
-    NotATape,
+    #[error("it does not begin with `leasehold recording 1`: `sim run --record FILE` writes such files")]
+    NotARecording,
     #[error("entry {number} is cut short or damaged")]
     Damaged { number: usize },
     #[error("entry {number} does not decode: another build wrote it, with other messages")]
     Malformed { number: usize },
 }
 
-impl Tape {
+impl Recording {
     /// Writes everything.
     ///
     /// # Errors
@@ -33,7 +35,7 @@ impl Tape {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(HEAD)?;
         for entry in &self.0 {
-            let body = postcard::to_allocvec(&Word::of(entry)).expect("plain data encodes");
+            let body = postcard::to_allocvec(&EncodedEntry::of(entry)).expect("plain data encodes");
             let length = u32::try_from(body.len()).expect("an entry is far below 4 GiB");
             out.write_all(&length.to_le_bytes())?;
             out.write_all(&crc32c(&body).to_le_bytes())?;
@@ -42,29 +44,38 @@ impl Tape {
         out.flush()
     }
 
-    /// Reads everything. Effects come back as what is told of them.
+    /// Reads everything. Effects come back as their digests and texts.
     ///
     /// # Errors
-    /// If it is not a tape, is damaged, or is of another build's messages.
-    pub fn read(from: &mut impl Read) -> Result<Tape, TapeError> {
-        let mut head = [0; HEAD.len()];
-        if from.read_exact(&mut head).is_err() || head != HEAD {
-            return Err(TapeError::NotATape);
+    /// If it is not a recording, is damaged, or is of another build's messages.
+    pub fn read(from: &mut impl Read) -> Result<Recording, RecordingError> {
+        head(from)?;
+        let mut recording = Recording::default();
+        while let Some(body) = frame(from, recording.0.len() + 1)? {
+            let number = recording.0.len() + 1;
+            let word: Option<EncodedEntry> = postcard::from_bytes(&body).ok();
+            let entry = word.and_then(EncodedEntry::entry).ok_or(RecordingError::Malformed { number })?;
+            recording.0.push(entry);
         }
-        let mut tape = Tape::default();
-        while let Some(body) = frame(from, tape.0.len() + 1)? {
-            let number = tape.0.len() + 1;
-            let word: Option<Word> = postcard::from_bytes(&body).ok();
-            let entry = word.and_then(Word::entry).ok_or(TapeError::Malformed { number })?;
-            tape.0.push(entry);
-        }
-        Ok(tape)
+        Ok(recording)
     }
 }
 
+/// Reads the first line.
+fn head(from: &mut impl Read) -> Result<(), RecordingError> {
+    let mut head = [0; HEAD.len()];
+    let (first, rest) = head.split_at_mut(OLD_HEAD.len());
+    from.read_exact(first).map_err(|_| RecordingError::NotARecording)?;
+    if first == OLD_HEAD {
+        return Ok(());
+    }
+    from.read_exact(rest).map_err(|_| RecordingError::NotARecording)?;
+    if head == HEAD { Ok(()) } else { Err(RecordingError::NotARecording) }
+}
+
 /// The next frame's body; none at the end of the file.
-fn frame(from: &mut impl Read, number: usize) -> Result<Option<Vec<u8>>, TapeError> {
-    let damaged = || TapeError::Damaged { number };
+fn frame(from: &mut impl Read, number: usize) -> Result<Option<Vec<u8>>, RecordingError> {
+    let damaged = || RecordingError::Damaged { number };
     let mut numbers = [0; 8];
     let first = from.read(&mut numbers)?;
     if first == 0 {

@@ -1,16 +1,16 @@
 //! Conformance: a simulated run is a run of the machines of `core/proto` and of nothing else.
 //!
-//! A [`Tape`] holds, for every life of every node, what it began with, each input and the effects
+//! A [`Recording`] holds, for every life of every node, what it began with, each input and the effects
 //! that it led to. [`conform`] gives the same inputs at the same times to machines of its own, and
-//! compares what they want with what is on the tape. A difference says that something beside its
-//! inputs reached a machine, or, of a tape that an older build wrote, that the core behaves
+//! compares what they want with what is on the recording. A difference says that something beside its
+//! inputs reached a machine, or, of a recording that an older build wrote, that the core behaves
 //! differently since.
 
 mod conform;
 mod file;
-mod tape;
-mod word;
+mod recording;
+mod encoding;
 
 pub use conform::{Difference, Replayed, conform};
-pub use file::TapeError;
-pub use tape::{Beginning, Entry, Tape, Wanted, What};
+pub use file::RecordingError;
+pub use recording::{Beginning, Entry, Recording, Wanted, What};

@@ -20,7 +20,7 @@ pub use span::Span;
 
 use crate::disk::Latency;
 use crate::drawn::Episode;
-use crate::net::{Rates, Weather};
+use crate::net::{LinkConditions, Rates};
 use crate::seed::Stream;
 use leasehold_proto::Constants;
 use leasehold_proto::file::record_bytes_max;
@@ -370,15 +370,15 @@ impl NetworkBounds {
     }
 
     /// The good day that a seed drew.
-    pub fn weather(&self, stream: &mut Stream) -> Weather {
+    pub fn conditions(&self, stream: &mut Stream) -> LinkConditions {
         let thousand = |span: Span, factor: u64| (span.min * factor, span.max * factor);
-        Weather {
+        LinkConditions {
             latency_ns: thousand(self.latency_us, 1_000),
             spike_ppm: self.spike_ppm,
             spike_ns: thousand(self.spike_ms, 1_000_000),
             loss_ppm: self.loss_ppm.draw(stream) as u32,
             duplicate_ppm: self.duplicate_ppm.draw(stream) as u32,
-            ..Weather::default()
+            ..LinkConditions::default()
         }
     }
 }

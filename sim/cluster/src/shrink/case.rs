@@ -36,8 +36,8 @@ impl Case {
         scenario.shape.clients = Span::of(drawn.clients);
         scenario.workload.files = Span::of(drawn.files);
         scenario.workload.replicas = Span::of(u64::from(drawn.replicas));
-        scenario.network.loss_ppm = Span::of(u64::from(drawn.weather.loss_ppm));
-        scenario.network.duplicate_ppm = Span::of(u64::from(drawn.weather.duplicate_ppm));
+        scenario.network.loss_ppm = Span::of(u64::from(drawn.conditions.loss_ppm));
+        scenario.network.duplicate_ppm = Span::of(u64::from(drawn.conditions.duplicate_ppm));
         scenario.plan = Some(drawn.plan);
         Case { scenario, seed }
     }

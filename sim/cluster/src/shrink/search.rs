@@ -224,7 +224,7 @@ fn judge(case: &Case, invariant: &str, events_max: u64) -> (Option<Hit>, u64) {
         true_ns: found.true_ns,
         acknowledged: summary.acknowledged,
     });
-    (hit, summary.happenings)
+    (hit, summary.events)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod names;
 use crate::cluster::{Session, Watch};
 use crate::drawn::Drawn;
 use crate::ledger::{Author, Cell, Ending, Ledger};
-use crate::net::Parcel;
+use crate::net::Delivery;
 use crate::scenario::{Order, Workload};
 use crate::seed::Stream;
 use crate::tally::{Tally, ending};
@@ -31,7 +31,7 @@ pub struct Shared {
     /// Who sees everything.
     pub watch: Watch,
     /// True time.
-    pub timeline: Arc<Timeline<Parcel>>,
+    pub timeline: Arc<Timeline<Delivery>>,
     /// How they fare.
     pub tally: Arc<Mutex<Tally>>,
     /// Set when they are to begin nothing more.
@@ -114,7 +114,7 @@ pub struct Worker {
     files: Vec<File>,
     names: Names,
     stream: Stream,
-    timer: Timer<Parcel>,
+    timer: Timer<Delivery>,
     /// Of each file, where the next operation begins if they follow each other.
     next_cell: BTreeMap<u64, u64>,
     number: u64,

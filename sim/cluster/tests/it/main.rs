@@ -71,7 +71,7 @@ fn what_was_found_ends_well() {
 fn a_seed_is_a_run() {
     let (one, again, other) = (standard(2), standard(2), standard(3));
     assert_eq!(one.summary.fingerprint, again.summary.fingerprint);
-    assert_eq!(one.summary.happenings, again.summary.happenings);
+    assert_eq!(one.summary.events, again.summary.events);
     assert_ne!(one.summary.fingerprint, other.summary.fingerprint);
 }
 
@@ -82,7 +82,7 @@ fn watching_a_run_does_not_change_it() {
     asked.log.digests = true;
     let watched = run(&Scenario::standard(), Seed(2), asked);
     assert_eq!(watched.lines.len(), 10);
-    assert_eq!(watched.digests.len() as u64, watched.summary.happenings);
+    assert_eq!(watched.digests.len() as u64, watched.summary.events);
     assert_eq!(watched.summary.fingerprint, standard(2).summary.fingerprint);
 }
 
@@ -93,11 +93,11 @@ fn recording_a_run_does_not_change_it_and_joins_both_ends_of_every_message() {
     let recorded = run(&Scenario::standard(), Seed(2), asked);
     let plain = standard(2);
     assert_eq!(recorded.summary.fingerprint, plain.summary.fingerprint);
-    assert_eq!(recorded.summary.happenings, plain.summary.happenings);
+    assert_eq!(recorded.summary.events, plain.summary.events);
     assert_eq!(recorded.summary.network, plain.summary.network);
-    let records = recorded.recording.unwrap().records;
+    let records = recorded.trace.unwrap().records;
     let numbered = records.iter().filter(|record| record.kind != Kind::Network);
-    assert_eq!(numbered.count() as u64, plain.summary.happenings);
+    assert_eq!(numbered.count() as u64, plain.summary.events);
     let delivered = records.iter().filter(|record| record.what == "Deliver");
     let unpaired = delivered.clone().filter(|record| record.flow.is_none()).count();
     assert_eq!(unpaired, 0, "of {}", delivered.count());

@@ -118,7 +118,7 @@ function tools() {
   for (const id of [...chunks.keys()].sort((a, b) => a - b)) add(chunk, id, "c" + id);
   chunk.onchange = () => follow(chunk.value ? Number(chunk.value) : null, null);
   for (const op of [...ops.keys()].slice(0, 5000)) add(at("ops"), op, op);
-  at("op").onchange = () => follow(at("op").value ? null : told.focus.chunk ?? null, at("op").value || null);
+  at("op").onchange = () => follow(at("op").value ? null : data.focus.chunk ?? null, at("op").value || null);
   const messages = at("messages");
   add(messages, "followed", "of what is followed");
   add(messages, "all", "all");
@@ -145,7 +145,7 @@ tools();
 at("chunk").value = focus.chunk === null ? "" : String(focus.chunk);
 rank();
 tell();
-view.byOrder = told.by_order;
+view.byOrder = data.by_order;
 at(view.byOrder ? "byorder" : "bytime").classList.add("on");
 [view.width, view.height] = [stage.clientWidth, stage.clientHeight];
 if (violation) lookAtViolation(); else look(...whole());

@@ -1,17 +1,17 @@
 // The records, and what can be looked up in them: flows, steps, spans.
 
-const told = JSON.parse(document.getElementById("told").textContent);
+const data = JSON.parse(document.getElementById("data").textContent);
 const records = document.getElementById("records").textContent.trim().split("\n")
   .filter(line => line).map(line => JSON.parse(line));
-const violation = told.violation;
-const focus = { chunk: told.focus.chunk ?? null, op: null };
-const names = new Map(told.nodes.map(node => [node.id, node.name]));
-const roles = new Map(told.nodes.map(node => [node.id, node.role]));
+const violation = data.violation;
+const focus = { chunk: data.focus.chunk ?? null, op: null };
+const names = new Map(data.nodes.map(node => [node.id, node.name]));
+const roles = new Map(data.nodes.map(node => [node.id, node.role]));
 const nameOf = id => names.get(id) ?? "n" + id;
 const opName = op => op ? nameOf(op.client) + "#" + op.number : "";
 // A page of a stretch of a run ends with it, although the violation was found later.
 const lastShown = records.at(-1)?.true_ns ?? 0;
-const endNs = told.focus.at_ns ? lastShown : Math.max(lastShown, violation?.true_ns ?? 0);
+const endNs = data.focus.at_ns ? lastShown : Math.max(lastShown, violation?.true_ns ?? 0);
 
 const CATEGORIES = [
   { id: "lease", name: "leases", color: "#0072b2", words: ["LeaseRequest", "LeaseGrant"] },
@@ -35,13 +35,13 @@ const EVENT_COLORS = { LeaseTaken: "lease", LeaseEnded: "lease", LeaseGranted: "
 const categories = new Map(CATEGORIES.map(c => [c.id, c]));
 const colorOf = r => (categoryOf.get(r.message) ?? categories.get(EVENT_COLORS[r.what]))?.color ?? "#57606a";
 
-// What a person wants to be told of a chunk's life without asking for more.
+// What a person wants to see of a chunk's life without asking for more.
 const MILESTONES = new Set(["LeaseTaken", "LeaseEnded", "Configured", "ChangeBegan", "Promised", "Adopted",
   "RepairBegan", "RepairEnded", "LearnerComplete", "Recovered", "ReplicaDeleted", "ReplicaQuarantined",
   "CorruptRead", "Freed", "ProtocolError", "ServerDead", "LeaderBegan", "DiskFailed", "LogLost"]);
 const isLife = r => r.kind === "outside" && r.what !== "Outside";
 
-const told_ops = new Set(told.focus.ops.map(opName));
+const focusOps = new Set(data.focus.ops.map(opName));
 
 // Flows: the sending, every arrival, and what else became of it.
 const flows = new Map();
@@ -54,7 +54,7 @@ function index() {
   records.forEach((r, i) => {
     r.i = i;
     r.category = categoryOf.get(r.message);
-    r.named = r.op !== undefined && told_ops.has(opName(r.op));
+    r.named = r.op !== undefined && focusOps.has(opName(r.op));
     if (r.flow) {
       const flow = flows.get(r.flow) ?? { send: null, arrivals: [], fate: null };
       flows.set(r.flow, flow);
@@ -96,7 +96,7 @@ function chain(i) {
 }
 
 const concerns = (r, chunk) => r.chunk === chunk || (r.chunks?.includes(chunk) ?? false);
-const sequences = new Set(told.focus.sequences);
+const sequences = new Set(data.focus.sequences);
 
 // What the view follows at the moment.
 function relevant(r) {

@@ -60,7 +60,7 @@ function drawLanes() {
     pen.fillRect(0, lane.top, view.width, 1);
     pen.fillStyle = "#ccd3da";
     pen.fillRect(GUTTER, lane.y, view.width - GUTTER, 1);
-    const named = told.focus.nodes.includes(lane.id);
+    const named = data.focus.nodes.includes(lane.id);
     pen.fillStyle = named ? RED : "#1f2328";
     pen.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
     pen.fillText(lane.name, 12, lane.y - (lane.h > 34 ? 6 : 0));
@@ -394,7 +394,7 @@ function drawViolation() {
   pen.fillRect(left, 2, width, 18);
   pen.fillStyle = "#fff";
   pen.fillText(words, left + 6, 11);
-  for (const node of told.focus.nodes) {
+  for (const node of data.focus.nodes) {
     const lane = view.laneOf.get(node);
     if (!lane) continue;
     pen.strokeStyle = RED; pen.lineWidth = 2.5;
@@ -411,12 +411,12 @@ function drawNamed() {
     if (!lane || !r.named || r.what === "Send") continue;
     pen.beginPath(); pen.arc(x(unitOf(i)), lane.y, 6, 0, 7); pen.stroke();
   }
-  if (!told.focus.at_ns) return;
-  const px = x(unitAt(told.focus.at_ns + 1));
+  if (!data.focus.at_ns) return;
+  const px = x(unitAt(data.focus.at_ns + 1));
   pen.setLineDash([5, 4]);
   pen.beginPath(); pen.moveTo(px, RULER); pen.lineTo(px, view.bottom); pen.stroke();
   pen.setLineDash([]);
-  const words = [...told_ops].slice(0, 2).join(" ") + ", as the violation names it", width = pen.measureText(words).width;
+  const words = [...focusOps].slice(0, 2).join(" ") + ", as the violation names it", width = pen.measureText(words).width;
   tag(words, px + 10 + width < view.width ? px + 6 : px - width - 6, RULER + view.faultRows * FAULT_ROW + 2, RED);
 }
 

@@ -9,7 +9,7 @@ function element(tag, words, name) {
 }
 
 function headline() {
-  const head = at("head"), title = told.title;
+  const head = at("head"), title = data.title;
   head.className = violation ? "violated" : "fine";
   const h1 = element("h1");
   if (violation) h1.append(element("b", violation.invariant + " violated"), violation.sentence);
@@ -25,7 +25,7 @@ function headline() {
   if (violation && title.about) facts.push("“" + title.about + "”");
   if (violation?.expected) facts.push("violated as expected: the scenario leaves a rule out");
   if (violation) facts.push("found at " + seconds(violation.true_ns) + " s, event " + violation.event);
-  if (told.left_out) facts.push(told.left_out + (violation ? " records further from it" : " earlier records") + " are left out");
+  if (data.left_out) facts.push(data.left_out + (violation ? " records further from it" : " earlier records") + " are left out");
   small.append(facts.join(" · ") + " · ");
   small.append(element("code", title.replay));
   head.append(small);
@@ -63,7 +63,7 @@ function tell() {
   }
   if (open) made.append(verdict());
   list.append(made);
-  const last = told.focus.at_ns ? rows.findLast(r => r.true_ns <= told.focus.at_ns) : null;
+  const last = data.focus.at_ns ? rows.findLast(r => r.true_ns <= data.focus.at_ns) : null;
   const place = last ? list.querySelector('li[data-i="' + last.i + '"]') : list.querySelector(".wrong");
   place?.scrollIntoView({ block: "end" });
 }

@@ -17,7 +17,7 @@ function rank() {
     followed[i] = relevant(r) ? 1 : 0;
     if (followed[i] && r.what !== "Wake") before += 1;
   });
-  clientsAt = told.nodes.filter(node => node.role === "client").map(node => ({ id: node.id, places: [] }));
+  clientsAt = data.nodes.filter(node => node.role === "client").map(node => ({ id: node.id, places: [] }));
   const places = new Map(clientsAt.map(client => [client.id, client.places]));
   if (focus.chunk !== null || focus.op) records.forEach((r, i) => { if (followed[i] && r.kind !== "fault" && !isLife(r)) places.get(r.node)?.push(i); });
 }
@@ -39,7 +39,7 @@ const spanEnd = ns => view.byOrder && ns > endNs ? (order.at(-1) ?? 0) + 3 : uni
 const unitFrom = span => unitOf(span.i);
 const unitTo = span => span.j === undefined ? spanEnd(span.to) : unitOf(span.j);
 const lastOf = event => { let i = records.length - 1; while (i > 0 && records[i].event > event) i -= 1; return i; };
-const violationUnit = () => violation === null ? null : told.focus.at_ns ? unitAt(violation.true_ns) : view.byOrder ? unitOf(lastOf(violation.event)) : violation.true_ns;
+const violationUnit = () => violation === null ? null : data.focus.at_ns ? unitAt(violation.true_ns) : view.byOrder ? unitOf(lastOf(violation.event)) : violation.true_ns;
 const plot = () => view.width - GUTTER - 8;
 const x = unit => GUTTER + (unit - view.from) / (view.to - view.from) * plot();
 const unitX = px => view.from + (px - GUTTER) / plot() * (view.to - view.from);
@@ -49,11 +49,11 @@ const whole = () => view.byOrder ? [-1, (order.at(-1) ?? 0) + 4] : [-endNs * 0.0
 
 function layLanes() {
   const wanted = new Set();
-  for (const node of told.nodes) if (view.allNodes || node.role !== "client") wanted.add(node.id);
+  for (const node of data.nodes) if (view.allNodes || node.role !== "client") wanted.add(node.id);
   const [low, high] = [firstAt(unitNs(view.from)), unitNs(view.to)];
   for (const client of clientsAt) if (client.places.some(i => i >= low && records[i].true_ns <= high)) wanted.add(client.id);
-  for (const id of told.focus.nodes) wanted.add(id);
-  const shown = told.nodes.filter(node => wanted.has(node.id));
+  for (const id of data.focus.nodes) wanted.add(id);
+  const shown = data.nodes.filter(node => wanted.has(node.id));
   const rows = Math.min(4, Math.max(1, ...faults.map(f => f.row + 1)));
   const top = RULER + rows * FAULT_ROW + 6, room = view.height - top - OVERVIEW - 8;
   const weight = node => node.role === "client" ? 0.62 : 1;
@@ -86,12 +86,12 @@ function zoom(factor, unit = (view.from + view.to) / 2) {
 }
 // From the first of the last milestones to the violation and a little beyond.
 function lookAtViolation() {
-  const end = told.focus.at_ns ?? (violation ? violation.true_ns : endNs);
+  const end = data.focus.at_ns ?? (violation ? violation.true_ns : endNs);
   const near = story().filter(r => r.true_ns <= end && r.kind === "event");
   const first = near[Math.max(0, near.length - 12)] ?? records[0];
   let from = Math.max(first?.true_ns ?? 0, end - 12e9), span = Math.max(end - from, 20e6);
   if (view.byOrder) {
-    const at = told.focus.at_ns ? unitAt(end + 1) : violationUnit() ?? unitAt(end), begin = Math.max(at - 150, first ? unitOf(first.i) : 0);
+    const at = data.focus.at_ns ? unitAt(end + 1) : violationUnit() ?? unitAt(end), begin = Math.max(at - 150, first ? unitOf(first.i) : 0);
     return look(begin - 2, at + Math.max(4, (at - begin) * 0.12));
   }
   // What they believe of the time after it is half of some violations.

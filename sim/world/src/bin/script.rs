@@ -3,7 +3,7 @@
 //! 0 as expected, 1 different, 2 not a script.
 
 use leasehold_trace::{Story, Title};
-use leasehold_world::Chronicle;
+use leasehold_world::Tracer;
 use leasehold_world::script::{Golden, difference};
 use std::process::ExitCode;
 
@@ -50,9 +50,9 @@ fn run(path: &str, update: bool, print: bool, page: Option<&str>) -> Result<bool
     let golden = match page {
         None => Golden::run(&script).map_err(|error| error.to_string())?,
         Some(page) => {
-            let ran = Golden::chronicled(&script).map_err(|error| error.to_string())?;
-            let chronicle = ran.1.ok_or("a script without a cluster has no page")?;
-            write_page(path, &script, chronicle, page)?;
+            let ran = Golden::traced(&script).map_err(|error| error.to_string())?;
+            let tracer = ran.1.ok_or("a script without a cluster has no page")?;
+            write_page(path, &script, tracer, page)?;
             ran.0
         }
     };
@@ -72,8 +72,8 @@ fn run(path: &str, update: bool, print: bool, page: Option<&str>) -> Result<bool
     Ok(false)
 }
 
-fn write_page(path: &str, script: &str, chronicle: Chronicle, page: &str) -> Result<(), String> {
-    let (recording, mut violation) = chronicle.finish();
+fn write_page(path: &str, script: &str, tracer: Tracer, page: &str) -> Result<(), String> {
+    let (trace, mut violation) = tracer.finish();
     let said = |prefix: &str| {
         let line = script.lines().find(|line| line.starts_with(prefix));
         line.map_or("", |line| line[prefix.len()..].trim())
@@ -88,8 +88,7 @@ fn write_page(path: &str, script: &str, chronicle: Chronicle, page: &str) -> Res
         about: about.join(" "),
         replay: format!("just script {path} --html {page}"),
     };
-    let story =
-        Story { title: &title, recording: &recording, violation: violation.as_ref(), window: None };
+    let story = Story { title: &title, trace: &trace, violation: violation.as_ref(), window: None };
     let mut html = Vec::new();
     story.write_html(&mut html).map_err(|error| error.to_string())?;
     std::fs::write(page, html).map_err(|error| format!("{page}: {error}"))

@@ -165,7 +165,7 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     text.push_str("\nwhat happened:\n");
     let trace = world.take_trace();
     for moment in &trace {
-        if let Some(line) = show::line(world.cluster(), &moment.happening, show::Detail::All) {
+        if let Some(line) = show::line(world.cluster(), &moment.observation, show::Detail::All) {
             let _ = writeln!(text, "{:>12} {line}", moment.true_ns / 1_000_000);
         }
     }

@@ -9,7 +9,7 @@
 use super::Point;
 use crate::action::Action;
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
-use crate::happening::Happening;
+use crate::observation::Observation;
 use crate::payload::payload;
 use crate::shape::Shape;
 use crate::world::World;
@@ -159,7 +159,7 @@ impl Run {
         let mut steps = 0;
         loop {
             for moment in self.world.take_trace() {
-                if let Happening::Event { node, event } = moment.happening
+                if let Observation::Event { node, event } = moment.observation
                     && wanted(&event)
                 {
                     return Some((node, event));

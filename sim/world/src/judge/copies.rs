@@ -18,7 +18,7 @@
 use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
-use crate::happening::Happening;
+use crate::observation::Observation;
 use leasehold_proto::tables::Configuration;
 use leasehold_proto::{ChunkHandle, Constants, Event, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,16 +64,16 @@ impl Copies {
         self.waits
     }
 
-    pub fn observe(&mut self, what: &Happening) {
+    pub fn observe(&mut self, what: &Observation) {
         match what {
-            Happening::Event { node, event } => self.event(*node, event),
-            Happening::Crashed { node } => self.under_way.retain(|(master, _), _| master != node),
-            Happening::Destroyed { .. }
-            | Happening::Invoked { .. }
-            | Happening::Responded { .. }
-            | Happening::Acknowledged { .. }
-            | Happening::Durable { .. }
-            | Happening::Started { .. } => {}
+            Observation::Event { node, event } => self.event(*node, event),
+            Observation::Crashed { node } => self.under_way.retain(|(master, _), _| master != node),
+            Observation::Destroyed { .. }
+            | Observation::Invoked { .. }
+            | Observation::Responded { .. }
+            | Observation::Acknowledged { .. }
+            | Observation::Durable { .. }
+            | Observation::Started { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::Violation;
 use crate::cluster::Cluster;
-use crate::happening::Happening;
+use crate::observation::Observation;
 use leasehold_checker::{Checkers, Seen};
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{Constants, NodeId, Time};
@@ -17,22 +17,22 @@ impl Events {
         Events(Checkers::new(constants.clone()))
     }
 
-    pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+    pub fn observe(&mut self, cluster: &Cluster, what: &Observation) -> Result<(), Violation> {
         match what {
-            Happening::Event { node, event } => {
+            Observation::Event { node, event } => {
                 let clock = |node: NodeId, at: Time| cluster.node(node).clock.true_ns(at);
                 let seen = Seen { true_ns: cluster.now(), node: *node, clock: &clock, event };
                 self.0.observe(&seen).map_err(told)
             }
-            Happening::Crashed { node } => {
+            Observation::Crashed { node } => {
                 self.0.node_crashed(*node);
                 Ok(())
             }
-            Happening::Destroyed { node } => {
+            Observation::Destroyed { node } => {
                 self.0.disk_destroyed(*node);
                 Ok(())
             }
-            Happening::Invoked {
+            Observation::Invoked {
                 node,
                 id,
                 op: op @ (Operation::Change(_) | Operation::Query(_)),
@@ -40,13 +40,13 @@ impl Events {
                 self.0.client_invoked(*node, cluster.now(), *id, op);
                 Ok(())
             }
-            Happening::Responded { node, id, result } => {
+            Observation::Responded { node, id, result } => {
                 self.0.client_returned(*node, cluster.now(), *id, result).map_err(told)
             }
-            Happening::Invoked { .. }
-            | Happening::Acknowledged { .. }
-            | Happening::Durable { .. }
-            | Happening::Started { .. } => Ok(()),
+            Observation::Invoked { .. }
+            | Observation::Acknowledged { .. }
+            | Observation::Durable { .. }
+            | Observation::Started { .. } => Ok(()),
         }
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 
 use crate::cluster::Cluster;
 use crate::fair::name;
-use crate::happening::Happening;
+use crate::observation::Observation;
 use crate::show::op_name;
 use asked::Asked;
 pub(crate) use copies::Copies;
@@ -106,9 +106,9 @@ impl Judge {
 
     /// Can this change what is known from above, or show something to be wrong?
     #[must_use]
-    pub fn heeds(what: &Happening) -> bool {
+    pub fn heeds(what: &Observation) -> bool {
         match what {
-            Happening::Event { event, .. } => matches!(
+            Observation::Event { event, .. } => matches!(
                 event,
                 Event::Promised { .. }
                     | Event::ChunkMade { .. }
@@ -119,13 +119,13 @@ impl Judge {
                     | Event::ServerJoined { .. }
                     | Event::ProtocolError { .. }
             ),
-            Happening::Started { .. } => false,
-            Happening::Invoked { .. }
-            | Happening::Responded { .. }
-            | Happening::Acknowledged { .. }
-            | Happening::Durable { .. }
-            | Happening::Crashed { .. }
-            | Happening::Destroyed { .. } => true,
+            Observation::Started { .. } => false,
+            Observation::Invoked { .. }
+            | Observation::Responded { .. }
+            | Observation::Acknowledged { .. }
+            | Observation::Durable { .. }
+            | Observation::Crashed { .. }
+            | Observation::Destroyed { .. } => true,
         }
     }
 
@@ -145,7 +145,7 @@ impl Judge {
     ///
     /// # Errors
     /// The invariant that it shows not to hold.
-    pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+    pub fn observe(&mut self, cluster: &Cluster, what: &Observation) -> Result<(), Violation> {
         self.see_from_above(cluster, what)?;
         if let Some(retention) = &mut self.retention {
             retention.observe(cluster, what)?;
@@ -153,35 +153,35 @@ impl Judge {
         self.events.as_mut().map_or(Ok(()), |events| events.observe(cluster, what))
     }
 
-    fn see_from_above(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+    fn see_from_above(&mut self, cluster: &Cluster, what: &Observation) -> Result<(), Violation> {
         match what {
-            Happening::Event { node, event } => self.event(cluster, *node, event),
+            Observation::Event { node, event } => self.event(cluster, *node, event),
             // A chunk that is sealed already needs no mutation to say so.
-            Happening::Acknowledged { chunk, op, extent, .. }
+            Observation::Acknowledged { chunk, op, extent, .. }
                 if extent.length == 0 && self.past(*chunk).place_of(*op).is_none() =>
             {
                 Ok(())
             }
-            Happening::Acknowledged { node, chunk, op, .. } => {
+            Observation::Acknowledged { node, chunk, op, .. } => {
                 self.acknowledged(cluster, *node, *chunk, *op)
             }
-            Happening::Durable { node, op } => self.durable(cluster, *node, op),
-            Happening::Invoked { node, id, op } => {
+            Observation::Durable { node, op } => self.durable(cluster, *node, op),
+            Observation::Invoked { node, id, op } => {
                 self.invoked(*node, *id, op);
                 Ok(())
             }
-            Happening::Responded { node, id, result } => {
+            Observation::Responded { node, id, result } => {
                 let Some(read) = self.reads.remove(&(*node, *id)) else { return Ok(()) };
                 let Ok(Outcome::Read { payload, .. }) = result else { return Ok(()) };
                 self.returned(&read, &payload.data)
             }
-            Happening::Crashed { node } => self.crashed(cluster, *node),
-            Happening::Destroyed { node } => {
+            Observation::Crashed { node } => self.crashed(cluster, *node),
+            Observation::Destroyed { node } => {
                 self.promises.retain(|(at, _), _| at != node);
                 self.pasts.values_mut().for_each(|past| past.removed(*node));
                 Ok(())
             }
-            Happening::Started { .. } => Ok(()),
+            Observation::Started { .. } => Ok(()),
         }
     }
 

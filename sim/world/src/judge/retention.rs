@@ -3,7 +3,7 @@
 use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
-use crate::happening::Happening;
+use crate::observation::Observation;
 use leasehold_proto::{ChunkHandle, Constants, Event, FileId, IoOp, NodeId, ReplicaChange};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,23 +21,23 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    pub fn observe(&mut self, cluster: &Cluster, what: &Happening) -> Result<(), Violation> {
+    pub fn observe(&mut self, cluster: &Cluster, what: &Observation) -> Result<(), Violation> {
         let now = cluster.now();
         match what {
-            Happening::Event { event: Event::Trashed { file }, .. } => {
+            Observation::Event { event: Event::Trashed { file }, .. } => {
                 self.trash.entry(*file).or_insert(now);
             }
-            Happening::Event { event: Event::LeaderBegan { .. }, .. }
-            | Happening::Started { .. }
-            | Happening::Crashed { .. } => self.unrest = now,
-            Happening::Destroyed { node } => self.aside.retain(|(at, _), _| at != node),
-            Happening::Durable {
+            Observation::Event { event: Event::LeaderBegan { .. }, .. }
+            | Observation::Started { .. }
+            | Observation::Crashed { .. } => self.unrest = now,
+            Observation::Destroyed { node } => self.aside.retain(|(at, _), _| at != node),
+            Observation::Durable {
                 node,
                 op: IoOp::Replica(ReplicaChange::Quarantine { chunk }, _),
             } => {
                 self.aside.insert((*node, *chunk), now);
             }
-            Happening::Durable {
+            Observation::Durable {
                 node,
                 op:
                     IoOp::Replica(

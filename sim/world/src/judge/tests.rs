@@ -1,10 +1,10 @@
-//! Each judgement from above can be red: a run that is true is told with one lie in it.
+//! Each judgement from above can be red: a run that is true is fixture with one lie in it.
 
 use super::{Judge, Violation};
 use crate::action::Action;
 use crate::fair::{self, Holds};
-use crate::happening::Happening;
 use crate::names;
+use crate::observation::Observation;
 use crate::payload::payload;
 use crate::shape::Shape;
 use crate::world::World;
@@ -21,36 +21,36 @@ const SECOND: ChunkHandle = ChunkHandle(2);
 const CHUNK_BYTES: u64 = 1_024;
 
 /// A file of two chunks on three servers, the first with `one` in it and the second with `two`.
-struct Told {
+struct Fixture {
     world: World,
     judge: Judge,
     requests: u64,
 }
 
-impl Told {
+impl Fixture {
     fn begin() -> Self {
         let world = World::new(Shape::default());
         let judge = world.judge().clone().from_above();
-        let mut told = Told { world, judge, requests: 0 };
-        told.run(1_000);
+        let mut fixture = Fixture { world, judge, requests: 0 };
+        fixture.run(1_000);
         let spec = FileSpec { chunk_bytes: CHUNK_BYTES, replicas: 3, sync: SyncPolicy::Durable };
-        told.request(Operation::Change(MetadataChange::Create {
+        fixture.request(Operation::Change(MetadataChange::Create {
             path: "/f".into(),
             spec,
             mtime_ms: 0,
         }));
-        told.write(0, b"one");
+        fixture.write(0, b"one");
         // Only a sealed chunk is followed by another.
-        told.append(&[b'-'; 250]);
-        told.append(&[b'-'; 250]);
-        told.append(&[b'-'; 250]);
-        told.append(&[b'-'; 250]);
-        told.append(&[b'-'; 250]);
-        told.write(1, b"two");
-        let state = told.world.cluster().namespace().unwrap();
+        fixture.append(&[b'-'; 250]);
+        fixture.append(&[b'-'; 250]);
+        fixture.append(&[b'-'; 250]);
+        fixture.append(&[b'-'; 250]);
+        fixture.append(&[b'-'; 250]);
+        fixture.write(1, b"two");
+        let state = fixture.world.cluster().namespace().unwrap();
         assert_eq!(state.chunks_of(FILE), [FIRST, SECOND]);
-        told.judge = told.world.judge().clone().from_above();
-        told
+        fixture.judge = fixture.world.judge().clone().from_above();
+        fixture
     }
 
     fn run(&mut self, ms: u64) {
@@ -78,23 +78,23 @@ impl Told {
         self.request(Operation::Append { file: FILE, chunk_bytes: CHUNK_BYTES, payload });
     }
 
-    fn hear(&mut self, what: Happening) -> Result<(), Violation> {
+    fn hear(&mut self, what: Observation) -> Result<(), Violation> {
         self.judge.observe(self.world.cluster(), &what)
     }
 
     fn ask(&mut self, index: u64, mode: ReadMode) {
         let op = Operation::Read { file: FILE, index, extent: Extent::new(0, 3), mode };
         let (node, id) = (names::client(2), RequestId(1));
-        self.hear(Happening::Invoked { node, id, op }).unwrap();
+        self.hear(Observation::Invoked { node, id, op }).unwrap();
     }
 
     fn answer(&mut self, bytes: &'static [u8]) -> Result<(), Violation> {
         let result = Ok(Outcome::Read { payload: payload(bytes), chunk_length: CHUNK_BYTES });
-        self.hear(Happening::Responded { node: names::client(2), id: RequestId(1), result })
+        self.hear(Observation::Responded { node: names::client(2), id: RequestId(1), result })
     }
 
     fn event(&mut self, node: NodeId, event: Event) -> Result<(), Violation> {
-        self.hear(Happening::Event { node, event })
+        self.hear(Observation::Event { node, event })
     }
 
     fn freed(&mut self, chunk: ChunkHandle) {
@@ -102,7 +102,7 @@ impl Told {
     }
 
     fn durable(&mut self, node: NodeId, op: IoOp) -> Result<(), Violation> {
-        self.hear(Happening::Durable { node, op })
+        self.hear(Observation::Durable { node, op })
     }
 
     fn primary(&self) -> NodeId {
@@ -119,45 +119,45 @@ fn invariant(found: Result<(), Violation>) -> Option<&'static str> {
 fn a_read_of_one_chunk_does_not_show_the_bytes_of_another() {
     for mode in [ReadMode::Strong, ReadMode::Relaxed] {
         for (index, own, others) in [(0, b"one", b"two"), (1, b"two", b"one")] {
-            let mut told = Told::begin();
-            told.ask(index, mode);
-            assert_eq!(invariant(told.answer(others)), Some("I11"), "{mode:?} of {index}");
-            told.ask(index, mode);
-            assert_eq!(invariant(told.answer(own)), None, "{mode:?} of {index}");
+            let mut fixture = Fixture::begin();
+            fixture.ask(index, mode);
+            assert_eq!(invariant(fixture.answer(others)), Some("I11"), "{mode:?} of {index}");
+            fixture.ask(index, mode);
+            assert_eq!(invariant(fixture.answer(own)), None, "{mode:?} of {index}");
         }
     }
 }
 
 #[test]
 fn a_read_across_a_free_is_judged_by_the_chunk_that_it_named() {
-    let mut told = Told::begin();
-    told.ask(0, ReadMode::Strong);
-    told.freed(FIRST);
-    assert_eq!(invariant(told.answer(b"one")), None, "it began before");
-    told.ask(0, ReadMode::Relaxed);
-    assert_eq!(invariant(told.answer(b"two")), Some("I11"), "no chunk moves up");
-    told.ask(0, ReadMode::Relaxed);
-    assert_eq!(invariant(told.answer(b"one")), None, "a member that was not reached");
-    told.ask(0, ReadMode::Strong);
-    assert_eq!(invariant(told.answer(b"one")), Some("I6"), "its leases were over");
-    told.ask(1, ReadMode::Strong);
-    assert_eq!(invariant(told.answer(b"two")), None, "the other chunk is still there");
+    let mut fixture = Fixture::begin();
+    fixture.ask(0, ReadMode::Strong);
+    fixture.freed(FIRST);
+    assert_eq!(invariant(fixture.answer(b"one")), None, "it began before");
+    fixture.ask(0, ReadMode::Relaxed);
+    assert_eq!(invariant(fixture.answer(b"two")), Some("I11"), "no chunk moves up");
+    fixture.ask(0, ReadMode::Relaxed);
+    assert_eq!(invariant(fixture.answer(b"one")), None, "a member that was not reached");
+    fixture.ask(0, ReadMode::Strong);
+    assert_eq!(invariant(fixture.answer(b"one")), Some("I6"), "its leases were over");
+    fixture.ask(1, ReadMode::Strong);
+    assert_eq!(invariant(fixture.answer(b"two")), None, "the other chunk is still there");
 }
 
 #[test]
 fn a_place_without_a_chunk_has_no_bytes() {
-    let mut told = Told::begin();
-    told.ask(7, ReadMode::Relaxed);
-    assert_eq!(invariant(told.answer(b"one")), Some("I11"));
-    told.ask(7, ReadMode::Relaxed);
-    assert_eq!(invariant(told.answer(b"\0\0\0")), None);
+    let mut fixture = Fixture::begin();
+    fixture.ask(7, ReadMode::Relaxed);
+    assert_eq!(invariant(fixture.answer(b"one")), Some("I11"));
+    fixture.ask(7, ReadMode::Relaxed);
+    assert_eq!(invariant(fixture.answer(b"\0\0\0")), None);
 }
 
 #[test]
 fn a_chunk_takes_what_was_asked_for_its_own_place_only() {
     for (bytes, expected) in [(b"one", None), (b"two", Some("I11"))] {
-        let mut told = Told::begin();
-        let (node, last) = (told.primary(), told.last());
+        let mut fixture = Fixture::begin();
+        let (node, last) = (fixture.primary(), fixture.last());
         let mutation = |bytes: &[u8]| Mutation {
             op: OpId { client: names::client(2), number: 9 },
             acked_below: 0,
@@ -174,11 +174,11 @@ fn a_chunk_takes_what_was_asked_for_its_own_place_only() {
         };
         let data = ReplicaData::Mutations(vec![payload(bytes.to_vec())]);
         let op = IoOp::Replica(change, data);
-        assert_eq!(invariant(told.durable(node, op)), expected, "{bytes:?}");
+        assert_eq!(invariant(fixture.durable(node, op)), expected, "{bytes:?}");
     }
 }
 
-impl Told {
+impl Fixture {
     fn last(&self) -> Sequence {
         let disk = &self.world.cluster().node(self.primary()).disk;
         disk.replicas().live[&FIRST].image.sequence
@@ -187,29 +187,29 @@ impl Told {
 
 #[test]
 fn a_member_gives_nothing_up_whichever_master_runs() {
-    let mut told = Told::begin();
-    let member = told.primary();
+    let mut fixture = Fixture::begin();
+    let member = fixture.primary();
     for change in [
         ReplicaChange::Delete { chunk: FIRST },
         ReplicaChange::Quarantine { chunk: FIRST },
         ReplicaChange::StartLearner {
             chunk: FIRST,
             promised: ChunkVersion(2),
-            spec: told.world.cluster().node(member).disk.replicas().live[&FIRST].spec,
+            spec: fixture.world.cluster().node(member).disk.replicas().live[&FIRST].spec,
         },
     ] {
-        assert_eq!(invariant(told.clone().durable(member, change.into())), Some("I7"));
+        assert_eq!(invariant(fixture.clone().durable(member, change.into())), Some("I7"));
     }
-    told.world.apply(Action::Crash(names::master(1))).unwrap();
+    fixture.world.apply(Action::Crash(names::master(1))).unwrap();
     let gone = IoOp::from(ReplicaChange::Delete { chunk: FIRST });
-    assert_eq!(invariant(told.clone().durable(member, gone.clone())), Some("I7"));
-    told.freed(FIRST);
-    assert_eq!(invariant(told.durable(member, gone)), None, "who said so need not run");
+    assert_eq!(invariant(fixture.clone().durable(member, gone.clone())), Some("I7"));
+    fixture.freed(FIRST);
+    assert_eq!(invariant(fixture.durable(member, gone)), None, "who said so need not run");
 }
 
-impl Clone for Told {
+impl Clone for Fixture {
     fn clone(&self) -> Self {
-        let Told { world, judge, requests } = self;
-        Told { world: world.clone(), judge: judge.clone(), requests: *requests }
+        let Fixture { world, judge, requests } = self;
+        Fixture { world: world.clone(), judge: judge.clone(), requests: *requests }
     }
 }

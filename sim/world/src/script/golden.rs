@@ -2,7 +2,7 @@
 
 use super::run::Runner;
 use super::words::ScriptError;
-use crate::chronicle::Chronicle;
+use crate::tracer::Tracer;
 
 /// What a script's commands print is indented by this much.
 const INDENT: &str = "  ";
@@ -32,10 +32,10 @@ impl Golden {
     ///
     /// # Errors
     /// If a line is no command, or cannot be done there.
-    pub fn chronicled(script: &str) -> Result<(Golden, Option<Chronicle>), ScriptError> {
-        let mut runner = Runner::new().chronicled();
+    pub fn traced(script: &str) -> Result<(Golden, Option<Tracer>), ScriptError> {
+        let mut runner = Runner::new().traced();
         let golden = Golden::with(&mut runner, script)?;
-        Ok((golden, runner.take_chronicle()))
+        Ok((golden, runner.take_tracer()))
     }
 
     pub(super) fn with(runner: &mut Runner, script: &str) -> Result<Golden, ScriptError> {

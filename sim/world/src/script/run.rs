@@ -5,12 +5,12 @@ use super::report;
 use super::verb::{Ask, Verb};
 use super::words::Wrong;
 use crate::action::{Action, Wish};
-use crate::chronicle::{Before, Chronicle};
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
-use crate::happening::Happening;
+use crate::observation::Observation;
 use crate::payload::payload;
 use crate::show::{self, Detail};
-use crate::world::{Moment, World};
+use crate::tracer::{Before, Tracer};
+use crate::world::{TimedObservation, World};
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::FileSpec;
 use leasehold_proto::{
@@ -44,8 +44,8 @@ pub(super) struct Runner {
     violated: bool,
     out: Vec<String>,
     /// Of a script that somebody wants to look at.
-    chronicle: Option<Chronicle>,
-    chronicled: bool,
+    tracer: Option<Tracer>,
+    traced: bool,
 }
 
 impl Runner {
@@ -61,19 +61,19 @@ impl Runner {
             leases: BTreeSet::new(),
             violated: false,
             out: Vec::new(),
-            chronicle: None,
-            chronicled: false,
+            tracer: None,
+            traced: false,
         }
     }
 
     /// From its beginning on, everything is recorded.
-    pub fn chronicled(self) -> Self {
-        Runner { chronicled: true, ..self }
+    pub fn traced(self) -> Self {
+        Runner { traced: true, ..self }
     }
 
     /// What was recorded, if the script had a cluster.
-    pub fn take_chronicle(&mut self) -> Option<Chronicle> {
-        self.chronicle.take()
+    pub fn take_tracer(&mut self) -> Option<Tracer> {
+        self.tracer.take()
     }
 
     /// The world, once there is one.
@@ -102,7 +102,7 @@ impl Runner {
             }
             self.spec = setup.spec;
             let world = World::new(setup.shape);
-            self.chronicle = self.chronicled.then(|| Chronicle::begin(&world));
+            self.tracer = self.traced.then(|| Tracer::begin(&world));
             self.world = Some(world);
         } else {
             self.go(command)?;
@@ -116,16 +116,16 @@ impl Runner {
     }
 
     fn act(&mut self, action: Action) -> Result<(), Wrong> {
-        let Some(mut chronicle) = self.chronicle.take() else {
+        let Some(mut tracer) = self.tracer.take() else {
             return self.world()?.try_apply(action).map_err(str::to_string);
         };
         let world = self.world()?;
         let before = Before::of(world);
         let applied = world.try_apply(action.clone()).map_err(str::to_string);
         if applied.is_ok() {
-            chronicle.after(world, &action, &before);
+            tracer.after(world, &action, &before);
         }
-        self.chronicle = Some(chronicle);
+        self.tracer = Some(tracer);
         applied
     }
 
@@ -171,7 +171,7 @@ impl Runner {
 
     // The fair schedule.
 
-    /// Goes on until `end`, or until a happening pleases.
+    /// Goes on until `end`, or until a observation pleases.
     fn fair(&mut self, end: u64, enough: impl Fn(&Runner) -> bool) -> Result<(), Wrong> {
         let (mut instant, mut steps) = (0, 0);
         while !enough(self) && !self.violated {
@@ -220,8 +220,8 @@ impl Runner {
     }
 
     fn count(&mut self, event: &str, node: Option<NodeId>) -> Result<usize, Wrong> {
-        let is_it = |moment: &&Moment| match &moment.happening {
-            Happening::Event { node: at, event: told } => {
+        let is_it = |moment: &&TimedObservation| match &moment.observation {
+            Observation::Event { node: at, event: told } => {
                 node.is_none_or(|node| node == *at) && show::kind(told) == event
             }
             _ => false,
@@ -351,19 +351,19 @@ impl Runner {
     fn report(&mut self) {
         let Some(mut world) = self.world.take() else { return };
         for moment in world.take_trace() {
-            if self.is_renewal(&moment.happening) {
+            if self.is_renewal(&moment.observation) {
                 continue;
             }
-            let line = match &moment.happening {
-                Happening::Responded { id, .. } if id.is_piece() => None,
-                Happening::Responded { node, id, result } => {
+            let line = match &moment.observation {
+                Observation::Responded { id, .. } if id.is_piece() => None,
+                Observation::Responded { node, id, result } => {
                     let (label, opens) = self.open.remove(id).unwrap_or_default();
                     if let (Ok(outcome), Some(path)) = (result, opens) {
                         self.remember(*node, path, outcome);
                     }
                     Some(format!("{label} = {}", show::answer(world.cluster(), result)))
                 }
-                happening => show::line(world.cluster(), happening, self.detail),
+                observation => show::line(world.cluster(), observation, self.detail),
             };
             self.out.extend(line.map(|line| format!("{} {line}", seconds(moment.true_ns))));
         }
@@ -374,16 +374,16 @@ impl Runner {
         self.world = Some(world);
     }
 
-    fn is_renewal(&mut self, happening: &Happening) -> bool {
-        match happening {
-            Happening::Event { node, event: Event::LeaseTaken { chunk, version, .. } } => {
+    fn is_renewal(&mut self, observation: &Observation) -> bool {
+        match observation {
+            Observation::Event { node, event: Event::LeaseTaken { chunk, version, .. } } => {
                 !self.leases.insert((*node, *chunk, *version))
             }
-            Happening::Event { node, event: Event::LeaseEnded { chunk, version } } => {
+            Observation::Event { node, event: Event::LeaseEnded { chunk, version } } => {
                 self.leases.remove(&(*node, *chunk, *version));
                 false
             }
-            Happening::Crashed { node } => {
+            Observation::Crashed { node } => {
                 self.leases.retain(|(at, ..)| at != node);
                 false
             }

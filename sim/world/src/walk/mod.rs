@@ -113,7 +113,7 @@ impl Walker {
             self.actions.pop();
         }
         for moment in self.world.take_trace() {
-            self.workload.note(&moment.happening);
+            self.workload.note(&moment.observation);
         }
     }
 

@@ -5,7 +5,7 @@ use super::dice::Dice;
 use super::drawn::Drawn;
 use crate::action::Action;
 use crate::cluster::Cluster;
-use crate::happening::Happening;
+use crate::observation::Observation;
 use crate::payload::payload;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::message::ReadMode;
@@ -101,8 +101,8 @@ impl Workload {
         Some(Operation::Change(MetadataChange::Create { path, spec, mtime_ms: id.0 }))
     }
 
-    pub fn note(&mut self, happening: &Happening) {
-        let Happening::Responded { node, id, result } = happening else { return };
+    pub fn note(&mut self, observation: &Observation) {
+        let Observation::Responded { node, id, result } = observation else { return };
         self.open.entry(*node).or_default().remove(id);
         self.succeeded += u64::from(result.is_ok());
         let Some(path) = self.creating.remove(id) else { return };

@@ -105,13 +105,13 @@ fn a_script_prints_the_same_twice() {
 fn a_script_that_is_recorded_prints_the_same_and_shows_every_message() {
     let script = include_str!("../../../../scenarios/scripts/negative/lease_not_waited_out.txt");
     let plain = Golden::run(script).unwrap();
-    let (golden, chronicle) = Golden::chronicled(script).unwrap();
+    let (golden, tracer) = Golden::traced(script).unwrap();
     assert_eq!(golden, plain);
-    let (recording, violation) = chronicle.unwrap().finish();
+    let (trace, violation) = tracer.unwrap().finish();
     let violation = violation.unwrap();
     assert_eq!(violation.invariant, "I1");
     assert!(violation.sentence.contains("at most one chunkserver"));
-    let of = |what: &str| recording.records.iter().filter(|r| r.what == what).collect::<Vec<_>>();
+    let of = |what: &str| trace.records.iter().filter(|r| r.what == what).collect::<Vec<_>>();
     let (sent, taken) = (of("Send"), of("Deliver"));
     assert!(taken.len() > 30, "{}", taken.len());
     for record in taken {

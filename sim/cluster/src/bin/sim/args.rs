@@ -120,7 +120,7 @@ pub struct RunArgs {
 pub struct ReplayArgs {
     /// A file that `sim run --record` wrote, with this build or with another
     #[arg(value_name = "FILE")]
-    pub tape: PathBuf,
+    pub recording: PathBuf,
 }
 
 #[derive(ClapArgs)]

@@ -74,7 +74,7 @@ fn figures(what: &'static str, seeds: u64, scenario: impl Fn(Seed) -> Scenario) 
         let outcome = measured(&scenario(Seed(seed)), Seed(seed), Asked::default());
         virtual_ns += outcome.summary.virtual_ns;
         wall_ns += outcome.summary.wall_ns;
-        events += outcome.summary.happenings;
+        events += outcome.summary.events;
     }
     let cpu_s = (cpu_s() - began).max(1e-3);
     let (virtual_s, wall_s) = (virtual_ns as f64 / 1e9, (wall_ns as f64 / 1e9).max(1e-3));

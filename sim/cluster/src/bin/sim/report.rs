@@ -53,7 +53,7 @@ impl Verdict {
 
 /// A run for scripts: how it ended, and its summary.
 #[derive(Serialize)]
-pub struct Told<'a> {
+pub struct RunReport<'a> {
     outcome: Word,
     /// What was violated first, expected or not.
     invariant: Option<&'a str>,
@@ -64,7 +64,7 @@ pub struct Told<'a> {
     summary: &'a Summary,
 }
 
-impl<'a> Told<'a> {
+impl<'a> RunReport<'a> {
     /// Of a run that was judged; `again` is how to say its scenario again.
     pub fn new(
         scenario: &Scenario,
@@ -77,7 +77,7 @@ impl<'a> Told<'a> {
             Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
         };
         let wrong = outcome.found.as_ref().map(|found| &found.wrong);
-        Told {
+        RunReport {
             outcome: verdict.outcome(scenario),
             invariant: wrong.map(|wrong| wrong.invariant),
             detail: wrong.map(|wrong| wrong.detail.as_str()).or(thin),

@@ -3,7 +3,7 @@
 use crate::args::RunArgs;
 use crate::history;
 use crate::replay;
-use crate::report::{self, Told, Verdict};
+use crate::report::{self, RunReport, Verdict};
 use crate::say::say;
 use crate::traces::Explained;
 use anyhow::{Context, Result};
@@ -34,7 +34,7 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let verdict = report::verdict(scenario, &outcome);
     let violated = matches!(verdict, Verdict::Violated);
     if args.json {
-        Told::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
+        RunReport::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
     } else if !violated {
         say!("{drawn}\n{}", outcome.summary);
         if let Verdict::Thin(why) = &verdict {
@@ -65,7 +65,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         }
         let explained = Explained::new(args, scenario, outcome)?;
         if args.json {
-            Told::new(scenario, &Verdict::Good, outcome, &args.scenario.again()).say()?;
+            RunReport::new(scenario, &Verdict::Good, outcome, &args.scenario.again()).say()?;
         }
         let tried = passed_over(seed - args.seed + 1, &others);
         let ran = format!("without a rule: {}\nseeds: {tried}", scenario.about);
@@ -73,7 +73,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(outcome) = last.filter(|_| args.json) {
-        Told::new(scenario, &Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
+        RunReport::new(scenario, &Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
         return Ok(ExitCode::FAILURE);
     }
     let tried = passed_over(scenario.seeds_max, &others);
@@ -91,7 +91,7 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
-    asked.log.tape = args.record.is_some();
+    asked.log.recording = args.record.is_some();
     asked.history = args.history.is_some();
     asked.progress = if args.json { None } else { report::progress(scenario) };
     let outcome = report::measured(scenario, seed, asked);
@@ -101,8 +101,8 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
     }
-    if let (Some(path), Some(tape)) = (&args.record, &outcome.tape) {
-        replay::record(path, tape)?;
+    if let (Some(path), Some(recording)) = (&args.record, &outcome.recording) {
+        replay::record(path, recording)?;
     }
     if let (Some(folder), Some(history)) = (&args.history, &outcome.history) {
         let written = history::write(folder, history);

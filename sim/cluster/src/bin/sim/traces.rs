@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
-use leasehold_trace::{Recording, Story, Title, Violation};
+use leasehold_trace::{Story, Title, Trace, Violation};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const FOLDER: &str = "reports/out/trace";
 pub struct Explained<'a> {
     args: &'a RunArgs,
     title: Title,
-    recording: Recording,
+    trace: Trace,
     violation: Option<Violation>,
     end_ns: u64,
 }
@@ -47,14 +47,14 @@ impl<'a> Explained<'a> {
             true_ns: found.true_ns,
             event: found.number,
         });
-        let recording = again.recording.context("a recording was asked for")?;
-        Ok(Explained { args, title, recording, violation, end_ns: outcome.summary.virtual_ns })
+        let trace = again.trace.context("a recording was asked for")?;
+        Ok(Explained { args, title, trace, violation, end_ns: outcome.summary.virtual_ns })
     }
 
     fn story(&self) -> Story<'_> {
         Story {
             title: &self.title,
-            recording: &self.recording,
+            trace: &self.trace,
             violation: self.violation.as_ref(),
             window: self.args.window.as_ref(),
         }
@@ -98,7 +98,7 @@ impl<'a> Explained<'a> {
         say!("  found at {at:.6} s, event {event}, in {}", self.title.scenario);
         ran.lines().for_each(|line| say!("  {line}"));
         say!("\n    true time   until then  what led to it");
-        say!("{}", self.story().tale());
+        say!("{}", self.story().excerpt());
         if let Some(page) = page {
             say!("to look at it: {}", page.display());
         }

@@ -32,7 +32,7 @@ fn compare(args: &TwiceArgs, programs: &[PathBuf; 2], folder: &Path) -> Result<E
             format!("{} said: {}", program.display(), String::from_utf8_lossy(&output.stderr))
         })?;
         let fingerprint = summary["fingerprint"].as_str().context("a summary's fingerprint")?;
-        println!("{fingerprint} of {} events", summary["happenings"]);
+        println!("{fingerprint} of {} events", summary["events"]);
         fingerprints.push(fingerprint.to_owned());
     }
     if fingerprints[0] == fingerprints[1] {

@@ -2,7 +2,7 @@
 
 use crate::report::{self, Verdict};
 use anyhow::{Context, Result};
-use leasehold_sim::replay::{Tape, conform};
+use leasehold_sim::replay::{Recording, conform};
 use leasehold_sim::run::{Asked, Outcome as RunOutcome};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
@@ -37,11 +37,13 @@ pub fn work() -> Result<ExitCode> {
         let order: Order = serde_json::from_str(&line?).context("an order")?;
         let scenario = Scenario::parse(&order.name, &order.scenario)?;
         let mut asked = Asked::default();
-        asked.log.tape = order.replayed;
+        asked.log.recording = order.replayed;
         let mut outcome = report::measured(&scenario, Seed(order.seed), asked);
-        let tape = outcome.tape.take();
+        let recording = outcome.recording.take();
         let mut report = report_of(&scenario, outcome);
-        if let Some(Err(difference)) = tape.filter(|_| report.outcome == Outcome::Ok).map(differs) {
+        if let Some(Err(difference)) =
+            recording.filter(|_| report.outcome == Outcome::Ok).map(differs)
+        {
             report.outcome = Outcome::Violated;
             report.invariant = Some(REPLAY.to_owned());
             report.detail = difference;
@@ -55,8 +57,8 @@ pub fn work() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn differs(tape: Tape) -> Result<(), String> {
-    conform(&tape).map(|_| ()).map_err(|difference| difference.to_string())
+fn differs(recording: Recording) -> Result<(), String> {
+    conform(&recording).map(|_| ()).map_err(|difference| difference.to_string())
 }
 
 fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
@@ -77,7 +79,7 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
         invariant: wrong.map(|wrong| wrong.invariant.to_owned()),
         detail: said.or(thin).unwrap_or_default(),
         fingerprint: summary.fingerprint.clone(),
-        events: summary.happenings,
+        events: summary.events,
         virtual_ns: summary.virtual_ns,
         wall_ns: summary.wall_ns,
         operations: summary.acknowledged,

@@ -4,7 +4,7 @@
 use crate::focus::Focus;
 use crate::page::Story;
 use crate::record::{Kind, Record};
-use crate::recording::Violation;
+use crate::trace::Violation;
 use leasehold_proto::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -33,12 +33,12 @@ impl Story<'_> {
     /// What led to the violation, one line an event: true time, seconds before the violation,
     /// node, sentence. At most ten events of a node and 44 lines.
     #[must_use]
-    pub fn tale(&self) -> String {
+    pub fn excerpt(&self) -> String {
         let Some(violation) = self.violation else { return String::new() };
         let chosen = self.chosen(violation);
         let who = |record: &Record| match record.kind {
             Kind::Fault => "fault".to_owned(),
-            _ => self.recording.name(record.node),
+            _ => self.trace.name(record.node),
         };
         let width = chosen.iter().map(|record| who(record).len()).max().unwrap_or(0);
         let mut out = String::new();
@@ -78,13 +78,13 @@ impl Story<'_> {
         chosen.truncate(LINES_MAX);
         let mut places: Vec<usize> = chosen.into_iter().map(|(_, at)| at).collect();
         places.sort_unstable();
-        places.into_iter().map(|at| &self.recording.records[at]).collect()
+        places.into_iter().map(|at| &self.trace.records[at]).collect()
     }
 
     /// Everything up to the violation, but of a lease's renewals only the first.
     fn unrepeated(&self, violation: &Violation) -> impl Iterator<Item = (usize, &Record)> {
         let (mut held, mut configured) = (BTreeSet::new(), BTreeSet::new());
-        let records = self.recording.records.iter().enumerate();
+        let records = self.trace.records.iter().enumerate();
         // What came long after the named operations is not what led to it.
         let last_ns = self.focus().at_ns.unwrap_or(violation.true_ns);
         let until = records.take_while(move |(_, record)| {
@@ -141,7 +141,7 @@ fn worth(focus: &Focus, record: &Record) -> Option<Worth> {
 mod tests {
     use super::*;
     use crate::naming::Role;
-    use crate::recording::{Node, Recording, Title};
+    use crate::trace::{Node, Title, Trace};
     use leasehold_proto::{ChunkHandle, ChunkVersion};
 
     fn event(event: u64, node: u64, chunk: u64, what: &'static str) -> Record {
@@ -158,21 +158,21 @@ mod tests {
         }
     }
 
-    fn tale(records: Vec<Record>, detail: &str) -> String {
+    fn excerpt(records: Vec<Record>, detail: &str) -> String {
         let node = |id| Node { id: NodeId(id), name: format!("n{id}"), role: Role::Chunkserver };
-        let recording = Recording { nodes: (1..=9).map(node).collect(), records, over_ns: None };
+        let trace = Trace { nodes: (1..=9).map(node).collect(), records, over_ns: None };
         let detail = detail.to_owned();
         let violation =
             Violation { detail, event: 500, true_ns: 500_000_000, ..Violation::default() };
         let title = Title::default();
         let violation = Some(&violation);
-        Story { title: &title, recording: &recording, violation, window: None }.tale()
+        Story { title: &title, trace: &trace, violation, window: None }.excerpt()
     }
 
     #[test]
     fn it_keeps_to_the_chunk_and_to_its_length() {
         let records = (1..=600).map(|n| event(n, n % 9 + 1, n / 9 % 2, "Promised")).collect();
-        let told = tale(records, "c1 is wrong");
+        let told = excerpt(records, "c1 is wrong");
         assert_eq!(told.lines().count(), LINES_MAX);
         assert!(told.lines().all(|line| line.contains(" c1 ")), "{told}");
         assert!(!told.contains("in 501"), "nothing from after it");
@@ -185,7 +185,7 @@ mod tests {
         let mut records: Vec<Record> = (1..=50).map(|n| event(n, 1, 1, "LeaseTaken")).collect();
         records.push(event(51, 1, 1, "LeaseEnded"));
         records.push(event(52, 1, 1, "LeaseTaken"));
-        let told = tale(records, "c1 is wrong");
+        let told = excerpt(records, "c1 is wrong");
         let ends: Vec<&str> = told.lines().filter_map(|line| line.rsplit(' ').next()).collect();
         assert_eq!(ends, ["1", "51", "52"]);
     }

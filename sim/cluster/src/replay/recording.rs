@@ -24,7 +24,7 @@ pub enum Wanted {
     /// As it was.
     Live(Effect),
     /// As a file tells of it.
-    Told {
+    Recorded {
         /// 64 bits over all of it.
         digest: u64,
         /// For people.
@@ -56,9 +56,9 @@ pub struct Entry {
 
 /// A whole run, in the order in which it happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tape(pub Vec<Entry>);
+pub struct Recording(pub Vec<Entry>);
 
-impl Tape {
+impl Recording {
     /// A life begins.
     pub fn begins(&mut self, node: NodeId, now: Time, beginning: Beginning) {
         self.0.push(Entry { node, now, what: What::Begins(Box::new(beginning)) });
@@ -82,7 +82,7 @@ impl Wanted {
     pub fn is(&self, effect: &Effect) -> bool {
         match self {
             Wanted::Live(wanted) => wanted == effect,
-            Wanted::Told { digest: told, .. } => *told == digest(effect),
+            Wanted::Recorded { digest: recorded, .. } => *recorded == digest(effect),
         }
     }
 
@@ -91,7 +91,7 @@ impl Wanted {
     pub fn text(&self) -> String {
         match self {
             Wanted::Live(effect) => format!("{effect:?}"),
-            Wanted::Told { text, .. } => text.clone(),
+            Wanted::Recorded { text, .. } => text.clone(),
         }
     }
 }

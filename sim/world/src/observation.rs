@@ -7,7 +7,7 @@ use leasehold_proto::{
 /// What a step lets an observer see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // fields are named as in `Event` and `Effect`
-pub enum Happening {
+pub enum Observation {
     /// A node told a fact.
     Event { node: NodeId, event: Event },
     /// A client's owner asked for something.
@@ -26,15 +26,15 @@ pub enum Happening {
     Destroyed { node: NodeId },
 }
 
-impl Happening {
+impl Observation {
     /// A piece of a file call is judged as a request of its own.
     pub(crate) fn of_piece(node: NodeId, event: &Event) -> Option<Self> {
         match event {
             Event::PieceBegan { piece, op, .. } => {
-                Some(Happening::Invoked { node, id: *piece, op: (**op).clone() })
+                Some(Observation::Invoked { node, id: *piece, op: (**op).clone() })
             }
             Event::PieceEnded { piece, result } => {
-                Some(Happening::Responded { node, id: *piece, result: (**result).clone() })
+                Some(Observation::Responded { node, id: *piece, result: (**result).clone() })
             }
             _ => None,
         }
@@ -42,7 +42,7 @@ impl Happening {
 
     /// What an entry of the log does: every master that applies it reports it again.
     pub(crate) fn is_of_the_log(&self) -> bool {
-        let Happening::Event { event, .. } = self else { return false };
+        let Observation::Event { event, .. } = self else { return false };
         matches!(
             event,
             Event::EntryApplied { .. }

@@ -18,7 +18,7 @@ pub struct Node {
 
 /// Everything that was recorded of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recording {
+pub struct Trace {
     /// The master first, then chunkservers, then clients.
     pub nodes: Vec<Node>,
     /// In the order in which things happened.
@@ -56,7 +56,7 @@ pub struct Title {
     pub replay: String,
 }
 
-impl Recording {
+impl Trace {
     /// What a node is called.
     #[must_use]
     pub fn name(&self, node: NodeId) -> String {

@@ -5,17 +5,17 @@
 
 use crate::action::{Action, Failure};
 use crate::cluster::Cluster;
-use crate::happening::Happening;
 use crate::names;
 use crate::net::MessageId;
-use crate::world::{Moment as Told, World};
+use crate::observation::Observation;
+use crate::world::{TimedObservation, World};
 use bytes::Bytes;
 use leasehold_proto::{
     Effect, Envelope, Extent, Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogIndex,
     LogOp, NodeId, Payload, ProposeOutcome,
 };
 use leasehold_trace::{
-    Fate, Fault, Life, Moment, Naming, Passage, Recorder, Recording, Role, Violation,
+    Fate, Fault, Life, Moment, Naming, Passage, Recorder, Role, Trace, Violation,
 };
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ impl Before {
 }
 
 /// A record of everything that happened in a World.
-pub struct Chronicle {
+pub struct Tracer {
     recorder: Recorder,
     events: u64,
     sent: u64,
@@ -64,12 +64,12 @@ pub struct Chronicle {
     violation: Option<Violation>,
 }
 
-impl Chronicle {
+impl Tracer {
     /// Begins with a World that has just begun.
     #[must_use]
     pub fn begin(world: &World) -> Self {
         let masters = world.cluster().shape().masters;
-        let mut chronicle = Chronicle {
+        let mut tracer = Tracer {
             recorder: Recorder::new(Box::new(Names { masters })),
             events: 0,
             sent: 0,
@@ -77,9 +77,9 @@ impl Chronicle {
             cuts: Vec::new(),
             violation: None,
         };
-        chronicle
+        tracer
             .differences(world, &Before { flying: BTreeMap::new(), io: BTreeMap::new(), told: 0 });
-        chronicle
+        tracer
     }
 
     /// An action was applied to a World that was so before.
@@ -100,7 +100,7 @@ impl Chronicle {
 
     /// All of it, and what was wrong first.
     #[must_use]
-    pub fn finish(self) -> (Recording, Option<Violation>) {
+    pub fn finish(self) -> (Trace, Option<Violation>) {
         (self.recorder.finish(), self.violation)
     }
 
@@ -182,8 +182,8 @@ impl Chronicle {
     /// What the World told, and what is in flight that was not, or is not that was.
     fn differences(&mut self, world: &World, before: &Before) {
         let cluster = world.cluster();
-        for Told { happening, .. } in &world.trace()[before.told..] {
-            self.happening(cluster, happening);
+        for TimedObservation { observation, .. } in &world.trace()[before.told..] {
+            self.observation(cluster, observation);
         }
         for (id, envelope) in cluster.net().flying() {
             if !before.flying.contains_key(&id) && !self.flows.contains_key(&id) {
@@ -208,23 +208,23 @@ impl Chronicle {
         }
     }
 
-    fn happening(&mut self, cluster: &Cluster, happening: &Happening) {
-        match happening {
+    fn observation(&mut self, cluster: &Cluster, observation: &Observation) {
+        match observation {
             // As the client tells of them, in the events before.
-            Happening::Responded { id, .. } if id.is_piece() => {}
-            Happening::Event { node, event } => {
+            Observation::Responded { id, .. } if id.is_piece() => {}
+            Observation::Event { node, event } => {
                 self.effect(cluster, *node, &Effect::Observe(event.clone()));
             }
-            Happening::Responded { node, id, result } => {
+            Observation::Responded { node, id, result } => {
                 let effect = Effect::Respond { id: *id, result: result.clone() };
                 self.effect(cluster, *node, &effect);
             }
-            Happening::Started { node } => self.life(cluster, *node, Life::Starts),
-            Happening::Crashed { node } => self.life(cluster, *node, Life::Ends),
-            Happening::Destroyed { node } => self.life(cluster, *node, Life::LosesDisk),
-            Happening::Invoked { .. }
-            | Happening::Acknowledged { .. }
-            | Happening::Durable { .. } => {}
+            Observation::Started { node } => self.life(cluster, *node, Life::Starts),
+            Observation::Crashed { node } => self.life(cluster, *node, Life::Ends),
+            Observation::Destroyed { node } => self.life(cluster, *node, Life::LosesDisk),
+            Observation::Invoked { .. }
+            | Observation::Acknowledged { .. }
+            | Observation::Durable { .. } => {}
         }
     }
 
