@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use leasehold_node::os_disk::OsDisk;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Command as Entry, Epoch, FileId, Incarnation, IoId, LogEntry,
+    ChunkHandle, ChunkVersion, Command as LogCommand, Epoch, FileId, Incarnation, IoId, LogEntry,
     MasterState, Member, NodeId, OpId, Rack, Session,
 };
 use leasehold_store::{MasterLog, MasterLogOptions};
@@ -123,7 +123,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     maker.write()?;
     maker.log.checkpoint(&maker.state)?;
     // With a second checkpoint the log before the first one goes.
-    maker.entry(Entry::NewLeader { node: NodeId(1) })?;
+    maker.entry(LogCommand::NewLeader { node: NodeId(1) })?;
     maker.write()?;
     maker.log.checkpoint(&maker.state)?;
     Ok(())
@@ -138,10 +138,15 @@ struct Maker {
 
 impl Maker {
     fn fill(&mut self, files: u64, chunks: u64) -> Result<()> {
-        self.entry(Entry::NewLeader { node: NodeId(1) })?;
+        self.entry(LogCommand::NewLeader { node: NodeId(1) })?;
         for node in 1..=SERVERS {
             let (incarnation, session) = (Incarnation(1), Session(node));
-            self.entry(Entry::Join { node: NodeId(node), incarnation, session, rack: Rack(0) })?;
+            self.entry(LogCommand::Join {
+                node: NodeId(node),
+                incarnation,
+                session,
+                rack: Rack(0),
+            })?;
         }
         let mut made = 0;
         for file in 0..files {
@@ -171,7 +176,7 @@ impl Maker {
             };
             let members = (0..3).map(member).collect();
             let (base, version) = (ChunkVersion(0), ChunkVersion(1));
-            self.entry(Entry::Configure { chunk, base, version, members })?;
+            self.entry(LogCommand::Configure { chunk, base, version, members })?;
         }
         Ok(())
     }
@@ -179,11 +184,11 @@ impl Maker {
     fn change(&mut self, change: MetadataChange) -> Result<()> {
         self.number += 1;
         let op = OpId { client: NodeId(1 << 32), number: self.number };
-        self.entry(Entry::Change { op, acked_below: self.number, change })
+        self.entry(LogCommand::Change { op, acked_below: self.number, change })
     }
 
-    fn entry(&mut self, command: Entry) -> Result<()> {
-        let leads = matches!(command, Entry::NewLeader { .. });
+    fn entry(&mut self, command: LogCommand) -> Result<()> {
+        let leads = matches!(command, LogCommand::NewLeader { .. });
         let epoch = if leads { Epoch(0) } else { self.state.epoch() };
         let entry = LogEntry { epoch, proposal: IoId(0), command };
         let _ = self.state.apply(self.state.applied().next(), &entry);

@@ -5,12 +5,12 @@ use std::sync::{Condvar, Mutex};
 /// Bytes acknowledged so far, or the end of hope.
 #[derive(Debug, Default)]
 pub struct Progress {
-    state: Mutex<State>,
+    state: Mutex<Count>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Count {
     bytes: u64,
     broken: bool,
 }

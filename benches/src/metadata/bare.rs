@@ -19,8 +19,8 @@ use leasehold_node::replicated::{
 use leasehold_node::storage::start_log;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
-    Command as Entry, Constants, Epoch, Input, IoId, IoOp, IoOutput, Leadership, LogEntry, LogOp,
-    NodeId, OpId, ProposeOutcome,
+    Command as LogCommand, Constants, Epoch, Input, IoId, IoOp, IoOutput, Leadership, LogEntry,
+    LogOp, NodeId, OpId, ProposeOutcome,
 };
 use leasehold_runtime::driver::Storage;
 use leasehold_runtime::transport::{Transport, TransportOptions};
@@ -240,7 +240,7 @@ impl Empty {
         let path = path(proposal.0);
         let change = MetadataChange::Create { path, spec: FileSpec::default(), mtime_ms: 1 << 40 };
         let op = OpId { client: self.node, number: proposal.0 };
-        let command = Entry::Change { op, acked_below: proposal.0, change };
+        let command = LogCommand::Change { op, acked_below: proposal.0, change };
         LogEntry { epoch: Epoch(1), proposal, command }
     }
 

@@ -16,7 +16,7 @@ const FRESH_MS: u64 = 60_000;
 
 /// One line of `ls`, one object of its JSON.
 #[derive(Clone, Debug, Serialize)]
-struct Entry {
+struct ListedEntry {
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -30,13 +30,13 @@ struct Entry {
     mtime_ms: u64,
 }
 
-impl Entry {
-    fn new(name: String, info: &FileInfo) -> Entry {
+impl ListedEntry {
+    fn new(name: String, info: &FileInfo) -> ListedEntry {
         let spec = match info.kind {
             FileKind::File(spec) => Some(spec),
             FileKind::Directory => None,
         };
-        Entry {
+        ListedEntry {
             name,
             kind: if spec.is_some() { "file" } else { "directory" },
             file_id: info.file.0,
@@ -61,7 +61,7 @@ fn sync_name(policy: SyncPolicy) -> &'static str {
 pub async fn ls(arguments: &LsArguments) -> Outcome {
     let paths = ClusterPath::parse_all(&arguments.paths)?;
     let client = connect(&arguments.client).await?;
-    let mut listed: Vec<(ClusterPath, Vec<Entry>)> = Vec::new();
+    let mut listed: Vec<(ClusterPath, Vec<ListedEntry>)> = Vec::new();
     let mut tally = Tally::new("ls");
     for path in &paths {
         if let Some(entries) = tally.note(entries(&client, path).await) {
@@ -69,7 +69,7 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
         }
     }
     if arguments.json {
-        let all: Vec<&Entry> = listed.iter().flat_map(|(_, entries)| entries).collect();
+        let all: Vec<&ListedEntry> = listed.iter().flat_map(|(_, entries)| entries).collect();
         print(serde_json::to_string_pretty(&all).expect("entries are plain data"))?;
         return tally.outcome();
     }
@@ -90,7 +90,7 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
 }
 
 /// What is in a directory; for a file, the file itself.
-async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<Entry>, Failure> {
+async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<ListedEntry>, Failure> {
     let info = client.stat(path.as_str()).await?;
     if !is_directory(&info) {
         return Ok(vec![entry(client, path, path.to_string(), &info).await?]);
@@ -109,8 +109,8 @@ async fn entry(
     path: &ClusterPath,
     name: String,
     info: &FileInfo,
-) -> Result<Entry, Failure> {
-    let mut entry = Entry::new(name, info);
+) -> Result<ListedEntry, Failure> {
+    let mut entry = ListedEntry::new(name, info);
     let fresh = info.mtime_ms.saturating_add(FRESH_MS) > wall_clock_ms();
     if fresh && !is_directory(info) {
         match client.open(path.as_str()).await {
@@ -132,8 +132,8 @@ fn shown(name: &str) -> String {
     name.chars().map(escaped).collect()
 }
 
-fn long(entries: &[Entry], human: bool) -> Vec<String> {
-    let size = |entry: &Entry| match (entry.kind, human) {
+fn long(entries: &[ListedEntry], human: bool) -> Vec<String> {
+    let size = |entry: &ListedEntry| match (entry.kind, human) {
         ("directory", _) => "-".to_owned(),
         (_, true) => human_size(entry.length),
         (_, false) => entry.length.to_string(),
@@ -169,9 +169,9 @@ pub async fn stat(arguments: &StatArguments) -> Outcome {
     tally.outcome()
 }
 
-async fn examine(client: &Client, path: &ClusterPath) -> Result<Entry, Failure> {
+async fn examine(client: &Client, path: &ClusterPath) -> Result<ListedEntry, Failure> {
     let info = client.stat(path.as_str()).await?;
-    let mut entry = Entry::new(path.to_string(), &info);
+    let mut entry = ListedEntry::new(path.to_string(), &info);
     if entry.kind == "file" {
         // The primary of the last chunk knows better than the last heartbeat.
         entry.length = client.open(path.as_str()).await?.len().await?;
@@ -179,7 +179,7 @@ async fn examine(client: &Client, path: &ClusterPath) -> Result<Entry, Failure> 
     Ok(entry)
 }
 
-fn page(entry: &Entry) -> String {
+fn page(entry: &ListedEntry) -> String {
     let mut lines = vec![
         format!("{:>10}: {}", "path", entry.name),
         format!("{:>10}: {}", "type", entry.kind),
@@ -204,14 +204,14 @@ mod tests {
     use leasehold_client::FileSpec;
     use leasehold_proto::FileId;
 
-    fn entry(name: &str, length: Option<u64>) -> Entry {
+    fn entry(name: &str, length: Option<u64>) -> ListedEntry {
         let kind = match length {
             Some(_) => FileKind::File(FileSpec::default()),
             None => FileKind::Directory,
         };
         let length_reported = length.unwrap_or(0);
         let info = FileInfo { file: FileId(7), kind, chunks: 1, mtime_ms: 0, length_reported };
-        Entry::new(name.to_owned(), &info)
+        ListedEntry::new(name.to_owned(), &info)
     }
 
     #[test]

@@ -15,16 +15,16 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 
 /// What a file is, as four letters in its preamble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kind(pub [u8; 4]);
+pub(crate) struct FileKind(pub [u8; 4]);
 
-pub(crate) const JOURNAL: Kind = Kind(*b"JRNL");
-pub(crate) const CHUNK_META: Kind = Kind(*b"META");
-pub(crate) const CHECKPOINT: Kind = Kind(*b"CKPT");
-pub(crate) const SNAPSHOT: Kind = Kind(*b"SNAP");
-pub(crate) const IDENTITY: Kind = Kind(*b"IDNT");
+pub(crate) const JOURNAL: FileKind = FileKind(*b"JRNL");
+pub(crate) const CHUNK_META: FileKind = FileKind(*b"META");
+pub(crate) const CHECKPOINT: FileKind = FileKind(*b"CKPT");
+pub(crate) const SNAPSHOT: FileKind = FileKind(*b"SNAP");
+pub(crate) const IDENTITY: FileKind = FileKind(*b"IDNT");
 
 /// The preamble of a file of this kind.
-pub(crate) fn preamble(kind: Kind) -> [u8; PREAMBLE_BYTES] {
+pub(crate) fn preamble(kind: FileKind) -> [u8; PREAMBLE_BYTES] {
     let mut bytes = [0; PREAMBLE_BYTES];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&kind.0);
@@ -33,7 +33,7 @@ pub(crate) fn preamble(kind: Kind) -> [u8; PREAMBLE_BYTES] {
 }
 
 /// Refuses a file that is not of this kind and version.
-pub(crate) fn check_preamble(name: &str, bytes: &[u8], kind: Kind) -> Result<(), StoreError> {
+pub(crate) fn check_preamble(name: &str, bytes: &[u8], kind: FileKind) -> Result<(), StoreError> {
     if bytes.len() < PREAMBLE_BYTES {
         return Err(StoreError::corrupt(name, 0, "shorter than its preamble"));
     }
@@ -52,7 +52,7 @@ pub(crate) fn check_preamble(name: &str, bytes: &[u8], kind: Kind) -> Result<(),
 }
 
 /// The whole file around `body`.
-pub(crate) fn seal(kind: Kind, body: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(kind: FileKind, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend_from_slice(&preamble(kind));
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
@@ -63,7 +63,11 @@ pub(crate) fn seal(kind: Kind, body: &[u8]) -> Vec<u8> {
 }
 
 /// The body of a sealed file, verified.
-pub(crate) fn unseal<'a>(name: &str, bytes: &'a [u8], kind: Kind) -> Result<&'a [u8], StoreError> {
+pub(crate) fn unseal<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    kind: FileKind,
+) -> Result<&'a [u8], StoreError> {
     check_preamble(name, bytes, kind)?;
     if bytes.len() < HEADER_BYTES {
         return Err(StoreError::corrupt(name, 16, "shorter than its header"));
@@ -86,7 +90,7 @@ pub(crate) fn unseal<'a>(name: &str, bytes: &'a [u8], kind: Kind) -> Result<&'a 
 pub(crate) fn replace<D: Disk>(
     disk: &D,
     name: &str,
-    kind: Kind,
+    kind: FileKind,
     body: &[u8],
 ) -> Result<(), DiskError> {
     let temporary = format!("{name}{TEMPORARY}");
@@ -115,7 +119,7 @@ pub(crate) fn failed_sync(name: &str, error: &DiskError) -> DiskError {
 pub(crate) fn load<D: Disk>(
     disk: &D,
     name: &str,
-    kind: Kind,
+    kind: FileKind,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match disk.open(name, Open::Existing) {
         Ok(file) => file,

@@ -15,7 +15,7 @@ const KEPT: usize = 2;
 pub(crate) struct Shape {
     pub folder: &'static str,
     pub suffix: &'static str,
-    pub kind: sealed::Kind,
+    pub kind: sealed::FileKind,
 }
 
 /// A state that knows what it covers.

@@ -2,7 +2,7 @@
 
 use crate::error::{FrameError, Part};
 use crate::frame::{Frame, Packet};
-use crate::header::{HEADER_LEN, Header, Kind, check_length};
+use crate::header::{FrameKind, HEADER_LEN, Header, check_length};
 use bytes::Bytes;
 use leasehold_proto::{Envelope, Payload};
 use serde::{Deserialize, Serialize};
@@ -92,22 +92,22 @@ pub fn decode(header: &Header, body: &[u8], payload: Bytes) -> Result<Frame, Fra
     header.check(body, &payload)?;
     let kind = header.kind();
     Ok(match kind {
-        Kind::Hello => {
+        FrameKind::Hello => {
             let (node, role, listen, cluster) = fields(kind, body)?;
             Frame::Hello { node, role, listen, cluster }
         }
-        Kind::WhoIs => Frame::WhoIs { node: fields(kind, body)? },
-        Kind::HereIs => {
+        FrameKind::WhoIs => Frame::WhoIs { node: fields(kind, body)? },
+        FrameKind::HereIs => {
             let (node, addr) = fields(kind, body)?;
             Frame::HereIs { node, addr }
         }
-        Kind::Envelope => {
+        FrameKind::Envelope => {
             let (from, to, message) = fields(kind, body)?;
             let mut envelope = Envelope { from, to, message };
             attach(&mut envelope, Payload::new(payload, header.payload_crc()))?;
             Frame::Envelope(envelope)
         }
-        Kind::Packet => {
+        FrameKind::Packet => {
             let (from, to, number, is_answer) = fields(kind, body)?;
             Frame::Packet(Packet { from, to, number, is_answer, bytes: payload })
         }
@@ -126,7 +126,7 @@ pub fn decode_parts(head: &[u8], payload: Bytes) -> Result<Frame, FrameError> {
     decode(&Header::decode(header)?, body, payload)
 }
 
-fn fields<'a, T: Deserialize<'a>>(kind: Kind, body: &'a [u8]) -> Result<T, FrameError> {
+fn fields<'a, T: Deserialize<'a>>(kind: FrameKind, body: &'a [u8]) -> Result<T, FrameError> {
     let (value, rest) =
         postcard::take_from_bytes(body).map_err(|source| FrameError::Malformed { kind, source })?;
     check_length(Part::Body, body.len(), body.len() - rest.len())?;

@@ -1,6 +1,6 @@
 //! Why bytes are not a frame.
 
-use crate::header::{Kind, MAGIC};
+use crate::header::{FrameKind, MAGIC};
 use std::fmt;
 
 /// One of the three parts of a frame.
@@ -70,7 +70,7 @@ pub enum FrameError {
         /// Which part.
         part: Part,
         /// Of what kind of frame.
-        kind: Kind,
+        kind: FrameKind,
         /// Its length in bytes.
         found: u64,
         /// Bytes allowed.
@@ -100,7 +100,7 @@ pub enum FrameError {
     #[error("body is not the fields of a {kind} frame")]
     Malformed {
         /// Of what kind.
-        kind: Kind,
+        kind: FrameKind,
         /// What the decoder met.
         source: postcard::Error,
     },
@@ -116,8 +116,8 @@ pub enum FrameError {
     #[error("a {found} frame where {expected} is expected")]
     UnexpectedKind {
         /// What came.
-        found: Kind,
+        found: FrameKind,
         /// What should have come.
-        expected: Kind,
+        expected: FrameKind,
     },
 }

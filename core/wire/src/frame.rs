@@ -1,6 +1,6 @@
 //! What a connection carries: protocol messages, and how nodes find each other.
 
-use crate::header::Kind;
+use crate::header::FrameKind;
 use bytes::Bytes;
 use leasehold_proto::{Envelope, NodeId};
 use serde::{Deserialize, Serialize};
@@ -87,13 +87,13 @@ pub struct Packet {
 impl Frame {
     /// What this is.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FrameKind {
         match self {
-            Frame::Hello { .. } => Kind::Hello,
-            Frame::WhoIs { .. } => Kind::WhoIs,
-            Frame::HereIs { .. } => Kind::HereIs,
-            Frame::Envelope(_) => Kind::Envelope,
-            Frame::Packet(_) => Kind::Packet,
+            Frame::Hello { .. } => FrameKind::Hello,
+            Frame::WhoIs { .. } => FrameKind::WhoIs,
+            Frame::HereIs { .. } => FrameKind::HereIs,
+            Frame::Envelope(_) => FrameKind::Envelope,
+            Frame::Packet(_) => FrameKind::Packet,
         }
     }
 }

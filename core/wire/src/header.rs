@@ -26,7 +26,7 @@ const CRC_AT: usize = HEADER_LEN - 4;
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum FrameKind {
     /// Who I am.
     Hello = 1,
     /// Where is this node?
@@ -39,14 +39,14 @@ pub enum Kind {
     Packet = 5,
 }
 
-impl Kind {
-    fn from_code(code: u8) -> Result<Kind, FrameError> {
+impl FrameKind {
+    fn from_code(code: u8) -> Result<FrameKind, FrameError> {
         match code {
-            1 => Ok(Kind::Hello),
-            2 => Ok(Kind::WhoIs),
-            3 => Ok(Kind::HereIs),
-            4 => Ok(Kind::Envelope),
-            5 => Ok(Kind::Packet),
+            1 => Ok(FrameKind::Hello),
+            2 => Ok(FrameKind::WhoIs),
+            3 => Ok(FrameKind::HereIs),
+            4 => Ok(FrameKind::Envelope),
+            5 => Ok(FrameKind::Packet),
             found => Err(FrameError::UnknownKind { found }),
         }
     }
@@ -55,8 +55,10 @@ impl Kind {
     #[must_use]
     pub fn body_bytes_max(self) -> u32 {
         match self {
-            Kind::Hello | Kind::WhoIs | Kind::HereIs | Kind::Packet => HANDSHAKE_BYTES_MAX,
-            Kind::Envelope => BODY_BYTES_MAX,
+            FrameKind::Hello | FrameKind::WhoIs | FrameKind::HereIs | FrameKind::Packet => {
+                HANDSHAKE_BYTES_MAX
+            }
+            FrameKind::Envelope => BODY_BYTES_MAX,
         }
     }
 
@@ -64,24 +66,24 @@ impl Kind {
     #[must_use]
     pub fn payload_bytes_max(self) -> Option<u32> {
         match self {
-            Kind::Hello | Kind::WhoIs | Kind::HereIs => None,
-            Kind::Envelope => Some(PAYLOAD_BYTES_MAX),
-            Kind::Packet => Some(PACKET_BYTES_MAX),
+            FrameKind::Hello | FrameKind::WhoIs | FrameKind::HereIs => None,
+            FrameKind::Envelope => Some(PAYLOAD_BYTES_MAX),
+            FrameKind::Packet => Some(PACKET_BYTES_MAX),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Hello => "Hello",
-            Kind::WhoIs => "WhoIs",
-            Kind::HereIs => "HereIs",
-            Kind::Envelope => "Envelope",
-            Kind::Packet => "Packet",
+            FrameKind::Hello => "Hello",
+            FrameKind::WhoIs => "WhoIs",
+            FrameKind::HereIs => "HereIs",
+            FrameKind::Envelope => "Envelope",
+            FrameKind::Packet => "Packet",
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FrameKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -91,7 +93,7 @@ impl fmt::Display for Kind {
 /// [`Header::decode`] and this crate's encoder build one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    kind: Kind,
+    kind: FrameKind,
     body_bytes: u32,
     payload_bytes: u32,
     body_crc: u32,
@@ -105,7 +107,7 @@ impl Header {
     /// `TooLarge` if one of them is beyond its limit, `UnexpectedPayload` beside a frame
     /// that has no place for one.
     pub(crate) fn new(
-        kind: Kind,
+        kind: FrameKind,
         body: &[u8],
         payload_bytes: usize,
         payload_crc: u32,
@@ -141,7 +143,7 @@ impl Header {
             return Err(FrameError::UnknownFlags { found: flags });
         }
         let header = Header {
-            kind: Kind::from_code(code)?,
+            kind: FrameKind::from_code(code)?,
             body_bytes: u32_at(bytes, 8),
             payload_bytes: u32_at(bytes, 12),
             body_crc: u32_at(bytes, 16),
@@ -169,7 +171,7 @@ impl Header {
 
     /// What the frame is.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FrameKind {
         self.kind
     }
 
@@ -200,7 +202,7 @@ impl Header {
     }
 }
 
-fn check_limits(kind: Kind, body: u64, payload: u64) -> Result<(), FrameError> {
+fn check_limits(kind: FrameKind, body: u64, payload: u64) -> Result<(), FrameError> {
     let max = u64::from(kind.body_bytes_max());
     if body > max {
         return Err(FrameError::TooLarge { part: Part::Body, kind, found: body, max });

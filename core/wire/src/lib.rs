@@ -38,6 +38,6 @@ pub use crc::{Crc32c, crc32c};
 pub use error::{FrameError, Part};
 pub use frame::{ClusterId, Frame, Packet, Role};
 pub use header::{
-    BODY_BYTES_MAX, FORMAT_VERSION, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header, Kind, MAGIC,
+    BODY_BYTES_MAX, FORMAT_VERSION, FrameKind, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header, MAGIC,
     PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX,
 };

@@ -7,7 +7,7 @@ use crate::cells::CellsOp;
 use crate::finals::Finals;
 use crate::history::{Call, Ending, History, Operated};
 use crate::linearizability::Timed;
-use crate::order::{Entry, Order};
+use crate::order::{Order, OrderedMutation};
 use leasehold_proto::replica::MutationKind;
 use leasehold_proto::{ChunkHandle, Extent, FileId, ReadMode, Sequence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ impl Ordered {
         }
         let mut ordered = Ordered::default();
         for (handle, chunk) in order.chunks() {
-            let candidates = |entry: &Entry| {
+            let candidates = |entry: &OrderedMutation| {
                 let known = by_contents.get(&(entry.crc, entry.extent.length));
                 known.map_or(&[][..], Vec::as_slice)
             };
@@ -98,8 +98,8 @@ impl Ordered {
         all: &[Operated],
         handle: ChunkHandle,
         finals: &Finals,
-        entries: &BTreeMap<Sequence, Entry>,
-        candidates: &dyn Fn(&Entry) -> &'a [usize],
+        entries: &BTreeMap<Sequence, OrderedMutation>,
+        candidates: &dyn Fn(&OrderedMutation) -> &'a [usize],
     ) {
         let known = finals.chunks.get(&handle).map(|chunk| (chunk.file, chunk.index));
         let mut matched: Vec<(usize, Sequence, Extent)> = Vec::new();
@@ -131,7 +131,7 @@ fn place_of(operated: &Operated) -> Option<Place> {
     }
 }
 
-fn could_be(operated: &Operated, entry: &Entry, known: Option<Place>) -> bool {
+fn could_be(operated: &Operated, entry: &OrderedMutation, known: Option<Place>) -> bool {
     let there = match (known, place_of(operated)) {
         (Some(known), Some(place)) => known == place,
         _ => true,

@@ -68,7 +68,7 @@ const NONE: usize = usize::MAX;
 
 /// One place in the list of calls and returns, ordered by time.
 #[derive(Clone, Copy)]
-struct Entry {
+struct CallOrReturn {
     op: usize,
     is_call: bool,
     next: usize,
@@ -104,7 +104,7 @@ struct Search<'a, O: Object> {
     ended: Vec<usize>,
     /// Indices into `all` of what may yet change something, by time of invocation.
     open: Vec<usize>,
-    entries: Vec<Entry>,
+    entries: Vec<CallOrReturn>,
     call_at: Vec<usize>,
     return_at: Vec<usize>,
     taken: Vec<u64>,
@@ -151,12 +151,12 @@ impl<'a, O: Object> Search<'a, O> {
             points.push((timed.returned_ns.expect("only what returned is strung"), true, op));
         }
         points.sort_unstable();
-        // Entry 0 is the head.
-        self.entries.push(Entry { op: NONE, is_call: false, next: NONE, prev: NONE });
+        // CallOrReturn 0 is the head.
+        self.entries.push(CallOrReturn { op: NONE, is_call: false, next: NONE, prev: NONE });
         for (_, is_return, op) in points {
             let at = self.entries.len();
             self.entries[at - 1].next = at;
-            self.entries.push(Entry { op, is_call: !is_return, next: NONE, prev: at - 1 });
+            self.entries.push(CallOrReturn { op, is_call: !is_return, next: NONE, prev: at - 1 });
             if is_return { self.return_at[op] = at } else { self.call_at[op] = at }
         }
     }
@@ -302,7 +302,7 @@ impl<'a, O: Object> Search<'a, O> {
     }
 
     fn unlink(&mut self, at: usize) {
-        let Entry { next, prev, .. } = self.entries[at];
+        let CallOrReturn { next, prev, .. } = self.entries[at];
         self.entries[prev].next = next;
         if next != NONE {
             self.entries[next].prev = prev;
@@ -310,7 +310,7 @@ impl<'a, O: Object> Search<'a, O> {
     }
 
     fn relink(&mut self, at: usize) {
-        let Entry { next, prev, .. } = self.entries[at];
+        let CallOrReturn { next, prev, .. } = self.entries[at];
         self.entries[prev].next = at;
         if next != NONE {
             self.entries[next].prev = at;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// One mutation in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct OrderedMutation {
     /// Under which version it was ordered.
     pub version: ChunkVersion,
     /// Whose operation.
@@ -28,7 +28,7 @@ pub struct ChunkOrder {
     /// The last version that a primary adopted.
     pub version: ChunkVersion,
     /// By place. A mutation whose only holder crashed before it told anybody is missing.
-    pub entries: BTreeMap<Sequence, Entry>,
+    pub entries: BTreeMap<Sequence, OrderedMutation>,
     /// What clients were told is done.
     pub acknowledged: BTreeMap<Sequence, OpId>,
     held: BTreeMap<NodeId, Held>,
@@ -39,7 +39,7 @@ pub struct ChunkOrder {
 struct Held {
     /// The version that it adopted last.
     at: ChunkVersion,
-    entries: BTreeMap<Sequence, Entry>,
+    entries: BTreeMap<Sequence, OrderedMutation>,
 }
 
 /// The order of every chunk.
@@ -66,7 +66,7 @@ impl Order {
             Event::Applied { chunk, version, sequence, op, kind, extent, crc } => {
                 let order = self.chunks.entry(*chunk).or_default();
                 let (op, kind, extent, crc) = (*op, *kind, *extent, *crc);
-                let entry = Entry { version: *version, op, kind, extent, crc };
+                let entry = OrderedMutation { version: *version, op, kind, extent, crc };
                 order.held.entry(node).or_default().entries.insert(*sequence, entry);
                 // A straggler of an older version is not in the order, and will be overwritten.
                 if *version >= order.version {

@@ -2,7 +2,7 @@
 
 use crate::net::LinkConditions;
 use crate::plan::plan;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{FaultKind, Scenario};
 use crate::seed::Seed;
 use leasehold_proto::Constants;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct Episode {
     /// What.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// When it begins, from the start of the run.
     pub begins_ms: u64,
     /// When it ends.
@@ -90,9 +90,9 @@ impl Drawn {
     }
 
     /// How many faults of each kind are to come.
-    fn tally(&self) -> Vec<(Kind, usize)> {
+    fn tally(&self) -> Vec<(FaultKind, usize)> {
         let count = |kind| self.plan.iter().filter(|episode| episode.kind == kind).count();
-        let all = Kind::ALL.iter().map(|kind| (*kind, count(*kind)));
+        let all = FaultKind::ALL.iter().map(|kind| (*kind, count(*kind)));
         all.filter(|(_, count)| *count > 0).collect()
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         let text = "about = \"x\"\n[[plan]]\nkind = \"one_way\"\nbegins_ms = 5\nends_ms = 9\n\
                     draw = \"ffffffffffffffff\"\n";
         let scenario = Scenario::parse("x.toml", text).unwrap();
-        let episode = Episode { kind: Kind::OneWay, begins_ms: 5, ends_ms: 9, draw: u64::MAX };
+        let episode = Episode { kind: FaultKind::OneWay, begins_ms: 5, ends_ms: 9, draw: u64::MAX };
         assert_eq!(Drawn::draw(&scenario, Seed(1)).plan, [episode]);
         assert_eq!(
             Drawn::draw(&scenario, Seed(1)).clients,

@@ -6,7 +6,7 @@
 //! next best, and every other place as it was.
 
 use crate::drawn::Episode;
-use crate::scenario::{Faults, Kind, Scenario};
+use crate::scenario::{FaultKind, Faults, Scenario};
 use crate::seed::{Seed, Stream};
 use leasehold_proto::Constants;
 
@@ -40,13 +40,13 @@ struct Place {
 }
 
 impl Place {
-    fn taken_by(self, kind: Kind, number: u64, constants: &Constants, seed: Seed) -> Episode {
+    fn taken_by(self, kind: FaultKind, number: u64, constants: &Constants, seed: Seed) -> Episode {
         let mut own = seed.fork(&format!("fault {}", kind.name()), number);
         let lease_ms = constants.lease_duration.as_millis() as u64;
         let Place { begins_ms, ends_ms } = self;
         let ends_ms = match kind {
-            Kind::Pause => ends_ms.min(begins_ms + lease_ms * 9 / 10),
-            Kind::LongPause => begins_ms + own.within(lease_ms * 11 / 10..=lease_ms * 2),
+            FaultKind::Pause => ends_ms.min(begins_ms + lease_ms * 9 / 10),
+            FaultKind::LongPause => begins_ms + own.within(lease_ms * 11 / 10..=lease_ms * 2),
             _ => ends_ms,
         };
         Episode { kind, begins_ms, ends_ms, draw: own.any() }
@@ -79,9 +79,10 @@ fn next_begin(places: &[Place], last_ms: u64, faults: &Faults, stream: &mut Stre
 }
 
 /// The weights of the kinds that exist for this seed.
-fn weights(faults: &Faults, seed: Seed) -> Vec<(Kind, u32)> {
-    let all = || Kind::ALL.iter().map(|kind| (*kind, faults.weight(*kind))).filter(|(_, w)| *w > 0);
-    let exists = |kind: Kind| {
+fn weights(faults: &Faults, seed: Seed) -> Vec<(FaultKind, u32)> {
+    let all =
+        || FaultKind::ALL.iter().map(|kind| (*kind, faults.weight(*kind))).filter(|(_, w)| *w > 0);
+    let exists = |kind: FaultKind| {
         let mut own = seed.fork(&format!("exists {}", kind.name()), 0);
         !own.permille(ABSENT_PERMILLE)
     };
@@ -90,8 +91,8 @@ fn weights(faults: &Faults, seed: Seed) -> Vec<(Kind, u32)> {
 }
 
 /// The highest of as many draws as a kind has weight: each kind wins in proportion to its weight.
-fn winner(weights: &[(Kind, u32)], place: u64, seed: Seed) -> Option<Kind> {
-    let best = |(kind, weight): &(Kind, u32)| {
+fn winner(weights: &[(FaultKind, u32)], place: u64, seed: Seed) -> Option<FaultKind> {
+    let best = |(kind, weight): &(FaultKind, u32)| {
         let mut own = seed.fork(&format!("race {}", kind.name()), place);
         (0..*weight).map(|_| own.any()).max().map(|best| (best, *kind))
     };
@@ -114,10 +115,10 @@ fn insist(
         let long_ms =
             patience_ms + seed.fork("long crash", 0).within(patience_ms..=3 * patience_ms);
         let place = Place { ends_ms: places[crash].begins_ms + long_ms, ..places[crash] };
-        plan[crash] = place.taken_by(Kind::Crash, crash as u64, constants, seed);
+        plan[crash] = place.taken_by(FaultKind::Crash, crash as u64, constants, seed);
     }
     if faults.partition > 0 && cut != crash {
-        plan[cut] = places[cut].taken_by(Kind::Partition, cut as u64, constants, seed);
+        plan[cut] = places[cut].taken_by(FaultKind::Partition, cut as u64, constants, seed);
     }
 }
 
@@ -135,8 +136,8 @@ mod tests {
         let scenario = Scenario::standard();
         for seed in 0..300 {
             let plan = planned(&scenario, seed);
-            let has = |kind: Kind| plan.iter().any(|episode| episode.kind == kind);
-            assert!(has(Kind::Crash) && has(Kind::Partition), "{plan:?}");
+            let has = |kind: FaultKind| plan.iter().any(|episode| episode.kind == kind);
+            assert!(has(FaultKind::Crash) && has(FaultKind::Partition), "{plan:?}");
             assert!(plan.len() >= 8, "{plan:?}");
             assert!(plan.is_sorted_by_key(|episode| episode.begins_ms));
         }
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn a_kind_that_is_left_out_leaves_the_others_as_they_were() {
         let with = Scenario::standard();
-        for (at, gone) in Kind::ALL.iter().enumerate() {
+        for (at, gone) in FaultKind::ALL.iter().enumerate() {
             let mut without = with.clone();
             *without.faults.weight_mut(*gone) = 0;
             let before = planned(&with, at as u64);
@@ -162,13 +163,13 @@ mod tests {
         let mut scenario = Scenario::standard();
         scenario.faults = Faults { swarm: false, ..Faults::none() };
         (scenario.faults.rot, scenario.faults.stall) = (9, 3);
-        let mut counts: BTreeMap<Kind, u32> = BTreeMap::new();
+        let mut counts: BTreeMap<FaultKind, u32> = BTreeMap::new();
         for seed in 0..100 {
             planned(&scenario, seed)
                 .iter()
                 .for_each(|episode| *counts.entry(episode.kind).or_default() += 1);
         }
-        let (rot, stall) = (counts[&Kind::Rot], counts[&Kind::Stall]);
+        let (rot, stall) = (counts[&FaultKind::Rot], counts[&FaultKind::Stall]);
         assert!((25..42).contains(&(stall * 100 / rot)), "{rot} and {stall}");
         assert_eq!(counts.len(), 2);
     }
@@ -177,7 +178,7 @@ mod tests {
     fn a_seed_does_without_some_kinds_of_a_swarm() {
         let scenario = Scenario::standard();
         let count = |seed| weights(&scenario.faults, Seed(seed)).len();
-        let most = Kind::ALL.iter().filter(|kind| scenario.faults.weight(**kind) > 0).count();
+        let most = FaultKind::ALL.iter().filter(|kind| scenario.faults.weight(**kind) > 0).count();
         let counts: Vec<usize> = (0..50).map(count).collect();
         assert!(counts.iter().all(|count| *count > most / 3));
         assert!(counts.iter().any(|count| *count < most - 3));
@@ -190,7 +191,7 @@ mod tests {
         let lease_ms = scenario.constants().lease_duration.as_millis() as u64;
         for episode in (0..20).flat_map(|seed| planned(&scenario, seed)) {
             let lasts_ms = episode.ends_ms - episode.begins_ms;
-            assert_eq!(episode.kind == Kind::LongPause, lasts_ms > lease_ms, "{episode:?}");
+            assert_eq!(episode.kind == FaultKind::LongPause, lasts_ms > lease_ms, "{episode:?}");
         }
     }
 

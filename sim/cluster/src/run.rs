@@ -10,7 +10,7 @@ use crate::log::{Line, LogOptions};
 use crate::nemesis::Nemesis;
 use crate::net::Delivery;
 use crate::replay::Recording;
-use crate::scenario::{Kind, Scenario, Stop};
+use crate::scenario::{FaultKind, Scenario, Stop};
 use crate::seed::Seed;
 use crate::summary::Summary;
 use crate::tally::Tally;
@@ -466,7 +466,7 @@ impl Run {
     }
 }
 
-fn named(counts: &BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
+fn named(counts: &BTreeMap<FaultKind, u64>) -> BTreeMap<&'static str, u64> {
     counts.iter().map(|(kind, count)| (kind.name(), *count)).collect()
 }
 

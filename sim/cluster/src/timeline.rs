@@ -20,7 +20,7 @@ pub struct Timeline<P> {
 }
 
 struct Queue<P> {
-    due: BinaryHeap<Reverse<Entry<P>>>,
+    due: BinaryHeap<Reverse<Scheduled<P>>>,
     pushed: u64,
     timers: Vec<Slot>,
     /// When madsim will wake the pump.
@@ -28,7 +28,7 @@ struct Queue<P> {
     pump: Option<Waker>,
 }
 
-struct Entry<P> {
+struct Scheduled<P> {
     at: u64,
     number: u64,
     what: What<P>,
@@ -46,27 +46,27 @@ struct Slot {
     queued: Option<u64>,
 }
 
-impl<P> Entry<P> {
+impl<P> Scheduled<P> {
     fn key(&self) -> (u64, u64) {
         (self.at, self.number)
     }
 }
 
-impl<P> PartialEq for Entry<P> {
+impl<P> PartialEq for Scheduled<P> {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl<P> Eq for Entry<P> {}
+impl<P> Eq for Scheduled<P> {}
 
-impl<P> PartialOrd for Entry<P> {
+impl<P> PartialOrd for Scheduled<P> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<P> Ord for Entry<P> {
+impl<P> Ord for Scheduled<P> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.key().cmp(&other.key())
     }
@@ -179,7 +179,7 @@ impl<P: Send + 'static> Timeline<P> {
 impl<P> Queue<P> {
     fn push(&mut self, at: u64, what: What<P>) {
         self.pushed += 1;
-        self.due.push(Reverse(Entry { at, number: self.pushed, what }));
+        self.due.push(Reverse(Scheduled { at, number: self.pushed, what }));
         if self.armed.is_none_or(|armed| at < armed)
             && let Some(pump) = self.pump.take()
         {

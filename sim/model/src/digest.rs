@@ -1,7 +1,7 @@
 //! What of a cluster makes a state: a digest per part, so that a step pays for what it changed.
 
 use crate::canon::{Canon, Lens};
-use crate::state::State;
+use crate::state::ModelState;
 use leasehold_proto::{Attempt, Command, IoId, LogIndex, NodeId};
 use leasehold_world::Cluster;
 use leasehold_world::net::MessageId;
@@ -53,7 +53,7 @@ fn questions(node: Option<&Node>) -> Vec<Attempt> {
 impl Sight {
     /// Gives a state its identity, and takes out messages that are the same as others in it. What
     /// did not change since the last state is taken over from there.
-    pub(crate) fn identify(&self, mut state: State, last: Option<&State>) -> State {
+    pub(crate) fn identify(&self, mut state: ModelState, last: Option<&ModelState>) -> ModelState {
         let same_log = last.filter(|last| std::ptr::eq(last.cluster.log(), state.cluster.log()));
         let epochs = match same_log {
             Some(last) => Arc::clone(&last.identity.epochs),
@@ -79,7 +79,12 @@ impl Sight {
         state
     }
 
-    fn nodes(&self, cluster: &Cluster, last: Option<&State>, epochs: &[u64]) -> Vec<(NodeId, u64)> {
+    fn nodes(
+        &self,
+        cluster: &Cluster,
+        last: Option<&ModelState>,
+        epochs: &[u64],
+    ) -> Vec<(NodeId, u64)> {
         let last = last
             .filter(|last| last.cluster.now() == cluster.now() && *last.identity.epochs == epochs);
         let unchanged = |id: &NodeId, place: usize| {
@@ -99,7 +104,7 @@ impl Sight {
     fn messages(
         &self,
         cluster: &mut Cluster,
-        last: Option<&State>,
+        last: Option<&ModelState>,
         epochs: &[u64],
     ) -> Arc<Vec<(MessageId, u64)>> {
         let last = last.filter(|last| {

@@ -1,25 +1,25 @@
 //! The space as a stateright model: for its explorer, and for a second opinion on `search`.
 
 use crate::space::{Space, Step};
-use crate::state::State;
+use crate::state::ModelState;
 use stateright::{Model, Property};
 
 /// The name under which stateright knows the one property: the judge decides which invariant.
 pub const SAFE: &str = "no invariant is violated";
 
 impl Model for Space {
-    type State = State;
+    type State = ModelState;
     type Action = Step;
 
-    fn init_states(&self) -> Vec<State> {
+    fn init_states(&self) -> Vec<ModelState> {
         self.beginnings()
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Step>) {
+    fn actions(&self, state: &ModelState, actions: &mut Vec<Step>) {
         self.steps(state, actions);
     }
 
-    fn next_state(&self, last: &State, step: Step) -> Option<State> {
+    fn next_state(&self, last: &ModelState, step: Step) -> Option<ModelState> {
         self.after(last, &step)
     }
 
@@ -28,7 +28,7 @@ impl Model for Space {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always(SAFE, |_, state: &State| state.violation.is_none())]
+        vec![Property::always(SAFE, |_, state: &ModelState| state.violation.is_none())]
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::known::Same;
 use crate::space::Space;
-use crate::state::State;
+use crate::state::ModelState;
 use leasehold_world::fair::{self, Holds};
 use leasehold_world::{Action, Cluster, Violation};
 #[allow(clippy::disallowed_types)] // asked about a digest and never iterated
@@ -80,7 +80,7 @@ impl Assistant<'_> {
     }
 
     /// Follows the fair schedule until it ends well, or joins a run that did.
-    pub fn heal(&mut self, state: &State) -> Result<(), Violation> {
+    pub fn heal(&mut self, state: &ModelState) -> Result<(), Violation> {
         let space = &self.elder.space;
         let mut patient = space.healing(state);
         for action in cure(&patient.cluster) {
@@ -146,9 +146,9 @@ pub(crate) fn cure(cluster: &Cluster) -> Vec<Action> {
     actions
 }
 
-impl State {
+impl ModelState {
     /// The same with nothing in flight, and nothing that may still go wrong.
-    pub(crate) fn quieted(&self) -> State {
+    pub(crate) fn quieted(&self) -> ModelState {
         let mut state = self.clone();
         state.cluster.deliver_once();
         state.cluster.forget_messages(|_| true);

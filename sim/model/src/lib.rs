@@ -26,4 +26,4 @@ pub use heal::Healed;
 pub use reductions::Reductions;
 pub use search::{Effort, Explored, Found, search};
 pub use space::{Space, Step};
-pub use state::State;
+pub use state::ModelState;

@@ -13,7 +13,7 @@
 //!   beginning of its own.
 
 use crate::space::{Space, Step};
-use crate::state::State;
+use crate::state::ModelState;
 use leasehold_proto::message::lease;
 use leasehold_proto::{IoOp, LogOp, Message, NodeId, ReplicaChange};
 use leasehold_world::net::MessageId;
@@ -21,7 +21,7 @@ use leasehold_world::node::{Node, PendingIo};
 use leasehold_world::{Action, Cluster, Failure};
 
 /// Appends everything that may happen. The order is a function of the state.
-pub(crate) fn offers(space: &Space, state: &State, steps: &mut Vec<Step>) {
+pub(crate) fn offers(space: &Space, state: &ModelState, steps: &mut Vec<Step>) {
     let cluster = &state.cluster;
     for (id, envelope) in cluster.net().flying() {
         let arrives = cluster.nodes().get(&envelope.to).is_some_and(|node| node.runs());
@@ -51,7 +51,7 @@ pub(crate) fn offers(space: &Space, state: &State, steps: &mut Vec<Step>) {
     }
 }
 
-fn of_a_node(space: &Space, state: &State, id: NodeId, node: &Node, steps: &mut Vec<Step>) {
+fn of_a_node(space: &Space, state: &ModelState, id: NodeId, node: &Node, steps: &mut Vec<Step>) {
     let cluster = &state.cluster;
     for (io, pending) in &node.io {
         steps.push(Step::Do(Action::Complete(id, *io)));
@@ -93,7 +93,7 @@ fn of_a_node(space: &Space, state: &State, id: NodeId, node: &Node, steps: &mut 
 /// A chunkserver's I/O that is durable and unheard differs from one that is not durable only
 /// after a crash of that chunkserver. A proposal that is committed and unheard is known to the
 /// other masters.
-fn may_persist(space: &Space, state: &State, id: NodeId, pending: &PendingIo) -> bool {
+fn may_persist(space: &Space, state: &ModelState, id: NodeId, pending: &PendingIo) -> bool {
     if pending.persisted {
         return false;
     }

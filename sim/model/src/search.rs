@@ -9,7 +9,7 @@
 use crate::heal::{Healed, Healer};
 use crate::known::{Digests, Known};
 use crate::space::{Space, Step};
-use crate::state::State;
+use crate::state::ModelState;
 use leasehold_world::Violation;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ const BATCHES: usize = 16;
 struct Batch {
     /// States that were not known before the round, once each: from which of the batch, by which
     /// of its steps.
-    fresh: Vec<(State, usize, usize)>,
+    fresh: Vec<(ModelState, usize, usize)>,
     generated: usize,
     healed: Vec<(u64, Healed)>,
     /// The first state of the batch that did not converge.
@@ -127,7 +127,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn begin(&mut self) -> Vec<State> {
+    fn begin(&mut self) -> Vec<ModelState> {
         let level = self.space.beginnings();
         self.generated = level.len();
         for state in &level {
@@ -145,7 +145,7 @@ impl<'a> Search<'a> {
     }
 
     /// Takes every step of every state of a level; returns the next one.
-    fn level(&mut self, level: &[State]) -> Vec<State> {
+    fn level(&mut self, level: &[ModelState]) -> Vec<ModelState> {
         let first = self.known.count() - level.len();
         let mut next = Vec::new();
         for (round, states) in level.chunks(BATCH * BATCHES).enumerate() {
@@ -164,8 +164,8 @@ impl<'a> Search<'a> {
         next
     }
 
-    fn round(&self, states: &[State]) -> Vec<Batch> {
-        let batches: Vec<&[State]> = states.chunks(BATCH).collect();
+    fn round(&self, states: &[ModelState]) -> Vec<Batch> {
+        let batches: Vec<&[ModelState]> = states.chunks(BATCH).collect();
         let next = AtomicUsize::new(0);
         let work = || {
             let mut done = Vec::new();
@@ -188,7 +188,7 @@ impl<'a> Search<'a> {
         done.into_iter().map(|(_, batch)| batch).collect()
     }
 
-    fn batch(&self, states: &[State]) -> Batch {
+    fn batch(&self, states: &[ModelState]) -> Batch {
         let mut batch = Batch::default();
         let (mut met, mut steps) = (Digests::default(), Vec::new());
         let mut healer = self.effort.heal.then(|| self.healer.beside());
@@ -209,7 +209,7 @@ impl<'a> Search<'a> {
         batch
     }
 
-    fn take_in(&mut self, batch: Batch, from: usize, next: &mut Vec<State>) {
+    fn take_in(&mut self, batch: Batch, from: usize, next: &mut Vec<ModelState>) {
         self.generated += batch.generated;
         self.healer.learn(batch.healed);
         if let Some((place, what)) = batch.stuck.filter(|_| self.found.is_none()) {
@@ -226,13 +226,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn note_violation(&mut self, state: &State, number: usize) {
+    fn note_violation(&mut self, state: &ModelState, number: usize) {
         if let (Some(violation), None) = (&state.violation, &self.found) {
             self.found = Some((number, Arc::clone(violation), false));
         }
     }
 
-    fn note_parts(&mut self, state: &State) {
+    fn note_parts(&mut self, state: &ModelState) {
         for (name, digest) in state.parts() {
             self.parts.entry(name).or_default().insert(digest);
         }

@@ -5,7 +5,7 @@ use crate::bounds::Bounds;
 use crate::digest::{Identity, Sight};
 use crate::offers;
 use crate::reductions::Reductions;
-use crate::state::State;
+use crate::state::ModelState;
 use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
 use leasehold_world::Observation;
@@ -45,7 +45,7 @@ pub struct Ask {
 pub struct Start {
     /// The script that leads there.
     pub script: String,
-    state: State,
+    state: ModelState,
     last_request: u64,
 }
 
@@ -135,7 +135,7 @@ impl Space {
         if self.bounds.repeats.is_none() {
             cluster.keep_messages();
         }
-        let state = State {
+        let state = ModelState {
             cluster,
             judge: Arc::new(world.judge().clone().from_above()),
             left: self.bounds.all(),
@@ -149,7 +149,7 @@ impl Space {
     }
 
     /// Everything that may happen in this state.
-    pub fn steps(&self, state: &State, steps: &mut Vec<Step>) {
+    pub fn steps(&self, state: &ModelState, steps: &mut Vec<Step>) {
         if state.violation.is_none() {
             offers::offers(self, state, steps);
         }
@@ -157,7 +157,7 @@ impl Space {
 
     /// What a step leads to; None if it is beyond the bounds.
     #[must_use]
-    pub fn after(&self, last: &State, step: &Step) -> Option<State> {
+    pub fn after(&self, last: &ModelState, step: &Step) -> Option<ModelState> {
         let mut next = last.clone();
         let action = self.action(&mut next, step);
         pay(&mut next, &action);
@@ -198,7 +198,7 @@ impl Space {
     ///
     /// # Errors
     /// What it shows not to hold.
-    pub(crate) fn next(&self, last: &State, action: Action) -> Result<State, Violation> {
+    pub(crate) fn next(&self, last: &ModelState, action: Action) -> Result<ModelState, Violation> {
         let mut next = last.clone();
         let mut seen = Vec::new();
         match applied(&mut next.cluster, action, &mut seen, |_| None) {
@@ -215,7 +215,7 @@ impl Space {
     }
 
     /// The state as its healing begins.
-    pub(crate) fn healing(&self, state: &State) -> State {
+    pub(crate) fn healing(&self, state: &ModelState) -> ModelState {
         self.sight.identify(state.quieted(), Some(state))
     }
 
@@ -225,14 +225,14 @@ impl Space {
     }
 
     /// What a step does in World; a request that is made is noted.
-    pub(crate) fn action(&self, next: &mut State, step: &Step) -> Action {
+    pub(crate) fn action(&self, next: &mut ModelState, step: &Step) -> Action {
         match step {
             Step::Do(action) => action.clone(),
             Step::Ask(which) => self.asking(next, *which),
         }
     }
 
-    fn asking(&self, next: &mut State, which: usize) -> Action {
+    fn asking(&self, next: &mut ModelState, which: usize) -> Action {
         let ask = &self.menu[which];
         let start = &self.starts[usize::from(next.start)];
         next.asked |= 1 << which;
@@ -250,7 +250,7 @@ impl Space {
 
     /// The states in which runs begin.
     #[must_use]
-    pub fn beginnings(&self) -> Vec<State> {
+    pub fn beginnings(&self) -> Vec<ModelState> {
         self.starts.iter().map(|start| start.state.clone()).collect()
     }
 }
@@ -294,7 +294,7 @@ fn horizon(constants: &Constants) -> Duration {
 }
 
 /// Takes what an action costs from what is left.
-fn pay(next: &mut State, action: &Action) {
+fn pay(next: &mut ModelState, action: &Action) {
     let left = &mut next.left;
     let purse = match action {
         Action::AdvanceTo(_) => match &mut left.ticks {
@@ -341,7 +341,7 @@ fn applied(
     }
 }
 
-fn watch(next: &mut State, seen: &[Observation]) {
+fn watch(next: &mut ModelState, seen: &[Observation]) {
     let mut judged = Judge::look(&next.cluster);
     for observation in seen.iter().filter(|observation| Judge::heeds(observation)) {
         let judge = Arc::make_mut(&mut next.judge);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// (`digest`, `canon`). Among ten million states, two that differ share a digest with a probability
 /// of about one in 400,000; that is what a "complete" search leaves open.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct ModelState {
     /// The cluster.
     pub cluster: Cluster,
     /// What its past was.
@@ -31,21 +31,21 @@ pub struct State {
     pub(crate) identity: Identity,
 }
 
-impl PartialEq for State {
+impl PartialEq for ModelState {
     fn eq(&self, other: &Self) -> bool {
         self.digest() == other.digest()
     }
 }
 
-impl Eq for State {}
+impl Eq for ModelState {}
 
-impl Hash for State {
+impl Hash for ModelState {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.digest());
     }
 }
 
-impl State {
+impl ModelState {
     /// Its identity.
     #[must_use]
     pub fn digest(&self) -> u64 {

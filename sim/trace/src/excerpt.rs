@@ -3,7 +3,7 @@
 
 use crate::focus::Focus;
 use crate::page::Story;
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use crate::trace::Violation;
 use leasehold_proto::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ impl Story<'_> {
         let Some(violation) = self.violation else { return String::new() };
         let chosen = self.chosen(violation);
         let who = |record: &Record| match record.kind {
-            Kind::Fault => "fault".to_owned(),
+            RecordKind::Fault => "fault".to_owned(),
             _ => self.trace.name(record.node),
         };
         let width = chosen.iter().map(|record| who(record).len()).max().unwrap_or(0);
@@ -92,7 +92,7 @@ impl Story<'_> {
         });
         until.filter(move |(_, record)| match record.what {
             // A master that restarts tells its log again.
-            "Configured" if record.kind == Kind::Event => {
+            "Configured" if record.kind == RecordKind::Event => {
                 configured.insert((record.chunk, record.version))
             }
             "LeaseTaken" => held.insert((record.node, record.chunk, record.version)),
@@ -111,10 +111,10 @@ impl Story<'_> {
 
 fn worth(focus: &Focus, record: &Record) -> Option<Worth> {
     match record.kind {
-        Kind::Fault => return Some(Worth::Fault),
+        RecordKind::Fault => return Some(Worth::Fault),
         // That everybody began once is no news.
-        Kind::Outside => return (record.true_ns > BEGINNING_NS).then_some(Worth::Fault),
-        Kind::Input | Kind::Effect | Kind::Event | Kind::Network => {}
+        RecordKind::Outside => return (record.true_ns > BEGINNING_NS).then_some(Worth::Fault),
+        RecordKind::Input | RecordKind::Effect | RecordKind::Event | RecordKind::Network => {}
     }
     let of_chunk = focus.chunk.is_none_or(|chunk| record.concerns(chunk));
     let of_op = record.op.is_some_and(|op| focus.ops.contains(&op));
@@ -124,15 +124,18 @@ fn worth(focus: &Focus, record: &Record) -> Option<Worth> {
     let named = |record: &Record| record.sequence.is_some_and(|s| focus.sequences.contains(&s));
     match (record.kind, record.what) {
         // A busy chunk has hundreds of these: only those of what was named are news.
-        (Kind::Event, "Applied" | "Committed" | "Acknowledged" | "ReadServed" | "Retried") => {
+        (
+            RecordKind::Event,
+            "Applied" | "Committed" | "Acknowledged" | "ReadServed" | "Retried",
+        ) => {
             let asked = !focus.ops.is_empty() || !focus.sequences.is_empty();
             let news = of_op || (asked && of_chunk && named(record));
             Some(if news { Worth::Fact } else { Worth::Talk })
         }
-        (Kind::Event, _) => Some(Worth::Fact),
-        (Kind::Input, "Deliver") => Some(Worth::Talk),
-        (Kind::Input, "Request") | (Kind::Effect, "Respond") => Some(Worth::Fact),
-        (Kind::Network, _) => Some(Worth::Talk),
+        (RecordKind::Event, _) => Some(Worth::Fact),
+        (RecordKind::Input, "Deliver") => Some(Worth::Talk),
+        (RecordKind::Input, "Request") | (RecordKind::Effect, "Respond") => Some(Worth::Fact),
+        (RecordKind::Network, _) => Some(Worth::Talk),
         _ => None,
     }
 }
@@ -149,7 +152,7 @@ mod tests {
             event,
             true_ns: event * 1_000_000,
             node: NodeId(node),
-            kind: Kind::Event,
+            kind: RecordKind::Event,
             what,
             chunk: Some(ChunkHandle(chunk)),
             version: Some(ChunkVersion(1)),

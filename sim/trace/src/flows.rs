@@ -3,7 +3,7 @@
 //! A network numbers the messages that it is given, from 1, in order; so does this. What arrives
 //! at a node waits there until the node takes it, first come first served.
 
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use leasehold_proto::{ChunkHandle, ChunkVersion, NodeId, OpId};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -82,7 +82,7 @@ impl Flows {
         let at_sender = matches!(fate, Fate::Cut | Fate::Lost | Fate::Oversized | Fate::Doubled);
         Some(Record {
             node: if at_sender { from? } else { to? },
-            kind: Kind::Network,
+            kind: RecordKind::Network,
             what,
             flow: Some(flow),
             bad: fate != Fate::Doubled,

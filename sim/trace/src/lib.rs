@@ -40,7 +40,7 @@ pub use flows::{Fate, Passage};
 pub use focus::Focus;
 pub use naming::{Naming, Role};
 pub use page::Story;
-pub use record::{Kind, Record};
+pub use record::{Record, RecordKind};
 pub use recorder::{Fault, Life, Moment, Recorder};
 pub use trace::{Node, Title, Trace, Violation};
 pub use words::message_name;

@@ -4,7 +4,7 @@
 //! script, so that the page is a reader of that format as any other program is.
 
 use crate::focus::Focus;
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use crate::trace::{Title, Trace, Violation};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -130,11 +130,11 @@ impl Story<'_> {
 /// What outlasts its own time: without it a window begins with nothing known.
 fn stands(record: &Record) -> bool {
     match record.kind {
-        Kind::Outside | Kind::Fault => true,
-        Kind::Event => {
+        RecordKind::Outside | RecordKind::Fault => true,
+        RecordKind::Event => {
             matches!(record.what, "LeaseTaken" | "LeaseEnded" | "LeaseGranted" | "Configured")
         }
-        Kind::Input | Kind::Effect | Kind::Network => false,
+        RecordKind::Input | RecordKind::Effect | RecordKind::Network => false,
     }
 }
 
@@ -169,17 +169,17 @@ mod tests {
     use super::*;
     use leasehold_proto::{ChunkHandle, NodeId};
 
-    fn record(event: u64, what: &'static str, kind: Kind) -> Record {
+    fn record(event: u64, what: &'static str, kind: RecordKind) -> Record {
         Record { event, true_ns: event * 10, node: NodeId(1), kind, what, ..Record::default() }
     }
 
     fn trace() -> Trace {
         let mut records = vec![
-            record(1, "Starts", Kind::Outside),
-            record(2, "Wake", Kind::Input),
-            record(3, "LeaseTaken", Kind::Event),
+            record(1, "Starts", RecordKind::Outside),
+            record(2, "Wake", RecordKind::Input),
+            record(3, "LeaseTaken", RecordKind::Event),
         ];
-        records.extend((4..=9).map(|event| record(event, "Wake", Kind::Input)));
+        records.extend((4..=9).map(|event| record(event, "Wake", RecordKind::Input)));
         records[4].text = "</script>".into();
         records[5].chunk = Some(ChunkHandle(7));
         Trace { nodes: Vec::new(), records, over_ns: None }

@@ -3,7 +3,7 @@
 //! lasts is a span of its own.
 
 use crate::page::Story;
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use crate::spans::{Span, spans};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -94,17 +94,17 @@ impl Events<'_> {
             record.message.map_or(record.what.to_owned(), |m| format!("{} {m}", record.what));
         let args = || json!({"event": record.event, "text": record.text});
         match record.kind {
-            Kind::Input => self.put(&json!({
+            RecordKind::Input => self.put(&json!({
                 "ph": "X", "name": name, "cat": "step", "pid": pid, "tid": 0, "ts": ts,
                 "dur": STEP_US, "args": args(),
             }))?,
-            Kind::Effect => {}
-            Kind::Event | Kind::Outside | Kind::Network => self.put(&json!({
+            RecordKind::Effect => {}
+            RecordKind::Event | RecordKind::Outside | RecordKind::Network => self.put(&json!({
                 "ph": "i", "s": "t", "name": record.what, "cat": "fact", "pid": pid, "tid": 0,
                 "ts": ts, "args": args(),
             }))?,
             // A span says it.
-            Kind::Fault => {}
+            RecordKind::Fault => {}
         }
         let flow = match (record.what, record.flow) {
             ("Send", Some(flow)) => Some(("s", flow)),
@@ -146,10 +146,10 @@ mod tests {
         let letter = |record| Record { flow: Some(4), message: Some("Push"), ..record };
         let fault = |record| Record { fault: Some(9), text: "pause begins: n1".into(), ..record };
         let records = vec![
-            at(1, 10, 1, Kind::Input, "Wake"),
-            letter(at(2, 10, 1, Kind::Effect, "Send")),
-            fault(at(3, 11, 1, Kind::Fault, "pause")),
-            letter(at(4, 1_500, 2, Kind::Input, "Deliver")),
+            at(1, 10, 1, RecordKind::Input, "Wake"),
+            letter(at(2, 10, 1, RecordKind::Effect, "Send")),
+            fault(at(3, 11, 1, RecordKind::Fault, "pause")),
+            letter(at(4, 1_500, 2, RecordKind::Input, "Deliver")),
         ];
         let node = |id, role| Node { id: NodeId(id), name: format!("n{id}"), role };
         let nodes = vec![node(1, Role::Master), node(2, Role::Chunkserver)];

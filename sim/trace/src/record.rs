@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What sort of thing happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum RecordKind {
     /// A machine took an input.
     Input,
     /// It wanted something done.
@@ -36,7 +36,7 @@ pub struct Record {
     /// Where.
     pub node: NodeId,
     /// What sort of thing.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Its name: a variant of `Input`, `Effect` or `Event`, or a fault's kind.
     pub what: &'static str,
     /// The number of the input whose step this belongs to; an input's own number.

@@ -3,7 +3,7 @@
 
 use crate::flows::{Flows, Passage};
 use crate::naming::Naming;
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use crate::requests::Requests;
 use crate::trace::{Node, Trace};
 use crate::words::{self, Clock};
@@ -153,7 +153,7 @@ impl Recorder {
         let how = if *ends { "ends" } else { "begins" };
         let words = format!("{name} {how}: {victims}{against} {text}");
         self.records.push(Record {
-            kind: Kind::Fault,
+            kind: RecordKind::Fault,
             what: name,
             fault: Some(*number),
             nodes: nodes.clone(),

@@ -1,6 +1,6 @@
 //! What lasts: leases, configurations, promises, copies, operations, lives, faults.
 
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use leasehold_proto::{ChunkVersion, NodeId};
 use std::collections::BTreeMap;
 
@@ -75,10 +75,10 @@ pub fn spans<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Span> {
     for record in records {
         last_ns = record.true_ns;
         match record.kind {
-            Kind::Event => open.event(record),
-            Kind::Fault | Kind::Outside => open.outside(record),
-            Kind::Input | Kind::Effect => open.operation(record),
-            Kind::Network => {}
+            RecordKind::Event => open.event(record),
+            RecordKind::Fault | RecordKind::Outside => open.outside(record),
+            RecordKind::Input | RecordKind::Effect => open.operation(record),
+            RecordKind::Network => {}
         }
     }
     let keys: Vec<Key> = open.open.keys().copied().collect();
@@ -118,7 +118,7 @@ impl Open {
     fn outside(&mut self, record: &Record) {
         let down = (Family::Down, record.node, 0);
         match (record.kind, record.what) {
-            (Kind::Fault, _) => {
+            (RecordKind::Fault, _) => {
                 let key = (Family::Fault, NodeId(0), record.fault.unwrap_or_default());
                 if record.ends {
                     self.close(key, record.true_ns);
@@ -200,7 +200,7 @@ mod tests {
         Record {
             true_ns,
             what,
-            kind: Kind::Event,
+            kind: RecordKind::Event,
             node: NodeId(7),
             chunk: Some(ChunkHandle(1)),
             version: Some(ChunkVersion(version)),

@@ -1,7 +1,7 @@
 //! Disks of masters with and without peers, as they were written and damaged in every place.
 
 use super::*;
-use crate::replicated::types::{Entry, LogId, Proposal, SnapshotMeta, Types};
+use crate::replicated::types::{LogId, Proposal, RaftLogEntry, SnapshotMeta, Types};
 use leasehold_proto::metadata::MetadataChange;
 use leasehold_proto::{Command, Epoch, IoId, LogEntry, LogIndex, NodeId, OpId};
 use leasehold_store::MemDisk;
@@ -64,7 +64,7 @@ fn replicated() -> (MemDisk, MasterState) {
             0 => EntryPayload::Blank,
             _ => EntryPayload::Normal(Proposal(entry(index))),
         };
-        let appended = encode(&Entry::new(log_id(index), payload));
+        let appended = encode(&RaftLogEntry::new(log_id(index), payload));
         log.write(&[RaftChange::Append { index, entry: appended }]).unwrap();
         if index > 0 {
             let _ = state.apply(LogIndex(index), &entry(index));

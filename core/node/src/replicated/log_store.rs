@@ -1,7 +1,7 @@
 //! The log as the consensus library reads and writes it: what was not purged is in memory too.
 
 use super::disk::LogDisk;
-use super::types::{Entry, LogId, Types, Vote, encode};
+use super::types::{LogId, RaftLogEntry, Types, Vote, encode};
 use leasehold_proto::Rules;
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::{Mark, RaftChange, Recovered};
@@ -29,7 +29,7 @@ pub struct LogStore {
 struct Kept {
     vote: Option<Vote>,
     purged: Option<LogId>,
-    entries: BTreeMap<u64, (Entry, usize)>,
+    entries: BTreeMap<u64, (RaftLogEntry, usize)>,
     /// See [`leasehold_store::RaftLog::purgeable`].
     purgeable: Option<u64>,
 }
@@ -76,7 +76,7 @@ pub(super) fn decode<'a, T: serde::Deserialize<'a>>(
 }
 
 impl RaftLogReader<Types> for LogStore {
-    async fn try_get_log_entries<R>(&mut self, range: R) -> Result<Vec<Entry>, io::Error>
+    async fn try_get_log_entries<R>(&mut self, range: R) -> Result<Vec<RaftLogEntry>, io::Error>
     where
         R: RangeBounds<u64> + Clone + Debug + Send,
     {
@@ -92,7 +92,7 @@ impl RaftLogReader<Types> for LogStore {
         &mut self,
         start: u64,
         end: u64,
-    ) -> Result<Vec<Entry>, io::Error> {
+    ) -> Result<Vec<RaftLogEntry>, io::Error> {
         let kept = self.lock();
         let mut bytes = 0;
         let mut entries = Vec::new();
@@ -132,7 +132,7 @@ impl RaftLogStorage<Types> for LogStore {
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
     where
-        I: IntoIterator<Item = Entry> + Send,
+        I: IntoIterator<Item = RaftLogEntry> + Send,
         I::IntoIter: Send,
     {
         let mut changes = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::log_store::decode;
 use super::state_machine::Held;
-use super::types::{Entry, LogId};
+use super::types::{LogId, RaftLogEntry};
 use leasehold_proto::{Constants, MasterState};
 use leasehold_store::StoreError;
 use leasehold_store::raft_log::Recovered;
@@ -25,7 +25,7 @@ pub struct Replayed {
 pub fn replay(recovered: &Recovered, constants: &Constants) -> Result<Replayed, StoreError> {
     let mut held = Held::begin(recovered.snapshot.as_ref(), constants)?;
     for bytes in recovered.entries.values() {
-        let entry: Entry = decode(bytes, "an entry")?;
+        let entry: RaftLogEntry = decode(bytes, "an entry")?;
         if Some(entry.log_id()) > held.last {
             held.apply(entry);
         }

@@ -3,7 +3,7 @@
 
 use super::disk::LogDisk;
 use super::log_store::LogStore;
-use super::types::{Entry, LogId, Membership, Snapshot, SnapshotMeta, Types, encode};
+use super::types::{LogId, Membership, RaftLogEntry, Snapshot, SnapshotMeta, Types, encode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use leasehold_proto::{Constants, Input, LogEntry, MasterState};
@@ -106,7 +106,7 @@ impl Held {
     }
 
     /// Applies an entry; what the machine is to be told of it.
-    pub fn apply(&mut self, entry: Entry) -> Option<(Input, leasehold_proto::LogIndex)> {
+    pub fn apply(&mut self, entry: RaftLogEntry) -> Option<(Input, leasehold_proto::LogIndex)> {
         self.last = Some(entry.log_id());
         if let Some(membership) = entry.get_membership() {
             self.membership = Membership::new(self.last, membership);
@@ -122,7 +122,7 @@ impl Held {
     }
 }
 
-fn normal(entry: Entry) -> Option<LogEntry> {
+fn normal(entry: RaftLogEntry) -> Option<LogEntry> {
     match entry.payload {
         EntryPayload::Normal(proposal) => Some(proposal.0),
         EntryPayload::Blank | EntryPayload::Membership(_) => None,

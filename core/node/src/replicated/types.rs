@@ -21,7 +21,7 @@ openraft::declare_raft_types!(
 /// A place in the log, with its term.
 pub type LogId = LogIdOf<Types>;
 /// An entry of the replicated log.
-pub type Entry = EntryOf<Types>;
+pub type RaftLogEntry = EntryOf<Types>;
 /// A vote, or a leadership.
 pub type Vote = VoteOf<Types>;
 /// Who the masters are, and since which entry.

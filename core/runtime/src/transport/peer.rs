@@ -31,12 +31,12 @@ pub(super) struct Peer {
     pub node: NodeId,
     /// Bytes that wait for this node and all others.
     everywhere: Arc<AtomicUsize>,
-    state: Mutex<State>,
+    state: Mutex<PeerState>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PeerState {
     queue: VecDeque<Frame>,
     queued_bytes: usize,
     /// Newest last.
@@ -61,7 +61,7 @@ impl Peer {
         Peer { node, everywhere, state: Mutex::default(), changed: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PeerState> {
         self.state.lock().expect("nothing panics while it holds the queue")
     }
 
@@ -149,7 +149,7 @@ enum Take {
     Gone,
 }
 
-impl State {
+impl PeerState {
     /// True once, when somebody has to dial.
     fn wants_dial(&mut self) -> bool {
         self.connections.is_empty() && !std::mem::replace(&mut self.dialling, true)

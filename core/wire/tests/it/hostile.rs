@@ -8,8 +8,8 @@ use leasehold_proto::{
     ChunkHandle, ChunkVersion, Envelope, Epoch, Incarnation, Message, NodeId, Payload, Sequence,
 };
 use leasehold_wire::{
-    BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header,
-    Kind, MAGIC, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode,
+    BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, FrameKind, HANDSHAKE_BYTES_MAX, HEADER_LEN,
+    Header, MAGIC, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode,
     encode_into,
 };
 use rand::{Rng, RngCore, SeedableRng};
@@ -167,12 +167,12 @@ fn mutated_good_bodies_never_panic() {
 
 #[test]
 fn four_gigabytes_are_refused_by_the_header_alone() {
-    let (found, envelope) = (u64::from(u32::MAX), Kind::Envelope as u8);
+    let (found, envelope) = (u64::from(u32::MAX), FrameKind::Envelope as u8);
     assert_eq!(
         Header::decode(&header(envelope, 0, u32::MAX, 0)),
         Err(FrameError::TooLarge {
             part: Part::Body,
-            kind: Kind::Envelope,
+            kind: FrameKind::Envelope,
             found,
             max: BODY_BYTES_MAX.into()
         })
@@ -181,7 +181,7 @@ fn four_gigabytes_are_refused_by_the_header_alone() {
         Header::decode(&header(envelope, 0, 0, u32::MAX)),
         Err(FrameError::TooLarge {
             part: Part::Payload,
-            kind: Kind::Envelope,
+            kind: FrameKind::Envelope,
             found,
             max: PAYLOAD_BYTES_MAX.into()
         })
@@ -190,16 +190,16 @@ fn four_gigabytes_are_refused_by_the_header_alone() {
 
 #[test]
 fn limits_are_exact() {
-    let envelope = Kind::Envelope as u8;
+    let envelope = FrameKind::Envelope as u8;
     let at = header(envelope, 0, BODY_BYTES_MAX, PAYLOAD_BYTES_MAX);
     assert_eq!(Header::decode(&at).unwrap().body_len(), BODY_BYTES_MAX as usize);
     Header::decode(&header(envelope, 0, BODY_BYTES_MAX + 1, 0)).unwrap_err();
     Header::decode(&header(envelope, 0, 0, PAYLOAD_BYTES_MAX + 1)).unwrap_err();
-    let packet = Kind::Packet as u8;
+    let packet = FrameKind::Packet as u8;
     Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX, PACKET_BYTES_MAX)).unwrap();
     Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();
     Header::decode(&header(packet, 0, 0, PACKET_BYTES_MAX + 1)).unwrap_err();
-    for handshake in [Kind::Hello, Kind::WhoIs, Kind::HereIs] {
+    for handshake in [FrameKind::Hello, FrameKind::WhoIs, FrameKind::HereIs] {
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX, 0)).unwrap();
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();
         assert!(matches!(
@@ -246,8 +246,8 @@ fn a_length_inside_the_body_allocates_nothing() {
     let mut body = postcard::to_allocvec(&(NodeId(1), NodeId(2), sample)).unwrap();
     assert_eq!(body.pop(), Some(0), "the empty list of members ends the body");
     body.extend(members_claimed);
-    let error = read(&sealed(Kind::Envelope as u8, &body, &[])).unwrap_err();
-    assert!(matches!(error, FrameError::Malformed { kind: Kind::Envelope, .. }), "{error}");
+    let error = read(&sealed(FrameKind::Envelope as u8, &body, &[])).unwrap_err();
+    assert!(matches!(error, FrameError::Malformed { kind: FrameKind::Envelope, .. }), "{error}");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn flags_and_kinds_of_the_future_are_refused() {
 fn a_body_that_goes_on_is_an_error() {
     let encoded = encode(&Frame::WhoIs { node: NodeId(7) }).unwrap();
     let body = [&encoded.head[HEADER_LEN..], &[0]].concat();
-    let error = read(&sealed(Kind::WhoIs as u8, &body, &[])).unwrap_err();
+    let error = read(&sealed(FrameKind::WhoIs as u8, &body, &[])).unwrap_err();
     assert_eq!(error, FrameError::Overlong { part: Part::Body, found: 2, expected: 1 });
 }
 
@@ -294,7 +294,7 @@ fn a_payload_beside_a_message_without_one_is_an_error() {
             epoch: Epoch(3),
         }));
     let body = postcard::to_allocvec(&(NodeId(1), NodeId(2), message)).unwrap();
-    let error = read(&sealed(Kind::Envelope as u8, &body, b"stray")).unwrap_err();
+    let error = read(&sealed(FrameKind::Envelope as u8, &body, b"stray")).unwrap_err();
     assert!(matches!(error, FrameError::UnexpectedPayload { found: 5, .. }), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! I5: one place in the order, one content.
 
 use crate::finals::{Finals, ReplicaFinal};
-use crate::order::Entry;
+use crate::order::OrderedMutation;
 use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId, Sequence};
@@ -18,7 +18,7 @@ pub const INVARIANT: Invariant = Invariant {
 /// What was applied where, first come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
-    applied: BTreeMap<(ChunkHandle, ChunkVersion, Sequence), (NodeId, Entry)>,
+    applied: BTreeMap<(ChunkHandle, ChunkVersion, Sequence), (NodeId, OrderedMutation)>,
 }
 
 impl Agreement {
@@ -28,7 +28,7 @@ impl Agreement {
             return Ok(false);
         };
         let (op, kind, extent) = (*op, *kind, *extent);
-        let entry = Entry { version: *version, op, kind, extent, crc: *crc };
+        let entry = OrderedMutation { version: *version, op, kind, extent, crc: *crc };
         let place = (*chunk, *version, *sequence);
         let (first, known) = self.applied.entry(place).or_insert((seen.node, entry));
         if *known == entry {

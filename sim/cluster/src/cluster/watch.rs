@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct Watch {
     timeline: Arc<Timeline<Delivery>>,
-    seen: Arc<Mutex<State>>,
+    seen: Arc<Mutex<RunState>>,
 }
 
 /// What was seen so far.
-pub struct State {
+pub struct RunState {
     /// Everything that happened.
     pub log: RunLog,
     /// Every node's clock.
@@ -76,7 +76,7 @@ impl Watch {
         constants: &Constants,
         options: LogOptions,
     ) -> Self {
-        let state = State {
+        let state = RunState {
             recorder: options.record.then(|| Recorder::new(Box::new(Names))),
             recording: options.recording.then(Recording::default),
             log: RunLog::new(options),
@@ -102,7 +102,7 @@ impl Watch {
     }
 
     /// What was seen so far.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, RunState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -205,7 +205,7 @@ impl Watch {
     }
 }
 
-impl State {
+impl RunState {
     /// Records what is wrong; what was found first stays.
     pub fn found(&mut self, wrong: Wrong, true_ns: u64) {
         let number = self.log.events();
@@ -227,7 +227,7 @@ impl State {
                 self.record(true_ns, node, |recorder, at| recorder.input(at, input));
             }
             RunEvent::Effect(effect) => {
-                let State { recorder, clocks, log, .. } = self;
+                let RunState { recorder, clocks, log, .. } = self;
                 if let Some(recorder) = recorder {
                     let at = moment(log, clocks, true_ns, node);
                     recorder.effect(at, effect, &|local| clocks.true_ns(node, local));
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-impl State {
+impl RunState {
     /// A master's state is a checkpoint's from here on.
     fn jumped(&mut self, true_ns: u64, master: NodeId, checkpoint: &MasterState) {
         let untold = self.untold(checkpoint);

@@ -1,7 +1,7 @@
 //! What a nemesis can do to a disk while it runs.
 
 use super::names::InodeId;
-use super::{SimDisk, State};
+use super::{DiskState, SimDisk};
 use crate::coverage::disk_path;
 use crate::seed::Stream;
 
@@ -148,7 +148,7 @@ impl SimDisk {
     }
 }
 
-impl State {
+impl DiskState {
     /// Harms a file; perhaps another one too, which is named then. Nothing if it cannot be.
     fn harm_one(
         &mut self,

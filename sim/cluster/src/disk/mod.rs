@@ -60,7 +60,7 @@ pub struct DiskCounts {
 }
 
 #[derive(Debug)]
-struct State {
+struct DiskState {
     names: Names,
     inodes: Vec<Inode>,
     /// What a power failure leaves, and how long syncs take: one is not to change the other.
@@ -83,7 +83,7 @@ struct State {
 /// earlier life, which fails at everything and changes nothing.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DiskState>>,
     life: u64,
 }
 
@@ -98,7 +98,7 @@ impl SimDisk {
     /// An empty disk with its own stream of the seed.
     #[must_use]
     pub fn new(seed: Seed, index: u64, latency: Latency, capacity_bytes: u64) -> Self {
-        let state = State {
+        let state = DiskState {
             names: Names::default(),
             inodes: Vec::new(),
             crash_draws: seed.fork("disk crash", index),
@@ -122,7 +122,7 @@ impl SimDisk {
     pub fn crash(&self) -> SimDisk {
         let mut guard = self.lock();
         guard.note_unsynced();
-        let State { names, inodes, crash_draws, latency, .. } = &mut *guard;
+        let DiskState { names, inodes, crash_draws, latency, .. } = &mut *guard;
         names.crash(crash_draws);
         inodes.iter_mut().for_each(|inode| inode.crash(latency.sector_bytes, crash_draws));
         guard.begin_life();
@@ -174,7 +174,7 @@ impl SimDisk {
         self.lock().matrix.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DiskState> {
         self.state.lock().expect("no operation of the disk panics half-way")
     }
 
@@ -189,7 +189,7 @@ impl SimDisk {
         operation: &'static str,
         name: &str,
         bytes: u64,
-    ) -> Result<MutexGuard<'_, State>, DiskError> {
+    ) -> Result<MutexGuard<'_, DiskState>, DiskError> {
         let mut state = self.lock();
         if state.life != self.life || !state.powered {
             return Err(power_failed(name));
@@ -215,7 +215,7 @@ impl SimDisk {
     }
 }
 
-impl State {
+impl DiskState {
     fn begin_life(&mut self) {
         self.life += 1;
         self.faults.fuse = None;
@@ -227,7 +227,7 @@ impl State {
 
     /// What a power failure here may lose or tear.
     fn note_unsynced(&mut self) {
-        let State { names, inodes, matrix, .. } = self;
+        let DiskState { names, inodes, matrix, .. } = self;
         for (name, _) in names.all().filter(|(_, inode)| inodes[*inode].is_unsynced()) {
             matrix.note("power fails before sync of", disk_path("write_at", name));
         }

@@ -2,12 +2,12 @@
 
 use super::MS;
 use super::budget::{Budget, chunk_of};
-use super::effect::{Effect, Flap, Degradation};
+use super::effect::{Degradation, Effect, Flap};
 use crate::cluster::{Cluster, Loss, MASTER_HOST};
 use crate::disk::Harm;
 use crate::drawn::Episode;
 use crate::net::Lane;
-use crate::scenario::Kind;
+use crate::scenario::FaultKind;
 use crate::seed::{Seed, Stream};
 use leasehold_proto::NodeId;
 use std::collections::BTreeMap;
@@ -35,46 +35,53 @@ pub(super) fn begin(
     let master = master(cluster, episode);
     let anyone = if stream.permille(250) { master } else { server };
     let effect = match episode.kind {
-        Kind::Crash | Kind::Restart | Kind::Wipe => Effect::Down(vec![server]),
-        Kind::MasterCrash | Kind::MasterWipe => Effect::Down(vec![master]),
-        Kind::RackPower => Effect::Down(rack(cluster, server)),
-        Kind::ClusterPower => Effect::Down((0..cluster.hosts()).collect()),
-        Kind::RollingRestart => rolling(cluster, episode, &mut stream),
-        Kind::AddServer => Effect::Done(cluster.hosts()),
-        Kind::CrashAtIo => Effect::Fuse(anyone),
-        Kind::Pause | Kind::LongPause => Effect::Still(anyone),
-        Kind::Partition | Kind::OneWay | Kind::Isolate | Kind::Partial | Kind::Flapping => {
-            cut(cluster, episode.kind, cluster.node(anyone), &mut stream)
-        }
-        Kind::Loss | Kind::Duplicate | Kind::Reorder | Kind::Delay | Kind::CorruptFrames => {
-            Effect::Degraded(degradation(episode.kind, &mut stream))
-        }
-        Kind::SlowLink => Effect::SlowNode(cluster.node(anyone), stream.log_within(5..=2_000)),
-        Kind::Narrow => narrow(cluster, anyone, &mut stream),
-        Kind::SlowDisk => Effect::Slow(anyone),
-        Kind::Stall => Effect::Stalled(anyone),
-        Kind::DiskFull => Effect::Full(server),
-        Kind::FsyncFails => Effect::NoSync(server),
-        Kind::Rot | Kind::PhantomWrite | Kind::Misdirected | Kind::LatentError => {
+        FaultKind::Crash | FaultKind::Restart | FaultKind::Wipe => Effect::Down(vec![server]),
+        FaultKind::MasterCrash | FaultKind::MasterWipe => Effect::Down(vec![master]),
+        FaultKind::RackPower => Effect::Down(rack(cluster, server)),
+        FaultKind::ClusterPower => Effect::Down((0..cluster.hosts()).collect()),
+        FaultKind::RollingRestart => rolling(cluster, episode, &mut stream),
+        FaultKind::AddServer => Effect::Done(cluster.hosts()),
+        FaultKind::CrashAtIo => Effect::Fuse(anyone),
+        FaultKind::Pause | FaultKind::LongPause => Effect::Still(anyone),
+        FaultKind::Partition
+        | FaultKind::OneWay
+        | FaultKind::Isolate
+        | FaultKind::Partial
+        | FaultKind::Flapping => cut(cluster, episode.kind, cluster.node(anyone), &mut stream),
+        FaultKind::Loss
+        | FaultKind::Duplicate
+        | FaultKind::Reorder
+        | FaultKind::Delay
+        | FaultKind::CorruptFrames => Effect::Degraded(degradation(episode.kind, &mut stream)),
+        FaultKind::SlowLink => Effect::SlowNode(cluster.node(anyone), stream.log_within(5..=2_000)),
+        FaultKind::Narrow => narrow(cluster, anyone, &mut stream),
+        FaultKind::SlowDisk => Effect::Slow(anyone),
+        FaultKind::Stall => Effect::Stalled(anyone),
+        FaultKind::DiskFull => Effect::Full(server),
+        FaultKind::FsyncFails => Effect::NoSync(server),
+        FaultKind::Rot
+        | FaultKind::PhantomWrite
+        | FaultKind::Misdirected
+        | FaultKind::LatentError => {
             return harm(cluster, episode.kind, server, budget, &mut stream);
         }
-        Kind::WallJump => Effect::Done(MASTER_HOST),
-        Kind::MasterCut => cut_master(cluster, master),
-        Kind::MasterFsyncFails => Effect::NoSync(master),
-        Kind::MasterDiskFull => Effect::Full(master),
+        FaultKind::WallJump => Effect::Done(MASTER_HOST),
+        FaultKind::MasterCut => cut_master(cluster, master),
+        FaultKind::MasterFsyncFails => Effect::NoSync(master),
+        FaultKind::MasterDiskFull => Effect::Full(master),
     };
     if !budget.may_hinder(&effect.reach(cluster)) || !is_possible(cluster, &effect) {
         return None;
     }
-    let loses_disk = matches!(episode.kind, Kind::Wipe | Kind::FsyncFails);
+    let loses_disk = matches!(episode.kind, FaultKind::Wipe | FaultKind::FsyncFails);
     if loses_disk && !budget.may_lose(server) {
         return None;
     }
     // Whoever has lost its disk holds nothing that was committed, until it is back.
-    if episode.kind == Kind::MasterWipe && !cluster.masters_away().is_empty() {
+    if episode.kind == FaultKind::MasterWipe && !cluster.masters_away().is_empty() {
         return None;
     }
-    if episode.kind == Kind::AddServer {
+    if episode.kind == FaultKind::AddServer {
         let servers = cluster.hosts() - cluster.masters();
         return (servers < servers_max).then(|| Effect::Done(cluster.add_host()));
     }
@@ -102,12 +109,12 @@ fn is_possible(cluster: &Cluster, effect: &Effect) -> bool {
 }
 
 /// What is done at once; the rest is done by whoever asks what is on.
-fn act(cluster: &mut Cluster, kind: Kind, effect: &Effect, stream: &mut Stream) {
+fn act(cluster: &mut Cluster, kind: FaultKind, effect: &Effect, stream: &mut Stream) {
     match effect {
         Effect::Down(hosts) => {
             let loss = match kind {
-                Kind::Restart => Loss::Process,
-                Kind::Wipe | Kind::MasterWipe => Loss::Disk,
+                FaultKind::Restart => Loss::Process,
+                FaultKind::Wipe | FaultKind::MasterWipe => Loss::Disk,
                 _ => Loss::Power,
             };
             hosts.iter().for_each(|host| cluster.stop(*host, loss));
@@ -143,14 +150,14 @@ fn rolling(cluster: &Cluster, episode: Episode, stream: &mut Stream) -> Effect {
     Effect::Rolling { hosts: hosts.into(), next_ns: 0, every_ns }
 }
 
-fn cut(cluster: &Cluster, kind: Kind, one: NodeId, stream: &mut Stream) -> Effect {
+fn cut(cluster: &Cluster, kind: FaultKind, one: NodeId, stream: &mut Stream) -> Effect {
     let nodes = cluster.nodes();
     let (some, others) = split(nodes.clone(), stream);
     let both = |a: Vec<NodeId>, b: Vec<NodeId>| vec![(a.clone(), b.clone()), (b, a)];
     let pairs = match kind {
-        Kind::OneWay => vec![(some, others)],
-        Kind::Isolate => both(vec![one], nodes),
-        Kind::Partial => {
+        FaultKind::OneWay => vec![(some, others)],
+        FaultKind::Isolate => both(vec![one], nodes),
+        FaultKind::Partial => {
             let others: Vec<NodeId> = nodes.into_iter().filter(|node| *node != one).collect();
             both(vec![one], vec![*stream.pick(&others)])
         }
@@ -158,7 +165,7 @@ fn cut(cluster: &Cluster, kind: Kind, one: NodeId, stream: &mut Stream) -> Effec
     };
     let period_ns = stream.log_within(50..=1_000) * MS;
     let flap = Flap { period_ns, next_ns: 0, cut: false };
-    Effect::Cut { pairs, flap: (kind == Kind::Flapping).then_some(flap) }
+    Effect::Cut { pairs, flap: (kind == FaultKind::Flapping).then_some(flap) }
 }
 
 /// It may still think that it leads, and be asked by everybody who hears it.
@@ -177,15 +184,17 @@ fn split(mut nodes: Vec<NodeId>, stream: &mut Stream) -> (Vec<NodeId>, Vec<NodeI
     (nodes, other)
 }
 
-fn degradation(kind: Kind, stream: &mut Stream) -> Degradation {
+fn degradation(kind: FaultKind, stream: &mut Stream) -> Degradation {
     match kind {
-        Kind::Loss => Degradation::Loss { ppm: stream.log_within(10_000..=400_000) as u32 },
-        Kind::Duplicate => Degradation::Duplicate { ppm: stream.log_within(1_000..=300_000) as u32 },
-        Kind::Reorder => Degradation::Reorder {
+        FaultKind::Loss => Degradation::Loss { ppm: stream.log_within(10_000..=400_000) as u32 },
+        FaultKind::Duplicate => {
+            Degradation::Duplicate { ppm: stream.log_within(1_000..=300_000) as u32 }
+        }
+        FaultKind::Reorder => Degradation::Reorder {
             ppm: stream.log_within(20_000..=500_000) as u32,
             most_ns: stream.log_within(10..=2_000) * MS,
         },
-        Kind::Delay => Degradation::Delay { factor: stream.log_within(5..=500) },
+        FaultKind::Delay => Degradation::Delay { factor: stream.log_within(5..=500) },
         _ => Degradation::Corrupt { ppm: stream.log_within(1_000..=50_000) as u32 },
     }
 }
@@ -202,15 +211,15 @@ fn narrow(cluster: &Cluster, host: usize, stream: &mut Stream) -> Effect {
 
 fn harm(
     cluster: &Cluster,
-    kind: Kind,
+    kind: FaultKind,
     host: usize,
     budget: &Budget,
     stream: &mut Stream,
 ) -> Option<Effect> {
     let harm = match kind {
-        Kind::PhantomWrite => Harm::PhantomWrite,
-        Kind::Misdirected => Harm::Misdirected,
-        Kind::LatentError => Harm::LatentError,
+        FaultKind::PhantomWrite => Harm::PhantomWrite,
+        FaultKind::Misdirected => Harm::Misdirected,
+        FaultKind::LatentError => Harm::LatentError,
         _ => Harm::Rot,
     };
     let may = |name: &String| chunk_of(name).is_some_and(|chunk| budget.may_harm(host, chunk));

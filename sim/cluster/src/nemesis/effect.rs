@@ -75,7 +75,9 @@ impl Degradation {
             Degradation::Duplicate { ppm } => {
                 conditions.duplicate_ppm = conditions.duplicate_ppm.max(ppm)
             }
-            Degradation::Corrupt { ppm } => conditions.corrupt_ppm = conditions.corrupt_ppm.max(ppm),
+            Degradation::Corrupt { ppm } => {
+                conditions.corrupt_ppm = conditions.corrupt_ppm.max(ppm)
+            }
             Degradation::Reorder { ppm, most_ns } => {
                 conditions.spike_ppm = conditions.spike_ppm.max(ppm);
                 conditions.spike_ns = (conditions.spike_ns.0, conditions.spike_ns.1.max(most_ns));

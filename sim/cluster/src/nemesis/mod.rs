@@ -8,7 +8,7 @@ mod network;
 use crate::cluster::{Cluster, Loss};
 use crate::drawn::{Drawn, Episode};
 use crate::net::LinkConditions;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{FaultKind, Scenario};
 use budget::Budget;
 use effect::Effect;
 use std::collections::{BTreeMap, VecDeque};
@@ -54,9 +54,9 @@ pub struct Nemesis {
     reckless: bool,
     servers_max: usize,
     /// Faults that took place, by kind.
-    pub counts: BTreeMap<Kind, u64>,
+    pub counts: BTreeMap<FaultKind, u64>,
     /// Faults that the budget did not allow, by kind.
-    pub withheld: BTreeMap<Kind, u64>,
+    pub withheld: BTreeMap<FaultKind, u64>,
 }
 
 impl Nemesis {
@@ -166,10 +166,7 @@ impl Nemesis {
             Effect::NoSync(host) => end_sync_failure(cluster, *host),
             // Those that are down are revived; cuts and conditions are those of what is still on.
             Effect::Down(_) | Effect::Rolling { .. } | Effect::Cut { .. } => {}
-            Effect::Degraded(_)
-            | Effect::SlowNode(..)
-            | Effect::Narrow(..)
-            | Effect::Done(_) => {}
+            Effect::Degraded(_) | Effect::SlowNode(..) | Effect::Narrow(..) | Effect::Done(_) => {}
         }
         let what = format!("{} ends", on.episode.kind.name());
         let fault = on.effect.told(cluster, on.episode, true);

@@ -39,10 +39,10 @@ pub struct Delivery {
 pub struct Network {
     seed: Seed,
     timeline: Arc<Timeline<Delivery>>,
-    state: Mutex<State>,
+    state: Mutex<NetworkState>,
 }
 
-struct State {
+struct NetworkState {
     conditions: LinkConditions,
     cuts: Cuts,
     lanes: Lanes,
@@ -68,7 +68,7 @@ impl Network {
         conditions: LinkConditions,
         lanes: Lanes,
     ) -> Arc<Self> {
-        let state = State {
+        let state = NetworkState {
             conditions,
             cuts: Cuts::default(),
             lanes,
@@ -247,7 +247,7 @@ impl Network {
         state.tell(number, fate);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, NetworkState> {
         self.state.lock().expect("nothing panics while it holds the network")
     }
 }
@@ -260,7 +260,7 @@ fn fate<T>(handed: Result<(), mpsc::error::TrySendError<T>>) -> Passed {
     }
 }
 
-impl State {
+impl NetworkState {
     fn number(&mut self) -> u64 {
         self.messages += 1;
         self.messages

@@ -1,6 +1,6 @@
 //! A recording's inputs once more, through machines of our own.
 
-use super::recording::{Beginning, Entry, Recording, Wanted, What};
+use super::recording::{Beginning, RecordedEntry, Recording, Wanted, What};
 use leasehold_proto::{
     Chunkserver, Client, Effect, Effects, Input, Master, NodeId, StateMachine, Time,
 };
@@ -60,7 +60,7 @@ pub fn conform(recording: &Recording) -> Result<Replayed, Box<Difference>> {
     let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
     let mut replayed = Replayed::default();
     for (at, entry) in recording.0.iter().enumerate() {
-        let Entry { node, now, what } = entry;
+        let RecordedEntry { node, now, what } = entry;
         match what {
             What::Begins(beginning) => {
                 replayed.lives += 1;
@@ -188,7 +188,7 @@ fn difference(
     expected: Option<String>,
     got: Option<String>,
 ) -> Box<Difference> {
-    let Entry { node, now, what } = &recording.0[given];
+    let RecordedEntry { node, now, what } = &recording.0[given];
     let given = match what {
         What::Begins(beginning) => match &**beginning {
             Beginning::Master(..) => "a master's beginning".to_owned(),

@@ -1,7 +1,7 @@
 //! An entry of a recording as it stands in a file. The types of the boundary have no encoding of their
 //! own: bulk data and points in time never cross a wire inside of them.
 
-use super::recording::{Beginning, Entry, Wanted, What, digest};
+use super::recording::{Beginning, RecordedEntry, Wanted, What, digest};
 use bytes::Bytes;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 use leasehold_proto::{
@@ -102,7 +102,7 @@ struct Bulk(Vec<u8>, u32);
 
 impl EncodedEntry {
     /// Of an entry.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &RecordedEntry) -> Self {
         let what = match &entry.what {
             What::Begins(beginning) => begins(beginning),
             What::Takes(input) => EncodedWhat::Takes(EncodedInput::of(input)),
@@ -117,7 +117,7 @@ impl EncodedEntry {
     }
 
     /// The entry; none if a message in it does not decode.
-    pub fn entry(self) -> Option<Entry> {
+    pub fn entry(self) -> Option<RecordedEntry> {
         let what = match self.what {
             EncodedWhat::Master { node, salt, constants, state } => {
                 let config = MasterConfig { node, salt, constants: constants.constants() };
@@ -134,7 +134,7 @@ impl EncodedEntry {
             EncodedWhat::Takes(input) => What::Takes(input.input()?),
             EncodedWhat::Wants { digest, text } => What::Wants(Wanted::Recorded { digest, text }),
         };
-        Some(Entry { node: self.node, now: Time(self.now), what })
+        Some(RecordedEntry { node: self.node, now: Time(self.now), what })
     }
 }
 
@@ -318,7 +318,9 @@ impl EncodedFile {
                 let pieces = pieces.into_iter().map(Bulk::payload).collect();
                 FileCall::Write { handle, offset, pieces }
             }
-            EncodedFile::Append(handle, bulk) => FileCall::Append { handle, payload: bulk.payload() },
+            EncodedFile::Append(handle, bulk) => {
+                FileCall::Append { handle, payload: bulk.payload() }
+            }
             EncodedFile::Length(handle) => FileCall::Length { handle },
             EncodedFile::Close(handle) => FileCall::Close { handle },
         }

@@ -1,8 +1,8 @@
 //! A recording as a file: a line that says so, then a frame for each entry, `[length][crc][body]`, both
 //! numbers of four bytes, little-endian; the body as postcard has it.
 
-use super::recording::Recording;
 use super::encoding::EncodedEntry;
+use super::recording::Recording;
 use leasehold_wire::crc32c;
 use std::io::{self, Read, Write};
 
@@ -19,7 +19,9 @@ const ENTRY_BYTES_MAX: u32 = 256 << 20;
 pub enum RecordingError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("it does not begin with `leasehold recording 1`: `sim run --record FILE` writes such files")]
+    #[error(
+        "it does not begin with `leasehold recording 1`: `sim run --record FILE` writes such files"
+    )]
     NotARecording,
     #[error("entry {number} is cut short or damaged")]
     Damaged { number: usize },
@@ -54,7 +56,8 @@ impl Recording {
         while let Some(body) = frame(from, recording.0.len() + 1)? {
             let number = recording.0.len() + 1;
             let word: Option<EncodedEntry> = postcard::from_bytes(&body).ok();
-            let entry = word.and_then(EncodedEntry::entry).ok_or(RecordingError::Malformed { number })?;
+            let entry =
+                word.and_then(EncodedEntry::entry).ok_or(RecordingError::Malformed { number })?;
             recording.0.push(entry);
         }
         Ok(recording)

@@ -13,4 +13,4 @@ mod encoding;
 
 pub use conform::{Difference, Replayed, conform};
 pub use file::RecordingError;
-pub use recording::{Beginning, Entry, Recording, Wanted, What};
+pub use recording::{Beginning, RecordedEntry, Recording, Wanted, What};

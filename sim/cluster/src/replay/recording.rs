@@ -45,7 +45,7 @@ pub enum What {
 
 /// What happened at which node, and when by its own clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RecordedEntry {
     /// Where.
     pub node: NodeId,
     /// By the node's own clock.
@@ -56,23 +56,23 @@ pub struct Entry {
 
 /// A whole run, in the order in which it happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recording(pub Vec<Entry>);
+pub struct Recording(pub Vec<RecordedEntry>);
 
 impl Recording {
     /// A life begins.
     pub fn begins(&mut self, node: NodeId, now: Time, beginning: Beginning) {
-        self.0.push(Entry { node, now, what: What::Begins(Box::new(beginning)) });
+        self.0.push(RecordedEntry { node, now, what: What::Begins(Box::new(beginning)) });
     }
 
     /// An input is taken.
     pub fn takes(&mut self, node: NodeId, now: Time, input: &Input) {
-        self.0.push(Entry { node, now, what: What::Takes(input.clone()) });
+        self.0.push(RecordedEntry { node, now, what: What::Takes(input.clone()) });
     }
 
     /// An effect is wanted.
     pub fn wants(&mut self, node: NodeId, now: Time, effect: &Effect) {
         let what = What::Wants(Wanted::Live(effect.clone()));
-        self.0.push(Entry { node, now, what });
+        self.0.push(RecordedEntry { node, now, what });
     }
 }
 

@@ -10,19 +10,19 @@ macro_rules! kinds {
         /// A kind of fault. Each has a beginning and an end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Kind {
+        pub enum FaultKind {
             $($(#[$doc])+ $kind,)+
         }
 
-        impl Kind {
+        impl FaultKind {
             /// All of them, in the order of their weights.
-            pub const ALL: &[Kind] = &[$(Kind::$kind),+];
+            pub const ALL: &[FaultKind] = &[$(FaultKind::$kind),+];
 
             /// As scenarios and summaries call it.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Kind::$kind => stringify!($key),)+
+                    $(FaultKind::$kind => stringify!($key),)+
                 }
             }
         }
@@ -97,16 +97,16 @@ macro_rules! kinds {
         impl Faults {
             /// The relative frequency of a kind.
             #[must_use]
-            pub fn weight(&self, kind: Kind) -> u32 {
+            pub fn weight(&self, kind: FaultKind) -> u32 {
                 match kind {
-                    $(Kind::$kind => self.$key,)+
+                    $(FaultKind::$kind => self.$key,)+
                 }
             }
 
             /// Where the relative frequency of a kind is kept.
-            pub fn weight_mut(&mut self, kind: Kind) -> &mut u32 {
+            pub fn weight_mut(&mut self, kind: FaultKind) -> &mut u32 {
                 match kind {
-                    $(Kind::$kind => &mut self.$key,)+
+                    $(FaultKind::$kind => &mut self.$key,)+
                 }
             }
         }
@@ -191,11 +191,11 @@ kinds! {
     MasterWipe master_wipe = 0;
 }
 
-impl Kind {
+impl FaultKind {
     /// Whether it is about a master among others: a lone one is spared.
     #[must_use]
     pub fn needs_masters(self) -> bool {
-        use Kind::{MasterCut, MasterDiskFull, MasterFsyncFails, MasterWipe};
+        use FaultKind::{MasterCut, MasterDiskFull, MasterFsyncFails, MasterWipe};
         matches!(self, MasterCut | MasterFsyncFails | MasterDiskFull | MasterWipe)
     }
 }
@@ -205,7 +205,7 @@ impl Faults {
     #[must_use]
     pub fn none() -> Self {
         let mut faults = Faults::default();
-        Kind::ALL.iter().for_each(|kind| *faults.weight_mut(*kind) = 0);
+        FaultKind::ALL.iter().for_each(|kind| *faults.weight_mut(*kind) = 0);
         faults
     }
 }

@@ -13,7 +13,7 @@ mod text;
 mod tests;
 
 pub use error::ScenarioError;
-pub use faults::{Faults, Kind};
+pub use faults::{FaultKind, Faults};
 pub use patch::{ConstantsPatch, RulesPatch};
 pub use restart::{Restart, Stop};
 pub use span::Span;

@@ -1,6 +1,6 @@
 //! What a seed draws when a scenario leaves everything to it.
 
-use super::{Faults, Kind, Order, Scenario, Shape, Span, Stop, Workload};
+use super::{FaultKind, Faults, Order, Scenario, Shape, Span, Stop, Workload};
 use crate::seed::{Seed, Stream};
 use std::borrow::Cow;
 
@@ -46,7 +46,7 @@ impl Scenario {
         let election_ms = if drawn.shape.masters.max > 1 { ELECTION_MS } else { 0 };
         drawn.faults = faults(seed, attempt, (lease_ms / 6).max(election_ms));
         if drawn.shape.masters.max == 1 {
-            let of_masters = Kind::ALL.iter().filter(|kind| kind.needs_masters());
+            let of_masters = FaultKind::ALL.iter().filter(|kind| kind.needs_masters());
             of_masters.for_each(|kind| *drawn.faults.weight_mut(*kind) = 0);
         }
         drawn
@@ -191,11 +191,16 @@ fn faults(seed: Seed, attempt: u64, gap_ms_min: u64) -> Faults {
         concurrent_max: stream.within(1..=4),
         ..Faults::none()
     };
-    for kind in Kind::ALL {
+    for kind in FaultKind::ALL {
         let mut own = seed.fork(&format!("swarm {}", kind.name()), attempt);
         let exists = own.permille(500);
-        let silent =
-            matches!(kind, Kind::Rot | Kind::PhantomWrite | Kind::Misdirected | Kind::LatentError);
+        let silent = matches!(
+            kind,
+            FaultKind::Rot
+                | FaultKind::PhantomWrite
+                | FaultKind::Misdirected
+                | FaultKind::LatentError
+        );
         let weight = own.within(1..=6) as u32;
         *faults.weight_mut(*kind) = if exists && (harms || !silent) { weight } else { 0 };
     }
@@ -224,15 +229,15 @@ mod tests {
     #[test]
     fn every_kind_and_every_shape_is_drawn() {
         let swarm = Scenario::swarm();
-        let mut kinds: BTreeSet<Kind> = BTreeSet::new();
+        let mut kinds: BTreeSet<FaultKind> = BTreeSet::new();
         let (mut servers, mut replicas) = (BTreeSet::new(), BTreeSet::new());
         for seed in 0..100 {
             let drawn = swarm.of(Seed(seed)).into_owned();
             servers.insert(drawn.shape.chunkservers.min);
             replicas.insert(drawn.workload.replicas.max);
-            kinds.extend(Kind::ALL.iter().filter(|kind| drawn.faults.weight(**kind) > 0));
+            kinds.extend(FaultKind::ALL.iter().filter(|kind| drawn.faults.weight(**kind) > 0));
         }
-        assert_eq!(kinds.len(), Kind::ALL.len());
+        assert_eq!(kinds.len(), FaultKind::ALL.len());
         assert_eq!(servers.len(), 9);
         assert_eq!(replicas, BTreeSet::from([1, 2, 3, 4, 5]));
     }
@@ -251,7 +256,7 @@ mod tests {
         for seed in 0..50 {
             let (mut one, other) = (any.of(Seed(seed)).into_owned(), three.of(Seed(seed)));
             one.shape.masters = Span::of(3);
-            for kind in Kind::ALL.iter().filter(|kind| kind.needs_masters()) {
+            for kind in FaultKind::ALL.iter().filter(|kind| kind.needs_masters()) {
                 *one.faults.weight_mut(*kind) = other.faults.weight(*kind);
             }
             assert!(one.faults.gap_ms.min <= other.faults.gap_ms.min, "elections take their time");

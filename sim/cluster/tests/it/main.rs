@@ -9,7 +9,7 @@ mod sweep;
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
-use leasehold_trace::Kind;
+use leasehold_trace::RecordKind;
 use std::path::PathBuf;
 
 /// A folder of this test alone, gone with it.
@@ -96,7 +96,7 @@ fn recording_a_run_does_not_change_it_and_joins_both_ends_of_every_message() {
     assert_eq!(recorded.summary.events, plain.summary.events);
     assert_eq!(recorded.summary.network, plain.summary.network);
     let records = recorded.trace.unwrap().records;
-    let numbered = records.iter().filter(|record| record.kind != Kind::Network);
+    let numbered = records.iter().filter(|record| record.kind != RecordKind::Network);
     assert_eq!(numbered.count() as u64, plain.summary.events);
     let delivered = records.iter().filter(|record| record.what == "Deliver");
     let unpaired = delivered.clone().filter(|record| record.flow.is_none()).count();

@@ -12,7 +12,7 @@ pub use event::sentence;
 pub use message::name as message_name;
 
 use crate::naming::Naming;
-use crate::record::{Kind, Record};
+use crate::record::{Record, RecordKind};
 use leasehold_proto::{Command, Effect, Event, Input, Leadership, LogEntry, Time};
 
 /// Turns a node's own time into true time.
@@ -20,7 +20,7 @@ pub type Clock<'a> = dyn Fn(Time) -> u64 + 'a;
 
 /// What an input is about.
 pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
-    record.kind = Kind::Input;
+    record.kind = RecordKind::Input;
     match input {
         Input::Deliver(envelope) => {
             record.what = "Deliver";
@@ -71,7 +71,7 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
 
 /// What an effect is about.
 pub(crate) fn effect(record: &mut Record, naming: &dyn Naming, effect: &Effect, clock: &Clock<'_>) {
-    record.kind = Kind::Effect;
+    record.kind = RecordKind::Effect;
     match effect {
         Effect::Send(envelope) => {
             record.what = "Send";
@@ -95,7 +95,7 @@ pub(crate) fn effect(record: &mut Record, naming: &dyn Naming, effect: &Effect, 
 
 /// What an event is about.
 pub(crate) fn fact(record: &mut Record, naming: &dyn Naming, event: &Event, clock: &Clock<'_>) {
-    record.kind = Kind::Event;
+    record.kind = RecordKind::Event;
     event::fill(record, event);
     record.text = sentence(naming, event);
     if let Event::LeaseTaken { until, .. } | Event::LeaseGranted { until, .. } = event {

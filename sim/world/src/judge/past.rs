@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// A mutation that some disk holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Entry {
+pub(super) struct HeldMutation {
     pub version: ChunkVersion,
     pub mutation: Mutation,
     pub data: Bytes,
@@ -57,9 +57,9 @@ impl Wrong {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Past {
     /// The order as the latest primary has it, and behind its end what was applied since.
-    pub order: BTreeMap<Sequence, Entry>,
+    pub order: BTreeMap<Sequence, HeldMutation>,
     /// Every mutation that any disk ever held.
-    ever: BTreeMap<Key, Entry>,
+    ever: BTreeMap<Key, HeldMutation>,
     /// What each disk holds of it, mutation by mutation. A replica's own operation table may have
     /// forgotten whose they are.
     held: BTreeMap<NodeId, BTreeMap<Sequence, Key>>,
@@ -91,7 +91,8 @@ impl Past {
         mutation: &Mutation,
         payload: &Payload,
     ) -> Result<(), Wrong> {
-        let entry = Entry { version, mutation: mutation.clone(), data: payload.data.clone() };
+        let entry =
+            HeldMutation { version, mutation: mutation.clone(), data: payload.data.clone() };
         let key = (mutation.op, sequence, mutation.extent);
         self.ever.insert(key, entry.clone());
         self.held.entry(node).or_default().insert(sequence, key);

@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 pub struct Watches;
 
 struct Shared<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<Watched<T>>,
     changed: Notify,
 }
 
-struct State<T> {
+struct Watched<T> {
     value: T,
     version: u64,
     senders: usize,
@@ -24,7 +24,7 @@ struct State<T> {
 }
 
 impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, Watched<T>> {
         self.state.lock().expect("nobody panics while looking at a watched value")
     }
 }
@@ -39,7 +39,7 @@ pub struct Receiver<T> {
 }
 
 /// A look at the value; it does not change meanwhile.
-pub struct Look<'a, T>(MutexGuard<'a, State<T>>);
+pub struct Look<'a, T>(MutexGuard<'a, Watched<T>>);
 
 impl<T> Deref for Look<'_, T> {
     type Target = T;
@@ -55,7 +55,7 @@ impl Watch for Watches {
     type Ref<'a, T: OptionalSend + 'a> = Look<'a, T>;
 
     fn channel<T: OptionalSend + OptionalSync>(value: T) -> (Sender<T>, Receiver<T>) {
-        let state = Mutex::new(State { value, version: 0, senders: 1, receivers: 1 });
+        let state = Mutex::new(Watched { value, version: 0, senders: 1, receivers: 1 });
         let shared = Arc::new(Shared { state, changed: Notify::new() });
         (Sender(shared.clone()), Receiver { shared, seen: 0 })
     }
