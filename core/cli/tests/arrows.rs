@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // What judges it.
     ("leasehold-checker", &["leasehold-proto"]),
-    ("leasehold-trace", &["leasehold-proto"]),
+    ("leasehold-trace", &["leasehold-proto", "leasehold-checker"]),
     ("leasehold-world", &["leasehold-proto", "leasehold-checker", "leasehold-trace"]),
     ("leasehold-model", &["leasehold-proto", "leasehold-checker", "leasehold-world"]),
     (

@@ -28,6 +28,7 @@ pub mod timeline;
 
 pub mod coverage;
 pub mod fingerprint;
+pub mod fnv;
 pub mod ledger;
 pub mod log;
 pub mod replay;

@@ -1,5 +1,6 @@
 //! One seed, forked by label: a draw added in one place shifts no other.
 
+use crate::fnv::Fnv;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::RangeInclusive;
@@ -14,18 +15,14 @@ impl Seed {
     pub fn fork(self, label: &str, index: u64) -> Stream {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());
-        key[8..16].copy_from_slice(&fnv(label).to_le_bytes());
+        // Labels whose sums collide would only correlate two streams.
+        let mut sum = Fnv::default();
+        sum.add(label.as_bytes());
+        key[8..16].copy_from_slice(&sum.value().to_le_bytes());
         key[16..24].copy_from_slice(&index.to_le_bytes());
         key[24..].copy_from_slice(b"leasehld");
         Stream(ChaCha8Rng::from_seed(key))
     }
-}
-
-/// FNV-1a: turns a label into a part of the key; collisions would only correlate two streams.
-fn fnv(label: &str) -> u64 {
-    label.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// A stream of draws. Integers only: a float's last bit may differ between two machines.

@@ -10,6 +10,7 @@ use crate::known::Same;
 use crate::space::Space;
 use crate::state::ModelState;
 use leasehold_world::fair::{self, Holds};
+use leasehold_world::judge::violation;
 use leasehold_world::{Action, Cluster, Violation};
 #[allow(clippy::disallowed_types)] // asked about a digest and never iterated
 use std::collections::HashMap;
@@ -125,8 +126,8 @@ impl Assistant<'_> {
 }
 
 fn endless(cluster: &Cluster) -> Violation {
-    let detail = format!("convergence: no end after {STEPS_MAX} steps, at {} ns", cluster.now());
-    Violation { invariant: "I10", detail }
+    let detail = format!("no end after {STEPS_MAX} steps, at {} ns", cluster.now());
+    Violation { true_ns: cluster.now(), ..violation("I10", detail) }
 }
 
 /// What ends the faults of a cluster, apart from what is in flight.

@@ -9,6 +9,7 @@ use crate::state::ModelState;
 use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
 use leasehold_world::Observation;
+use leasehold_world::judge::ASSERTION;
 use leasehold_world::judge::Judge;
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};
@@ -168,7 +169,7 @@ impl Space {
             Ok(()) => watch(&mut next, &seen),
             Err(Applied::Impossible) => return None,
             Err(Applied::Assertion(detail)) => {
-                next.violation = Some(Violation { invariant: "assertion", detail }.into());
+                next.violation = Some(ASSERTION.broken(next.cluster.now(), detail).into());
             }
         }
         if self.beyond(&last.cluster, &next.cluster) {
@@ -205,7 +206,7 @@ impl Space {
             Ok(()) => watch(&mut next, &seen),
             Err(Applied::Impossible) => unreachable!("the schedule does what is possible"),
             Err(Applied::Assertion(detail)) => {
-                return Err(Violation { invariant: "assertion", detail });
+                return Err(ASSERTION.broken(next.cluster.now(), detail));
             }
         }
         match &next.violation {

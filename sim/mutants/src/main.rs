@@ -7,6 +7,8 @@
 //! `ledger` (what is known already), `table` (what a person reads); and `auto`: mutants made by rule.
 
 mod auto;
+#[path = "../../cluster/src/fnv.rs"]
+mod fnv;
 mod mutant;
 #[path = "../../trace/src/renamed.rs"]
 #[allow(dead_code, reason = "the other commands answer for more than files")]

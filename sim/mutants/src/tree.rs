@@ -1,6 +1,7 @@
 //! The scratch copy that is broken and mended. A file is written only where it differs, so that
 //! cargo builds again what a patch touched and nothing else.
 
+use crate::fnv::Fnv;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -139,31 +140,25 @@ fn remove_others(folder: &Path, top: &Path, kept: &BTreeSet<String>) -> Result<(
     Ok(())
 }
 
-/// FNV-1a: tells trees and patches apart, and is the same in every build.
-pub struct Sum(u64);
-
-impl Default for Sum {
-    fn default() -> Self {
-        Sum(0xcbf2_9ce4_8422_2325)
-    }
-}
+/// Tells trees and patches apart.
+#[derive(Default)]
+pub struct Sum(Fnv);
 
 impl Sum {
     /// Adds bytes, and their end.
     pub fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.0.add(bytes);
+        self.0.add(&(bytes.len() as u64).to_le_bytes());
     }
 
     /// The sum.
     pub fn value(&self) -> u64 {
-        self.0
+        self.0.value()
     }
 
     /// 16 hex digits.
     pub fn hex(&self) -> String {
-        format!("{:016x}", self.0)
+        format!("{:016x}", self.0.value())
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::focus::Focus;
 use crate::page::Story;
 use crate::record::{Record, RecordKind};
-use crate::trace::Violation;
+use crate::trace::Finding;
 use leasehold_proto::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -34,8 +34,8 @@ impl Story<'_> {
     /// node, sentence. At most ten events of a node and 44 lines.
     #[must_use]
     pub fn excerpt(&self) -> String {
-        let Some(violation) = self.violation else { return String::new() };
-        let chosen = self.chosen(violation);
+        let Some(finding) = self.finding else { return String::new() };
+        let chosen = self.chosen(finding);
         let who = |record: &Record| match record.kind {
             RecordKind::Fault => "fault".to_owned(),
             _ => self.trace.name(record.node),
@@ -43,7 +43,7 @@ impl Story<'_> {
         let width = chosen.iter().map(|record| who(record).len()).max().unwrap_or(0);
         let mut out = String::new();
         for record in chosen {
-            let before = violation.true_ns.saturating_sub(record.true_ns);
+            let before = finding.violation.true_ns.saturating_sub(record.true_ns);
             let who = who(record);
             let line = format!(
                 "{:>13.6}  {:>10}  {who:<width$}  {}",
@@ -60,10 +60,10 @@ impl Story<'_> {
     }
 
     /// The worthiest last ones of each node, then of all, in order.
-    fn chosen(&self, violation: &Violation) -> Vec<&Record> {
+    fn chosen(&self, finding: &Finding) -> Vec<&Record> {
         let focus = self.focus();
         let mut of_node: BTreeMap<NodeId, Vec<(Worth, usize)>> = BTreeMap::new();
-        for (at, record) in self.unrepeated(violation) {
+        for (at, record) in self.unrepeated(finding) {
             if let Some(worth) = worth(&focus, record) {
                 of_node.entry(record.node).or_default().push((worth, at));
             }
@@ -82,13 +82,13 @@ impl Story<'_> {
     }
 
     /// Everything up to the violation, but of a lease's renewals only the first.
-    fn unrepeated(&self, violation: &Violation) -> impl Iterator<Item = (usize, &Record)> {
+    fn unrepeated(&self, finding: &Finding) -> impl Iterator<Item = (usize, &Record)> {
         let (mut held, mut configured) = (BTreeSet::new(), BTreeSet::new());
         let records = self.trace.records.iter().enumerate();
         // What came long after the named operations is not what led to it.
-        let last_ns = self.focus().at_ns.unwrap_or(violation.true_ns);
+        let last_ns = self.focus().at_ns.unwrap_or(finding.violation.true_ns);
         let until = records.take_while(move |(_, record)| {
-            record.event <= violation.event && record.true_ns <= last_ns
+            record.event <= finding.event && record.true_ns <= last_ns
         });
         until.filter(move |(_, record)| match record.what {
             // A master that restarts tells its log again.
@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::naming::Role;
     use crate::trace::{Node, Title, Trace};
+    use leasehold_checker::Violation;
     use leasehold_proto::{ChunkHandle, ChunkVersion};
 
     fn event(event: u64, node: u64, chunk: u64, what: &'static str) -> Record {
@@ -165,11 +166,11 @@ mod tests {
         let node = |id| Node { id: NodeId(id), name: format!("n{id}"), role: Role::Chunkserver };
         let trace = Trace { nodes: (1..=9).map(node).collect(), records, over_ns: None };
         let detail = detail.to_owned();
-        let violation =
-            Violation { detail, event: 500, true_ns: 500_000_000, ..Violation::default() };
+        let violation = Violation { detail, true_ns: 500_000_000, ..Violation::default() };
+        let finding = Finding { violation, event: 500, ..Finding::default() };
         let title = Title::default();
-        let violation = Some(&violation);
-        Story { title: &title, trace: &trace, violation, window: None }.excerpt()
+        let finding = Some(&finding);
+        Story { title: &title, trace: &trace, finding, window: None }.excerpt()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! `n4`, `n5#6`), so that they can be told apart from words.
 
 use crate::record::Record;
-use crate::trace::{Trace, Violation};
+use crate::trace::{Finding, Trace};
 use leasehold_proto::{ChunkHandle, NodeId, OpId, RequestId, Sequence};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,14 +31,14 @@ impl Focus {
     /// What a violation is about. Where its sentence names no chunk, it is the one that was
     /// spoken of last before.
     #[must_use]
-    pub fn of(violation: &Violation, trace: &Trace) -> Focus {
+    pub fn of(finding: &Finding, trace: &Trace) -> Focus {
         let names = trace.nodes.iter().map(|node| (node.name.as_str(), node.id)).collect();
         let mut focus = Focus::default();
-        for word in words(&violation.detail) {
+        for word in words(&finding.violation.detail) {
             focus.take_in(word, &names);
         }
         let until = trace.records.iter().rev();
-        let until = until.skip_while(|record| record.event > violation.event);
+        let until = until.skip_while(|record| record.event > finding.event);
         focus.find_operations(until.clone());
         let named = |record: &&Record| {
             focus.ops.is_empty() || record.op.is_some_and(|op| focus.ops.contains(&op))
@@ -47,7 +47,7 @@ impl Focus {
             focus.chunk = until.clone().filter(named).find_map(|record| record.chunk);
         }
         let last = until.filter(named).find(|_| !focus.ops.is_empty()).map(|r| r.true_ns);
-        let at_the_end = trace.over_ns.is_some_and(|over_ns| over_ns <= violation.true_ns);
+        let at_the_end = trace.over_ns.is_some_and(|over_ns| over_ns <= finding.violation.true_ns);
         focus.at_ns = last.filter(|_| at_the_end);
         focus
     }
@@ -101,6 +101,7 @@ mod tests {
     use super::*;
     use crate::naming::Role;
     use crate::trace::Node;
+    use leasehold_checker::Violation;
 
     fn trace(records: Vec<Record>) -> Trace {
         let node = |id, name: &str, role| Node { id: NodeId(id), name: name.into(), role };
@@ -113,8 +114,9 @@ mod tests {
     }
 
     fn of(detail: &str, records: Vec<Record>) -> Focus {
-        let violation = Violation { detail: detail.into(), event: 5, ..Violation::default() };
-        Focus::of(&violation, &trace(records))
+        let violation = Violation { detail: detail.into(), ..Violation::default() };
+        let finding = Finding { violation, event: 5, ..Finding::default() };
+        Focus::of(&finding, &trace(records))
     }
 
     #[test]
@@ -143,16 +145,16 @@ mod tests {
         trace.over_ns = Some(8_000_000_000);
         let violation = Violation {
             detail: "no order explains the read of n10002, r8".into(),
-            event: 9,
             true_ns: 9_000_000_000,
             ..Violation::default()
         };
-        let focus = Focus::of(&violation, &trace);
+        let finding = Finding { violation, event: 9, ..Finding::default() };
+        let focus = Focus::of(&finding, &trace);
         assert_eq!(focus.ops, [op]);
         assert_eq!(focus.chunk, Some(ChunkHandle(4)));
         assert_eq!(focus.at_ns, Some(7));
         trace.over_ns = None;
-        assert_eq!(Focus::of(&violation, &trace).at_ns, None, "found when it happened");
+        assert_eq!(Focus::of(&finding, &trace).at_ns, None, "found when it happened");
     }
 
     #[test]

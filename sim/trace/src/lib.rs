@@ -42,5 +42,5 @@ pub use naming::{Naming, Role};
 pub use page::Story;
 pub use record::{Record, RecordKind};
 pub use recorder::{Fault, Life, Moment, Recorder};
-pub use trace::{Node, Title, Trace, Violation};
+pub use trace::{Finding, Node, Title, Trace};
 pub use words::message_name;

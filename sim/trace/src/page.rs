@@ -5,7 +5,7 @@
 
 use crate::focus::Focus;
 use crate::record::{Record, RecordKind};
-use crate::trace::{Title, Trace, Violation};
+use crate::trace::{Finding, Title, Trace};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -31,7 +31,7 @@ pub struct Story<'a> {
     /// What happened.
     pub trace: &'a Trace,
     /// What was wrong, if anything was.
-    pub violation: Option<&'a Violation>,
+    pub finding: Option<&'a Finding>,
     /// Only this stretch of true time, in nanoseconds.
     pub window: Option<&'a Range<u64>>,
 }
@@ -40,7 +40,7 @@ pub struct Story<'a> {
 struct PageData<'a> {
     title: &'a Title,
     nodes: &'a [crate::trace::Node],
-    violation: Option<&'a Violation>,
+    violation: Option<&'a Finding>,
     focus: Focus,
     left_out: usize,
     by_order: bool,
@@ -50,7 +50,7 @@ impl Story<'_> {
     /// What the violation is about.
     #[must_use]
     pub fn focus(&self) -> Focus {
-        self.violation.map_or_else(Focus::default, |v| Focus::of(v, self.trace))
+        self.finding.map_or_else(Focus::default, |v| Focus::of(v, self.trace))
     }
 
     /// The records to show: up to the violation, within the window, and at most `records_max` if
@@ -58,7 +58,7 @@ impl Story<'_> {
     /// stands (leases, configurations, lives, faults).
     #[must_use]
     pub fn shown(&self, records_max: usize) -> Vec<&Record> {
-        let last = self.violation.map_or(u64::MAX, |violation| violation.event);
+        let last = self.finding.map_or(u64::MAX, |finding| finding.event);
         let over_ns = self.trace.over_ns.unwrap_or(u64::MAX);
         let until = |record: &&Record| record.event <= last && record.true_ns < over_ns;
         let records: Vec<&Record> = self.trace.records.iter().filter(until).collect();
@@ -104,10 +104,10 @@ impl Story<'_> {
         let data = PageData {
             title: self.title,
             nodes: &self.trace.nodes,
-            violation: self.violation,
+            violation: self.finding,
             focus: self.focus(),
             left_out: self.trace.records.len() - shown.len(),
-            by_order: self.violation.is_some(),
+            by_order: self.finding.is_some(),
         };
         let mut lines = String::new();
         for record in shown {
@@ -115,7 +115,7 @@ impl Story<'_> {
             lines.push('\n');
         }
         let fill = |hole: &str| match hole {
-            "title" => Some(heading(self.title, self.violation)),
+            "title" => Some(heading(self.title, self.finding)),
             "style" => Some(STYLE.to_owned()),
             "data" => embedded(&data).ok(),
             "records" => Some(std::mem::take(&mut lines)),
@@ -138,9 +138,9 @@ fn stands(record: &Record) -> bool {
     }
 }
 
-fn heading(title: &Title, violation: Option<&Violation>) -> String {
-    let text = match violation {
-        Some(violation) => format!("{} violated: {}", violation.invariant, title.scenario),
+fn heading(title: &Title, finding: Option<&Finding>) -> String {
+    let text = match finding {
+        Some(finding) => format!("{} violated: {}", finding.violation.invariant, title.scenario),
         None => title.scenario.clone(),
     };
     text.replace('&', "&amp;").replace('<', "&lt;")
@@ -192,9 +192,8 @@ mod tests {
     #[test]
     fn what_stands_is_kept_from_before_and_nothing_from_after_the_violation() {
         let (trace, title) = (trace(), Title::default());
-        let violation = Violation { event: 8, ..Violation::default() };
-        let story =
-            Story { title: &title, trace: &trace, violation: Some(&violation), window: None };
+        let finding = Finding { event: 8, ..Finding::default() };
+        let story = Story { title: &title, trace: &trace, finding: Some(&finding), window: None };
         assert_eq!(events(&story, 2), [1, 3, 7, 8]);
         assert_eq!(events(&story, 100), [1, 2, 3, 4, 5, 6, 7, 8]);
         let window = 40..60;
@@ -204,7 +203,7 @@ mod tests {
     #[test]
     fn a_page_is_whole_and_nothing_in_a_record_ends_its_script() {
         let (trace, title) = (trace(), Title::default());
-        let story = Story { title: &title, trace: &trace, violation: None, window: None };
+        let story = Story { title: &title, trace: &trace, finding: None, window: None };
         let mut page = Vec::new();
         story.write_html(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();

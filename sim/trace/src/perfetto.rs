@@ -41,11 +41,12 @@ impl Story<'_> {
         for record in &shown {
             events.record(record)?;
         }
-        if let Some(violation) = self.violation {
-            let name = format!("{} violated: {}", violation.invariant, violation.detail);
+        if let Some(finding) = self.finding {
+            let name =
+                format!("{} violated: {}", finding.violation.invariant, finding.violation.detail);
             events.put(&json!({
                 "ph": "i", "s": "g", "name": name, "cat": "violation", "pid": WORLD, "tid": 0,
-                "ts": micros(violation.true_ns), "args": {"sentence": violation.sentence},
+                "ts": micros(finding.violation.true_ns), "args": {"sentence": finding.violation.sentence},
             }))?;
         }
         events.to.write_all(b"\n]}\n")?;
@@ -130,7 +131,8 @@ fn micros(ns: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::naming::Role;
-    use crate::trace::{Node, Title, Trace, Violation};
+    use crate::trace::{Finding, Node, Title, Trace};
+    use leasehold_checker::Violation;
     use leasehold_proto::NodeId;
 
     #[test]
@@ -154,10 +156,13 @@ mod tests {
         let node = |id, role| Node { id: NodeId(id), name: format!("n{id}"), role };
         let nodes = vec![node(1, Role::Master), node(2, Role::Chunkserver)];
         let trace = Trace { nodes, records, over_ns: None };
-        let violation = Violation { invariant: "I1".into(), event: 9, ..Violation::default() };
+        let finding = Finding {
+            violation: Violation { invariant: "I1", ..Violation::default() },
+            event: 9,
+            ..Finding::default()
+        };
         let title = Title::default();
-        let story =
-            Story { title: &title, trace: &trace, violation: Some(&violation), window: None };
+        let story = Story { title: &title, trace: &trace, finding: Some(&finding), window: None };
         let mut file = Vec::new();
         story.write_perfetto(&mut file).unwrap();
         let trace: Value = serde_json::from_slice(&file).unwrap();

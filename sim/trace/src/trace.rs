@@ -2,6 +2,7 @@
 
 use crate::naming::Role;
 use crate::record::Record;
+use leasehold_checker::Violation;
 use leasehold_proto::NodeId;
 use serde::Serialize;
 
@@ -28,17 +29,12 @@ pub struct Trace {
     pub over_ns: Option<u64>,
 }
 
-/// What was wrong.
+/// What was wrong, and where a trace shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// As the design numbers it: `I1`.
-    pub invariant: String,
-    /// What should have held.
-    pub sentence: String,
-    /// What the checker saw.
-    pub detail: String,
-    /// When it was found, in nanoseconds of true time.
-    pub true_ns: u64,
+pub struct Finding {
+    /// The invariant, what was seen, and when.
+    #[serde(flatten)]
+    pub violation: Violation,
     /// The number of the event that showed it.
     pub event: u64,
     /// It is what the scenario is there to show.

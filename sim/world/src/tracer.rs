@@ -14,9 +14,7 @@ use leasehold_proto::{
     Effect, Envelope, Extent, Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogIndex,
     LogOp, NodeId, Payload, ProposeOutcome,
 };
-use leasehold_trace::{
-    Fate, Fault, Life, Moment, Naming, Passage, Recorder, Role, Trace, Violation,
-};
+use leasehold_trace::{Fate, Fault, Finding, Life, Moment, Naming, Passage, Recorder, Role, Trace};
 use std::collections::BTreeMap;
 
 /// Names of a World with so many masters.
@@ -61,7 +59,7 @@ pub struct Tracer {
     sent: u64,
     flows: BTreeMap<MessageId, u64>,
     cuts: Vec<(NodeId, NodeId)>,
-    violation: Option<Violation>,
+    finding: Option<Finding>,
 }
 
 impl Tracer {
@@ -75,7 +73,7 @@ impl Tracer {
             sent: 0,
             flows: BTreeMap::new(),
             cuts: Vec::new(),
-            violation: None,
+            finding: None,
         };
         tracer
             .differences(world, &Before { flying: BTreeMap::new(), io: BTreeMap::new(), told: 0 });
@@ -86,12 +84,9 @@ impl Tracer {
     pub fn after(&mut self, world: &World, action: &Action, before: &Before) {
         self.action(world.cluster(), action, before);
         self.differences(world, before);
-        if self.violation.is_none() {
-            self.violation = world.violation().map(|found| Violation {
-                invariant: found.invariant.to_owned(),
-                sentence: sentence(found.invariant).to_owned(),
-                detail: found.detail.clone(),
-                true_ns: world.cluster().now(),
+        if self.finding.is_none() {
+            self.finding = world.violation().map(|found| Finding {
+                violation: found.clone(),
                 event: self.events,
                 expected: false,
             });
@@ -100,8 +95,8 @@ impl Tracer {
 
     /// All of it, and what was wrong first.
     #[must_use]
-    pub fn finish(self) -> (Trace, Option<Violation>) {
-        (self.recorder.finish(), self.violation)
+    pub fn finish(self) -> (Trace, Option<Finding>) {
+        (self.recorder.finish(), self.finding)
     }
 
     /// What the action itself is: an input, or something from outside.
@@ -335,11 +330,4 @@ fn ended(op: &IoOp) -> IoResult {
         }
         _ => Ok(IoOutput::Done),
     }
-}
-
-/// What an invariant says, by its number.
-fn sentence(id: &str) -> &'static str {
-    let known = leasehold_checker::invariants();
-    let known = known.iter().find(|invariant| invariant.id == id);
-    known.map_or("a machine's own assertions hold", |invariant| invariant.sentence)
 }

@@ -5,6 +5,7 @@ use crate::cluster::{Cluster, Impossible};
 use crate::judge::{Copies, Judge, Violation, ending};
 use crate::observation::Observation;
 use crate::shape::Shape;
+use leasehold_checker::violation::ASSERTION;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that happened, and when.
@@ -99,7 +100,7 @@ impl World {
             let words = panic.downcast_ref::<String>().cloned();
             let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()));
             let detail = words.unwrap_or_else(|| "a machine gave up without a word".into());
-            self.violation = Some(Violation { invariant: "assertion", detail });
+            self.violation = Some(ASSERTION.broken(self.cluster.now(), detail));
             Ok(())
         })
     }
@@ -118,41 +119,37 @@ impl World {
 
     /// Judges the state at the end of a run in which the faults have ended.
     pub fn finish(&mut self) {
-        if self.violation.is_none() {
-            self.violation = self.judge.finish(&self.cluster).err();
-        }
+        self.judged(|world| world.judge.finish(&world.cluster));
     }
 
     /// Judges whether the cluster has converged: every chunk at its target, nothing outstanding.
     pub fn converged(&mut self) {
-        if self.violation.is_none() {
-            self.violation = self.judge.converged(&self.cluster).err();
-        }
+        self.judged(|world| world.judge.converged(&world.cluster));
     }
 
     /// Judges whether every client has its answer, at the end of a run in which time was quiet for longer
     /// than an operation may take.
     pub fn answered(&mut self) {
+        self.judged(|world| ending::answered(&world.cluster));
+    }
+
+    /// Judges, unless something is wrong already; what is found is of this moment.
+    fn judged(&mut self, judge: impl FnOnce(&mut World) -> Result<(), Violation>) {
         if self.violation.is_none() {
-            self.violation = ending::answered(&self.cluster).err();
+            let found = judge(self).err();
+            self.violation = found.map(|found| Violation { true_ns: self.cluster.now(), ..found });
         }
     }
 
     fn watch(&mut self, seen: Vec<Observation>) {
         let true_ns = self.cluster.now();
         // First from above: who sees both says it in fewer words.
-        if self.violation.is_none() {
-            self.violation = self.judge.state(&self.cluster).err();
-        }
+        self.judged(|world| world.judge.state(&world.cluster));
         for observation in seen {
-            if self.violation.is_none() {
-                self.violation = self.judge.observe(&self.cluster, &observation).err();
-            }
+            self.judged(|world| world.judge.observe(&world.cluster, &observation));
             self.copies.observe(&observation);
             self.trace.push(TimedObservation { true_ns, observation });
         }
-        if self.violation.is_none() {
-            self.violation = self.copies.look(&self.cluster).err();
-        }
+        self.judged(|world| world.copies.look(&world.cluster));
     }
 }

@@ -20,6 +20,12 @@ pub mod i22_bounds;
 
 use crate::violation::Invariant;
 
+/// The invariant of that number.
+#[must_use]
+pub fn invariant(id: &str) -> Option<Invariant> {
+    invariants().into_iter().find(|invariant| invariant.id == id)
+}
+
 /// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
 /// of sessions, `fsync`, transactions, snapshots.
 #[must_use]

@@ -85,6 +85,16 @@ pub struct Wrong {
     pub detail: String,
 }
 
+impl Wrong {
+    /// The violation that it is, found at a time.
+    #[must_use]
+    pub fn at(self, true_ns: u64) -> Violation {
+        let Wrong { invariant, sentence, detail } = self;
+        let name = leasehold_checker::invariants::invariant(invariant).map_or("", |i| i.name);
+        Violation { invariant, name, sentence, true_ns, detail }
+    }
+}
+
 impl From<Violation> for Wrong {
     fn from(violation: Violation) -> Self {
         let Violation { invariant, sentence, detail, .. } = violation;

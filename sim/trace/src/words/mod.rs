@@ -13,6 +13,7 @@ pub use message::name as message_name;
 
 use crate::naming::Naming;
 use crate::record::{Record, RecordKind};
+use leasehold_checker::violation::decimal_seconds;
 use leasehold_proto::{Command, Effect, Event, Input, Leadership, LogEntry, Time};
 
 /// Turns a node's own time into true time.
@@ -101,14 +102,8 @@ pub(crate) fn fact(record: &mut Record, naming: &dyn Naming, event: &Event, cloc
     if let Event::LeaseTaken { until, .. } | Event::LeaseGranted { until, .. } = event {
         let until_ns = clock(*until);
         record.until_ns = Some(until_ns);
-        record.text += &format!(" until {}", seconds(until_ns));
+        record.text += &format!(" until {} s", decimal_seconds(until_ns, 6));
     }
-}
-
-/// True time in seconds, to the microsecond.
-#[must_use]
-pub fn seconds(true_ns: u64) -> String {
-    format!("{}.{:06} s", true_ns / 1_000_000_000, true_ns % 1_000_000_000 / 1_000)
 }
 
 /// An entry of the master's log, in words.

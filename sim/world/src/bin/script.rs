@@ -73,13 +73,13 @@ fn run(path: &str, update: bool, print: bool, page: Option<&str>) -> Result<bool
 }
 
 fn write_page(path: &str, script: &str, tracer: Tracer, page: &str) -> Result<(), String> {
-    let (trace, mut violation) = tracer.finish();
+    let (trace, mut finding) = tracer.finish();
     let said = |prefix: &str| {
         let line = script.lines().find(|line| line.starts_with(prefix));
         line.map_or("", |line| line[prefix.len()..].trim())
     };
-    if let Some(violation) = &mut violation {
-        violation.expected = said("# violates") == violation.invariant;
+    if let Some(finding) = &mut finding {
+        finding.expected = said("# violates") == finding.violation.invariant;
     }
     let comments = script.lines().filter_map(|line| line.strip_prefix("# "));
     let about: Vec<&str> = comments.filter(|line| !line.starts_with("violates")).collect();
@@ -88,7 +88,7 @@ fn write_page(path: &str, script: &str, tracer: Tracer, page: &str) -> Result<()
         about: about.join(" "),
         replay: format!("just script {path} --html {page}"),
     };
-    let story = Story { title: &title, trace: &trace, violation: violation.as_ref(), window: None };
+    let story = Story { title: &title, trace: &trace, finding: finding.as_ref(), window: None };
     let mut html = Vec::new();
     story.write_html(&mut html).map_err(|error| error.to_string())?;
     std::fs::write(page, html).map_err(|error| format!("{page}: {error}"))

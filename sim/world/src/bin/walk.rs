@@ -145,7 +145,7 @@ fn arguments() -> Result<Arguments, String> {
 fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     let seed = walk.drawn.seed;
     let violation = walk.violation().expect("the caller looked");
-    println!("seed {seed}: {violation}");
+    println!("seed {seed}: {}", violation.brief());
     if violation.invariant == "assertion" {
         PLACE.with(|place| println!("  at {}", place.borrow()));
     }
@@ -158,7 +158,7 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     }
     let short = shrink(&walk.drawn.shape, &walk.actions, REPLAYS_MAX);
     let mut world = replay(&walk.drawn.shape, &short);
-    let mut text = format!("{}\n{violation}\n", walk.drawn);
+    let mut text = format!("{}\n{}\n", walk.drawn, violation.brief());
     for action in &short {
         let _ = writeln!(text, "{action:?}");
     }

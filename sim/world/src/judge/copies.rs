@@ -116,7 +116,7 @@ impl Copies {
             if Duration::from_nanos(now - since) > self.bound {
                 let (idle, bound) = (name(cluster, idle), self.bound.as_secs_f64());
                 let what = format!(
-                    "convergence: {chunk} is below its target, {idle} is idle, and no copy was \
+                    "{chunk} is below its target, {idle} is idle, and no copy was \
                      ordered in {bound:.1} s of quiet time"
                 );
                 return Err(violation("I10", what));

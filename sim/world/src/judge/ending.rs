@@ -40,9 +40,7 @@ fn member_has_all(
         let op = op_name(cluster, *op);
         return Err(violation(
             "I4",
-            format!(
-                "durability: {op} was acknowledged at {chunk} {sequence}, a member ends at {has}"
-            ),
+            format!("{op} was acknowledged at {chunk} {sequence}, a member ends at {has}"),
         ));
     }
     let expected = past.image(Extent::new(0, replica.image.length), has);
@@ -53,7 +51,7 @@ fn member_has_all(
         None => Ok(()),
         Some(at) => Err(violation(
             "I4",
-            format!("durability: byte {at} of {chunk} at {has} is not what its mutations wrote"),
+            format!("byte {at} of {chunk} at {has} is not what its mutations wrote"),
         )),
     }
 }
@@ -71,7 +69,7 @@ fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Vi
                 let op = op_name(cluster, op);
                 return Err(violation(
                     "I8",
-                    format!("exactly-once: {op} stands at {other} {at} and at {chunk} {sequence}"),
+                    format!("{op} stands at {other} {at} and at {chunk} {sequence}"),
                 ));
             }
         }
@@ -83,12 +81,12 @@ fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Vi
 /// reconciled.
 pub(super) fn converged(cluster: &Cluster, repaired: bool) -> Result<(), Violation> {
     let Some(state) = cluster.namespace() else {
-        return Err(violation("I10", "convergence: no master is up".into()));
+        return Err(violation("I10", "no master is up".into()));
     };
     let up = cluster.nodes().values().filter(|node| node.chunkserver().is_some()).count();
     for (chunk, record) in state.chunks() {
         let target = usize::from(record.spec.replicas).min(up);
-        let short = |what| Err(violation("I10", format!("convergence: {chunk} {what}")));
+        let short = |what| Err(violation("I10", format!("{chunk} {what}")));
         let Some(config) = &record.config else { continue };
         // Nothing to copy from: every member's disk is gone, or rotten before anybody noticed.
         let spoilt = |node: &Node| node.destroyed || node.disk.is_rotten(*chunk);
@@ -111,7 +109,7 @@ pub(crate) fn answered(cluster: &Cluster) -> Result<(), Violation> {
         if let Some(Machine::Client(client)) = &node.machine
             && client.outstanding() > 0
         {
-            let what = format!("convergence: {} waits for an answer", name(cluster, *id));
+            let what = format!("{} waits for an answer", name(cluster, *id));
             return Err(violation("I10", what));
         }
     }
@@ -129,7 +127,7 @@ pub(super) fn settled(cluster: &Cluster) -> Result<(), Violation> {
             let member = config.members.iter().any(|member| member.node == *id);
             if member && replica.promised > config.version {
                 let (who, promised) = (name(cluster, *id), replica.promised);
-                let what = format!("convergence: {who} promised {promised} of {chunk}, and waits");
+                let what = format!("{who} promised {promised} of {chunk}, and waits");
                 return Err(violation("I10", what));
             }
         }

@@ -22,7 +22,7 @@ impl Events {
             Observation::Event { node, event } => {
                 let clock = |node: NodeId, at: Time| cluster.node(node).clock.true_ns(at);
                 let seen = Seen { true_ns: cluster.now(), node: *node, clock: &clock, event };
-                self.0.observe(&seen).map_err(told)
+                self.0.observe(&seen).map_err(by_events)
             }
             Observation::Crashed { node } => {
                 self.0.node_crashed(*node);
@@ -41,7 +41,7 @@ impl Events {
                 Ok(())
             }
             Observation::Responded { node, id, result } => {
-                self.0.client_returned(*node, cluster.now(), *id, result).map_err(told)
+                self.0.client_returned(*node, cluster.now(), *id, result).map_err(by_events)
             }
             Observation::Invoked { .. }
             | Observation::Acknowledged { .. }
@@ -54,12 +54,12 @@ impl Events {
 impl Events {
     /// I9, of what clients were told until now.
     pub fn finish(&mut self, cluster: &Cluster) -> Result<(), Violation> {
-        self.0.finish_names(cluster.now()).map_err(told)
+        self.0.finish_names(cluster.now()).map_err(by_events)
     }
 
     /// I21, some time after faults ended.
     pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
-        self.0.safe_mode_is_over(cluster.now()).map_err(told)
+        self.0.safe_mode_is_over(cluster.now()).map_err(by_events)
     }
 
     /// How often an invariant was put to the test here.
@@ -68,7 +68,7 @@ impl Events {
     }
 }
 
-fn told(found: leasehold_checker::Violation) -> Violation {
-    let detail = format!("{}, by events: {}", found.name, found.detail);
-    Violation { invariant: found.invariant, detail }
+/// Says that events alone showed it.
+fn by_events(found: Violation) -> Violation {
+    Violation { detail: format!("by events, {}", found.detail), ..found }
 }

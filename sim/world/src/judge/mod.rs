@@ -22,6 +22,9 @@ use crate::show::op_name;
 use asked::Asked;
 pub(crate) use copies::Copies;
 use events::Events;
+pub use leasehold_checker::Violation;
+use leasehold_checker::invariants::invariant;
+pub use leasehold_checker::violation::ASSERTION;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Constants, Event, FileId, Incarnation, IoOp, Mutation, NodeId, OpId,
@@ -31,26 +34,16 @@ use past::Past;
 use reads::OpenRead;
 use retention::Retention;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// An invariant that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Its number, as `I1`.
-    pub invariant: &'static str,
-    /// Its name, and what was seen.
-    pub detail: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.invariant, self.detail)
-    }
-}
-
-fn violation(invariant: &'static str, detail: String) -> Violation {
-    Violation { invariant, detail }
+/// A violation of one of the checker's invariants; [`World`](crate::World) adds the time.
+///
+/// # Panics
+/// If the checker has no invariant of that number.
+#[must_use]
+pub fn violation(id: &'static str, detail: String) -> Violation {
+    let invariant = invariant(id).expect("what the judge names is in the checker's list");
+    invariant.broken(0, detail)
 }
 
 /// The judge. Two judges are equal, and hash alike, if they saw the same from above; how often
@@ -257,7 +250,7 @@ impl Judge {
                 if *base != past.version || version <= base {
                     let last = past.version;
                     let what = format!("{chunk} {version} after {base}, but {last} was there");
-                    return Err(violation("I2", format!("configuration order: {what}")));
+                    return Err(violation("I2", what));
                 }
                 past.configured(*version, members);
             }
@@ -267,19 +260,19 @@ impl Judge {
                 if let Some(last) = last.filter(|last| last > incarnation) {
                     let (master, server) = (name(cluster, node), name(cluster, *server));
                     let what = format!("{master} registers {incarnation} of {server} after {last}");
-                    return Err(violation("I2", format!("configuration order: {what}")));
+                    return Err(violation("I2", what));
                 }
             }
             Event::ReadServed { chunk, mode: ReadMode::Strong, .. }
                 if !is_primary(cluster, node, *chunk) =>
             {
                 let who = name(cluster, node);
-                let what = format!("strong reads: {who} served one of {chunk} after its lease");
+                let what = format!("{who} served one of {chunk} after its lease");
                 return Err(violation("I6", what));
             }
             Event::ProtocolError { chunk, sequence } => {
                 let who = name(cluster, node);
-                let what = format!("agreement: {who} met two contents for {chunk} {sequence}");
+                let what = format!("{who} met two contents for {chunk} {sequence}");
                 return Err(violation("I5", what));
             }
             _ => {}
@@ -337,7 +330,7 @@ impl Judge {
             Some(promised) => {
                 let who = name(cluster, node);
                 let what = format!("{who} takes the state of {chunk} {version} after it promised");
-                Err(violation("I2", format!("configuration order: {what} {promised}")))
+                Err(violation("I2", format!("{what} {promised}")))
             }
         }
     }
@@ -357,7 +350,7 @@ impl Judge {
         }
         let (who, op, (file, index)) = (name(cluster, node), op_name(cluster, mutation.op), place);
         let what = format!(
-            "no silent corruption: {who} takes {op} into {chunk}, and no client asked for that in \
+            "{who} takes {op} into {chunk}, and no client asked for that in \
              chunk {index} of {file}"
         );
         Err(violation("I11", what))
@@ -378,7 +371,7 @@ impl Judge {
             return Ok(());
         }
         let what = format!(
-            "no last-copy deletion: {} gave up {chunk}, of whose {} it is a member",
+            "{} gave up {chunk}, of whose {} it is a member",
             name(cluster, node),
             past.version,
         );
@@ -397,7 +390,7 @@ impl Judge {
         let past = self.past(chunk);
         let Some(sequence) = past.place_of(op) else {
             let what = format!(
-                "no divergence: {} acknowledged {}, which is nowhere in {chunk}",
+                "{} acknowledged {}, which is nowhere in {chunk}",
                 name(cluster, node),
                 op_name(cluster, op),
             );
@@ -435,14 +428,14 @@ impl Judge {
             if *sequence > last || elsewhere {
                 let (who, op) = (name(cluster, node), op_name(cluster, *op));
                 let what = format!(
-                    "no divergence: {op} was acknowledged at {chunk} {sequence}, and {who} leads \
+                    "{op} was acknowledged at {chunk} {sequence}, and {who} leads \
                      {version} from {last}"
                 );
                 return Err(violation("I3", what));
             }
         }
         if past.shown > last {
-            let what = format!("strong reads: {chunk} {} was read and is gone", past.shown);
+            let what = format!("{chunk} {} was read and is gone", past.shown);
             return Err(violation("I6", what));
         }
         past.adopted(node, version, image);
@@ -460,7 +453,7 @@ impl Judge {
             if kept < *promised {
                 let who = name(cluster, node);
                 let what = format!(
-                    "configuration order: {who} promised {promised} of {chunk}, and its disk has \
+                    "{who} promised {promised} of {chunk}, and its disk has \
                      {kept}"
                 );
                 return Err(violation("I2", what));
@@ -532,7 +525,7 @@ fn one_primary(cluster: &Cluster) -> Result<(), Violation> {
             if let Some(other) = holders.insert(chunk, *id) {
                 let (one, two) = (name(cluster, other), name(cluster, *id));
                 let what = format!(
-                    "lease exclusivity: {one}, and {two} at {version}, believe at once that they \
+                    "{one}, and {two} at {version}, believe at once that they \
                      are the primary of {chunk}"
                 );
                 return Err(violation("I1", what));
@@ -566,10 +559,7 @@ fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
             };
         if let Some(where_) = differs {
             let (one, two) = (name(cluster, other), name(cluster, *id));
-            let what = format!(
-                "agreement: {one} and {two} differ in {chunk} at {} {} {where_}",
-                at.0, at.1
-            );
+            let what = format!("{one} and {two} differ in {chunk} at {} {} {where_}", at.0, at.1);
             return Err(violation("I5", what));
         }
     }

@@ -37,17 +37,14 @@ impl Wrong {
             Wrong::TwoContents { version, sequence, ops } => {
                 let (one, two) = (op_name(cluster, ops.0), op_name(cluster, ops.1));
                 let what = format!(
-                    "agreement: {chunk} {version} {sequence} is {one} on one member and {two} on \
+                    "{chunk} {version} {sequence} is {one} on one member and {two} on \
                      another"
                 );
                 violation("I5", what)
             }
             Wrong::Twice { op, at: (one, two) } => {
                 let op = op_name(cluster, op);
-                violation(
-                    "I8",
-                    format!("exactly-once: {op} stands at {one} and at {two} of {chunk}"),
-                )
+                violation("I8", format!("{op} stands at {one} and at {two} of {chunk}"))
             }
         }
     }

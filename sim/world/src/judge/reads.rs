@@ -34,8 +34,7 @@ pub(super) fn of_nothing(read: &OpenRead, data: &[u8]) -> Result<(), Violation> 
     if data.iter().all(|byte| *byte == 0) {
         return Ok(());
     }
-    let what =
-        format!("no silent corruption: {file} has no chunk {index}, and bytes of it were read");
+    let what = format!("{file} has no chunk {index}, and bytes of it were read");
     Err(violation("I11", what))
 }
 
@@ -47,16 +46,13 @@ pub(super) fn judge(
     data: &[u8],
 ) -> Result<(), Violation> {
     if let Some(at) = past.foreign(read.extent.offset, data) {
-        return Err(violation(
-            "I11",
-            format!("no silent corruption: byte {at} of {chunk} was read and never written"),
-        ));
+        return Err(violation("I11", format!("byte {at} of {chunk} was read and never written")));
     }
     if read.mode == ReadMode::Relaxed {
         return Ok(());
     }
     if read.gone {
-        let what = format!("strong reads: {chunk} was read after it was freed");
+        let what = format!("{chunk} was read after it was freed");
         return Err(violation("I6", what));
     }
     if read.extent.length == 0 {
@@ -72,7 +68,7 @@ pub(super) fn judge(
         None => Err(violation(
             "I6",
             format!(
-                "strong reads: {} of {chunk} {:?} is its state at no point from {floor} on",
+                "{} of {chunk} {:?} is its state at no point from {floor} on",
                 crate::show::text(data),
                 read.extent,
             ),

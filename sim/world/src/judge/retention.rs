@@ -51,7 +51,7 @@ impl Retention {
                 if now - since < shortest {
                     let (who, took) = (name(cluster, *node), Duration::from_nanos(now - since));
                     let what = format!("{who} removes {chunk} after {took:?} in quarantine");
-                    return Err(violation("I19", format!("retention: {what}")));
+                    return Err(violation("I19", what));
                 }
             }
             _ => {}
@@ -66,7 +66,7 @@ impl Retention {
             let (_, longest) = bounds(constants, retention);
             cluster.now() > since.max(self.unrest) + longest + settling(constants)
         };
-        let left = |what: String| Err(violation("I19", format!("retention: {what}")));
+        let left = |what: String| Err(violation("I19", what));
         let state = cluster.namespace();
         for (file, since) in &self.trash {
             let there = state.is_some_and(|state| state.inodes().get(*file).is_some());

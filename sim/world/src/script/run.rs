@@ -11,6 +11,7 @@ use crate::payload::payload;
 use crate::show::{self, Detail};
 use crate::tracer::{Before, Tracer};
 use crate::world::{TimedObservation, World};
+use leasehold_checker::violation::decimal_seconds;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::FileSpec;
 use leasehold_proto::{
@@ -365,11 +366,12 @@ impl Runner {
                 }
                 observation => show::line(world.cluster(), observation, self.detail),
             };
-            self.out.extend(line.map(|line| format!("{} {line}", seconds(moment.true_ns))));
+            self.out
+                .extend(line.map(|line| format!("{} {line}", decimal_seconds(moment.true_ns, 3))));
         }
         if let Some(violation) = world.violation().filter(|_| !self.violated) {
             self.violated = true;
-            self.out.push(format!("violation: {violation}"));
+            self.out.push(format!("violation: {}", violation.brief()));
         }
         self.world = Some(world);
     }
@@ -415,9 +417,4 @@ fn ask(what: Ask) -> Operation {
         Ask::Change(change) => Operation::Change(change),
         Ask::Query(query) => Operation::Query(query),
     }
-}
-
-/// True time in seconds, to the millisecond.
-fn seconds(true_ns: u64) -> String {
-    format!("{}.{:03}", true_ns / 1_000_000_000, true_ns / 1_000_000 % 1_000)
 }

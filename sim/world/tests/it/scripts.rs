@@ -107,10 +107,10 @@ fn a_script_that_is_recorded_prints_the_same_and_shows_every_message() {
     let plain = Golden::run(script).unwrap();
     let (golden, tracer) = Golden::traced(script).unwrap();
     assert_eq!(golden, plain);
-    let (trace, violation) = tracer.unwrap().finish();
-    let violation = violation.unwrap();
-    assert_eq!(violation.invariant, "I1");
-    assert!(violation.sentence.contains("at most one chunkserver"));
+    let (trace, finding) = tracer.unwrap().finish();
+    let finding = finding.unwrap();
+    assert_eq!(finding.violation.invariant, "I1");
+    assert!(finding.violation.sentence.contains("at most one chunkserver"));
     let of = |what: &str| trace.records.iter().filter(|r| r.what == what).collect::<Vec<_>>();
     let (sent, taken) = (of("Send"), of("Deliver"));
     assert!(taken.len() > 30, "{}", taken.len());
@@ -120,6 +120,6 @@ fn a_script_that_is_recorded_prints_the_same_and_shows_every_message() {
         assert_eq!((sending.message, sending.to), (record.message, Some(record.node)));
     }
     let both: Vec<_> =
-        of("LeaseTaken").iter().filter(|r| r.event <= violation.event).map(|r| r.node).collect();
+        of("LeaseTaken").iter().filter(|r| r.event <= finding.event).map(|r| r.node).collect();
     assert!(both.windows(2).any(|pair| pair[0] != pair[1]), "both primaries are in it");
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
-use leasehold_trace::{Story, Title, Trace, Violation};
+use leasehold_trace::{Finding, Story, Title, Trace};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Explained<'a> {
     args: &'a RunArgs,
     title: Title,
     trace: Trace,
-    violation: Option<Violation>,
+    finding: Option<Finding>,
     end_ns: u64,
 }
 
@@ -39,23 +39,20 @@ impl<'a> Explained<'a> {
             about: scenario.about.clone(),
             replay: format!("just sim --seed {seed}{}{}", args.scenario.again(), traced(args)),
         };
-        let violation = again.found.map(|found| Violation {
+        let finding = again.found.map(|found| Finding {
             expected: matches!(&scenario.expect, Expect::Violation(id) if found.wrong.invariant == id),
-            invariant: found.wrong.invariant.to_owned(),
-            sentence: found.wrong.sentence.to_owned(),
-            detail: found.wrong.detail,
-            true_ns: found.true_ns,
             event: found.number,
+            violation: found.wrong.at(found.true_ns),
         });
         let trace = again.trace.context("a recording was asked for")?;
-        Ok(Explained { args, title, trace, violation, end_ns: outcome.summary.virtual_ns })
+        Ok(Explained { args, title, trace, finding, end_ns: outcome.summary.virtual_ns })
     }
 
     fn story(&self) -> Story<'_> {
         Story {
             title: &self.title,
             trace: &self.trace,
-            violation: self.violation.as_ref(),
+            finding: self.finding.as_ref(),
             window: self.args.window.as_ref(),
         }
     }
@@ -90,11 +87,15 @@ impl<'a> Explained<'a> {
     /// The violated sentence, what was seen, what ran, what led to it, and the command that shows
     /// it again.
     fn tell(&self, ran: &str, page: Option<&Path>) {
-        let Some(violation) = &self.violation else { return };
-        let as_expected = if violation.expected { " AS EXPECTED" } else { "" };
-        say!("VIOLATED{as_expected} {}: {}", violation.invariant, violation.sentence);
-        say!("  {}", violation.detail);
-        let (at, event) = (violation.true_ns as f64 / 1e9, violation.event);
+        let Some(finding) = &self.finding else { return };
+        let as_expected = if finding.expected { " AS EXPECTED" } else { "" };
+        say!(
+            "VIOLATED{as_expected} {}: {}",
+            finding.violation.invariant,
+            finding.violation.sentence
+        );
+        say!("  {}", finding.violation.detail);
+        let (at, event) = (finding.violation.true_ns as f64 / 1e9, finding.event);
         say!("  found at {at:.6} s, event {event}, in {}", self.title.scenario);
         ran.lines().for_each(|line| say!("  {line}"));
         say!("\n    true time   until then  what led to it");
@@ -102,7 +103,7 @@ impl<'a> Explained<'a> {
         if let Some(page) = page {
             say!("to look at it: {}", page.display());
         }
-        let expected = if violation.expected { "violated as expected; " } else { "" };
+        let expected = if finding.expected { "violated as expected; " } else { "" };
         say!("{expected}replay: {}", self.title.replay);
     }
 }

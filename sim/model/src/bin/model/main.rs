@@ -181,7 +181,7 @@ fn search_model(
     let Some(found) = &row.explored.found else { return Ok(true) };
     let title = format!("A shortest run of the model `{}`, {size}.", model.name);
     let golden = story::script(&space, found, &title).context("telling the run")?;
-    println!("\n{}\n{}", found.violation, golden.text);
+    println!("\n{}\n{}", found.violation.brief(), golden.text);
     Ok(false)
 }
 
