@@ -1,6 +1,7 @@
 //! Scenarios are read strictly, and those of the repository are scenarios.
 
 use super::*;
+use leasehold_proto::Rules;
 use std::path::Path;
 
 fn error(text: &str) -> String {
@@ -101,4 +102,22 @@ fn constants_and_rules_reach_the_protocol() {
     assert_eq!(constants.block_bytes, 4_096);
     assert!(!constants.rules.fence_by_promise);
     assert!(constants.rules.repair);
+}
+
+/// The lists of `patch.rs` are complete: every constant and every rule has a key.
+#[test]
+fn every_constant_and_every_rule_can_be_set() {
+    let fields = |value: serde_json::Value| value.as_object().cloned().unwrap();
+    let constants = fields(serde_json::to_value(Constants::default()).unwrap());
+    assert!(constants.len() > 20);
+    for (name, value) in constants {
+        let key = if value.is_object() { format!("{name}_ms") } else { name };
+        let patch = serde_json::json!({ &key: 1 });
+        let set = serde_json::from_value::<ConstantsPatch>(patch);
+        assert!(set.is_ok_and(|patch| patch != ConstantsPatch::default()), "no key `{key}`");
+    }
+    for (name, _) in fields(serde_json::to_value(Rules::default()).unwrap()) {
+        let set = serde_json::from_value::<RulesPatch>(serde_json::json!({ &name: false }));
+        assert!(set.is_ok_and(|patch| patch != RulesPatch::default()), "no key `{name}`");
+    }
 }
