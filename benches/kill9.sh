@@ -12,9 +12,9 @@ declare -A pid
 
 start() { # NAME
   case $1 in
-    m) "$lh" master --listen "127.0.0.1:$base" --data-dir "$dir/m" 2>>"$dir/m.log" & ;;
+    m) "$lh" master --listen "127.0.0.1:$base" --data-dir "$dir/m" --init-if-missing 2>>"$dir/m.log" & ;;
     *) "$lh" chunkserver --listen "127.0.0.1:$((base + ${1#n}))" --rack "${1#n}" \
-         --data-dir "$dir/$1" 2>>"$dir/$1.log" & ;;
+         --data-dir "$dir/$1" --init-if-missing 2>>"$dir/$1.log" & ;;
   esac
   pid[$1]=$!
 }

@@ -99,6 +99,10 @@ impl Product {
             .args([role, "--listen", &listen.to_string(), "--log", "warn", "--data-dir"])
             .arg(data)
             .stdout(Stdio::null());
+        // An executable of before has no such flag, and is compared with.
+        let help = Command::new(&self.binary).args([role, "--help"]).output()?;
+        let knows = String::from_utf8_lossy(&help.stdout).contains("--init");
+        command.args(knows.then_some("--init-if-missing"));
         Ok(command)
     }
 

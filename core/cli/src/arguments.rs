@@ -2,6 +2,7 @@
 
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
+use leasehold_node::data_dir::Begin;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,10 +40,10 @@ pub enum Command {
     /// Serve as the master: the namespace and where every chunk is
     #[command(after_help = "\
 Example:
-  leasehold master --listen 127.0.0.1:7400 --data-dir /var/lib/leasehold/master
-The directory is made on the first start; SIGTERM stops the server cleanly.
+  leasehold master --listen 127.0.0.1:7400 --data-dir /var/lib/leasehold/master --init
+--init belongs to the first start on a directory and to no other; SIGTERM stops the server cleanly.
 One of three, each started in this way with its own number, address and directory:
-  leasehold master --node 1 --listen 10.0.0.1:7400 --data-dir /var/lib/leasehold/master \
+  leasehold master --node 1 --listen 10.0.0.1:7400 --data-dir /var/lib/leasehold/master --init \
       --peer 1@10.0.0.1:7400 --peer 2@10.0.0.2:7400 --peer 3@10.0.0.3:7400 --bootstrap
 --bootstrap belongs to the first start of a new cluster and to no other.")]
     Master(MasterArguments),
@@ -50,8 +51,10 @@ One of three, each started in this way with its own number, address and director
     #[command(after_help = "\
 Example:
   leasehold chunkserver --master 127.0.0.1:7400 --listen 127.0.0.1:7401 \\
-      --data-dir /srv/disk1 --rack 1 --capacity 2TiB
-The directory is made on the first start and belongs to one process at a time.")]
+      --data-dir /srv/disk1 --rack 1 --capacity 2TiB --init
+--init belongs to the first start on a directory and to no other: later, a disk that is not mounted
+must not come up as a new server. A directory belongs to one process at a time, and a copy of one is
+refused.")]
     Chunkserver(ChunkserverArguments),
     /// Start a whole cluster on this machine, for development; Ctrl-C stops it
     #[command(after_help = "\
@@ -186,6 +189,9 @@ pub struct MasterArguments {
     /// Where to keep the operation log
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What is expected of the directory.
+    #[command(flatten)]
+    pub begin: BeginArguments,
     /// The number by which others know this master [default: 1]
     #[arg(long, value_name = "N")]
     pub node: Option<u64>,
@@ -195,6 +201,35 @@ pub struct MasterArguments {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArguments,
+}
+
+/// What a server expects of its directory.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BeginArguments {
+    /// Begin a new server in the directory, which must be empty or not there. On the first start
+    /// only: later ones refuse a directory in which nothing was begun, such as the mount point of a
+    /// disk that is not mounted
+    #[arg(long, conflicts_with = "adopt")]
+    pub init: bool,
+    /// Go on with a directory that was copied or restored to this place. On one start only, and only
+    /// if the one it was copied from is given up for good
+    #[arg(long)]
+    pub adopt: bool,
+    /// Begin if nothing was begun (`cluster` makes and keeps whole trees)
+    #[arg(long, hide = true, conflicts_with_all = ["init", "adopt"])]
+    pub init_if_missing: bool,
+}
+
+impl BeginArguments {
+    /// As the server takes it.
+    pub fn expected(self) -> Begin {
+        match self {
+            BeginArguments { init: true, .. } => Begin::New,
+            BeginArguments { adopt: true, .. } => Begin::Adopt,
+            BeginArguments { init_if_missing: true, .. } => Begin::Either,
+            BeginArguments { .. } => Begin::Existing,
+        }
+    }
 }
 
 /// What is asked of masters that run.
@@ -233,6 +268,9 @@ pub struct ChunkserverArguments {
     /// Where to keep the chunks
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What is expected of the directory.
+    #[command(flatten)]
+    pub begin: BeginArguments,
     /// Address of the master, or of several, comma-separated
     #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
     pub master: Vec<String>,

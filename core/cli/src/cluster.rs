@@ -151,11 +151,16 @@ impl Server {
     ) -> Result<Server, Failure> {
         let fail = |error| Failure::about(name, error);
         let data = arguments.dir.join(name);
-        std::fs::create_dir_all(&data).map_err(fail)?;
+        std::fs::create_dir_all(&arguments.dir).map_err(fail)?;
         let role = name.split('-').next().unwrap_or(name);
         let mut command = Command::new(std::env::current_exe().map_err(fail)?);
         command.arg(role).args(["--until-stdin-closes", "--listen", &listen.to_string()]);
-        command.arg("--data-dir").arg(&data).args(more).args(config(&arguments.config));
+        command
+            .arg("--data-dir")
+            .arg(&data)
+            .arg("--init-if-missing")
+            .args(more)
+            .args(config(&arguments.config));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

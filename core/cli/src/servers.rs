@@ -25,6 +25,7 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     let options = MasterOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(usual),
         data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
+        begin: arguments.begin.expected(),
         node,
         constants: settings.constants()?,
         salt: entropy::draw()?,
@@ -55,6 +56,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
     let options = ChunkserverOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(any_port),
         data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
+        begin: arguments.begin.expected(),
         masters: resolve(&masters(&arguments.master, &settings)).await?,
         rack: Rack(arguments.rack.or(settings.rack).unwrap_or(0)),
         capacity_bytes: arguments.capacity.or(settings.capacity),

@@ -1,7 +1,7 @@
 //! A chunkserver on a real machine.
 
+use crate::data_dir::{self, Begin, ServerRole};
 use crate::executor::ChunkExecutor;
-use crate::os_disk::OsDisk;
 use crate::running::{Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::DiskThread;
 use leasehold_proto::{
@@ -27,8 +27,10 @@ const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 pub struct ChunkserverOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
-    /// Its directory, made if there is none.
+    /// Its directory.
     pub data_dir: PathBuf,
+    /// What is expected of that directory.
+    pub begin: Begin,
     /// The masters and their addresses.
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// Its failure domain.
@@ -50,7 +52,7 @@ pub struct ChunkserverOptions {
 /// address is taken.
 pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
     options.constants.check()?;
-    let disk = Arc::new(OsDisk::open(&options.data_dir)?);
+    let disk = Arc::new(data_dir::open(&options.data_dir, ServerRole::Chunkserver, options.begin)?);
     let store_error = |error: StoreError| ServeError::Store {
         path: options.data_dir.display().to_string(),
         error,

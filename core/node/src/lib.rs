@@ -9,6 +9,8 @@ pub mod executor;
 pub mod gauge;
 pub mod replicated;
 #[cfg(not(madsim))]
+pub mod data_dir;
+#[cfg(not(madsim))]
 pub mod os_disk;
 #[cfg(not(madsim))]
 pub mod read_disk;

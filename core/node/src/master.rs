@@ -1,8 +1,8 @@
 //! A master on a real machine.
 
 use crate::alone::{self, AloneStorage};
+use crate::data_dir::{self, Begin, ServerRole};
 use crate::executor::{MasterExecutor, MasterStart};
-use crate::os_disk::OsDisk;
 use crate::replicated::{
     Carrier, Link, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
@@ -32,8 +32,10 @@ const PACKETS_BYTES_MAX: usize = 64 << 20;
 pub struct MasterOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
-    /// Its directory, made if there is none.
+    /// Its directory.
     pub data_dir: PathBuf,
+    /// What is expected of that directory.
+    pub begin: Begin,
     /// Its number, as every node's configuration has it.
     pub node: NodeId,
     /// The cluster's constants.
@@ -68,7 +70,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     if let Some(peers) = options.peers.clone() {
         return start_with_peers(options, peers).await;
     }
-    let disk = OsDisk::open(&options.data_dir)?;
+    let disk = data_dir::open(&options.data_dir, ServerRole::Master, options.begin)?;
     let log = MasterLogOptions::of(&options.constants);
     let (executor, first) =
         MasterExecutor::open(disk, log, CHECKPOINT_ENTRIES).map_err(|error| ServeError::Store {
@@ -114,7 +116,7 @@ async fn start_with_peers(
     peers: PeersOptions,
 ) -> Result<Running, ServeError> {
     let fail = |error| ServeError::Store { path: options.data_dir.display().to_string(), error };
-    let disk = OsDisk::open(&options.data_dir)?;
+    let disk = data_dir::open(&options.data_dir, ServerRole::Master, options.begin)?;
     let birth = if peers.bootstrap { 0 } else { peers.birth };
     let log_options = RaftLogOptions { birth, ..RaftLogOptions::default() };
     let (log, recovered) = RaftLog::open(disk, &log_options).map_err(fail)?;

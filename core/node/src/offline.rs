@@ -1,7 +1,7 @@
 //! What a master's data directory amounts to, judged without a server: each file by itself, whether
 //! a master would start on all of them, and the state in which it would be.
 
-use crate::os_disk::DataDirError;
+use crate::data_dir::DataDirError;
 use crate::read_disk::ReadDisk;
 use crate::replicated::offline::replay;
 use leasehold_proto::{Constants, MasterState};

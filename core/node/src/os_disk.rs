@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_types, reason = "this is the one place that touches files")]
 
+use crate::data_dir::{self, DataDirError};
 use leasehold_store::{Disk, DiskError, Open};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statvfs};
 use rustix::io::Errno;
@@ -20,27 +21,6 @@ pub struct OsDisk {
     _lock: File,
 }
 
-/// A data directory that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
-    /// Two processes on one directory would destroy it.
-    #[error("{path}: in use by process {holder}; stop that process or choose another directory")]
-    InUse {
-        /// Which directory.
-        path: PathBuf,
-        /// The holder's process id, as it wrote it.
-        holder: String,
-    },
-    /// It cannot be made, opened or locked.
-    #[error("{path}: {error}")]
-    Io {
-        /// Which directory.
-        path: PathBuf,
-        /// The operating system's word.
-        error: io::Error,
-    },
-}
-
 /// An open file with its name, for messages.
 #[derive(Debug)]
 pub struct OsFile {
@@ -49,7 +29,7 @@ pub struct OsFile {
 }
 
 impl OsDisk {
-    /// Opens and locks a data directory, making it if there is none.
+    /// Opens and locks a directory, making it if there is none. Servers open theirs by [`data_dir`].
     ///
     /// # Errors
     /// `InUse` if another process holds it.
@@ -149,7 +129,7 @@ pub(crate) fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> 
         // What is not UTF-8 was not made here, and nobody can ask for it by name.
         names.extend(name.into_string().ok());
     }
-    names.retain(|name| !(folder.is_empty() && name == LOCK));
+    names.retain(|name| !(folder.is_empty() && [LOCK, data_dir::MARK].contains(&name.as_str())));
     names.sort_unstable();
     Ok(names)
 }

@@ -3,7 +3,8 @@
 
 #![allow(clippy::disallowed_types, reason = "it touches files, as OsDisk does")]
 
-use crate::os_disk::{DataDirError, LOCK, OsFile, disk_error, holder_of, list, named, read_at};
+use crate::data_dir::DataDirError;
+use crate::os_disk::{LOCK, OsFile, disk_error, holder_of, list, named, read_at};
 use leasehold_store::{Disk, DiskError, Open};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;

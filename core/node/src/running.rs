@@ -1,6 +1,6 @@
 //! A server that runs, and how it stops.
 
-use crate::os_disk::DataDirError;
+use crate::data_dir::DataDirError;
 use crate::replicated::LogEnded;
 use crate::storage::{DiskThread, DiskThreadEnd};
 use leasehold_proto::config::ConfigError;

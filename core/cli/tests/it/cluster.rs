@@ -107,7 +107,7 @@ impl Server {
         let config = dir.join("leasehold.toml");
         let mut arguments: Vec<String> = [role, "--config", config.to_str().unwrap()]
             .iter()
-            .chain(&["--data-dir", data_dir.to_str().unwrap()])
+            .chain(&["--init-if-missing", "--data-dir", data_dir.to_str().unwrap()])
             .map(ToString::to_string)
             .collect();
         arguments.extend(more.iter().map(ToString::to_string));
@@ -130,6 +130,16 @@ impl Server {
     }
 
     /// kill -9.
+    /// The command of an operator, on some directory: it begins one only if `flags` say so.
+    pub fn command_in(&self, data_dir: &Path, flags: &[&str]) -> Command {
+        let (usual, data_dir) = (self.data_dir.to_str().unwrap(), data_dir.to_str().unwrap());
+        let words = self.arguments.iter().filter(|word| *word != "--init-if-missing");
+        let words = words.map(|word| if word == usual { data_dir } else { word });
+        let mut command = leasehold();
+        command.args(words).args(flags).stdin(Stdio::null());
+        command
+    }
+
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("it runs");
         process.kill().unwrap();

@@ -10,6 +10,7 @@ mod command;
 mod configuration;
 mod crash;
 mod development;
+mod directories;
 mod files;
 mod full_disk;
 mod hostile;

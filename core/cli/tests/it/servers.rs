@@ -35,7 +35,7 @@ fn an_address_that_is_taken() {
     let cluster = Cluster::start(0);
     let data = cluster.dir.path().join("other");
     let mut command = leasehold();
-    command.args(["master", "--listen", cluster.address(), "--data-dir"]).arg(data);
+    command.args(["master", "--init", "--listen", cluster.address(), "--data-dir"]).arg(data);
     run(&mut command).fails(1, cluster.address());
 }
 

@@ -2,6 +2,7 @@
 
 use leasehold_client::{Client, ClientOptions};
 use leasehold_node::chunkserver::{self, ChunkserverOptions};
+use leasehold_node::data_dir::Begin;
 use leasehold_node::master::{self, MasterOptions};
 use leasehold_node::{Running, ServeError};
 use leasehold_proto::{Constants, NodeId, Rack, Session};
@@ -60,6 +61,7 @@ impl Cluster {
         ChunkserverOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: self.dir.path().join(format!("server{index}")),
+            begin: Begin::Either,
             masters: vec![(MASTER, self.master_address)],
             rack: Rack(index as u32),
             capacity_bytes: Some(1 << 30),
@@ -108,5 +110,7 @@ impl Cluster {
 }
 
 fn master_options(data_dir: PathBuf, listen: SocketAddr) -> MasterOptions {
-    MasterOptions { listen, data_dir, node: MASTER, constants: constants(), salt: 42, peers: None }
+    let begin = Begin::Either;
+    let (node, constants) = (MASTER, constants());
+    MasterOptions { listen, data_dir, begin, node, constants, salt: 42, peers: None }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use leasehold_client::{Client, FileSpec, Refusal, SyncPolicy};
 use leasehold_node::ServeError;
 use leasehold_node::chunkserver;
-use leasehold_node::os_disk::DataDirError;
+use leasehold_node::data_dir::DataDirError;
 use std::time::Duration;
 
 const SPEC: FileSpec = FileSpec { chunk_bytes: 8 << 20, replicas: 3, sync: SyncPolicy::Durable };
