@@ -70,8 +70,9 @@ fn page(status: &ClusterStatus, waits: Option<&Waits>) -> String {
     let mut lines = Vec::new();
     if status.alarm {
         lines.push(
-            "ALARM: chunkservers hold chunks that the master's log does not know. The log may \
-             have been lost; nothing is deleted."
+            "ALARM: chunkservers know of what this master's log never did. Its directory is an older \
+             copy, or lost its end; nothing is repaired or deleted. Stop it, and start it on the \
+             newest directory there is."
                 .to_owned(),
         );
     }

@@ -13,6 +13,15 @@ use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// What a master's log should have said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LostLog {
+    /// A chunkserver has this chunk, which is at or above the allocator.
+    Chunk(ChunkHandle),
+    /// A chunkserver was registered in this epoch, which is above that of a leader that leads.
+    Epoch(Epoch),
+}
+
 /// Why safe mode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SafeModeEnd {
@@ -73,8 +82,9 @@ pub enum Event {
     ServerDead { node: NodeId },
     /// Repair and deletion may begin.
     SafeModeEnded { why: SafeModeEnd },
-    /// A chunkserver reported a chunk at or above the allocator: this master lost its log.
-    LogLost { chunk: ChunkHandle },
+    /// A chunkserver knows of what this master's log never said: the log is an older one, or lost
+    /// its end. Once a leadership.
+    LogLost { proof: LostLog },
 
     // Chunkserver.
     /// A replica as it was found at start.

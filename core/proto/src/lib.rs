@@ -91,7 +91,7 @@ mod testbed;
 pub use chunkserver::Chunkserver;
 pub use client::Client;
 pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};
-pub use event::{Event, SafeModeEnd};
+pub use event::{Event, LostLog, SafeModeEnd};
 pub use file::{Cut, FileCall, FileOutcome, Part, Piece};
 pub use ids::*;
 pub use io::{IoFault, IoOp, IoOutput, IoResult, LogOp, Pieces, ProposeOutcome, ReplicaData};

@@ -1,7 +1,7 @@
 //! An observer that turns a machine's events into `tracing`: values are fields.
 
 use crate::driver::Observer;
-use leasehold_proto::{Effect, Event, Input, Time};
+use leasehold_proto::{Effect, Event, Input, LostLog, Time};
 use tracing::{debug, error, info, trace, warn};
 
 /// Tells `tracing` what happens: INFO is what an operator cares about, DEBUG a protocol step,
@@ -42,8 +42,16 @@ fn tell(event: &Event) {
         Event::ServerHeard { node } => info!(%node, "chunkserver is heard again"),
         Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
         Event::SafeModeEnded { why } => info!(?why, "safe mode ended"),
-        Event::LogLost { chunk } => {
-            error!(%chunk, "a chunkserver holds a chunk that this master's log never made");
+        Event::LogLost { proof } => {
+            let never = match proof {
+                LostLog::Chunk(chunk) => format!("made chunk {chunk}"),
+                LostLog::Epoch(epoch) => format!("began epoch {epoch}"),
+            };
+            error!(
+                "a chunkserver knows of what this master's log never did: it never {never}. The \
+                 directory is an older copy, or lost its end. Nothing is repaired or deleted. Stop \
+                 this master, and start it on the newest directory there is"
+            );
         }
         Event::RepairBegan { chunk, to, .. } => info!(%chunk, %to, "copying a replica"),
         Event::RepairEnded { chunk, to, done } => info!(%chunk, %to, done, "copy ended"),

@@ -9,7 +9,7 @@ use crate::invariants::{
     i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
     i10_convergence as i10, i11_no_silent_corruption as i11, i17_spread_over_racks as i17,
     i18_repair_in_order_of_danger as i18, i19_retention as i19, i20_lease_terms as i20,
-    i21_safe_mode as i21, i22_bounds as i22, invariants,
+    i21_safe_mode as i21, i22_bounds as i22, i23_alarm as i23, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
@@ -34,6 +34,7 @@ pub struct Checkers {
     terms: i20::LeaseTerms,
     safe_mode: i21::SafeMode,
     bounds: i22::Bounds,
+    alarm: i23::Alarm,
     order: Order,
     history: History,
     destroyed: BTreeSet<NodeId>,
@@ -59,6 +60,7 @@ impl Checkers {
             terms: i20::LeaseTerms::default(),
             safe_mode: i21::SafeMode::default(),
             bounds: i22::Bounds::default(),
+            alarm: i23::Alarm::default(),
             order: Order::default(),
             history: History::default(),
             destroyed: BTreeSet::new(),
@@ -108,6 +110,7 @@ impl Checkers {
             ("I20", self.terms.observe(&self.constants, seen)?),
             ("I21", self.safe_mode.observe(&self.fleet, &self.constants, seen)?),
             ("I22", self.bounds.observe(&self.fleet, &self.constants, seen)?),
+            ("I23", self.alarm.observe(seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
             self.count(id, 1);
@@ -134,6 +137,7 @@ impl Checkers {
     pub fn disk_destroyed(&mut self, node: NodeId) {
         self.configurations.disk_destroyed(node);
         self.retention.disk_destroyed(node);
+        self.alarm.disk_destroyed(node);
         self.destroyed.insert(node);
     }
 

@@ -458,8 +458,8 @@ impl Cluster {
             self.told = LogIndex(0);
         } else {
             node.destroyed = true;
-            seen.push(Observation::Destroyed { node: id });
         }
+        seen.push(Observation::Destroyed { node: id });
         Ok(())
     }
 

@@ -59,8 +59,7 @@ impl Report {
     pub fn page(&self) -> String {
         let mut lines = Vec::new();
         if self.alarm {
-            lines
-                .push("ALARM: chunkservers hold chunks that the master's log does not know".into());
+            lines.push("ALARM: chunkservers know of what this master's log never did".into());
         }
         lines.extend(self.findings.iter().map(|finding| {
             let path = self.path(finding.file);

@@ -2,7 +2,7 @@
 //! missing, not a copy, not another server's.
 
 use crate::cluster::Cluster;
-use crate::command::run;
+use crate::command::{run, until};
 use std::fs;
 use std::process::Command;
 
@@ -83,4 +83,37 @@ fn a_directory_belongs_to_one_role() {
     cluster.master.kill();
     let mut command = cluster.master.command_in(&of_chunkserver, &[]);
     run(&mut command).fails(1, "a chunkserver's, and not a master's directory");
+}
+
+#[test]
+fn a_master_on_an_older_copy_says_so() {
+    let mut cluster = Cluster::start(1);
+    cluster.run(&["mkdir", "/first"]).well();
+    cluster.master.kill();
+    let place = cluster.master.data_dir.clone();
+    let older = cluster.dir.path().join("older");
+    let copied = Command::new("cp").arg("-a").args([&place, &older]).status().unwrap();
+    assert!(copied.success());
+    cluster.master.start();
+    cluster.run_with(&["put", "--replicas", "1", "-", "/second"], b"hello\n").well();
+    cluster.master.kill();
+    fs::rename(&place, cluster.dir.path().join("newest")).unwrap();
+    fs::rename(&older, &place).unwrap();
+    run(&mut cluster.master.command_in(&place, &[])).fails(1, "--adopt");
+    let mut adopting = cluster.master.command_in(&place, &["--adopt"]).spawn().unwrap();
+    until("the alarm is raised", || {
+        let ended = cluster.run(&["status", "--json", "--timeout", "2s"]);
+        let status: Option<serde_json::Value> = serde_json::from_str(ended.text()).ok();
+        status.is_some_and(|status| status["alarm"] == true)
+    });
+    let page = cluster.run(&["status"]).well();
+    assert!(page.text().contains("an older copy"), "{}", page.text());
+    adopting.kill().unwrap();
+    adopting.wait().unwrap();
+    // Nothing was deleted: the newest directory has all of it.
+    fs::rename(&place, cluster.dir.path().join("older")).unwrap();
+    fs::rename(cluster.dir.path().join("newest"), &place).unwrap();
+    cluster.master.start();
+    cluster.wait_until_heard(1);
+    assert_eq!(cluster.run(&["cat", "/second"]).well().text(), "hello\n");
 }

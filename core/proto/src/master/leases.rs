@@ -2,8 +2,8 @@
 //! requests must not prolong a lease. What a grant counts for is in [`crate::lease`].
 
 use super::leader::Leader;
-use crate::event::Event;
-use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
+use crate::event::{Event, LostLog};
+use crate::ids::{Attempt, ChunkHandle, ChunkVersion, Epoch, IoId, NodeId, OpId};
 use crate::lease::Claim;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
@@ -12,8 +12,16 @@ use alloc::vec::Vec;
 /// What may be answered only by a confirmed leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Confirmable {
-    Query { op: OpId, query: MetadataQuery },
-    Lease { from: NodeId, request: lease::Request },
+    Query {
+        op: OpId,
+        query: MetadataQuery,
+    },
+    Lease {
+        from: NodeId,
+        request: lease::Request,
+    },
+    /// A chunkserver was registered in this epoch. Above that of a leader that still leads is none.
+    Epoch(Epoch),
 }
 
 /// One round at a time; what comes in while one is on its way waits for the next, since a round
@@ -55,7 +63,11 @@ impl Confirmations {
 impl Leader<'_> {
     pub(super) fn confirm(&mut self, what: Confirmable) {
         if !self.cx.rules().confirm_leadership {
-            return self.serve(what);
+            // Unconfirmed, an epoch proves nothing.
+            if !matches!(what, Confirmable::Epoch(_)) {
+                self.serve(what);
+            }
+            return;
         }
         self.lead.confirmations.next.push(what);
         self.start_confirmation();
@@ -77,6 +89,7 @@ impl Leader<'_> {
         match what {
             Confirmable::Query { op, query } => self.answer_query(op, query),
             Confirmable::Lease { from, request } => self.grant_leases(from, &request),
+            Confirmable::Epoch(epoch) => self.on_log_lost(LostLog::Epoch(epoch)),
         }
     }
 

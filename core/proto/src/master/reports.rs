@@ -1,7 +1,7 @@
 //! Reports: what chunkservers say they have, taken in as a pure function of their order.
 
 use super::leader::Leader;
-use crate::event::Event;
+use crate::event::{Event, LostLog};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::message::ReplicaState;
 use crate::message::{membership, removal};
@@ -110,18 +110,23 @@ impl Leader<'_> {
     /// group of masters made is theirs.
     fn on_unknown_chunk(&mut self, from: NodeId, chunk: ChunkHandle) {
         let again = self.stray_told_again();
-        let lead = &mut *self.lead;
         let next = self.state.ids().next_chunk();
         if chunk.group() != next.group() {
             return;
         }
         if chunk >= next {
-            lead.log_lost = true;
-            return self.cx.observe(Event::LogLost { chunk });
+            return self.on_log_lost(LostLog::Chunk(chunk));
         }
+        let lead = &mut *self.lead;
         if let Some(server) = lead.servers.get_mut(&from).filter(|_| !lead.log_lost) {
             server.strays.insert(chunk, again);
             self.cx.send(from, removal::QuarantineReplica { chunk });
+        }
+    }
+
+    pub(super) fn on_log_lost(&mut self, proof: LostLog) {
+        if !core::mem::replace(&mut self.lead.log_lost, true) {
+            self.cx.observe(Event::LogLost { proof });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Chunkservers: who is registered in which life, and who is heard.
 
 use super::leader::Leader;
+use super::leases::Confirmable;
 use super::proposals::Proposal;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, Incarnation, NodeId, Rack};
@@ -96,6 +97,9 @@ impl Leader<'_> {
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
         let Some(server) = server.filter(|_| epoch == current) else {
+            if epoch > current && !lead.log_lost {
+                self.confirm(Confirmable::Epoch(epoch));
+            }
             return self.cx.send(from, membership::RegisterAgain { epoch: current });
         };
         // A failed disk stays failed within one incarnation: a delayed heartbeat may be older.

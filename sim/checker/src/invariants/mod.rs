@@ -17,6 +17,7 @@ pub mod i19_retention;
 pub mod i20_lease_terms;
 pub mod i21_safe_mode;
 pub mod i22_bounds;
+pub mod i23_alarm;
 
 use crate::violation::Invariant;
 
@@ -29,7 +30,7 @@ pub fn invariant(id: &str) -> Option<Invariant> {
 /// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
 /// of sessions, `fsync`, transactions, snapshots.
 #[must_use]
-pub fn invariants() -> [Invariant; 17] {
+pub fn invariants() -> [Invariant; 18] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -48,5 +49,6 @@ pub fn invariants() -> [Invariant; 17] {
         i20_lease_terms::INVARIANT,
         i21_safe_mode::INVARIANT,
         i22_bounds::INVARIANT,
+        i23_alarm::INVARIANT,
     ]
 }

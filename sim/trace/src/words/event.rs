@@ -4,7 +4,7 @@ use super::client;
 use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::DeleteReason;
-use leasehold_proto::{Event, Member, NodeId, SafeModeEnd};
+use leasehold_proto::{Event, LostLog, Member, NodeId, SafeModeEnd};
 
 /// What an event is about, in typed fields.
 pub(super) fn fill(record: &mut Record, event: &Event) {
@@ -71,7 +71,10 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
         }
         Event::ReplicaQuarantined { chunk }
         | Event::CorruptRead { chunk }
-        | Event::LogLost { chunk } => (record.chunk, record.bad) = (Some(*chunk), true),
+        | Event::LogLost { proof: LostLog::Chunk(chunk) } => {
+            (record.chunk, record.bad) = (Some(*chunk), true);
+        }
+        Event::LogLost { proof: LostLog::Epoch(_) } => record.bad = true,
         Event::DiskFailed => record.bad = true,
         Event::ProtocolError { chunk, sequence } => {
             (record.chunk, record.sequence) = (Some(*chunk), Some(*sequence));
@@ -178,7 +181,10 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             SafeModeEnd::Waited => "ended safe mode: what is missing did not come in time".into(),
             SafeModeEnd::Ordered => "ended safe mode: an operator ordered it".into(),
         },
-        Event::LogLost { chunk } => format!("has lost its log: {chunk} was never made here"),
+        Event::LogLost { proof } => match proof {
+            LostLog::Chunk(chunk) => format!("has lost its log: {chunk} was never made here"),
+            LostLog::Epoch(epoch) => format!("has lost its log: {epoch} never began here"),
+        },
         Event::Recovered { .. }
         | Event::Promised { .. }
         | Event::LeaseTaken { .. }
