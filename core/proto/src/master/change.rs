@@ -385,6 +385,9 @@ impl Leader<'_> {
                     let copied = change.learner.is_some_and(|(node, _)| node == member.node);
                     let corrupt = state.corrupt || (held.corrupt && !copied);
                     holders.insert(member.node, ReplicaState { corrupt, ..state.clone() });
+                    if let Some(server) = lead.servers.get_mut(&member.node) {
+                        server.holds.insert(chunk);
+                    }
                 }
             }
         }

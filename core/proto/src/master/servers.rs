@@ -80,9 +80,10 @@ impl Leader<'_> {
             }
             (server.alive, server.heard_at) = (true, now);
         } else {
-            lead.servers.insert(node, Server::new(incarnation, capacity, now));
             lead.repairs.setbacks.forget_server(node);
+            // By what the earlier life is known to hold.
             self.forget_reports(node);
+            self.lead.servers.insert(node, Server::new(incarnation, capacity, now));
             self.expect_report(node);
             self.cx.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
