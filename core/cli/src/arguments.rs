@@ -1,9 +1,12 @@
 //! The command line, and the help that teaches it.
 
+mod servers;
+
 use crate::units::{parse_duration, parse_size};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
-use leasehold_node::data_dir::Begin;
-use std::net::{IpAddr, SocketAddr};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+pub use servers::{
+    BeginArguments, ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -166,147 +169,6 @@ pub struct ClientArguments {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
     /// The configuration.
-    #[command(flatten)]
-    pub config: ConfigArguments,
-}
-
-/// `master`.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct MasterArguments {
-    /// Send a command to the running masters
-    #[command(subcommand)]
-    pub ask: Option<MasterCommand>,
-    /// Every master's number and address, this one's included; may be given several times
-    #[arg(long = "peer", value_name = "N@HOST:PORT", value_delimiter = ',')]
-    pub peers: Vec<String>,
-    /// Make a new cluster of these masters; only for the first start of each of them
-    #[arg(long, requires = "peers")]
-    pub bootstrap: bool,
-    /// Where to listen [default: 127.0.0.1:7400]
-    #[arg(long, value_name = "IP:PORT")]
-    pub listen: Option<SocketAddr>,
-    /// Where to keep the operation log
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// What is expected of the directory.
-    #[command(flatten)]
-    pub begin: BeginArguments,
-    /// The number by which others know this master [default: 1]
-    #[arg(long, value_name = "N")]
-    pub node: Option<u64>,
-    /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
-    #[arg(long, hide = true)]
-    pub until_stdin_closes: bool,
-    /// The configuration.
-    #[command(flatten)]
-    pub config: ConfigArguments,
-}
-
-/// What a server expects of its directory.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct BeginArguments {
-    /// Begin a new server in the directory, which must be empty or not there. On the first start
-    /// only: later ones refuse a directory in which nothing was begun, such as the mount point of a
-    /// disk that is not mounted
-    #[arg(long, conflicts_with = "adopt")]
-    pub init: bool,
-    /// Go on with a directory that was copied or restored to this place. On one start only, and only
-    /// if the one it was copied from is given up for good
-    #[arg(long)]
-    pub adopt: bool,
-    /// Begin if nothing was begun (`cluster` makes and keeps whole trees)
-    #[arg(long, hide = true, conflicts_with_all = ["init", "adopt"])]
-    pub init_if_missing: bool,
-}
-
-impl BeginArguments {
-    /// As the server takes it.
-    pub fn expected(self) -> Begin {
-        match self {
-            BeginArguments { init: true, .. } => Begin::New,
-            BeginArguments { adopt: true, .. } => Begin::Adopt,
-            BeginArguments { init_if_missing: true, .. } => Begin::Either,
-            BeginArguments { .. } => Begin::Existing,
-        }
-    }
-}
-
-/// What is asked of masters that run.
-#[derive(Debug, Subcommand)]
-pub enum MasterCommand {
-    /// Show the state of each master
-    List(StatusArguments),
-    /// Add a master that runs on an empty disk, once it has caught up
-    Add {
-        /// Its number and address
-        #[arg(value_name = "N@HOST:PORT")]
-        new: String,
-        /// The cluster.
-        #[command(flatten)]
-        client: ClientArguments,
-    },
-    /// Remove a master, running or not
-    Remove {
-        /// Its number
-        #[arg(value_name = "N")]
-        number: u64,
-        /// The cluster.
-        #[command(flatten)]
-        client: ClientArguments,
-    },
-    /// Have every master make a snapshot
-    Snapshot(ClientArguments),
-}
-
-/// `chunkserver`.
-#[derive(Debug, Args)]
-pub struct ChunkserverArguments {
-    /// Where to listen [default: 127.0.0.1, any free port]
-    #[arg(long, value_name = "IP:PORT")]
-    pub listen: Option<SocketAddr>,
-    /// Where to keep the chunks
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// What is expected of the directory.
-    #[command(flatten)]
-    pub begin: BeginArguments,
-    /// Address of the master, or of several, comma-separated
-    #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
-    pub master: Vec<String>,
-    /// Failure domain: two replicas of a chunk avoid sharing one [default: 0]
-    #[arg(long, value_name = "N")]
-    pub rack: Option<u32>,
-    /// Bytes to offer [default: what it holds already, and what is free on the disk]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    pub capacity: Option<u64>,
-    /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
-    #[arg(long, hide = true)]
-    pub until_stdin_closes: bool,
-    /// The configuration.
-    #[command(flatten)]
-    pub config: ConfigArguments,
-}
-
-/// `cluster`.
-#[derive(Debug, Args)]
-pub struct ClusterArguments {
-    /// Where everything is kept
-    #[arg(long, default_value = "leasehold-data")]
-    pub dir: PathBuf,
-    /// How many masters: 1, 3 or 5
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_masters)]
-    pub masters: u16,
-    /// How many chunkservers, each in a rack of its own
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
-    pub chunkservers: u16,
-    /// The first master's port; the other masters, then the chunkservers take the ones after it
-    #[arg(long, value_name = "PORT", default_value_t = 7400)]
-    pub base_port: u16,
-    /// Where to listen
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
-    pub host: IpAddr,
-    /// The configuration of every server.
     #[command(flatten)]
     pub config: ConfigArguments,
 }
@@ -524,13 +386,6 @@ pub enum SafeModeCommand {
 /// A duration, or a bare number of seconds.
 fn parse_wait(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
-}
-
-fn parse_masters(text: &str) -> Result<u16, String> {
-    match text {
-        "1" | "3" | "5" => Ok(text.parse().expect("a digit is a number")),
-        _ => Err("1, 3 or 5: an even number survives no more losses than one less".to_owned()),
-    }
 }
 
 #[cfg(test)]
