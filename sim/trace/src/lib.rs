@@ -33,6 +33,7 @@ pub mod requests;
 pub mod focus;
 pub mod page;
 pub mod perfetto;
+pub mod plot;
 pub mod spans;
 pub mod excerpt;
 
