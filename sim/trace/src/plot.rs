@@ -171,7 +171,7 @@ fn marks(max: f64) -> Vec<(f64, String)> {
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| max / step <= 6.0);
     let step = step.unwrap_or(10.0 * power);
     let decimals = if step < 1.0 { step.log10().floor().abs() as usize } else { 0 };
-    let all = (0..).map(|n| f64::from(n) * step).take_while(|value| *value <= max);
+    let all = (0..).map(|n| f64::from(n) * step).take_while(|value| *value <= max * (1.0 + 1e-9));
     all.map(|value| (value, format!("{value:.decimals$}"))).collect()
 }
 
