@@ -4,9 +4,7 @@ mod servers;
 
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-pub use servers::{
-    BeginArguments, ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand,
-};
+pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub trait Outbox {
 
 /// The disk, or the log. Each I/O ends as an `IoDone` in the inbox.
 pub trait Storage {
-    /// Begins everything that one step asked for. Never blocks.
+    /// Begins every I/O of one step. Never blocks.
     fn submit(&mut self, batch: Vec<(IoId, IoOp)>);
 }
 
@@ -77,13 +77,13 @@ where
     S: Storage,
     B: Observer<M>,
 {
-    /// Carries out what `recover` asked for.
+    /// Carries out the effects of `recover`.
     pub fn begin(&mut self, mut recovered: Effects) {
         let now = self.clock.now();
         self.carry_out(now, &mut recovered);
     }
 
-    /// Carries out what `recover` asked for, then runs until every sender of the inbox is gone.
+    /// Carries out the effects of `recover`, then runs until every sender of the inbox is gone.
     pub async fn run(&mut self, recovered: Effects, inbox: &mut mpsc::Receiver<Input>) {
         self.begin(recovered);
         // One buffer for the effects of every step.
@@ -182,7 +182,7 @@ mod tests {
         fn assert_invariants(&self) {}
     }
 
-    /// A clock that moves only while somebody sleeps.
+    /// A clock that moves only while a task sleeps.
     struct Sleeping(Arc<AtomicU64>);
 
     impl Clock for Sleeping {

@@ -1,4 +1,4 @@
-//! What clients asked and were told, with true times.
+//! The requests of clients and their answers, with true times.
 
 use crate::violation::seconds;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What was asked.
+/// The request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "call")]
 #[allow(missing_docs)] // fields are named as in `Operation`
@@ -59,7 +59,7 @@ impl fmt::Display for Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ending")]
 pub enum Ending {
-    /// No answer yet, or never, or one that says that nobody knows: it may take effect at any time.
+    /// No answer, or one that says that the outcome is unknown: it may take effect at any time.
     Open,
     /// It had no effect.
     Failed,
@@ -85,7 +85,7 @@ pub struct Operated {
     pub invoked_ns: u64,
     /// True time, in nanoseconds. With an end that is not open, its effect lies between the two.
     pub returned_ns: Option<u64>,
-    /// What was asked.
+    /// The request.
     #[serde(flatten)]
     pub call: Call,
     /// How it ended.
@@ -99,7 +99,7 @@ pub struct Operated {
 }
 
 impl Operated {
-    /// What was asked, by whom, and when, in words.
+    /// The request, its client and its times, as text.
     #[must_use]
     pub fn told(&self) -> String {
         let Operated { client, request, call, .. } = self;
@@ -215,7 +215,7 @@ impl History {
         Some(index)
     }
 
-    /// A client is no more: nobody waits for its answers, and what it began may take effect.
+    /// A client ended: its answers are lost, and what it began may take effect.
     pub fn client_gone(&mut self, client: NodeId) {
         self.waiting.retain(|(waiting, _), _| *waiting != client);
         self.open.retain(|(open, _), _| *open != client);

@@ -17,7 +17,7 @@ pub enum RunEvent<'a> {
     Outside(&'a str),
 }
 
-/// A line of the log that somebody asked for.
+/// A line of the log that was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The event's number in the run, from 1.
@@ -40,7 +40,7 @@ pub struct RunLog {
     lines: Vec<Line>,
 }
 
-/// What a log keeps beside the fingerprint. Nothing, unless asked: text costs more than the run.
+/// What a log keeps beside the fingerprint. By default nothing: text costs more than the run.
 #[derive(Default)]
 pub struct LogOptions {
     /// 32 bits of the fingerprint after every event, to find where two runs part.
@@ -89,7 +89,7 @@ impl RunLog {
         self.fingerprint
     }
 
-    /// Takes what was asked for, the digests and the watched lines.
+    /// Takes what was requested, the digests and the watched lines.
     pub fn take(&mut self) -> (Vec<u32>, Vec<Line>) {
         (self.digests.take().unwrap_or_default(), std::mem::take(&mut self.lines))
     }

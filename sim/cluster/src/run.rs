@@ -30,16 +30,16 @@ use std::sync::{Arc, Mutex};
 const MS: u64 = 1_000_000;
 /// How often the run looks at what is due outside of the protocol.
 const TICK_NS: u64 = 5 * MS;
-/// How often it asks whether everything has converged.
+/// How often convergence is checked.
 const ASK_NS: u64 = 500 * MS;
-/// What a run is asked to leave behind beside its summary.
+/// What a run returns beside its summary.
 #[derive(Default)]
 pub struct Asked {
     /// Of the log.
     pub log: LogOptions,
     /// Told the virtual time, in milliseconds, now and then.
     pub progress: Option<Box<dyn FnMut(u64) + Send>>,
-    /// What clients asked and were told.
+    /// The requests of clients and their answers.
     pub history: bool,
     /// Ends unjudged after about this many events, if nothing is wrong by then.
     pub events_max: Option<u64>,
@@ -52,15 +52,15 @@ pub struct Outcome {
     pub summary: Summary,
     /// What was wrong first, if anything was.
     pub found: Option<Found>,
-    /// 32 bits of the fingerprint after each event, if they were asked for.
+    /// 32 bits of the fingerprint after each event, if requested.
     pub digests: Vec<u32>,
-    /// The text of the events that were asked for.
+    /// The text of the events that were requested.
     pub lines: Vec<Line>,
-    /// A record of everything, if it was asked for.
+    /// The trace, if requested.
     pub trace: Option<Trace>,
-    /// What clients asked and were told, if it was asked for.
+    /// The requests of clients and their answers, if requested.
     pub history: Option<History>,
-    /// What every node was given and wanted, if it was asked for.
+    /// The inputs and effects of every node, if requested.
     pub recording: Option<Recording>,
 }
 
@@ -296,7 +296,7 @@ impl Run {
         })
     }
 
-    /// Which chunk is furthest from its target, for whoever looks into it.
+    /// The chunk that is furthest from its target, for the report.
     async fn lacking(&self) -> String {
         let client = &self.auditor.as_ref().expect("the auditor came first").client;
         let Ok(chunks) = client.chunks().await else { return String::new() };
@@ -319,8 +319,8 @@ impl Run {
         chunk.replicas.iter().filter(is_good).count()
     }
 
-    /// A replica that nobody needs: its chunk is no more, or its configuration leaves it out. Clients
-    /// are not told of the former.
+    /// A replica that is not needed: its chunk is freed, or its configuration excludes it. Clients
+    /// cannot see the former.
     fn stray(&self) -> Option<String> {
         let state = self.shared.watch.state();
         let mut held = state.copies.held().filter(|(_, node)| self.is_there(*node));
@@ -333,7 +333,7 @@ impl Run {
         })
     }
 
-    /// What has not converged, as the cluster itself tells an honest client.
+    /// What has not converged, as the cluster itself reports it to a client.
     async fn unfinished(&self) -> Option<String> {
         let client = &self.auditor.as_ref().expect("the auditor came first").client;
         let status = match client.status().await {
@@ -386,7 +386,7 @@ impl Run {
         }
     }
 
-    /// Something is wrong already, or more happened than was asked for.
+    /// A violation was found already, or the bound on events is reached.
     fn is_over(&self) -> bool {
         let state = self.shared.watch.state();
         state.violation.is_some() || state.log.events() >= self.events_max
@@ -442,7 +442,7 @@ impl Run {
         sum
     }
 
-    /// Judges what stands on the disks; then, if everything else is in order, whether the cluster
+    /// Judges what is on the disks; then, if everything else is in order, whether the cluster
     /// came to rest.
     fn look_inside(&mut self) {
         if self.is_over() {

@@ -1,4 +1,4 @@
-//! What bounds a model: how often what can go on for ever may happen in one run.
+//! What bounds a model: how often an action that could recur without end may happen in one run.
 
 use leasehold_proto::NodeId;
 use std::fmt;
@@ -7,11 +7,11 @@ use std::fmt;
 /// are lost and reordered at will.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// Steps of true time; None: time goes on for ever.
+    /// Steps of true time; None: without bound.
     pub ticks: Option<u8>,
     /// Changes of the masters' leader.
     pub leads: u8,
-    /// Proposals of which nobody is told whether they committed.
+    /// Proposals whose outcome stays unknown to their proposer.
     pub unknowns: u8,
     /// Crashes.
     pub crashes: u8,
@@ -24,9 +24,9 @@ pub struct Bounds {
     pub repeats: Option<u8>,
     /// Who looks at its clock late, as if it stood still: every other node does so on time.
     pub late: Vec<NodeId>,
-    /// Disks write at once: no longer than the step that asks for it. Reads take their time.
+    /// Disks write at once: no later than the step that requests it. Reads take their time.
     pub prompt_disks: bool,
-    /// The log commits at once what a leader proposes that nobody can depose any more.
+    /// The log commits at once what a leader proposes that cannot be deposed any more.
     pub prompt_log: bool,
     /// Missing replicas are not replaced: how they are is another model's.
     pub no_repair: bool,

@@ -41,7 +41,7 @@ pub struct Limits {
 pub struct Judged {
     /// Its name.
     pub name: String,
-    /// Nothing is to be found: this is the tree as it stands.
+    /// Nothing is to be found: this is the unmodified tree.
     pub control: bool,
     /// The invariant or layer that is expected to notice.
     pub caught_by: String,
@@ -69,7 +69,7 @@ impl Judged {
     }
 }
 
-/// A tree, a ledger, and the layers to be asked.
+/// A tree, a ledger, and the layers to run.
 pub struct Campaign {
     tree: Tree,
     target: PathBuf,
@@ -170,7 +170,7 @@ impl Campaign {
         Ok(rows)
     }
 
-    /// Has this campaign taken all that it may? What is not asked then is asked by the next.
+    /// Has this campaign taken all that it may? What is not run then is run by the next.
     pub fn is_spent(&self) -> bool {
         self.limits.total_s.is_some_and(|total_s| self.spent_s >= total_s as f64)
     }
@@ -223,7 +223,7 @@ impl Campaign {
         Bench { tree, target, effort, switch: None, models: &[] }
     }
 
-    /// Above the progress line, or alone where nobody watches one.
+    /// Above the progress line, or alone where there is none.
     fn say(&self, words: &str) {
         if self.bar.is_hidden() { eprintln!("{words}") } else { self.bar.println(words) }
     }

@@ -13,19 +13,19 @@ use std::fmt::Write;
 const PER_NODE_MAX: usize = 10;
 /// Lines at the most.
 const LINES_MAX: usize = 44;
-/// Until then everybody begins.
+/// Until then the nodes start.
 const BEGINNING_NS: u64 = 200_000_000;
 /// Characters of a line at the most.
 const COLUMNS_MAX: usize = 140;
 
-/// How much a record tells of a violation; less is more.
+/// How relevant a record is to a violation; the smaller, the more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Worth {
     /// Of the chunk or the operation that it is about: what changed.
     Fact,
-    /// A fault, or a life, of somebody.
+    /// A fault, or the start or end of a process.
     Fault,
-    /// Of the chunk: what was said and asked.
+    /// Of the chunk: messages and requests.
     Talk,
 }
 
@@ -91,7 +91,7 @@ impl Story<'_> {
             record.event <= finding.event && record.true_ns <= last_ns
         });
         until.filter(move |(_, record)| match record.what {
-            // A master that restarts tells its log again.
+            // A master that restarts applies its log again.
             "Configured" if record.kind == RecordKind::Event => {
                 configured.insert((record.chunk, record.version))
             }
@@ -112,7 +112,7 @@ impl Story<'_> {
 fn worth(focus: &Focus, record: &Record) -> Option<Worth> {
     match record.kind {
         RecordKind::Fault => return Some(Worth::Fault),
-        // That everybody began once is no news.
+        // The first start of each node is left out.
         RecordKind::Outside => return (record.true_ns > BEGINNING_NS).then_some(Worth::Fault),
         RecordKind::Input | RecordKind::Effect | RecordKind::Event | RecordKind::Network => {}
     }

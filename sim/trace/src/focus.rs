@@ -1,7 +1,7 @@
 //! What a violation is about, read from what its checker saw.
 //!
-//! A checker tells in a sentence; the identities in it have one spelling each (`c1`, `v2`, `s3`,
-//! `n4`, `n5#6`), so that they can be told apart from words.
+//! A checker reports in a sentence; the identities in it have one spelling each (`c1`, `v2`, `s3`,
+//! `n4`, `n5#6`), so that they can be recognised.
 
 use crate::record::Record;
 use crate::trace::{Finding, Trace};

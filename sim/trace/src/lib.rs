@@ -1,6 +1,6 @@
-//! Runs told to people: records, traces, the last events before a failure, and its page.
+//! Runs shown to people: records, traces, the last events before a failure, and its page.
 //!
-//! A runner that sees inputs, effects, lives, faults and the network tells a [`Recorder`]. The
+//! A runner that sees inputs, effects, lives, faults and the network reports to a [`Recorder`]. The
 //! [`Record`]s that come out are the format that everything else here reads; nothing knows which
 //! runner they are from.
 //!
@@ -10,7 +10,7 @@
 //! are nanoseconds, `true_ns` of true time from the start of the run and `local_ns` of the node's
 //! own clock. Nodes, chunks, versions, sequences and requests are integers as in the protocol
 //! (`n7` is 7, `c1` is 1); an `op` is `{"client": node, "number": n}`. `kind` is one of `input`,
-//! `effect`, `event` (a fact that a machine tells), `outside` (lives of processes), `fault`,
+//! `effect`, `event` (a fact that a machine emits), `outside` (lives of processes), `fault`,
 //! `network` (what did not go as it should). `step` is the `event` of the input that an effect
 //! or a fact belongs to, and `flow` is the same number at both ends of a message: with the two, the
 //! cause of everything can be followed back to a clock, a person or a fault. For example, how long

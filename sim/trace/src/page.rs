@@ -20,13 +20,13 @@ const SCRIPT: [&str; 5] = [
     include_str!("page/main.js"),
 ];
 
-/// Records on a page at the most, unless a window asks for more: beyond, a browser takes its time.
+/// Records on a page at the most, unless a window is chosen: with more, a browser is slow.
 pub const RECORDS_MAX: usize = 60_000;
 
 /// What a page, or a Perfetto trace, is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Story<'a> {
-    /// What stands on top.
+    /// The heading.
     pub title: &'a Title,
     /// What happened.
     pub trace: &'a Trace,

@@ -8,7 +8,7 @@ use crate::spans::{Span, spans};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Records at the most, unless a window asks for more.
+/// Records at the most, unless a window is chosen.
 pub const RECORDS_MAX: usize = 200_000;
 /// A step takes no time; a slice has to have some to be seen, and to hold the ends of flows.
 const STEP_US: f64 = 2.0;

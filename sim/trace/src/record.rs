@@ -11,21 +11,21 @@ pub enum RecordKind {
     Input,
     /// It wanted something done.
     Effect,
-    /// It told a fact.
+    /// It emitted a fact.
     Event,
-    /// A life began or ended, or somebody else from outside spoke.
+    /// A process started or ended, or something else from outside.
     #[default]
     Outside,
     /// Something was made to go wrong, or to go right again.
     Fault,
-    /// The network lost a message, doubled it, or had nobody to give it to.
+    /// The network lost a message, duplicated it, or could not deliver it.
     Network,
 }
 
 /// One thing that happened. A field is absent where it does not apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Record {
-    /// Its number in the run, from 1. What the network tells is not numbered by itself: it has the
+    /// Its number in the run, from 1. Records of the network have no number of their own: it has the
     /// number of what happened last.
     pub event: u64,
     /// True time, in nanoseconds from the start of the run.
@@ -42,7 +42,7 @@ pub struct Record {
     /// The number of the input whose step this belongs to; an input's own number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
-    /// Deliver, Send, and what the network tells: the message's verb ...
+    /// Deliver, Send, and records of the network: the message's verb ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'static str>,
     /// ... its sender ...

@@ -46,7 +46,7 @@ pub struct Fault {
     pub name: &'static str,
     /// It is over.
     pub ends: bool,
-    /// Whom it strikes; nobody in particular, if it is everywhere.
+    /// The nodes that it affects; none, if it is everywhere.
     pub nodes: Vec<NodeId>,
     /// From whom a partition keeps them.
     pub others: Vec<NodeId>,
@@ -99,7 +99,7 @@ impl Recorder {
         self.records.push(record);
     }
 
-    /// A machine wants something done, or tells a fact. `clock` turns its time into true time.
+    /// A machine emits an effect, or a fact. `clock` turns its time into true time.
     pub fn effect(&mut self, at: Moment, effect: &Effect, clock: &Clock<'_>) {
         let mut record = self.record(at);
         words::effect(&mut record, &*self.naming, effect, clock);
@@ -165,7 +165,7 @@ impl Recorder {
         });
     }
 
-    /// The network tells what became of a message. `event` is the number of what happened last.
+    /// The network reports the fate of a message. `event` is the number of what happened last.
     pub fn network(&mut self, event: u64, true_ns: u64, passage: Passage) {
         let Some(mut record) = self.flows.passed(passage) else { return };
         (record.event, record.true_ns) = (event, true_ns);

@@ -1,7 +1,7 @@
 //! Which operation of a client is which request of its owner.
 //!
 //! A client numbers its operations by itself, and runs errands of its own (where is the chunk?)
-//! under numbers of the same row. What tells a request's operation is its content.
+//! under numbers of the same row. A request's operation is recognised by its content.
 
 use leasehold_proto::message::MasterRequest;
 use leasehold_proto::message::{call, data};
@@ -21,7 +21,7 @@ struct Open {
 }
 
 impl Requests {
-    /// An owner asks.
+    /// An owner makes a request.
     pub fn asked(&mut self, client: NodeId, id: RequestId, op: &Operation) {
         self.open.insert((client, id), Open { asked: op.clone(), op: None });
     }
@@ -56,7 +56,7 @@ fn operation(message: &Message) -> Option<OpId> {
     }
 }
 
-/// Whether this is how a client asks for that.
+/// Whether this message is how a client requests that operation.
 fn asks(wanted: &Operation, message: &Message) -> bool {
     match (wanted, message) {
         (

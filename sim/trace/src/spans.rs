@@ -57,7 +57,7 @@ pub struct Span {
     version: Option<ChunkVersion>,
 }
 
-/// Names what is open: the family, the node (not of a configuration: a restarted master goes on),
+/// Names what is open: the family, the node (not of a configuration: a restarted master continues it),
 /// the chunk, request or fault.
 type Key = (Family, NodeId, u64);
 
@@ -99,7 +99,7 @@ impl Open {
             "LeaseEnded" => self.close((Family::Lease, node, chunk), record.true_ns),
             "Configured" => {
                 let key = (Family::Configuration, nobody, chunk);
-                // A restarted master tells its log again.
+                // A restarted master applies its log again.
                 if self.open.get(&key).is_none_or(|known| known.version < record.version) {
                     self.begin(key, record, record.text.replacen("configured ", "", 1));
                 }

@@ -25,7 +25,7 @@ pub struct Trace {
     /// In the order in which things happened.
     pub records: Vec<Record>,
     /// When the runner began to take everything down, in nanoseconds of true time: what comes
-    /// after is no fault of anybody.
+    /// after is not part of the run.
     pub over_ns: Option<u64>,
 }
 
@@ -41,7 +41,7 @@ pub struct Finding {
     pub expected: bool,
 }
 
-/// What a reader is told before everything else.
+/// What a report begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Title {
     /// What ran: a scenario's or a script's path.

@@ -10,7 +10,7 @@ pub enum Failure {
     NoSpace,
     /// The disk is out of service.
     DiskFailed,
-    /// The proposer is told nothing: the entry may commit yet.
+    /// The outcome stays unknown to the proposer: the entry may still commit.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ impl Wish {
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A message arrives; it is lost if nobody is there.
+    /// A message arrives; it is lost if the receiver is down.
     Deliver(MessageId),
     /// A message is lost.
     Drop(MessageId),
@@ -49,11 +49,11 @@ pub enum Action {
     Persist(NodeId, IoId),
     /// An I/O ends otherwise.
     Fail(NodeId, IoId, Failure),
-    /// A master is told the next committed entry.
+    /// A master learns the next committed entry.
     Learn(NodeId),
-    /// The log has another leader. The one before is not told.
+    /// The log has another leader. The previous one does not learn of it.
     Lead(NodeId),
-    /// A master that does not lead is told so.
+    /// A master learns that it does not lead.
     Depose(NodeId),
     /// An entry whose fate was open commits after all.
     Surface(usize),
@@ -69,9 +69,9 @@ pub enum Action {
     Restart(NodeId),
     /// The disk of a node that is down is destroyed. A chunkserver does not come back from it.
     Destroy(NodeId),
-    /// A node stands still; its clock goes on.
+    /// A node is paused; its clock runs.
     Pause(NodeId),
-    /// It goes on.
+    /// It resumes.
     Resume(NodeId),
     /// A node's clock jumps ahead by so many nanoseconds.
     Jump(NodeId, u64),
@@ -85,7 +85,7 @@ pub enum Action {
     Heal,
     /// A byte on a disk decays.
     Flip(NodeId, ChunkHandle, u64),
-    /// A client's owner asks for something.
+    /// A client's owner makes a request.
     Request(NodeId, RequestId, Operation),
     /// ... and for something of a file.
     Call(NodeId, RequestId, FileCall),

@@ -1,5 +1,5 @@
 //! The masters' operation log as an abstract device: entries in one order, one leader at a time,
-//! and proposals whose fate nobody was told.
+//! and proposals of unknown outcome.
 //!
 //! With one master it stands for a local, fsynced log; with several for a replicated one. The
 //! chooser is the adversary: it decides who leads, when a proposal commits, who learns of it when,
@@ -42,13 +42,13 @@ impl LogDevice {
         self.leader
     }
 
-    /// Proposals that may commit yet, although their proposers were told nothing.
+    /// Proposals that may commit yet, although their outcome is unknown to their proposers.
     #[must_use]
     pub fn limbo(&self) -> &[LogEntry] {
         &self.limbo
     }
 
-    /// Somebody else leads, or nobody.
+    /// Another master leads, or none.
     pub fn lead(&mut self, leader: Option<NodeId>) {
         self.leader = leader;
     }

@@ -1,4 +1,4 @@
-//! What observers of a cluster see.
+//! What an observer of a cluster sees.
 
 use leasehold_proto::{
     ChunkHandle, Event, Extent, IoOp, NodeId, OpError, OpId, Operation, Outcome, RequestId,
@@ -8,19 +8,19 @@ use leasehold_proto::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // fields are named as in `Event` and `Effect`
 pub enum Observation {
-    /// A node told a fact.
+    /// A node emitted a fact.
     Event { node: NodeId, event: Event },
-    /// A client's owner asked for something.
+    /// A client's owner made a request.
     Invoked { node: NodeId, id: RequestId, op: Operation },
     /// A client's owner was answered.
     Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
-    /// A chunkserver told a client that its mutation is done.
+    /// A chunkserver acknowledged a mutation to its client.
     Acknowledged { node: NodeId, chunk: ChunkHandle, op: OpId, extent: Extent },
-    /// A chunkserver's I/O changed its disk; whether the machine hears of it is another matter.
+    /// A chunkserver's I/O changed its disk; the machine may never learn of it.
     Durable { node: NodeId, op: IoOp },
-    /// A life began.
+    /// A process started.
     Started { node: NodeId },
-    /// A life ended.
+    /// A process ended.
     Crashed { node: NodeId },
     /// A disk is gone for good.
     Destroyed { node: NodeId },

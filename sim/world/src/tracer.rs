@@ -1,6 +1,6 @@
-//! What happens in a World, recorded for people.
+//! Records the trace of a World.
 //!
-//! A World tells facts, not messages: those are found by comparing what is in flight before an
+//! A World reports events, not messages: those are found by comparing what is in flight before an
 //! action and after it. That costs time, so it is for scripts; walks and models do without.
 
 use crate::action::{Action, Failure};

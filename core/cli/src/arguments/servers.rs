@@ -69,7 +69,7 @@ impl BeginArguments {
     }
 }
 
-/// What is asked of masters that run.
+/// Commands for running masters.
 #[derive(Debug, Subcommand)]
 pub enum MasterCommand {
     /// Show the state of each master

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 /// The library's handle.
 pub(super) type LogHandle = Raft<Types, StateMachine>;
 
-/// What one step of the machine asked for.
+/// The log operations of one step of the machine.
 pub type Asked = Vec<(IoId, IoOp)>;
 
 /// A replicated log that was read and does not run yet.
@@ -126,7 +126,7 @@ impl ReplicatedLog {
     }
 }
 
-/// The first masters agree on who they are by being told the same.
+/// The first masters agree on their membership because all are configured with the same.
 async fn begin_cluster(raft: &LogHandle, options: &ReplicatedOptions) -> Result<(), LogEnded> {
     let Some(first) = &options.bootstrap else { return Ok(()) };
     if raft.is_initialized().await.map_err(ended)? {
@@ -160,12 +160,12 @@ impl LogStorage {
 
 impl Storage for LogStorage {
     fn submit(&mut self, batch: Vec<(IoId, IoOp)>) {
-        // A log that ended takes its node down: nobody waits for what is asked meanwhile.
+        // A log that ended takes its node down: requests made meanwhile are not answered.
         let _ = self.0.send(batch);
     }
 }
 
-/// Carries out what the machine asks of the log.
+/// Carries out the machine's log operations.
 #[derive(Clone)]
 struct Device {
     raft: LogHandle,
@@ -195,7 +195,7 @@ impl Device {
         }
     }
 
-    /// Sends proposals on their way, in their order; what becomes of them is told by a task.
+    /// Sends proposals on their way, in their order; a task reports their outcomes.
     async fn propose(&self, proposed: Vec<(IoId, LogEntry)>) {
         let (ios, entries): (Vec<_>, Vec<_>) = proposed.into_iter().unzip();
         if !self.announced.leads() {
@@ -225,7 +225,7 @@ impl Device {
         })));
     }
 
-    /// A read-index round: the leader's lease would trust clocks, and is never asked.
+    /// A read-index round: the leader's lease would trust clocks, and is not used.
     async fn confirm(self, io: IoId, patience: Duration) {
         let round = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
         let result = match Tasks::timeout(patience, round).await {

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 /// A leader that a quorum has not heard for so many election timeouts tells its machine that it
-/// does not lead: nothing that it would propose can commit, and who asks is sent elsewhere.
+/// does not lead: nothing that it would propose can commit, and clients are sent elsewhere.
 const UNHEARD_MAX: u32 = 2;
 
-/// In which term the machine was told that it leads.
+/// The term in which the machine learnt that it leads.
 #[derive(Clone, Default)]
 pub(super) struct AnnouncedTerm(Arc<Mutex<Option<u64>>>);
 
@@ -69,10 +69,10 @@ impl Role {
 }
 
 impl Watcher {
-    /// Watches until the library ends; why it did, if it was not told to.
+    /// Watches until the library ends; returns why, if it was not stopped.
     ///
     /// Most of what the library publishes changes with every entry and every answer. Who leads
-    /// seldom does, and only a leader that the machine was not told of waits for entries.
+    /// seldom does, and only a leader that is not announced to the machine waits for entries.
     pub async fn watch(mut self) -> Option<String> {
         let (mut metrics, mut server) = (self.raft.metrics(), self.raft.server_metrics());
         loop {
@@ -116,7 +116,7 @@ impl Watcher {
         }
     }
 
-    /// The machine is told that it leads once all is applied that was in the log before: what it
+    /// The machine learns that it leads once all is applied that was in the log before: what it
     /// takes for its own `NewLeader` is then not one of an earlier life's under the same number.
     async fn act(&mut self, seen: &Seen) -> Result<(), mpsc::error::SendError<Input>> {
         if !seen.leads {

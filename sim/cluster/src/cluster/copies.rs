@@ -1,4 +1,4 @@
-//! Which replica stands at which version, by what the machines told: for whoever must not destroy
+//! The version of each replica, by the events of the machines: for faults that must not destroy
 //! the last good one.
 
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId};
@@ -21,7 +21,7 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Takes in what a node told.
+    /// Takes an event of a node.
     pub fn observe(&mut self, node: NodeId, event: &Event) {
         match event {
             Event::Recovered { chunk, promised, applied_version, .. } => {
@@ -42,7 +42,7 @@ impl Copies {
             Event::ChangeBegan { chunk, version, .. } => {
                 self.changing.insert(*chunk, *version);
             }
-            // Each master tells of an entry when it applies it: a late one ends no later change.
+            // Each master emits the events of an entry when it applies it: a late one ends no later change.
             Event::Configured { chunk, version, .. } => {
                 self.changing.retain(|changing, began| changing != chunk || *began > *version);
             }
@@ -51,7 +51,7 @@ impl Copies {
         }
     }
 
-    /// A disk is gone with all that was on it, or a new life is about to tell what is there.
+    /// A disk is gone with all that was on it, or a new incarnation is about to report what is there.
     pub fn forget(&mut self, node: NodeId) {
         self.held.retain(|(_, holder), _| *holder != node);
     }
@@ -70,7 +70,7 @@ impl Copies {
         self.held.get(&(chunk, node)).is_some_and(is_behind)
     }
 
-    /// Replicas that somebody holds.
+    /// Replicas that some server holds.
     pub fn held(&self) -> impl Iterator<Item = (ChunkHandle, NodeId)> {
         self.held.keys().copied()
     }

@@ -33,13 +33,13 @@ pub struct RunState {
     pub log: RunLog,
     /// Every node's clock.
     pub clocks: Clocks,
-    /// Those who judge by what the machines tell.
+    /// The checkers, which judge by events.
     pub checkers: Checkers,
-    /// What clients asked of files and were told, judged from outside.
+    /// Reads and writes of files, judged from outside.
     pub ledger: Ledger,
-    /// Everything that happened, for people, if somebody asked for it.
+    /// The recorder of the trace, if one is requested.
     pub recorder: Option<Recorder>,
-    /// What every node was given and wanted, if somebody asked for it.
+    /// The inputs and effects of every node, if requested.
     pub recording: Option<Recording>,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
@@ -47,7 +47,7 @@ pub struct RunState {
     pub coverage: Coverage,
     /// Counters of protocol facts, by name.
     pub facts: BTreeMap<&'static str, u64>,
-    /// Which replica stands at which version.
+    /// The version of each replica.
     pub copies: Copies,
     /// The committed configuration of every chunk.
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
@@ -166,7 +166,7 @@ impl Watch {
         state.record(now, node, |recorder, at| recorder.fault(at, fault));
     }
 
-    /// The network tells what became of a message.
+    /// The network reports the fate of a message.
     pub fn passed(&self, passage: Passage) {
         let now = self.timeline.now();
         let mut state = self.state();
@@ -184,7 +184,7 @@ impl Watch {
         }
     }
 
-    /// Writes into the ledger, or asks it for its judgement; true time is given.
+    /// Writes into the ledger, or has it judge; true time is given.
     pub fn ledger<R>(&self, ask: impl FnOnce(&mut Ledger, u64) -> R) -> R {
         let now = self.timeline.now();
         ask(&mut self.state().ledger, now)
@@ -287,7 +287,7 @@ impl RunState {
         configured.chain(freed).collect()
     }
 
-    /// A master that restarts tells its log again: that is no news.
+    /// A master that restarts applies its log again: these events are not counted again.
     fn is_news(&mut self, event: &Event) -> bool {
         match event {
             Event::Configured { chunk, version, members, .. } => {

@@ -87,7 +87,7 @@ pub fn conform(recording: &Recording) -> Result<Replayed, Box<Difference>> {
     Ok(replayed)
 }
 
-/// A machine in one of its lives, and what it wants that the recording has not told of yet.
+/// A machine in one of its lives, and its effects that the recording has not listed yet.
 struct Node {
     machine: Machine,
     /// The entry that it was given last.

@@ -1,4 +1,4 @@
-//! An entry of a recording as it stands in a file. The types of the boundary have no encoding of their
+//! An entry of a recording as it is in a file. The types of the boundary have no encoding of their
 //! own: bulk data and points in time never cross a wire inside of them.
 
 use super::recording::{Beginning, RecordedEntry, Wanted, What, digest};

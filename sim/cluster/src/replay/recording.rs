@@ -1,4 +1,4 @@
-//! What every node of a run was given, and what it wanted.
+//! The inputs and effects of every node of a run.
 
 use crate::fingerprint::Fingerprint;
 use leasehold_proto::{
@@ -23,7 +23,7 @@ pub enum Beginning {
 pub enum Wanted {
     /// As it was.
     Live(Effect),
-    /// As a file tells of it.
+    /// As read from a file.
     Recorded {
         /// 64 bits over all of it.
         digest: u64,

@@ -124,9 +124,9 @@ kinds! {
     MasterCrash master_crash = 2;
     /// A chunkserver loses its disk and comes back as a new server.
     Wipe wipe = 1;
-    /// A node stands still, for less than a lease, and goes on as if nothing had been.
+    /// A node is paused, for less than a lease, and resumes.
     Pause pause = 2;
-    /// A node stands still for longer than a lease.
+    /// A node is paused for longer than a lease.
     LongPause long_pause = 2;
     /// All servers of a rack lose power at once, and come back together.
     RackPower rack_power = 1;
@@ -140,9 +140,9 @@ kinds! {
     Partition partition = 3;
     /// One group does not hear the other, which hears it.
     OneWay one_way = 3;
-    /// One node hears nobody and is heard by nobody.
+    /// One node is isolated in both directions.
     Isolate isolate = 2;
-    /// Two nodes do not hear each other; everybody else hears both.
+    /// Two nodes cannot reach each other; all others reach both.
     Partial partial = 2;
     /// A partition that comes and goes several times a second.
     Flapping flapping = 1;
@@ -179,10 +179,10 @@ kinds! {
     LatentError latent_error = 0;
     /// The clients' wall clock jumps.
     WallJump wall_jump = 1;
-    /// A master hears no other master, and is heard by none; everybody else hears it.
+    /// A master is isolated from the other masters in both directions; all other nodes reach it.
     MasterCut master_cut = 0;
     /// A sync of a master among several fails, and what it was to make durable never is. The master
-    /// ends itself; whoever runs it starts it again later.
+    /// ends itself; its supervisor starts it again later.
     MasterFsyncFails master_fsync_fails = 0;
     /// Somebody else fills the disk of a master among several, for a while.
     MasterDiskFull master_disk_full = 0;

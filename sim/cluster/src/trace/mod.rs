@@ -1,4 +1,4 @@
-//! How a simulated run is told to people.
+//! How a simulated run is shown to people.
 
 mod names;
 

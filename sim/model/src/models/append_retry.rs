@@ -1,5 +1,5 @@
-//! Append and retry (I8): a record is on its way to its primary. Its answer is lost, the client asks
-//! again, a member crashes; the record stands once.
+//! Append and retry (I8): a record is in flight to its primary. The answer is lost, the client
+//! retries, a member crashes; the record is in the file once.
 
 use super::{Named, Negative, Size, TIMELESS, begin};
 use crate::bounds::Bounds;

@@ -1,6 +1,6 @@
 //! A chain of three (I3, I4, I5): a write goes from the primary to its first secondary and on to the
-//! tail, and each of the three answers for itself. Whoever is heard first, the client is told only
-//! what all of them have.
+//! tail, and each of the three acknowledges for itself. In any order of these, the client's write is
+//! acknowledged only when all three have it.
 
 use super::{Named, Negative, Size, TIMELESS, begin};
 use crate::bounds::Bounds;

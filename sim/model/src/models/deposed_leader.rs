@@ -1,6 +1,6 @@
-//! A leader that stood still while another was made (I1, I2): it goes on as it did, its round of
-//! confirmation began while it led, and the primary, which hears nobody else, has asked it again
-//! since. Its successor is about to make another primary.
+//! A leader that was paused while another was elected (I1, I2): it continues as leader, its confirmation
+//! round began while it led, and the primary, which reaches no other master, has sent it another
+//! request since. Its successor is about to make another primary.
 
 use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;

@@ -1,5 +1,5 @@
-//! Lives of a server (I2): its words of an earlier life are still on their way to the master, those
-//! of the present one too, and it may die once more.
+//! Incarnations of a server (I2): messages of an earlier incarnation to the master are in flight, those
+//! of the present one too, and it may crash once more.
 
 use super::{Named, Size, TIMELESS, begin};
 use crate::bounds::Bounds;

@@ -86,7 +86,7 @@ pub const ALL: &[Named] = &[
 /// is a second.
 pub(crate) const TIMED: &str = "lease=3s renew=1s heartbeat=1s dead-after=2s repair-delay=10h";
 
-/// Only what is asked again is asked again within the few seconds that such a model has.
+/// Only retries happen within the few seconds that such a model has.
 pub(crate) const TIMELESS: &str =
     "lease=30s renew=10s heartbeat=10s dead-after=20s repair-delay=0s";
 

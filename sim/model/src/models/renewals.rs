@@ -1,5 +1,6 @@
 //! Renewals across a leader change (I1, I2): the log has a new leader, which one server hears, while
-//! the primary's question waits at the old leader, which was not told and goes on hearing it.
+//! the primary's request waits at the old leader, which has not learnt that it is deposed and still
+//! receives its messages.
 
 use super::{Named, Negative, Size, TIMED, begin_at};
 use crate::bounds::Bounds;

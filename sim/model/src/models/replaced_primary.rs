@@ -1,7 +1,7 @@
-//! A primary that is heard again while it is being replaced (I1, I2): the proposal is on its way,
-//! the old lease is over, and the old primary asks for another. Nothing is granted for the chunk
-//! until the proposal's fate is known. Or that was never told, another was made meanwhile, and both
-//! may commit: the first is refused, since what it follows is no longer current.
+//! A primary that reconnects while it is being replaced (I1, I2): the proposal is in flight, the old
+//! lease is over, and the old primary requests another. Nothing is granted for the chunk until the
+//! proposal's outcome is known. In a second beginning the outcome stays unknown, another proposal was
+//! made meanwhile, and both may commit: the first is refused, since its base is no longer current.
 
 use super::{Named, Size, TIMED, begin_at};
 use crate::bounds::Bounds;

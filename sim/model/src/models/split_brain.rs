@@ -1,6 +1,6 @@
-//! Split brain (I1, I3, I6): the primary stands still, or is cut off with a client of its own, for
-//! as long as it likes, while another is made, for which another client's write waits. Who reads and
-//! writes at the old one reads nothing that is not so, and is promised nothing.
+//! Split brain (I1, I3, I6): the primary is paused, or isolated with a client of its own, for any
+//! time, while another is made, for which another client's write waits. A client of the old primary
+//! reads nothing stale, and none of its writes is acknowledged.
 
 use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;

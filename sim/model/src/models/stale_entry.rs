@@ -1,6 +1,6 @@
-//! An entry of a dead office (I1, I2): a deposed leader's configuration is in the log, and nobody
-//! knows yet whether it will commit. Its successor has renewed the old primary's lease meanwhile, and
-//! hears the one that the entry makes primary again.
+//! An entry of an earlier epoch (I1, I2): a deposed leader's configuration is in the log, and whether it
+//! will commit is unknown. Its successor has renewed the old primary's lease meanwhile, and receives
+//! messages of the server that the entry would make primary.
 
 use super::{Named, Size, begin};
 use crate::bounds::Bounds;
@@ -10,7 +10,7 @@ use leasehold_proto::Rules;
 /// This model. No switch leaves its rule out; the mutant `stale_epoch_entry_applied` does, and is found.
 pub const MODEL: Named = Named { name: "stale-entry", about: "I1 I2", negatives: &[], space };
 
-/// As `TIMED`, but a server counts as dead after a lease, so that who registers late is waited for.
+/// As `TIMED`, but a server counts as dead after a lease, so that a late registration is waited for.
 const CLUSTER: &str = "masters=2 chunkservers=2 clients=1 replicas=2 lease=3s renew=1s heartbeat=1s \
                        dead-after=3s repair-delay=10h";
 

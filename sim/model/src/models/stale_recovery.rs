@@ -1,4 +1,4 @@
-//! A slower recovery comes last (I2, I3, I5): the primary of one version sent its member the state to
+//! A recovery of an earlier version arrives last (I2, I3, I5): the primary of one version sent its member the state to
 //! begin with, and died; the member has been made the primary of the next version, and hears both.
 
 use super::{Named, Size, TIMELESS, begin};

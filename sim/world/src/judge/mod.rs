@@ -1,6 +1,6 @@
-//! The judge of a run: somebody who sees every disk and every clock at once.
+//! The judge of a run: an observer that sees every disk and every clock at once.
 //!
-//! The invariants' sentences stand in `leasehold-checker`; what stands here is how each is seen from
+//! The invariants' sentences are in `leasehold-checker`; this module says how each is seen from
 //! above. `leasehold-checker` judges the same runs from events alone, as it must where nobody sees
 //! everything (`events`); the two share no code, so that an error in one does not hide in the
 //! other.
@@ -50,7 +50,7 @@ pub fn violation(id: &'static str, detail: String) -> Violation {
 /// they looked does not matter.
 #[derive(Clone, Debug)]
 pub struct Judge {
-    /// None where only what a state's hash tells of counts.
+    /// None where only the content of a state's hash counts.
     events: Option<Events>,
     /// Likewise: it knows true times.
     retention: Option<Retention>,
@@ -61,7 +61,7 @@ pub struct Judge {
     /// By chunkserver and chunk, the highest version that it said it promised.
     promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
     reads: BTreeMap<(NodeId, RequestId), OpenRead>,
-    /// By master and chunkserver, the last life that it registered in its office.
+    /// By master and chunkserver, the last incarnation that it registered in its epoch.
     lives: BTreeMap<(NodeId, NodeId), Incarnation>,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -221,7 +221,7 @@ impl Judge {
 
     /// What keeps a cluster whose faults have ended from being done, if anything does: bytes (I4),
     /// a replica that does not fit, a change under way or a client without an answer (I10); and,
-    /// if chunks are `repaired`, one below its target. Asked while the run goes on, and not counted.
+    /// if chunks are `repaired`, one below its target. Evaluated during the run, and not counted.
     #[must_use]
     pub fn missing(&self, cluster: &Cluster, repaired: bool) -> Option<Violation> {
         let durable = ending::durable(cluster, &self.pasts);
@@ -335,7 +335,7 @@ impl Judge {
         }
     }
 
-    /// I11: what a disk takes is what some client asked for, of this place of this file.
+    /// I11: what a disk takes is what some client requested, for this place of this file.
     fn asked_there(
         &mut self,
         cluster: &Cluster,

@@ -1,4 +1,4 @@
-//! `sim run --history DIR`: what clients asked and were told, for other checkers.
+//! `sim run --history DIR`: the requests of clients and their answers, for other checkers.
 
 use leasehold_checker::{History, edn};
 use std::fs::{self, OpenOptions};

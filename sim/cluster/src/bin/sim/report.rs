@@ -1,4 +1,4 @@
-//! What a person is told about a run.
+//! What is printed about a run.
 
 use crate::say::say;
 use anyhow::{Context, Result};
@@ -117,7 +117,7 @@ pub fn table<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
     Ok(writer.flush()?)
 }
 
-/// A bar for a run's progress, if somebody watches.
+/// A bar for a run's progress, on a terminal.
 pub fn progress(scenario: &Scenario) -> Option<Box<dyn FnMut(u64) + Send>> {
     if !std::io::stderr().is_terminal() {
         return None;

@@ -1,4 +1,4 @@
-//! A run once more, recorded: what a person is told of its failure, and the files about it.
+//! A run once more, recorded: what is printed about its failure, and the files about it.
 
 use crate::args::RunArgs;
 use crate::say::say;
@@ -25,7 +25,7 @@ pub struct Explained<'a> {
 
 impl<'a> Explained<'a> {
     /// Runs a seed again and records it. A run is a function of its seed: recording only those
-    /// that somebody asks about keeps all others cheap.
+    /// that are to be explained keeps all others cheap.
     pub fn new(args: &'a RunArgs, scenario: &Scenario, outcome: &Outcome) -> Result<Self> {
         let seed = outcome.summary.seed;
         let mut asked = Asked::default();
@@ -57,7 +57,7 @@ impl<'a> Explained<'a> {
         }
     }
 
-    /// Tells of the run, unless only files are wanted, and writes them. How a run ended is told even
+    /// Prints the run, unless only files are wanted, and writes them. How a run ended is printed even
     /// if they cannot be written.
     pub fn show(&self, ran: Option<&str>) -> Result<()> {
         let page = self.write();
@@ -67,7 +67,7 @@ impl<'a> Explained<'a> {
         page.map(drop)
     }
 
-    /// Writes everything that there is to read of the run, if somebody wants it; gives the page.
+    /// Writes the files about the run, if they are wanted; returns the page.
     fn write(&self) -> Result<Option<PathBuf>> {
         let Some(folder) = &self.args.trace else { return Ok(None) };
         if let Some(window) = &self.args.window {
@@ -108,7 +108,7 @@ impl<'a> Explained<'a> {
     }
 }
 
-/// How to have the files again, as they were asked for.
+/// The options that write the same files again.
 fn traced(args: &RunArgs) -> String {
     let folder = args.trace.as_deref().unwrap_or(Path::new(FOLDER)).display();
     let window = args.window.as_ref().map_or(String::new(), |window| {
@@ -117,7 +117,7 @@ fn traced(args: &RunArgs) -> String {
     format!(" --trace {folder}{window}")
 }
 
-/// Writes a file whole: a name stands only for what is complete, and nothing else stays.
+/// Writes a file completely or not at all: under its name there is never a part of it.
 fn file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let part = path.with_extension("part");
     let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// What a run violates whose machines do something else when they are given the same once more.
 pub const REPLAY: &str = "replay";
 
-/// What a worker is asked for: a JSON line each.
+/// The requests to a worker: a JSON line each.
 #[derive(Serialize, Deserialize)]
 pub struct Order {
     /// What errors call the scenario.
@@ -164,7 +164,7 @@ fn hear(stdout: ChildStdout, answers: Sender<String>) {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended by itself already; nobody waits for what it is doing.
+        // It may have ended by itself already; its result is not needed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -31,7 +31,7 @@ struct Arguments {
     #[arg(long, value_name = "RULE", conflicts_with = "negatives")]
     without: Vec<String>,
     /// Search the negatives of the models: each leaves one rule out, and must end in the run that
-    /// stands in scenarios/scripts/found. UPDATE=1 rewrites those.
+    /// is in scenarios/scripts/found. UPDATE=1 rewrites those.
     #[arg(long)]
     negatives: bool,
     /// From every state, let the faults end and see whether the cluster converges (I10, I4).
@@ -68,7 +68,7 @@ struct Arguments {
     list: bool,
 }
 
-/// How often what may happen in one run; without one of these, as often as in a model of that size.
+/// How often each action may happen in one run; the defaults are those of the model at that size.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 struct ChosenBounds {
@@ -78,7 +78,7 @@ struct ChosenBounds {
     /// Changes of the masters' leader.
     #[arg(long, value_name = "N")]
     leads: Option<u8>,
-    /// Proposals of which nobody is told whether they committed.
+    /// Proposals whose outcome stays unknown to their proposer.
     #[arg(long, value_name = "N")]
     unknowns: Option<u8>,
     /// Crashes, each at any boundary of an I/O.
@@ -118,7 +118,7 @@ enum SizeName {
     Large,
 }
 
-/// Where the runs stand that negatives find.
+/// Where the runs are that negatives find.
 const FOUND: &str = "scenarios/scripts/found";
 
 fn main() -> ExitCode {
