@@ -3,7 +3,7 @@
 //!
 //! Nothing here is measured against anything; it is the same load that people would run, and what
 //! must hold is checked at its end: no error, nothing acknowledged that is not there, nothing there
-//! that was not asked for, the file's bytes.
+//! that was not requested, the file's bytes.
 
 use crate::compare::{same_bytes, write_random};
 use crate::process::Process;
@@ -52,7 +52,7 @@ pub struct Options {
     /// Between two kills, in seconds
     #[arg(long, default_value_t = 8)]
     every: u64,
-    /// The leader is stopped for so many seconds at the end, and goes on then
+    /// The leader is stopped for so many seconds at the end, and continues then
     #[arg(long, default_value_t = 30)]
     stop: u64,
 }

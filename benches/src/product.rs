@@ -73,7 +73,7 @@ impl Product {
         Ok(command)
     }
 
-    /// The masters, as a client is told of them.
+    /// The masters, as a client learns of them.
     fn addresses(&self) -> String {
         let masters: Vec<String> = self.masters.iter().map(ToString::to_string).collect();
         masters.join(",")

@@ -23,7 +23,7 @@ use std::path::Path;
 pub struct Options {
     #[command(flatten)]
     places: Places,
-    /// Files that are created, then asked for
+    /// Files that are created, then looked up
     #[arg(long, default_value_t = 200_000)]
     files: u64,
     /// Calls that wait for their answer at a time

@@ -39,7 +39,7 @@ impl Failure {
 /// How a command ends.
 pub type Outcome = Result<(), Failure>;
 
-/// The failures of a command that goes on after one, as `rm` and `ls` do.
+/// The failures of a command that continues after one, as `rm` and `ls` do.
 #[derive(Debug)]
 pub struct Tally {
     command: &'static str,

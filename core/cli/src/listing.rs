@@ -123,7 +123,7 @@ async fn entry(
     Ok(entry)
 }
 
-/// A name as it may stand on a terminal: control characters are escaped. `--json` has it as it is.
+/// A name as it may be shown on a terminal: control characters are escaped. `--json` has it as it is.
 fn shown(name: &str) -> String {
     let escaped = |c: char| match c.is_control() {
         true => c.escape_default().to_string(),

@@ -26,7 +26,7 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
         MasterCommand::List(arguments) => {
             let standings = standings(&arguments.client).await?;
             if let [Err(Silent(_))] = standings[..] {
-                // Whoever asks for its service is told what is wrong with it.
+                // Whoever requests its service is told what is wrong with it.
                 connect(&arguments.client).await?;
             }
             if arguments.json {

@@ -92,7 +92,7 @@ async fn run(running: Running, signals: &mut Signals, until_stdin_closes: bool) 
     Ok(())
 }
 
-/// Contradictory constants are a mistake of whoever asked; everything else is the world's.
+/// Contradictory constants are a mistake of the caller; everything else is the world's.
 fn failure(error: ServeError) -> Failure {
     match error {
         ServeError::Constants(_) => Failure::Usage(error.to_string()),

@@ -25,7 +25,7 @@ pub fn answers() -> (Answers, Settler) {
 #[derive(Clone, Debug)]
 pub struct Answers(Arc<Shared>);
 
-/// The driver's end, held by its outbox. When it goes, every caller still waiting is told that
+/// The driver's end, held by its outbox. When it goes, every caller still waiting learns that
 /// the session has ended, and so is every later one.
 #[derive(Debug)]
 pub struct Settler(Arc<Shared>);

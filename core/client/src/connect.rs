@@ -13,7 +13,7 @@ use leasehold_wire::Role;
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
 
-/// What a session is told at start.
+/// The configuration of a session at start.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Names the session: drawn at random, never used before.

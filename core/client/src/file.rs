@@ -127,7 +127,7 @@ impl File {
     ///
     /// # Errors
     /// `TooLarge` beyond [`File::record_bytes_max`]. After a timeout
-    /// the record stands once or not at all.
+    /// the record occurs once or not at all.
     pub async fn append(&self, record: impl Into<Bytes>) -> Result<u64, ClientError> {
         let payload = payload(record.into());
         match self.call(FileCall::Append { handle: self.0.handle, payload }).await? {

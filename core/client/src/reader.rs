@@ -5,11 +5,11 @@ use bytes::Bytes;
 use leasehold_proto::ReadMode;
 use std::collections::VecDeque;
 
-/// Bytes asked for ahead of the consumer: several times what a fast network holds on its way, and
+/// Bytes requested ahead of the consumer: several times what a fast network holds on its way, and
 /// little enough that they are still in a processor's cache when they are consumed.
 const AHEAD_BYTES: u64 = 4 << 20;
 
-/// Reads a range in order, ahead of its consumer. Memory is bounded by what is asked for ahead:
+/// Reads a range in order, ahead of its consumer. Memory is bounded by what is requested ahead:
 /// 4 MiB or `inflight_bytes_max`, and one piece at the least.
 #[derive(Debug)]
 pub struct Reader {
@@ -17,7 +17,7 @@ pub struct Reader {
     mode: ReadMode,
     /// Where the next piece begins.
     position: u64,
-    /// Bytes still to be asked for.
+    /// Bytes still to be requested.
     left: u64,
     /// Reads under way, with the length of each.
     in_flight: VecDeque<(u64, Pending)>,

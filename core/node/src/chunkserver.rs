@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 /// disk or their members.
 const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
-/// What a chunkserver is told at start.
+/// The configuration of a chunkserver at start.
 #[derive(Clone, Debug)]
 pub struct ChunkserverOptions {
     /// Where it listens; port 0 takes any.

@@ -12,7 +12,7 @@ use leasehold_store::{
 
 /// Carries out I/O. Each operation of a batch ends as one `IoDone`.
 pub trait Executor {
-    /// Carries out a batch, durable together where the operations ask for it, and returns what
+    /// Carries out a batch, durable together where the operations request it, and returns what
     /// the machine is to be told, in an order in which it may be told.
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input>;
 
@@ -82,7 +82,7 @@ pub struct MasterStart {
 }
 
 impl<D: Disk> MasterExecutor<D> {
-    /// Opens the log. A checkpoint is due whenever `checkpoint_entries` entries stand after the
+    /// Opens the log. A checkpoint is due whenever `checkpoint_entries` entries are after the
     /// last one, which bounds the replay at start.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ const CHECKPOINT_ENTRIES: u64 = 50_000;
 /// Bytes of packets about the log that a master holds while it reads them, at the most.
 const PACKETS_BYTES_MAX: usize = 64 << 20;
 
-/// What a master is told at start.
+/// The configuration of a master at start.
 #[derive(Clone, Debug)]
 pub struct MasterOptions {
     /// Where it listens; port 0 takes any.
@@ -46,7 +46,7 @@ pub struct MasterOptions {
     pub peers: Option<PeersOptions>,
 }
 
-/// What a master with peers is told at start.
+/// The configuration of a master with peers at start.
 #[derive(Clone, Debug)]
 pub struct PeersOptions {
     /// Where every master listens, this one included.

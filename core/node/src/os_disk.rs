@@ -126,7 +126,7 @@ pub(crate) fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> 
     let mut names = Vec::new();
     for entry in named(folder, fs::read_dir(root.join(folder)))? {
         let name = named(folder, entry)?.file_name();
-        // What is not UTF-8 was not made here, and nobody can ask for it by name.
+        // What is not UTF-8 was not made here, and nobody can request it by name.
         names.extend(name.into_string().ok());
     }
     names.retain(|name| !(folder.is_empty() && [LOCK, data_dir::MARK].contains(&name.as_str())));

@@ -47,7 +47,7 @@ pub enum ServeError {
     /// The operating system gave no thread for the disk.
     #[error("cannot start the disk's thread: {0}")]
     Thread(io::Error),
-    /// The masters' log cannot go on.
+    /// The masters' log cannot continue.
     #[error(transparent)]
     LogEnded(#[from] LogEnded),
     /// A check inside the server found a mistake of this program; the log says which.
@@ -121,7 +121,7 @@ pub(crate) struct Parts<M, S = DiskThread> {
     pub address: SocketAddr,
     pub machine: M,
     pub clock: BootClock,
-    /// What `recover` asked for.
+    /// What `recover` requested.
     pub recovered: Effects,
     /// Inputs that come before any other.
     pub first: Vec<Input>,

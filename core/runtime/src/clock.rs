@@ -37,7 +37,7 @@ mod real {
 
     /// `CLOCK_BOOTTIME`, counted from when it was made.
     ///
-    /// It goes on while the machine is suspended, and so a lease ends there too;
+    /// It continues while the machine is suspended, and so a lease ends there too;
     /// `std::time::Instant` reads `CLOCK_MONOTONIC`, which stops.
     #[derive(Clone, Copy, Debug)]
     pub struct BootClock {

@@ -9,7 +9,7 @@ use crate::error::{StoreError, Trouble};
 use crate::sealed;
 use leasehold_proto::ChunkHandle;
 
-/// A start that finds more generations than this writes meta files before it goes on.
+/// A start that finds more generations than this writes meta files before it continues.
 const GENERATIONS_AT_OPEN_MAX: usize = 4;
 
 /// Writes the meta files of a few chunks that the oldest generations are kept for, and drops the

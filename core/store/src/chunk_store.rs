@@ -86,7 +86,7 @@ impl<D: Disk> ChunkStore<D> {
         }
         let mut refused: BTreeMap<ChunkHandle, IoFault> = BTreeMap::new();
         for (at, change, data) in changes {
-            // What follows a refused change of the same chunk was meant to stand on it.
+            // What follows a refused change of the same chunk was meant to build on it.
             let chunk = change.chunk();
             let fault = refused.get(&chunk).cloned();
             let done = fault.map_or_else(|| self.change(&change, &data), Err);

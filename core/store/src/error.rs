@@ -3,7 +3,7 @@
 use crate::disk::DiskError;
 use leasehold_proto::IoFault;
 
-/// A store that does not open. Nothing was repaired: whoever runs the node decides.
+/// A store that does not open. Nothing was repaired: the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The disk said no.
@@ -94,12 +94,12 @@ impl Service {
         if self.failed { Err(Trouble::Failed) } else { Ok(()) }
     }
 
-    /// How work ended, for whoever asked for it; a failure ends the service.
+    /// How work ended, for the caller; a failure ends the service.
     pub fn after<T>(&mut self, done: Result<T, Trouble>) -> Result<T, IoFault> {
         done.map_err(|trouble| self.fault(trouble))
     }
 
-    /// What `trouble` is to whoever asked for the work; a failure ends the service.
+    /// What `trouble` is to the caller; a failure ends the service.
     pub fn fault(&mut self, trouble: Trouble) -> IoFault {
         self.failed |= trouble == Trouble::Failed;
         trouble.into()

@@ -8,15 +8,15 @@
 use crate::error::StoreError;
 use crate::sealed::{self, JOURNAL, check_preamble, crc, preamble, u32_at, u64_at};
 
-/// Where the first record of a generation stands. A sector of its own for the header: no append
+/// Where the first record of a generation is. A sector of its own for the header: no append
 /// ever rewrites it.
 pub(crate) const FIRST_RECORD: u64 = 512;
-/// Records stand at multiples of this.
+/// Records are at multiples of this.
 pub(crate) const ALIGNMENT: usize = 16;
 const RECORD_MAGIC: u32 = u32::from_le_bytes(*b"LHRC");
 pub(crate) const RECORD_HEADER_BYTES: usize = 48;
 
-/// What stands at the start of a generation.
+/// What is at the start of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GenerationHeader {
     /// Counted up from 1, never reused.
@@ -55,12 +55,12 @@ impl GenerationHeader {
     }
 }
 
-/// One record, where it stands in its generation's bytes.
+/// One record, where it is in its generation's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     /// Counted over all generations, without a gap.
     pub lsn: u64,
-    /// Where it stands.
+    /// Where it is.
     pub at: u64,
     /// The encoded change.
     pub body: &'a [u8],

@@ -201,7 +201,7 @@ impl Shape {
     }
 }
 
-/// Refuses to open a log in `folder` beside one of another kind in `other`: the two do not go on
+/// Refuses to open a log in `folder` beside one of another kind in `other`: the two do not continue
 /// from each other.
 pub(crate) fn refuse_beside<D: Disk>(
     disk: &D,
@@ -270,7 +270,7 @@ pub(crate) fn is_room(file_name: &str) -> bool {
     file_name == SPARE || file_name == RESERVE
 }
 
-/// What stands at the start of a generation's file.
+/// What is at the start of a generation's file.
 pub(crate) fn read_header<D: Disk>(
     disk: &D,
     name: &str,

@@ -123,7 +123,7 @@ impl<D: Disk> MasterLog<D> {
             return Ok(());
         }
         self.checkpoints.save(&self.disk, state)?;
-        // The log goes on in a new file, so that the old ones can go. Without room it stays.
+        // The log continues in a new file, so that the old ones can go. Without room it stays.
         match self.journal.rotate(&self.disk, 0, 0) {
             Err(Trouble::Full) | Ok(()) => {}
             Err(Trouble::Failed) => return Err(Trouble::Failed),

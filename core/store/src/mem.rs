@@ -93,7 +93,7 @@ impl MemDisk {
         MemDisk { inner: Arc::new(Mutex::new(self.inner().clone())) }
     }
 
-    /// How many operations changed something or asked for a sync so far.
+    /// How many operations changed something or requested a sync so far.
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.inner().operations

@@ -1,4 +1,4 @@
-//! What a store is told at start.
+//! The configuration of a store at start.
 
 use leasehold_proto::{Constants, Rules};
 

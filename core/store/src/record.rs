@@ -1,4 +1,4 @@
-//! What stands in a chunkserver's journal: the change of a replica's record, the checksums of the
+//! What is in a chunkserver's journal: the change of a replica's record, the checksums of the
 //! blocks it wrote, and where bytes that must be written again at a replay belong.
 
 use crate::error::StoreError;

@@ -153,7 +153,7 @@ impl<D: Disk> Recovery<'_, D> {
             Err(DiskError::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        // Not by cutting: what was later appended beyond stands in its place already. Below the
+        // Not by cutting: what was later appended beyond is in its place already. Below the
         // end of what was cut, everything later is in the journal too.
         let end = cleared.end.min(self.disk.len(file)?);
         let zeros = vec![0; end.saturating_sub(cleared.start) as usize];

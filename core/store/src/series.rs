@@ -78,7 +78,7 @@ impl Series {
     }
 
     /// The newest state that reads well and fits. One of another format version is not passed
-    /// over: an older program must not go on from an older state.
+    /// over: an older program must not continue from an older state.
     pub fn newest<D: Disk, T: Covers>(
         &self,
         disk: &D,

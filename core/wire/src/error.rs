@@ -86,7 +86,7 @@ pub enum FrameError {
         /// Bytes that belong there.
         expected: u64,
     },
-    /// A part goes on after its end.
+    /// A part continues after its end.
     #[error("{part} overlong: {found} bytes where {expected} belong")]
     Overlong {
         /// Which part.

@@ -62,9 +62,9 @@ pub enum Frame {
         /// Where; none if it is not known here.
         addr: Option<SocketAddr>,
     },
-    /// A protocol message. Its payload stands beside the body.
+    /// A protocol message. Its payload is beside the body.
     Envelope(Envelope),
-    /// Something about the masters' log. Its bytes stand beside the body.
+    /// Something about the masters' log. Its bytes are beside the body.
     Packet(Packet),
 }
 

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Magic and format version keep their places in every format, so that a peer of another format
-//! is told apart from noise. The payload stands beside the body: neither side copies it, and its
+//! is distinguished from noise. The payload is beside the body: neither side copies it, and its
 //! CRC is the one that the message carries, so a relay hands on what the first sender computed.
 //!
 //! A receiver reads [`HEADER_LEN`] bytes, asks [`Header::decode`] how much follows (this is where

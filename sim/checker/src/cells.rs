@@ -60,7 +60,7 @@ impl Cells {
         }
     }
 
-    /// Whether what stands in a cell is still wanted there.
+    /// Whether what is in a cell is still wanted there.
     fn is_awaited(&self, cell: usize) -> bool {
         let ahead = self.ahead.get(cell).and_then(|ahead| ahead.get(&self.values[cell]));
         ahead.is_some_and(|ahead| ahead.reads > 0 && ahead.writes == 0)

@@ -95,7 +95,7 @@ impl Checkers {
         self.undecided
     }
 
-    /// A machine told of an event.
+    /// A machine reported an event.
     pub fn observe(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
         let judged = [
             ("I1", self.leases.observe(seen)?),
@@ -181,7 +181,7 @@ impl Checkers {
         Ok(())
     }
 
-    /// Judges what stands when a run is stopped, wherever that is. May be called more than once.
+    /// Judges what is there when a run is stopped, wherever that is. May be called more than once.
     pub fn finish(&mut self, finals: &Finals) -> Result<(), Violation> {
         let judged = i06::finish(&self.history, &self.order, finals)?;
         self.undecided = judged.undecided;
@@ -195,7 +195,7 @@ impl Checkers {
         self.finish_names(finals.true_ns)
     }
 
-    /// Judges what clients were told of the namespace: the part of [`Self::finish`] that needs no
+    /// Judges what clients learnt of the namespace: the part of [`Self::finish`] that needs no
     /// disks.
     pub fn finish_names(&mut self, true_ns: u64) -> Result<(), Violation> {
         let judged = i09::finish(&self.history, true_ns)?;

@@ -23,10 +23,10 @@ pub struct ChunkHistory {
     pub cells: Vec<Extent>,
     /// What was done, as operations on these cells.
     pub ops: Vec<Timed<CellsOp>>,
-    /// Where each stands in the history.
+    /// Where each is in the history.
     pub origin: Vec<usize>,
     /// The changes that took effect, indices into `ops`, as the chunk's primaries ordered them. It
-    /// may be incomplete: the only holder of a mutation may have crashed before it told.
+    /// may be incomplete: the only holder of a mutation may have crashed before it reported.
     pub witness: Vec<usize>,
 }
 
@@ -65,7 +65,7 @@ pub fn chunk_histories(history: &History, order: &Order, finals: &Finals) -> Vec
     read.map(|(place, ranges)| ranges.cut(history.operations(), place, &ordered)).collect()
 }
 
-/// What the order of mutations tells of the history's operations.
+/// What the order of mutations says of the history's operations.
 #[derive(Default)]
 struct Ordered {
     /// By place in the history.
@@ -231,7 +231,7 @@ impl ChunkHistory {
         true
     }
 
-    /// The history of one cell: its operations, and where each stands in `ops`.
+    /// The history of one cell: its operations, and where each is in `ops`.
     #[must_use]
     pub fn cell(&self, cell: usize) -> (Vec<Timed<CellsOp>>, Vec<usize>) {
         let covers = |op: &CellsOp| op.first <= cell && cell < op.first + op.values.len();

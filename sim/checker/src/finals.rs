@@ -1,4 +1,4 @@
-//! What stands at a run's end, as only somebody who sees every disk can tell.
+//! What is at a run's end, as only somebody who sees every disk can tell.
 
 use bytes::Bytes;
 use leasehold_proto::replica::ReplicaRecord;

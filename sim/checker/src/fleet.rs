@@ -37,7 +37,7 @@ struct Known {
 pub struct Fleet {
     leaders: BTreeMap<NodeId, Known>,
     racks: BTreeMap<NodeId, Rack>,
-    /// Every one: a deposed leader goes on for a while from one that is not the last.
+    /// Every one: a deposed leader continues for a while from one that is not the last.
     configurations: BTreeMap<ChunkHandle, BTreeMap<ChunkVersion, Vec<NodeId>>>,
     /// Servers that were chosen for a chunk's next configuration.
     placed: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
@@ -108,14 +108,14 @@ impl Fleet {
         self.leaders.remove(&node);
     }
 
-    /// The members of a chunk's configuration, the primary first, if it was told of.
+    /// The members of a chunk's configuration, the primary first, if it was reported.
     #[must_use]
     pub fn members(&self, chunk: ChunkHandle, version: ChunkVersion) -> Option<&[NodeId]> {
         self.configurations.get(&chunk)?.get(&version).map(Vec::as_slice)
     }
 
     /// Whether the chunk's file is in the trash, as this master knows; none if it is, and this master
-    /// did not tell of it: it may be deposed, or have learnt of it from a checkpoint.
+    /// did not report it: it may be deposed, or have learnt of it from a checkpoint.
     #[must_use]
     pub fn is_trashed(&self, master: NodeId, chunk: ChunkHandle) -> Option<bool> {
         let file = self.files.get(&chunk);

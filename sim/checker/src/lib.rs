@@ -3,7 +3,7 @@
 //! A runner that knows true time tells [`Checkers`] what happens: each event of a machine
 //! ([`Checkers::observe`]), each life and death of a node, and each request and answer of a client
 //! ([`Checkers::client_invoked`], [`Checkers::client_returned`]). What can be judged at once is
-//! judged at once. At the end it hands over what stands on the disks ([`Finals`]) for the rest.
+//! judged at once. At the end it hands over what is on the disks ([`Finals`]) for the rest.
 //!
 //! Nothing here is shared with the code that it judges except the alphabet of `leasehold-proto`.
 

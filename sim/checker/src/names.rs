@@ -19,7 +19,7 @@ use rules::{Effect, Why};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What was asked.
+/// The request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Create, Mkdir, Rename, Delete.
@@ -31,7 +31,7 @@ pub enum Asked {
 /// A call and its answer; none if nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamesOp {
-    /// What was asked.
+    /// The request.
     pub asked: Asked,
     /// What was answered.
     pub answer: Option<Result<MetadataAnswer, Refusal>>,
@@ -66,7 +66,7 @@ pub struct Undo {
 impl Object for Names {
     type Op = NamesOp;
     type Undo = Undo;
-    /// 128 bits of what stands where. As for cells: no two of the states of any run share a name.
+    /// 128 bits of what is where. As for cells: no two of the states of any run share a name.
     type Key = u128;
 
     fn apply(&mut self, op: &NamesOp) -> Option<Undo> {
@@ -194,7 +194,7 @@ impl Names {
         let mut undo = Undo::default();
         for (path, info) in shown {
             let Some(node) = self.nodes.get(*path).copied() else {
-                // Only the root stands there without being a node.
+                // Only the root is there without being a node.
                 if info.kind == FileKind::Directory { continue } else { return None }
             };
             let is_news = node.file.is_none() && self.told.insert(info.file);

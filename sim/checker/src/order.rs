@@ -1,4 +1,4 @@
-//! The order of each chunk's mutations, put together from what the members told.
+//! The order of each chunk's mutations, put together from what the members reported.
 //!
 //! Version v′ continues where its primary stood when it adopted v′: the primary rolls forward all
 //! that it had, and what was ordered after that under an older version is not in the order.
@@ -27,14 +27,14 @@ pub struct OrderedMutation {
 pub struct ChunkOrder {
     /// The last version that a primary adopted.
     pub version: ChunkVersion,
-    /// By place. A mutation whose only holder crashed before it told anybody is missing.
+    /// By place. A mutation whose only holder crashed before it reported it is missing.
     pub entries: BTreeMap<Sequence, OrderedMutation>,
     /// What clients were told is done.
     pub acknowledged: BTreeMap<Sequence, OpId>,
     held: BTreeMap<NodeId, Held>,
 }
 
-/// What one replica holds, as far as it told.
+/// What one replica holds, as far as it reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Held {
     /// The version that it adopted last.
@@ -60,7 +60,7 @@ impl Order {
         self.chunks.iter().map(|(handle, order)| (*handle, order))
     }
 
-    /// Takes in what a node told.
+    /// Takes in what a node reported.
     pub fn observe(&mut self, node: NodeId, event: &Event) {
         match event {
             Event::Applied { chunk, version, sequence, op, kind, extent, crc } => {
@@ -110,7 +110,7 @@ impl Order {
 
 impl ChunkOrder {
     /// A new primary begins with what it holds. A primary between, whose members had promised more
-    /// when it took office, may have told of others in those places: what this one told of stands
+    /// when it was activated, may have reported others in those places: what this one reported is
     /// there, and what contradicts its table does not. The table alone may have forgotten most.
     fn led(
         &mut self,
@@ -150,7 +150,7 @@ mod tests {
     use crate::testing::*;
 
     /// The first writes in place 1 and acknowledges; a second, whose members had promised more
-    /// already, tells of another there; the third goes on from the first, and its table has forgotten.
+    /// already, reports another there; the third continues from the first, and its table has forgotten.
     #[test]
     fn a_later_primary_has_what_it_told_of_and_not_what_another_did() {
         let mut order = Order::default();

@@ -1,4 +1,4 @@
-//! The records that clients appended to one file: which of them begins, or goes on, somewhere?
+//! The records that clients appended to one file: which of them begins, or continues, somewhere?
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ const STEP: usize = 64;
 /// Where a record and a read have this many bytes in common, an indexed place is among them.
 const FOUND_BY_INDEX: usize = STEP - 1 + GRAM;
 
-/// Where a gram stands: the record's number and the place in it.
+/// Where a gram is: the record's number and the place in it.
 type Place = (usize, usize);
 
-/// The records of one file. Where one stands is the primary's choice, so it is found by its bytes.
+/// The records of one file. The place of each is the primary's choice, so it is found by its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     all: Vec<Bytes>,
@@ -52,7 +52,7 @@ impl Records {
         long.into_iter().chain(self.short.iter().map(fits)).max().unwrap_or(0)
     }
 
-    /// The lengths, shortest first, with which some record may end (or go on) here, having begun
+    /// The lengths, shortest first, with which some record may end (or continue) here, having begun
     /// before.
     #[must_use]
     pub fn tails(&self, bytes: &[u8]) -> Vec<usize> {

@@ -103,7 +103,7 @@ fn place<O: Object>(object: &mut O, ops: &[Timed<O::Op>], waiting: &mut Vec<Onlo
     });
 }
 
-/// By time of return, how many changes stand before or at the last one that was over by then.
+/// By time of return, how many changes are before or at the last one that was over by then.
 fn over_by<Op>(ops: &[Timed<Op>], order: &[usize]) -> BTreeMap<u64, usize> {
     let ends = order.iter().enumerate();
     let mut ends: Vec<(u64, usize)> =
@@ -117,7 +117,7 @@ fn over_by<Op>(ops: &[Timed<Op>], order: &[usize]) -> BTreeMap<u64, usize> {
     with_maximum.collect()
 }
 
-/// By time of invocation, how many changes stand before the first one begun then or later.
+/// By time of invocation, how many changes are before the first one begun then or later.
 fn begun_after<Op>(ops: &[Timed<Op>], order: &[usize]) -> BTreeMap<u64, usize> {
     let begins = order.iter().enumerate();
     let mut begins: Vec<(u64, usize)> =

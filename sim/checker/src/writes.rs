@@ -8,7 +8,7 @@ const GRAM: u64 = 8;
 /// A write is indexed wherever it covers a multiple of this.
 const STEP: u64 = 1024;
 
-/// A place in the chunk that is a multiple of the step, and what stands there.
+/// A place in the chunk that is a multiple of the step, and what is there.
 type Landmark = (u64, [u8; GRAM as usize]);
 
 /// What clients wrote, or may have written, to one chunk.

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | everybody is heard, and the dead are noticed | `heartbeat_interval` + `server_dead_after` + `backoff_max` |
 //! | members that hold a chunk up are reported | the larger of `member_silent_after` and `member_stalled_after` |
-//! | a member that is heard and does not come is asked again | 2 × `member_stalled_after` |
+//! | a member that is heard and does not come is sent a request again | 2 × `member_stalled_after` |
 //! | leases end: one granted before, and one that was renewed on the way | 2 × T(1+2ρ) |
 //! | safe mode ends | `safe_mode_max` |
 //! | clients' operations end | `operation_timeout` |
@@ -16,7 +16,7 @@
 //! | a server that could not take a copy before is tried again | 6 × `repair_stalled_after` |
 //! | copies take their turns | ⌈chunks ÷ `repairs_max`⌉ × a change |
 //! | copies take their bytes | chunks × replicas × chunk size ÷ `repair_bytes_per_second` |
-//! | strays are told again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
+//! | strays are ordered away again, and reported gone | 4 × `heartbeat_interval` + `retry_interval` |
 //!
 //! A change takes `prepare_grace` and five of `retry_interval`: each of its messages may have to
 //! be sent again. In the end everything is stretched by 2ρ, since clocks may be slow.

@@ -42,7 +42,7 @@ impl Rate {
     }
 }
 
-/// The clocks of all nodes, for whoever judges by true time.
+/// The clocks of all nodes, for the code that judges by true time.
 #[derive(Clone, Debug, Default)]
 pub struct Clocks(BTreeMap<NodeId, Rate>);
 

@@ -1,4 +1,4 @@
-//! After a run: what stands on the disks, the master's included, for whoever judges it.
+//! After a run: what is on the disks, the master's included, for the code that judges it.
 
 use crate::cluster::{Cluster, MASTER_HOST};
 use crate::disk::SimDisk;

@@ -6,7 +6,7 @@ use leasehold_client::ClientError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Latencies up to ten minutes are told apart to three digits.
+/// Latencies up to ten minutes are distinguished to three digits.
 const LATENCY_MAX_US: u64 = 600_000_000;
 
 #[derive(Clone, Debug)]

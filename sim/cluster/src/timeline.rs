@@ -152,7 +152,7 @@ impl<P: Send + 'static> Timeline<P> {
         let mut queue = self.lock();
         queue.pump = Some(cx.waker().clone());
         let Some(next) = queue.due.peek().map(|Reverse(entry)| entry.at) else {
-            // What madsim was asked for has passed: the next push is to wake the pump.
+            // The wake-up requested of madsim has passed: the next push is to wake the pump.
             queue.armed = None;
             return;
         };

@@ -9,7 +9,7 @@ use leasehold_world::node::Node;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// How states are told apart.
+/// How states are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
     /// Through the lens of [`canon`](crate::canon), or every number as it is.
@@ -38,7 +38,7 @@ fn epochs(cluster: &Cluster) -> Vec<u64> {
     begins.map(|(_, index)| index).collect()
 }
 
-/// Does everybody who asks for leases wait for the same answers as before?
+/// Does everybody who requests leases wait for the same answers as before?
 fn same_questions(last: &Cluster, next: &Cluster) -> bool {
     last.nodes().values().zip(next.nodes().values()).all(|(last, next)| {
         let asked = |node: &Node| questions(Some(node));

@@ -3,7 +3,7 @@
 //! Healing a state loses what is in flight, starts who is down, tells masters who leads, and lets
 //! the fair schedule go on. Each run of that schedule ends where all is done within the bound, or
 //! joins a run that did: states are kept by digest, so most states cost a few steps. (stateright's
-//! `eventually` has documented false negatives; this asks for less, a way out of each state, and
+//! `eventually` has documented false negatives; this demands less, a way out of each state, and
 //! misses none.)
 
 use crate::known::Same;

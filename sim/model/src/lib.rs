@@ -2,7 +2,7 @@
 //!
 //! A model ([`models`]) begins where a script ends and explores everything that may happen from
 //! there (`offers`), within [`Bounds`]. What makes that finite is
-//! how states are told apart: [`canon`] sees through clocks and counters, `digest` says what of
+//! how states are distinguished: [`canon`] sees through clocks and counters, `digest` says what of
 //! a cluster makes a state. A run to a violation is told as a script ([`story`]) that replays in
 //! World. Suggested order: `bounds`, `offers`, `reductions`, `canon`, `digest`, `space`, `search`,
 //! `heal`, `story`, `models`.

@@ -128,7 +128,7 @@ fn is_idle_talk(cluster: &Cluster, id: MessageId) -> bool {
 ///
 /// - A node that is due looks at its clock. Every step of a machine settles first what is due, so
 ///   what waking late delays is only the messages that waking sends, and the network may delay
-///   those. Time does not go on before, unless the node is among the `late`.
+///   those. Time does not continue before, unless the node is among the `late`.
 /// - A master that does not act tells nobody what it has learned, and learns everything before it
 ///   leads: it may as well learn at once. What it acts on, its own `NewLeader`, is left to a step.
 /// - Whether a question is granted is decided when its confirmation comes. While nobody else can

@@ -11,9 +11,9 @@ pub struct Reductions {
     /// **Who is due looks at its clock at once**, and who learns without acting learns at once
     /// (`offers::at_once`).
     pub at_once: bool,
-    /// **A question that waits already is not asked again** (`offers::is_idle_talk`).
+    /// **A question that waits already is not requested again** (`offers::is_idle_talk`).
     pub idle_talk: bool,
-    /// **Only who may act is deposed.** A follower that is told so goes on as it did.
+    /// **Only who may act is deposed.** A follower that is told so continues as it did.
     pub depose_who_acts: bool,
     /// **I/O is durable and unheard only where a crash may follow.** Otherwise nobody can tell it
     /// from I/O that is not durable yet.

@@ -26,11 +26,11 @@ pub struct Explored {
     pub depth: usize,
     /// The most states that waited to be expanded.
     pub ahead_max: usize,
-    /// Every state within the bounds was seen and, if healing was asked for, healed.
+    /// Every state within the bounds was seen and, if healing was requested, healed.
     pub complete: bool,
     /// How many different things each part of a state was, by the part's name.
     pub parts: BTreeMap<String, usize>,
-    /// The longest way to convergence that was found, if healing was asked for.
+    /// The longest way to convergence that was found, if healing was requested.
     pub healed: Option<Healed>,
     /// A shortest run to a violation, and the first of those in the order of steps.
     pub found: Option<Found>,

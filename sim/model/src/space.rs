@@ -61,7 +61,7 @@ pub struct Space {
     pub bounds: Bounds,
     /// How far true time goes at once.
     pub tick: Duration,
-    /// How states are told apart.
+    /// How states are distinguished.
     pub sight: Sight,
     /// What is left out because it leads nowhere new.
     pub reductions: Reductions,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Of what a layer said, so much is kept.
 const SAYS_CHARS_MAX: usize = 300;
 
-/// What makes two verdicts the same: the second need not be asked for.
+/// What makes two verdicts the same: the second need not be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Of the tree without the patch.

@@ -28,10 +28,10 @@ pub struct Mutant {
     pub essence: String,
 }
 
-/// Every line of a header begins with one of these, or goes on with the line before.
+/// Every line of a header begins with one of these, or continues with the line before.
 const FIELDS: [&str; 6] = ["Breaks", "Source", "Caught by", "About", "Scenarios", "Explained"];
 
-/// The mutants of a folder in order of their names, or those that are asked for.
+/// The mutants of a folder in order of their names, or those that are requested.
 pub fn load(folder: &Path, only: &[String]) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     for entry in folder.read_dir().with_context(|| folder.display().to_string())? {
@@ -175,7 +175,7 @@ mod tests {
         assert!(error.to_string().contains("not of the core"), "{error}");
     }
 
-    /// What stands in the folder reads well, and every patch has its own name and sentence.
+    /// What is in the folder reads well, and every patch has its own name and sentence.
     #[test]
     fn the_mutants_of_the_project_are_well_formed() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/mutants");

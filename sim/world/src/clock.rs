@@ -31,7 +31,7 @@ impl Clock {
         Time(u64::try_from(shown).unwrap_or(u64::MAX))
     }
 
-    /// The first true time at which it shows `local` or later, if it goes on as it does.
+    /// The first true time at which it shows `local` or later, if it continues as it does.
     #[must_use]
     pub fn true_ns(&self, local: Time) -> u64 {
         if local == Time::NEVER {

@@ -43,7 +43,7 @@ impl Machine {
 /// An I/O in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingIo {
-    /// What was asked for.
+    /// What was requested.
     pub op: IoOp,
     /// It is durable (a proposal: committed), and its asker does not know it yet.
     pub persisted: bool,

@@ -31,7 +31,7 @@ pub fn kind<T: Debug>(value: &T) -> String {
 /// How much of a run to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// What clients are told.
+    /// What clients learn.
     Answers,
     /// ... and the events of a chunk's life.
     Main,
@@ -217,7 +217,7 @@ pub fn file_call(call: &FileCall) -> String {
     }
 }
 
-/// What a client's owner asked for, in the words of a script.
+/// What a client's owner requested, in the words of a script.
 #[must_use]
 pub fn operation(op: &Operation) -> String {
     match op {

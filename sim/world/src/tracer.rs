@@ -205,7 +205,7 @@ impl Tracer {
 
     fn observation(&mut self, cluster: &Cluster, observation: &Observation) {
         match observation {
-            // As the client tells of them, in the events before.
+            // As the client reports them, in the events before.
             Observation::Responded { id, .. } if id.is_piece() => {}
             Observation::Event { node, event } => {
                 self.effect(cluster, *node, &Effect::Observe(event.clone()));

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// A question is asked again after this long ...
+/// A question is requested again after this long ...
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// ... and given up after this many times.

@@ -1,4 +1,4 @@
-//! What a process is told at start: a TOML file, then flags, which win.
+//! The configuration of a process at start: a TOML file, then flags, which win.
 //!
 //! ```toml
 //! listen = "127.0.0.1:7400"

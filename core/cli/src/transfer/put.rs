@@ -90,7 +90,7 @@ async fn refuse_existing(client: &Client, target: &ClusterPath) -> Outcome {
     }
 }
 
-/// What was acknowledged is on every replica that there is; whoever asked for more of them than
+/// What was acknowledged is on every replica that there is; a caller that wants more of them than
 /// there are servers wants to know.
 async fn warn_of_few(client: &Client, file: &File, target: &ClusterPath) {
     let Ok(status) = client.status().await else { return };

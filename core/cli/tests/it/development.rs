@@ -75,7 +75,7 @@ fn process_of(cluster: &Started, server: &str) -> Option<u32> {
     })
 }
 
-/// As the README says: who kills one sees the others go on, and it come back.
+/// As the README says: who kills one sees the others continue, and it come back.
 #[test]
 fn a_killed_server_is_started_again() {
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

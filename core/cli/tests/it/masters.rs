@@ -179,7 +179,7 @@ fn a_wiped_master_is_removed_and_added() {
         let of = |at: usize| list[at]["applied"].clone();
         leads.is_some_and(|leader| of(leader) == of(lost))
     });
-    // It counts again: the cluster goes on without one of the others.
+    // It counts again: the cluster continues without one of the others.
     let other = (0..3).find(|at| *at != lost && *at != cluster.leader(None)).unwrap();
     cluster.masters[other].kill();
     cluster.run(&["mkdir", "/after"]).well();

@@ -52,7 +52,7 @@ fn encode(value: &impl serde::Serialize) -> Vec<u8> {
 }
 
 /// The disk of a master with peers: snapshots at 10 and 20, the log from 11 on. The library's own
-/// first entry stands before ours.
+/// first entry is before ours.
 fn replicated() -> (MemDisk, MasterState) {
     let disk = MemDisk::new();
     let options = RaftLogOptions { log_bytes: LOG_BYTES, birth: 7 };

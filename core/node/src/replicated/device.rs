@@ -206,7 +206,7 @@ impl Device {
             return self.tell_all(ios, ProposeOutcome::Unknown).await;
         };
         // The library's stream ends with the first proposal whose fate is not known, and panics if
-        // it is asked again; the others' is as little known.
+        // it is requested again; the others' is as little known.
         let mut results = results.fuse();
         let device = self.clone();
         drop(Runtime::spawn(Box::pin(async move {

@@ -1,4 +1,4 @@
-//! A master's disk under consensus: what is asked for while it is busy is done together.
+//! A master's disk under consensus: what is requested while it is busy is done together.
 
 use super::types::Types;
 use crate::gauge::Gauge;
@@ -32,7 +32,7 @@ impl Tell {
     fn done(self, result: Result<(), IoFault>) {
         match self {
             Tell::Library(flushed) => flushed.io_completed(result.map_err(io::Error::other)),
-            // Whoever asked may be gone with its master.
+            // The caller may be gone with its master.
             Tell::Task(task) => drop(task.send(result)),
         }
     }

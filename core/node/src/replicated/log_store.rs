@@ -154,7 +154,7 @@ impl RaftLogStorage<Types> for LogStore {
         self.disk.write(RaftChange::CutFrom { index }).await
     }
 
-    /// Purges as far as two snapshots cover the log: less than asked for is allowed, and what is
+    /// Purges as far as two snapshots cover the log: less than requested is allowed, and what is
     /// kept stands in for a newest snapshot that rots.
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
         let Some(upto) = self.lock().purge(upto) else { return Ok(()) };

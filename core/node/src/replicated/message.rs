@@ -91,7 +91,7 @@ pub struct Piece {
     pub meta: SnapshotMeta,
     /// Bytes of all pieces together.
     pub total: u64,
-    /// Where this one stands.
+    /// Where this one is.
     pub offset: u64,
     /// The bytes.
     pub bytes: Blob,

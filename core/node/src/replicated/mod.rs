@@ -1,14 +1,14 @@
 //! The replicated operation log: the consensus device of a cluster with several masters, over the
 //! consensus library openraft.
 //!
-//! The master machine proposes entries and asks for confirmations of its leadership
+//! The master machine proposes entries and requests confirmations of its leadership
 //! ([`device`]); on every master it is given each committed entry in order (`state_machine`),
-//! and told whether it leads (`leadership`). Entries, votes and snapshots stand on a disk of ours
+//! and told whether it leads (`leadership`). Entries, votes and snapshots are on a disk of ours
 //! ([`disk`], `log_store`); what masters say to each other ([`message`]) goes over a carrier of
 //! packets ([`link`], `peers`, `server`): framed TCP in real runs, the simulated network
 //! otherwise. The library runs on [`runtime`], deterministically.
 //!
-//! Three rules are ours and not the library's. A master machine is told that it leads only once
+//! Three rules are ours and not the library's. A master machine learns that it leads only once
 //! everything is applied that its log held before. An outcome that the library cannot know is
 //! *unknown*, never *rejected*. What is meant for one disk is not answered by another.
 

@@ -14,7 +14,7 @@ pub struct Replayed {
     /// The last entry. Among the masters of one cluster, the log with the greatest holds all that
     /// was committed.
     pub last: Option<LogId>,
-    /// The state after it. What stands at the end may not have been committed.
+    /// The state after it. What is at the end may not have been committed.
     pub state: MasterState,
 }
 

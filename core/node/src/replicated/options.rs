@@ -1,4 +1,4 @@
-//! What a replicated log is told at start.
+//! The configuration of a replicated log at start.
 
 use super::types::Peer;
 use leasehold_proto::{Constants, NodeId};
@@ -17,7 +17,7 @@ pub struct ReplicatedOptions {
     /// cluster is made, and to nobody ever after. A master without it that has an empty disk waits
     /// until it is added.
     pub bootstrap: Option<BTreeMap<NodeId, Peer>>,
-    /// When to ask for votes, and how often a leader is heard.
+    /// When to request votes, and how often a leader is heard.
     pub timing: Timing,
     /// Entries after which a snapshot is due.
     pub snapshot_entries: u64,
@@ -35,7 +35,7 @@ pub struct ReplicatedOptions {
 pub struct Timing {
     /// A leader is heard this often.
     pub heartbeat: Duration,
-    /// A follower that heard none asks for votes after a time drawn between these two.
+    /// A follower that heard none requests votes after a time drawn between these two.
     pub election_min: Duration,
     /// See `election_min`.
     pub election_max: Duration,

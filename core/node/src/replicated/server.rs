@@ -24,7 +24,7 @@ const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// A new master's disk is to be known within this time.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 
-/// A change is given up after this long: just before whoever asked stops listening.
+/// A change is given up after this long: just before the caller stops listening.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(110);
 
 /// What answers.

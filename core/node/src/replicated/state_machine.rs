@@ -96,7 +96,7 @@ impl Held {
     }
 
     /// The state as a snapshot has it. What is remembered of clients is a part of it: whoever
-    /// begins with the snapshot is asked again for what was answered before.
+    /// begins with the snapshot is requested again for what was answered before.
     fn image(&self) -> MasterState {
         let mut image = self.state.clone();
         if !self.keeps_changes {
@@ -105,7 +105,7 @@ impl Held {
         image
     }
 
-    /// Applies an entry; what the machine is to be told of it.
+    /// Applies an entry; gives what the machine is to learn of it.
     pub fn apply(&mut self, entry: RaftLogEntry) -> Option<(Input, leasehold_proto::LogIndex)> {
         self.last = Some(entry.log_id());
         if let Some(membership) = entry.get_membership() {

@@ -1,4 +1,4 @@
-//! What the consensus library is told of our types.
+//! What the consensus library has to know of our types.
 
 use super::runtime::Runtime;
 use leasehold_proto::{LogEntry, LogIndex};

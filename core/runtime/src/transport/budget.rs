@@ -28,7 +28,7 @@ pub(super) struct Budget {
 #[derive(Debug)]
 pub(super) struct Room {
     permit: Option<OwnedSemaphorePermit>,
-    /// Of the length that was asked for; what it holds is stale.
+    /// Of the length that was requested; what it holds is stale.
     pub buffer: Buffer,
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 /// Addresses learned at most: when full, the next one starts the table anew, and whoever is
-/// needed is asked for again.
+/// needed is requested again.
 const LEARNED_MAX: usize = 65_536;
 
 /// The masters, as configured, and everybody, as learned. What was learned comes first: a master's

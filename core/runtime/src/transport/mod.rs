@@ -53,14 +53,14 @@ const UNACKNOWLEDGED_MS_MAX: u32 = 10_000;
 /// Small frames are read several at a time into so many bytes; payloads pass beside.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
-/// What a transport is told at start.
+/// The configuration of a transport at start.
 #[derive(Clone, Debug)]
 pub struct TransportOptions {
     /// This node.
     pub node: NodeId,
     /// What it is.
     pub role: Role,
-    /// Where it listens, as others are told; none for a client.
+    /// Where it listens, as others learn; none for a client.
     pub listen: Option<SocketAddr>,
     /// The masters and their addresses.
     pub masters: Vec<(NodeId, SocketAddr)>,

@@ -23,7 +23,7 @@ pub enum ConnectionError {
     /// The stream ended inside a frame.
     #[error("the connection ended in the middle of a frame")]
     Cut,
-    /// The peer did not go on in time.
+    /// The peer did not continue in time.
     #[error("the peer did not {what} in time")]
     Slow {
         /// What was waited for.

@@ -43,7 +43,7 @@ pub struct Recovered {
     pub purged: Option<Mark>,
     /// The entries after it, by index, without a gap.
     pub entries: BTreeMap<u64, Vec<u8>>,
-    /// The newest snapshot that reads well; the entries go on from it.
+    /// The newest snapshot that reads well; the entries continue from it.
     pub snapshot: Option<Snapshot>,
 }
 

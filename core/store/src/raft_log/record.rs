@@ -1,4 +1,4 @@
-//! What stands in a replicated log's journal.
+//! What is in a replicated log's journal.
 
 use crate::error::StoreError;
 use crate::frame::{self, record_bytes};
@@ -30,7 +30,7 @@ pub enum RaftChange {
     },
     /// Drops everything up to this place: a snapshot covers it.
     Purge(Mark),
-    /// A vote, as its owner encodes it. It may be told of when it is durable.
+    /// A vote, as its owner encodes it. It may be reported when it is durable.
     Vote(Vec<u8>),
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Body {
     Vote(Vec<u8>),
 }
 
-/// A record before it is framed. An entry's bytes stand beside the body.
+/// A record before it is framed. An entry's bytes are beside the body.
 pub(super) struct Record<'a> {
     pub body: Vec<u8>,
     pub bytes: Option<&'a [u8]>,

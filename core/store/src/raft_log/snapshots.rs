@@ -39,7 +39,7 @@ pub(super) fn newest<D: Disk>(
     }
 }
 
-/// The newest snapshot that the entries go on from.
+/// The newest snapshot that the entries continue from.
 pub(super) fn choose<D: Disk>(
     disk: &D,
     snapshots: &Series,

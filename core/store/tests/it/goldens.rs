@@ -50,7 +50,7 @@ fn apply(first: u64, mutation: (Mutation, leasehold_proto::Payload)) -> IoOp {
     IoOp::Replica(change, ReplicaData::Mutations(vec![payload]))
 }
 
-/// One operation of each kind that stands in the journal.
+/// One operation of each kind that is in the journal.
 fn operations() -> Vec<(&'static str, IoOp)> {
     let (chunk, version) = (CHUNK, ChunkVersion(2));
     let image = Box::new(ReplicaImage {

@@ -136,7 +136,7 @@ fn failure_at_every_operation() {
     enumerate(Mishap::NoSpace, |_| ()).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// A vote that is told of before it is durable could be given twice.
+/// A vote that is reported before it is durable could be given twice.
 #[test]
 fn a_lying_disk_is_found_out() {
     assert!(enumerate(Mishap::PowerLoss, MemDisk::lie_about_syncs).is_err());

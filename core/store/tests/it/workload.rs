@@ -1,4 +1,4 @@
-//! Random operations as a machine could ask for them, and what they mean to a naive model.
+//! Random operations as a machine could request them, and what they mean to a naive model.
 
 use bytes::Bytes;
 use leasehold_proto::{
@@ -97,7 +97,7 @@ impl Model {
     }
 }
 
-/// Draws what a machine could ask for next.
+/// Draws what a machine could request next.
 pub struct Workload {
     pub dice: Dice,
     pub sync: SyncPolicy,

@@ -80,7 +80,7 @@ fn assert_every_variant<T: Serialize + DeserializeOwned>(what: &str, samples: &[
     let count = u8::try_from(numbers.len()).unwrap();
     assert!(count < 0x80, "a variant's number takes one byte");
     assert_eq!(numbers, (0..count).collect(), "{what}: the samples leave out a variant");
-    // A variant that exists asks for its fields (or has none); only one that does not is refused.
+    // A variant that exists requests its fields (or has none); only one that does not is refused.
     let beyond = postcard::from_bytes::<T>(&[count]).err();
     assert_eq!(
         beyond,

@@ -1,4 +1,4 @@
-//! Bytes that no good peer sends: each is a typed error, none allocates what it asks for.
+//! Bytes that no good peer sends: each is a typed error, none allocates what it requests.
 
 use crate::samples;
 use bytes::Bytes;

@@ -31,8 +31,8 @@ struct Replica {
 pub struct ConfigurationOrder {
     chunks: BTreeMap<ChunkHandle, Configurations>,
     replicas: BTreeMap<(NodeId, ChunkHandle), Replica>,
-    /// The last life of each server that a master told of since it began to lead. Another master
-    /// may tell of the same lives later.
+    /// The last life of each server that a master reported since it began to lead. Another master
+    /// may report the same lives later.
     lives: BTreeMap<(NodeId, NodeId), Incarnation>,
 }
 
@@ -91,7 +91,7 @@ impl ConfigurationOrder {
     ) -> Result<(), String> {
         let known = self.chunks.entry(chunk).or_default();
         if let Some(earlier) = known.committed.get(&version) {
-            // Every master tells of every entry that it applies.
+            // Every master reports every entry that it applies.
             let same = earlier.0 == base && earlier.1 == members;
             let two = || {
                 format!("{chunk} has two configurations of {version}: {earlier:?} and {members:?}")

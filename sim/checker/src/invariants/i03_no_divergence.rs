@@ -14,14 +14,14 @@ pub const INVARIANT: Invariant = Invariant {
     source: "Lin et al., PacificA 2008, §2.2 (prepared-list invariant)",
 };
 
-/// Judges a primary that takes office. Operation tables forget what a client knows to be done, so
+/// Judges a primary that is activated. Operation tables forget what a client knows to be done, so
 /// a missing entry says nothing and a place in the order says all.
 pub fn observe(order: &Order, seen: &Seen<'_>) -> Result<bool, Violation> {
     let judged = match seen.event {
         Event::Adopted { chunk, version, sequence, ops, primary: true, .. } => {
             let latest = order.chunk(*chunk).map(|order| order.version).unwrap_or_default();
-            // A primary that slept through its own successors takes a dead office: it is not one
-            // of a later configuration, and its members have all promised more.
+            // A primary that was paused while others succeeded it is activated under a superseded
+            // configuration: it is no member of a later one, and its members have promised more.
             if *version < latest {
                 return Ok(false);
             }

@@ -1,4 +1,4 @@
-//! I4: acknowledged bytes stand on every member.
+//! I4: acknowledged bytes are on every member.
 
 use crate::finals::{ChunkFinal, Finals, ReplicaFinal};
 use crate::history::History;
@@ -16,7 +16,7 @@ pub const INVARIANT: Invariant = Invariant {
     source: "GFS §3.1; Lin et al., PacificA 2008, §2.2",
 };
 
-/// Judges what stands at the end; the number of replicas judged.
+/// Judges what is at the end; the number of replicas judged.
 pub fn finish(
     order: &Order,
     history: &History,
@@ -81,7 +81,7 @@ fn forgotten(finals: &Finals, handle: ChunkHandle) -> BTreeMap<Sequence, Extent>
 #[derive(Default)]
 struct Image {
     bytes: Vec<u8>,
-    /// Whether what stands there is what somebody told of.
+    /// Whether what is there is what somebody reported.
     known: Vec<bool>,
 }
 

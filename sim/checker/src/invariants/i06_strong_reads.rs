@@ -53,7 +53,7 @@ pub fn served(leases: &LeaseExclusivity, seen: &Seen<'_>) -> Result<bool, Violat
     Err(INVARIANT.broken(seen.true_ns, detail))
 }
 
-/// Judges a whole history. The order in which primaries told of mutations is tried first; a search
+/// Judges a whole history. The order in which primaries reported mutations is tried first; a search
 /// for another one begins where it does not fit.
 pub fn finish(history: &History, order: &Order, finals: &Finals) -> Result<Judged, Violation> {
     let true_ns = finals.true_ns;
@@ -108,7 +108,7 @@ fn search(chunk: &ChunkHistory) -> Searched {
     Searched { verdict, extent: Extent::new(begin, end - begin) }
 }
 
-/// Records do not overlap, and one that was acknowledged before another was begun stands before
+/// Records do not overlap, and one that was acknowledged before another was begun is before
 /// it: a chunk is appended to only once the one before it is sealed.
 fn appends_in_order(history: &History, true_ns: u64) -> Result<u64, Violation> {
     let mut files: BTreeMap<FileId, Vec<(u64, Extent, &Operated)>> = BTreeMap::new();
@@ -122,7 +122,7 @@ fn appends_in_order(history: &History, true_ns: u64) -> Result<u64, Violation> {
     let mut judged = 0;
     for (file, mut records) in files {
         records.sort_by_key(|(index, extent, _)| (*index, *extent));
-        // The latest begin among all records that stand before this one.
+        // The latest begin among all records that are before this one.
         let mut begun: Option<&Operated> = None;
         for pair in records.windows(2) {
             let [(index, extent, before), (next_index, next_extent, after)] = pair else {

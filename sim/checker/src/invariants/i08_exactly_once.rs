@@ -1,4 +1,4 @@
-//! I8: a record stands once.
+//! I8: a record occurs once.
 
 use crate::contents::Contents;
 use crate::finals::Finals;
@@ -19,10 +19,10 @@ pub const INVARIANT: Invariant = Invariant {
              RIFL 2015",
 };
 
-/// Records by file, and where each stands: the chunk's index and the offset in it.
+/// Records by file, and where each is: the chunk's index and the offset in it.
 type Standing = BTreeMap<(FileId, Contents), Vec<(u64, u64)>>;
 
-/// Judges what stands at the end; the number of records judged.
+/// Judges what is at the end; the number of records judged.
 pub fn finish(order: &Order, history: &History, finals: &Finals) -> Result<u64, Violation> {
     let broken = |detail| INVARIANT.broken(finals.true_ns, detail);
     let ordered = once_in_order(order, finals).map_err(broken)?;

@@ -39,7 +39,7 @@ pub fn converged(history: &History, finals: &Finals) -> Result<u64, Violation> {
 
 /// A whole replica is a member's, or of a chunk whose configuration is lost with all who knew of it.
 /// A chunk may be freed, and a copy given up, in a run's last moment: whether those go is judged by
-/// whoever watches the run. What waits in quarantine is not live.
+/// the code that watches the run. What waits in quarantine is not live.
 fn needed(
     finals: &Finals,
     node: NodeId,

@@ -15,7 +15,7 @@ pub const INVARIANT: Invariant = Invariant {
     source: "GFS §5.2; Bairavasundaram et al. 2008",
 };
 
-/// Writes that were invoked, by file, chunk and offset; and records, by file: where one stands is
+/// Writes that were invoked, by file, chunk and offset; and records, by file: the place of one is
 /// the primary's choice, and a relaxed read may show one where it did not remain.
 #[derive(Clone, Debug, Default)]
 pub struct NoSilentCorruption {
@@ -53,7 +53,7 @@ impl NoSilentCorruption {
         Err(INVARIANT.broken(operated.returned_ns.unwrap_or_default(), detail))
     }
 
-    /// Is every byte somebody's? If not, the first that is nobody's, and where it stands.
+    /// Is every byte somebody's? If not, the first that is nobody's, and where it is.
     ///
     /// A read may begin inside a record, whose end may look like the zeros of a hole. Several
     /// records can end in the same bytes, so each length that fits is tried, as long as the rest

@@ -150,7 +150,7 @@ mod tests {
         let purged = trashed().at(HOUR * 3 / 2).bad(MASTER, Event::Purged { file: FILE });
         assert_eq!(purged.invariant, "I19");
         trashed().at(HOUR * 2).good(MASTER, freed(1));
-        // Another master tells of it later, and that is no other deletion.
+        // Another master reports it later, and that is no other deletion.
         let mut again = trashed();
         again.at(HOUR * 3 / 2).good(MASTER, Event::Trashed { file: FILE });
         again.at(HOUR * 2).good(MASTER, freed(1));

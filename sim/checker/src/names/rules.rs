@@ -136,7 +136,7 @@ impl Names {
         }
     }
 
-    /// What stands at a path; the first component that is missing, or that is a file and not the
+    /// What is at a path; the first component that is missing, or that is a file and not the
     /// last, says why nothing does.
     fn kind(&self, path: Path<'_>) -> Result<FileKind, Why> {
         for above in path.above() {

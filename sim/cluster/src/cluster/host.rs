@@ -56,9 +56,9 @@ pub struct Surroundings {
 pub enum End {
     /// The disk's power failed within an operation.
     PowerFailed,
-    /// A sync failed, and the process does not go on without it.
+    /// A sync failed, and the process does not continue without it.
     DiskFailed,
-    /// Somebody else has filled the disk, and the store has no room to go on in.
+    /// Somebody else has filled the disk, and the store has no room to continue in.
     NoRoom,
     /// The store refused what the disk holds.
     DoesNotOpen(String),

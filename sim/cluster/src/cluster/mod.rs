@@ -271,7 +271,7 @@ impl Cluster {
         self.operator.as_ref().map(Operator::away).unwrap_or_default()
     }
 
-    /// Has a process stand still, or go on.
+    /// Has a process stand still, or continue.
     pub fn pause(&self, host: usize, still: bool) {
         let machine = self.hosts[host].machine;
         if still { self.madsim.pause(machine) } else { self.madsim.resume(machine) }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 /// The node that asks.
 const NODE: NodeId = NodeId(9_999);
-/// A master that does not say how it stands within this time is not asked for more.
+/// A master that does not say how it stands within this time is given up.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// A change whose outcome is not known by then is looked after again.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(5);

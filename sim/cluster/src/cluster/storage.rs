@@ -1,4 +1,4 @@
-//! A node's disk as its driver sees it: what was asked for together is done together, takes its
+//! A node's disk as its driver sees it: what was requested together is done together, takes its
 //! time, and is answered then.
 
 use crate::disk::SimDisk;

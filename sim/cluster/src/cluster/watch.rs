@@ -151,7 +151,7 @@ impl Watch {
     }
 
     /// A master begins with a checkpoint. It may hold entries that became durable just before the
-    /// power failed, which nobody was told of: the machine will not tell of them either.
+    /// power failed, which were not reported: the machine will not report them either.
     pub fn recovered(&self, master: NodeId, checkpoint: &MasterState) {
         let now = self.timeline.now();
         let mut state = self.state();

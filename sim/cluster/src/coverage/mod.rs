@@ -78,7 +78,7 @@ impl Coverage {
         self.requests.crashed(node);
     }
 
-    /// A master began with entries that were durable and that nobody had been told of.
+    /// A master began with entries that were durable and that were not answered.
     pub fn recovered_untold(&mut self) {
         self.hits.hit(Mark::EntriesUnacknowledgedAtStart);
     }

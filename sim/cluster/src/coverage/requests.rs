@@ -1,4 +1,4 @@
-//! Marks about mutations and reads: what clients ask of chunkservers and are told.
+//! Marks about mutations and reads: what clients ask of chunkservers and learn.
 
 use super::leases::InFlight;
 use super::{Hits, Mark};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Held = BTreeMap<(NodeId, ChunkHandle), Time>;
 
-/// What nodes were asked for and have not answered.
+/// Requests to nodes without an answer yet.
 #[derive(Debug, Default)]
 pub struct Requests {
     in_flight: InFlight,
@@ -23,7 +23,7 @@ pub struct Requests {
     received: BTreeMap<(NodeId, ChunkHandle), Sequence>,
     /// Retries of what was applied before.
     retries: BTreeSet<(NodeId, OpId)>,
-    /// Reads that are between their arrival and their answer; true once their I/O was asked for.
+    /// Reads that are between their arrival and their answer; true once their I/O was requested.
     reads: BTreeMap<(NodeId, OpId), (ChunkHandle, bool)>,
 }
 

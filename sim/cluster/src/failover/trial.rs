@@ -1,4 +1,4 @@
-//! One seed's run: the cluster works, its leader loses power, and clients go on.
+//! One seed's run: the cluster works, its leader loses power, and clients continue.
 
 use super::{Measured, scenario};
 use crate::cluster::{Cluster, Loss, Session};

@@ -1,8 +1,8 @@
-//! What the clients of a run asked for and were told, and whether what they read fits that.
+//! What the clients of a run requested and were told, and whether what they read fits that.
 //!
 //! This judges from outside: it knows no version, no sequence and no member, only operations with
 //! the true times at which they were invoked and answered. A read must show a write that could be
-//! the last one before it; a record acknowledged stands once, any other at most once.
+//! the last one before it; a record acknowledged occurs once, any other at most once.
 
 #[cfg(test)]
 mod tests;
@@ -145,7 +145,7 @@ impl Ledger {
         self.records.insert(author, Record { file, len, at: None, ending: None });
     }
 
-    /// ... and is told where it stands, if it does.
+    /// ... and is told where it is, if it does.
     pub fn append_returned(&mut self, author: Author, ending: Ending, at: Option<u64>) {
         let record = self.records.get_mut(&author).expect("what returns was invoked");
         (record.ending, record.at) = (Some(ending), at);

@@ -138,7 +138,7 @@ fn act(cluster: &mut Cluster, kind: FaultKind, effect: &Effect, stream: &mut Str
     }
 }
 
-/// The servers of a rack; the master too, if it stands there.
+/// The servers of a rack; the master too, if it is there.
 fn rack(cluster: &Cluster, server: usize) -> Vec<usize> {
     (0..cluster.hosts()).filter(|host| cluster.rack(*host) == cluster.rack(server)).collect()
 }

@@ -53,7 +53,7 @@ impl Lanes {
         Lanes { rates, ..Lanes::default() }
     }
 
-    /// A node stands in a rack. One that stands in none shares no uplink with anybody.
+    /// A node is in a rack. One that is in none shares no uplink with anybody.
     pub fn place(&mut self, node: NodeId, rack: u32) {
         self.racks.insert(node, rack);
     }

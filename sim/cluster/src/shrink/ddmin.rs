@@ -15,7 +15,7 @@ pub fn ddmin<T: Clone>(all: Vec<T>, mut first: impl FnMut(&[Vec<T>]) -> Option<u
         let candidates = candidates(&kept, parts);
         match first(&candidates) {
             Some(which) => {
-                // A part alone begins anew; a complement goes on as fine as it was.
+                // A part alone begins anew; a complement continues as fine as it was.
                 parts = if which < parts { 2 } else { (parts - 1).max(2) };
                 kept = candidates.into_iter().nth(which).unwrap_or(kept);
             }

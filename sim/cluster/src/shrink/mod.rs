@@ -1,4 +1,4 @@
-//! Shrinking: a failing run made small while it goes on violating the same invariant.
+//! Shrinking: a failing run made small while it continues violating the same invariant.
 //!
 //! Everything that a run is made of is data: the faults that were drawn, the cluster's shape, the
 //! workload, the constants. A [`Case`] pins all of it. [`shrink`] then looks for smaller cases by

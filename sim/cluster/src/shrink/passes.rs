@@ -7,7 +7,7 @@ use crate::scenario::{Scenario, Span};
 
 /// Clients never wait longer than this between two operations.
 const THINK_MAX_MS: u64 = 2_000;
-/// Act one goes on for this long after what was found.
+/// Act one continues for this long after what was found.
 const AFTER_MS: u64 = 100;
 
 /// A way to make a case smaller.

@@ -10,7 +10,7 @@ const TWICE_EVERY: usize = 20;
 /// A scenario with some of its values set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
-    /// The scenario's file, or what stands for it.
+    /// The scenario's file, or what is there for it.
     pub name: String,
     /// What was set, `key=value` each; empty if nothing was.
     pub set: String,

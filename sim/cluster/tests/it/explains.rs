@@ -1,4 +1,4 @@
-//! What `sim run` tells of a failure.
+//! What `sim run` prints about a failure.
 
 use crate::Folder;
 use serde_json::Value;

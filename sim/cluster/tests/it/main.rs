@@ -44,7 +44,7 @@ fn a_standard_run_survives_its_faults_and_sees_enough() {
     assert!(outcome.summary.virtual_ns >= 60_000_000_000);
 }
 
-/// Swarm seeds that went wrong with three masters: a proposal was asked for after its log had ended
+/// Swarm seeds that went wrong with three masters: a proposal was requested after its log had ended
 /// (892), and a master that leads from its new disk was waited for (407).
 #[test]
 fn seeds_that_went_wrong_end_well() {

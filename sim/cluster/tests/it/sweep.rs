@@ -117,7 +117,7 @@ fn a_failing_run_fails_the_sweep_and_leaves_what_it_takes_to_see_it() {
     let violated = told["failures"][0]["why"].as_str().unwrap().split(',').next().unwrap();
     let failure = fs::read_to_string(kept.join("failure.txt")).unwrap();
     assert!(failure.starts_with(&format!("VIOLATED {violated}:")), "{violated}: {failure}");
-    // A sweep that goes on says the same of it, and leaves what was kept alone.
+    // A sweep that continues says the same of it, and leaves what was kept alone.
     fs::write(kept.join("failure.txt"), "somebody's notes").unwrap();
     let again = self::told(&sweep(&folder, &["--seeds", "0..1", "--resume"]));
     assert_eq!(again["failures"], told["failures"]);

@@ -1,5 +1,5 @@
 //! The lease, without data (I1, I2): two masters, two chunkservers, and one chunk whose primary
-//! asks for its lease again and again. Servers are counted as dead and come back, configurations
+//! requests its lease again and again. Servers are counted as dead and come back, configurations
 //! change, and the log's leader changes while the old one still hears everybody.
 
 use super::{Named, Negative, Size, TIMED, begin};

@@ -1,5 +1,5 @@
 //! A learner that restarts while it copies (I5): the opening request of its earlier incarnation is
-//! still on its way to the source, and two of the present one (the second is a retry). A write goes on
+//! still on its way to the source, and two of the present one (the second is a retry). A write continues
 //! meanwhile. Bytes of one beginning of a copy must not be completed by what is left of another.
 
 use super::{Named, Size, TIMELESS, begin};

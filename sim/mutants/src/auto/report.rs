@@ -203,7 +203,7 @@ fn line(name: &str, (hits, of): (usize, usize)) -> String {
     format!("| {name} | {hits} of {of} | {share:.1} % | {from:.1}–{to:.1} % |\n")
 }
 
-/// Who killed a mutant; a script of which only the text differs is told apart.
+/// Who killed a mutant; a script of which only the text differs is distinguished.
 fn killer(row: &Row) -> String {
     match (row.killed_by.as_str(), row.by.as_str()) {
         ("scripts", ANOTHER_TEXT) => "scripts, by their text alone".to_owned(),

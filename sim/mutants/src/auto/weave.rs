@@ -103,7 +103,7 @@ pub fn weave(source: &str, sites: &[&Site]) -> Woven {
     woven
 }
 
-/// What stands before and after the original.
+/// What is before and after the original.
 fn around(site: &Site) -> (String, String) {
     let (active, text) = (active(site.id), &site.text);
     let end = |text: &str| text.to_owned();

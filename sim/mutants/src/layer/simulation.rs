@@ -38,7 +38,7 @@ pub fn judge(bench: &Bench<'_>, apt: &[String]) -> Result<Verdict> {
     })
 }
 
-/// A line for each run that the worker is asked for, and what a person calls that run.
+/// A line for each run requested of the worker, and what a person calls that run.
 fn orders(bench: &Bench<'_>, names: &[&str]) -> Result<(String, Vec<String>)> {
     let mut scenarios = Vec::new();
     for name in names {

@@ -1,4 +1,4 @@
-//! What clients ask for and are told.
+//! What clients request and learn.
 
 use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,

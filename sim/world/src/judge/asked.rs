@@ -8,7 +8,7 @@ use leasehold_proto::machine::Operation;
 use leasehold_proto::{FileId, Mutation, MutationKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every write and every record that a client ever asked for.
+/// Every write and every record that a client ever requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     /// By file and index: offset and bytes.
@@ -32,7 +32,7 @@ impl Asked {
         }
     }
 
-    /// Did a client ask for this mutation of this chunk of this file? Sealing one is not asked for.
+    /// Did a client request this mutation of this chunk of this file? Sealing one is not requested.
     pub fn knows(&self, place: (FileId, u64), mutation: &Mutation, data: &Bytes) -> bool {
         match mutation.kind {
             MutationKind::Seal => true,

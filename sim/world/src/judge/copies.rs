@@ -8,7 +8,7 @@
 //! | step | takes at most |
 //! | --- | --- |
 //! | the dead are noticed | `heartbeat_interval` + `server_dead_after` |
-//! | a member that is late is asked for | 2 × `member_stalled_after` |
+//! | a member that is late is sent a request | 2 × `member_stalled_after` |
 //! | a change that asks, and one that leaves out | 2 × (`prepare_grace` + `repair_stalled_after` + T(1+2ρ) + 5 × `retry_interval`) |
 //! | a copy is held back | `repair_delay` |
 //!

@@ -56,7 +56,7 @@ fn member_has_all(
     }
 }
 
-/// An operation stands once, over all chunks.
+/// An operation occurs once, over all chunks.
 fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Violation> {
     let mut places: BTreeMap<OpId, (ChunkHandle, Sequence)> = BTreeMap::new();
     for (chunk, past) in pasts {

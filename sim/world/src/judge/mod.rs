@@ -84,7 +84,7 @@ impl Judge {
     }
 
     /// The same without the checkers that see events only, and without true times: what it knows is
-    /// then all that its hash tells of, which is what a search over states needs.
+    /// then all that its hash contains, which is what a search over states needs.
     #[must_use]
     pub fn from_above(mut self) -> Self {
         (self.events, self.retention) = (None, None);
@@ -415,8 +415,8 @@ impl Judge {
             image.ops.iter().map(|(op, done)| (op, done.sequence)).collect();
         let last = image.sequence;
         let past = self.past(chunk);
-        past.takes_office(node, version);
-        if past.is_dead(version) {
+        past.activated(node, version);
+        if past.is_superseded(version) {
             return Ok(());
         }
         for (sequence, op) in &past.acknowledged {

@@ -60,7 +60,7 @@ pub(super) struct Past {
     /// What each disk holds of it, mutation by mutation. A replica's own operation table may have
     /// forgotten whose they are.
     held: BTreeMap<NodeId, BTreeMap<Sequence, Key>>,
-    /// Who took office as the primary of which configuration.
+    /// The server that became the primary of each configuration.
     primaries: BTreeMap<ChunkVersion, NodeId>,
     /// Acknowledged to a client.
     pub acknowledged: BTreeMap<Sequence, OpId>,
@@ -74,7 +74,7 @@ pub(super) struct Past {
     pub members: Vec<NodeId>,
     /// The log says that it is no more.
     pub freed: bool,
-    /// The latest configuration whose primary took office.
+    /// The latest configuration whose primary was activated.
     led: ChunkVersion,
 }
 
@@ -93,8 +93,8 @@ impl Past {
         let key = (mutation.op, sequence, mutation.extent);
         self.ever.insert(key, entry.clone());
         self.held.entry(node).or_default().insert(sequence, key);
-        // All members of the office that was taken last have promised it: who goes on under an
-        // earlier version is none of them, and its state leads nowhere.
+        // All members of the configuration that was activated last have promised it: a server that
+        // still applies under an earlier version is none of them, and its state has no successor.
         if version < self.led {
             return Ok(());
         }
@@ -121,9 +121,9 @@ impl Past {
         Ok(())
     }
 
-    /// Does the primary of this configuration take a dead office? A message that was on its way for
-    /// long may tell it of one that another has followed, whose members have promised more.
-    pub fn is_dead(&self, version: ChunkVersion) -> bool {
+    /// Is this configuration superseded? A delayed message may activate the primary of one that
+    /// another has followed, whose members have promised more.
+    pub fn is_superseded(&self, version: ChunkVersion) -> bool {
         version < self.led
     }
 
@@ -153,13 +153,13 @@ impl Past {
     }
 
     /// A node becomes the primary of a configuration.
-    pub fn takes_office(&mut self, node: NodeId, version: ChunkVersion) {
+    pub fn activated(&mut self, node: NodeId, version: ChunkVersion) {
         self.primaries.insert(version, node);
     }
 
     /// A new primary begins with what its disk holds: the rest never was. Some of that may have
     /// been taken for the rest before: by a primary between, whose members had promised more
-    /// already when it took office.
+    /// already when it was activated.
     pub fn adopted(&mut self, node: NodeId, version: ChunkVersion, image: &ReplicaImage) {
         self.led = version;
         self.order.split_off(&image.sequence.next());
@@ -205,7 +205,7 @@ impl Past {
         foreign.next().map(|(at, _)| at)
     }
 
-    /// Where an operation stands.
+    /// Where an operation is.
     pub fn place_of(&self, op: OpId) -> Option<Sequence> {
         let mut places = self.order.iter().rev();
         places.find(|(_, entry)| entry.mutation.op == op).map(|(sequence, _)| *sequence)

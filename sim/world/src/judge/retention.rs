@@ -1,4 +1,4 @@
-//! I19 from above: what the disks hold, and for how long. `events` judges what is told of it.
+//! I19 from above: what the disks hold, and for how long. `events` judges what events say of it.
 
 use super::{Violation, violation};
 use crate::cluster::Cluster;

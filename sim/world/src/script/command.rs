@@ -44,7 +44,7 @@ pub(super) enum Command {
         label: String,
         verb: Verb,
     },
-    /// Lets the fair schedule go on for so long.
+    /// Lets the fair schedule continue for so long.
     Run(Duration),
     /// ... until every request is answered.
     Settle,

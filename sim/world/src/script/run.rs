@@ -86,7 +86,7 @@ impl Runner {
         self.last_request
     }
 
-    /// What a client's line asks for, without asking.
+    /// What a client's line requests, without asking.
     pub fn as_request(&self, line: &str) -> Result<(NodeId, Wish), Wrong> {
         let Command::Client { node, verb, .. } = Command::parse(line, self.spec)? else {
             return Err(format!("`{line}` is no client's request"));

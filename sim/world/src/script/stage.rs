@@ -8,7 +8,7 @@ use crate::world::World;
 use leasehold_proto::NodeId;
 use std::fmt;
 
-/// What a script has set up. Whoever goes on from here by other means can tell in the script's
+/// What a script has set up. Whoever continues from here by other means can tell in the script's
 /// own words what it did: the script and those words replay the run.
 pub struct Stage {
     runner: Runner,

@@ -1,4 +1,4 @@
-//! What the clients of a walk ask for: two files, cells written at aligned places and records
+//! What the clients of a walk request: two files, cells written at aligned places and records
 //! appended, all with contents that occur once, and reads of both kinds.
 
 use super::dice::Dice;
@@ -17,7 +17,7 @@ const CHUNK_BYTES: u64 = 2_048;
 const CELL_BYTES: u64 = 128;
 /// A chunk's append limit is a quarter of it.
 const RECORD_BYTES: u64 = 100;
-/// Of ten thousand steps, how many ask for something while there is room.
+/// Of ten thousand steps, how many request something while there is room.
 const REQUEST_RATE: u64 = 300;
 const OUTSTANDING_MAX: usize = 4;
 

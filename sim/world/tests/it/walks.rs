@@ -41,8 +41,8 @@ fn seeds_that_once_violated_do_not_any_more() {
         let walk = walk(Drawn::new(seed, Rules::default()), 3_000);
         assert_eq!(walk.violation(), None, "walk --seed {seed} --steps 3000");
     }
-    // A primary took its office after another configuration had followed and before that one's
-    // primary did: what the first lacked was no part of the judge's order any more.
+    // A primary was activated after another configuration had followed and before that one's
+    // primary was: what the first lacked was no part of the judge's order any more.
     // A deposed leader orders copies by the configurations that it knows.
     for seed in [15_333, 3_005_230] {
         let walk = walk(Drawn::targeted(seed, Rules::default()), 3_000);

@@ -33,7 +33,7 @@ pub fn scope<F: Future>(seed: u64, pace: Pace, future: F) -> impl Future<Output 
 #[derive(Debug)]
 pub struct Tasks;
 
-/// A task's end. Dropping it lets the task go on.
+/// A task's end. Dropping it lets the task continue.
 #[derive(Debug)]
 pub struct Joining<T>(tokio::task::JoinHandle<T>);
 

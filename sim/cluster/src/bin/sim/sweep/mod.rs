@@ -164,7 +164,7 @@ impl Sweep {
 }
 
 /// The scenarios of some files, and of all files in some folders; the one that leaves everything to
-/// the seed, if it is asked for.
+/// the seed, if it is requested.
 fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
     let swarm = match args.swarm {
         true => Some(("swarm".to_owned(), crate::args::swarm(args.masters)?)),

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 use leasehold_sim::sweep::{Job, Key, Outcome, Report, Row, Table, Totals};
 use std::collections::BTreeMap;
 
-/// Characters of a failure that are shown while the sweep goes on.
+/// Characters of a failure that are shown while the sweep continues.
 const SHOWN_CHARS: usize = 300;
 
 /// A run that makes the sweep fail.
