@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use leasehold_node::os_disk::OsDisk;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Command as LogCommand, Epoch, FileId, Incarnation, IoId, LogEntry,
-    MasterState, Member, NodeId, OpId, Rack, Session,
+    ChunkHandle, ChunkVersion, ClusterConstants, Command as LogCommand, Constants, Epoch, FileId,
+    Incarnation, IoId, LogEntry, MasterState, Member, NodeId, OpId, Rack, Session,
 };
 use leasehold_store::{MasterLog, MasterLogOptions};
 use serde::Serialize;
@@ -123,7 +123,7 @@ pub fn make(options: &MakeOptions) -> Result<()> {
     maker.write()?;
     maker.log.checkpoint(&maker.state)?;
     // With a second checkpoint the log before the first one goes.
-    maker.entry(LogCommand::NewLeader { node: NodeId(1) })?;
+    maker.entry(new_leader())?;
     maker.write()?;
     maker.log.checkpoint(&maker.state)?;
     Ok(())
@@ -136,9 +136,14 @@ struct Maker {
     number: u64,
 }
 
+fn new_leader() -> LogCommand {
+    let constants = Box::new(ClusterConstants::of(&Constants::default()));
+    LogCommand::NewLeader { node: NodeId(1), constants }
+}
+
 impl Maker {
     fn fill(&mut self, files: u64, chunks: u64) -> Result<()> {
-        self.entry(LogCommand::NewLeader { node: NodeId(1) })?;
+        self.entry(new_leader())?;
         for node in 1..=SERVERS {
             let (incarnation, session) = (Incarnation(1), Session(node));
             self.entry(LogCommand::Join {

@@ -118,8 +118,19 @@ A master that begins to lead copies and deletes no replica until enough is repor
 safe_mode_max has passed. To leave earlier costs copies that were not needed, and no replica."
     )]
     SafeMode(SafeModeCommand),
-    /// Print every constant of a cluster as a configuration file takes it
-    Constants(ConfigArguments),
+    /// Show the cluster's constants, change them, or list every constant that a process has
+    #[command(after_help = "\
+Examples:
+  leasehold constants                                 # values, version, who still goes by others
+  leasehold constants set lease_duration=20s          # waits until it holds everywhere
+  leasehold constants list --set lease_duration=20s   # as a configuration file takes them
+Constants on which agreement or safety rests are the cluster's: the first master logs those that it \
+was configured with, and every process takes them from there. A change has two steps, so that a lease \
+is short for its holder before it is short for its granter, and long for its granter first; it takes as \
+long as the longer lease. A process that is configured with another value, by a file or by --set, is \
+refused with both values. Block size and the bounds of what clients send are fixed when the cluster is \
+made; operation_timeout, backoff_* and the lengths of queues are each process's own.")]
+    Constants(ConstantsArguments),
 }
 
 impl Command {
@@ -370,6 +381,34 @@ pub struct StatusArguments {
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,
+}
+
+/// `constants`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ConstantsArguments {
+    /// What to do, if not to show them.
+    #[command(subcommand)]
+    pub command: Option<ConstantsCommand>,
+    /// The cluster, and how to show it.
+    #[command(flatten)]
+    pub show: StatusArguments,
+}
+
+/// What else there is to do about constants.
+#[derive(Debug, Subcommand)]
+pub enum ConstantsCommand {
+    /// Change constants of the cluster; wait until every chunkserver that is heard goes by them
+    Set {
+        /// What is to change, and to what: 250ms, 12s, 1h for a time, 4MiB for bytes
+        #[arg(value_name = "NAME=VALUE", required = true)]
+        settings: Vec<String>,
+        /// The cluster.
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print every constant of a process as a configuration file takes it
+    List(ConfigArguments),
 }
 
 /// `safe-mode`.

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod cluster;
+mod constants;
 mod entropy;
 mod failure;
 mod fsck;
@@ -24,7 +25,7 @@ mod status;
 mod transfer;
 mod units;
 
-use arguments::{Arguments, Command, ConfigArguments};
+use arguments::{Arguments, Command};
 use clap::Parser;
 use failure::{Failure, Outcome};
 use std::process::ExitCode;
@@ -63,13 +64,6 @@ async fn run(command: &Command) -> Outcome {
         Command::Fsck(arguments) => fsck::fsck(arguments).await,
         Command::Status(arguments) => status::status(arguments).await,
         Command::SafeMode(command) => safe_mode::safe_mode(command).await,
-        Command::Constants(arguments) => constants(arguments),
+        Command::Constants(arguments) => constants::constants(arguments).await,
     }
-}
-
-/// `leasehold constants`.
-fn constants(arguments: &ConfigArguments) -> Outcome {
-    let settings = settings::Settings::read(arguments.config.as_deref(), &arguments.sets)?;
-    settings.constants()?;
-    output::print(settings.list_constants())
 }

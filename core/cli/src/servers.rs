@@ -28,6 +28,7 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
         begin: arguments.begin.expected(),
         node,
         constants: settings.constants()?,
+        insists: settings.insists()?,
         salt: entropy::draw()?,
         peers: peers(arguments, node).await?,
     };
@@ -61,6 +62,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
         rack: Rack(arguments.rack.or(settings.rack).unwrap_or(0)),
         capacity_bytes: arguments.capacity.or(settings.capacity),
         constants: settings.constants()?,
+        insists: settings.insists()?,
         uuid: entropy::draw()?,
         session: Session(entropy::draw()?),
     };
@@ -95,7 +97,9 @@ async fn run(running: Running, signals: &mut Signals, until_stdin_closes: bool) 
 /// Contradictory constants are a mistake of the caller; everything else is the world's.
 fn failure(error: ServeError) -> Failure {
     match error {
-        ServeError::Constants(_) => Failure::Usage(error.to_string()),
+        ServeError::Constants(_) | ServeError::ConstantsRefused { .. } => {
+            Failure::Usage(error.to_string())
+        }
         ServeError::DataDir(_)
         | ServeError::Store { .. }
         | ServeError::Listen { .. }

@@ -5,8 +5,9 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::units::human_duration;
-use leasehold_client::{Client, ClientError, ClientOptions};
-use leasehold_proto::NodeId;
+use leasehold_client::{Client, ClientError, ClientOptions, ConstantsStatus};
+use leasehold_node::ServeError;
+use leasehold_proto::{Constants, NodeId};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -26,39 +27,80 @@ impl From<ClientError> for Failure {
 
 /// Begins a session, and returns when the master has answered once: from here on a failure is
 /// the operation's own.
+///
+/// The session goes by the cluster's constants. One that was configured with others is refused.
 pub async fn connect(arguments: &ClientArguments) -> Result<Client, Failure> {
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
+    let insists = settings.insists()?;
+    let (client, status) = begin(arguments, &settings).await?;
+    let refused = [Some(&status.values), status.changes_from.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|values| values.contradiction(&insists))
+        .collect::<Option<Vec<_>>>();
+    match refused.as_deref() {
+        Some([(own, cluster), ..]) => {
+            let (own, cluster) = (*own, *cluster);
+            Err(Failure::Usage(ServeError::ConstantsRefused { own, cluster }.to_string()))
+        }
+        Some([]) | None => Ok(client),
+    }
+}
+
+/// As [`connect`], whatever the configuration says of the cluster's constants.
+pub async fn connect_as_operator(arguments: &ClientArguments) -> Result<Client, Failure> {
+    let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
+    Ok(begin(arguments, &settings).await?.0)
+}
+
+async fn begin(
+    arguments: &ClientArguments,
+    settings: &Settings,
+) -> Result<(Client, ConstantsStatus), Failure> {
     let mut constants = settings.constants()?;
     if let Some(timeout) = arguments.timeout {
         constants.operation_timeout = timeout;
     }
-    let patience = constants.operation_timeout;
-    let names = masters(&arguments.master, &settings);
-    let options = ClientOptions {
-        node: NodeId(entropy::draw()?),
-        masters: resolve(&names).await?,
-        constants,
-    };
-    let client = Client::connect(options).await?;
+    let names = masters(&arguments.master, settings);
+    let masters = resolve(&names).await?;
     let names = names.join(", ");
-    match greet(&client, &names, patience).await {
-        Ok(()) => Ok(client),
-        Err(ClientError::Operation { error, .. }) => Err(Failure::about(names, error)),
-        Err(error) => Err(error.into()),
+    let client = session(masters.clone(), constants.clone()).await?;
+    let status = match greet(&client, &names, constants.operation_timeout).await {
+        Ok(status) => status,
+        Err(ClientError::Operation { error, .. }) => return Err(Failure::about(names, error)),
+        Err(error) => return Err(error.into()),
+    };
+    let mut agreed = constants.clone();
+    status.values.install(&mut agreed);
+    if agreed == constants {
+        return Ok((client, status));
     }
+    Ok((session(masters, agreed).await?, status))
 }
 
-/// Asks the master anything; tells a person who waits long what is being waited for.
-async fn greet(client: &Client, names: &str, patience: Duration) -> Result<(), ClientError> {
-    let mut answer = pin!(client.stat("/"));
+async fn session(
+    masters: Vec<(NodeId, SocketAddr)>,
+    constants: Constants,
+) -> Result<Client, Failure> {
+    let options = ClientOptions { node: NodeId(entropy::draw()?), masters, constants };
+    Ok(Client::connect(options).await?)
+}
+
+/// Asks the master for the constants; tells a person who waits long what is being waited for.
+async fn greet(
+    client: &Client,
+    names: &str,
+    patience: Duration,
+) -> Result<ConstantsStatus, ClientError> {
+    let mut answer = pin!(client.constants_status());
     match timeout(PATIENCE, &mut answer).await {
-        Ok(answer) => answer.map(drop),
+        Ok(answer) => answer,
         Err(_) => {
             let longest = human_duration(patience);
             crate::log::say(format_args!(
                 "leasehold: no answer from {names} yet; waiting up to {longest}"
             ));
-            answer.await.map(drop)
+            answer.await
         }
     }
 }

@@ -41,8 +41,8 @@ pub use connect::ClientOptions;
 pub use error::ClientError;
 pub use file::File;
 pub use leasehold_proto::metadata::{
-    ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, SafeModeStatus,
-    ServerStatus, UnreportedChunk,
+    ChunkStatus, ClusterStatus, ConstantsStatus, FileInfo, FileKind, FileSpec, ReplicaStatus,
+    SafeModeStatus, ServerStatus, UnreportedChunk,
 };
 pub use leasehold_proto::{OpError, Refusal, SyncPolicy};
 pub use leasehold_store::Buffers;
@@ -51,7 +51,8 @@ pub use writer::Writer;
 
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkHandle, Constants, FileCall, FileHandle, FileOutcome, Input, Operation, Outcome, RequestId,
+    ChunkHandle, Constants, FileCall, FileHandle, FileOutcome, Input, Operation, Outcome,
+    RequestId, Setting,
 };
 use leasehold_runtime::clock::wall_clock_ms;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -200,6 +201,26 @@ impl Client {
     /// Only those of a cluster that does not answer.
     pub async fn safe_mode(&self) -> Result<Option<SafeModeStatus>, ClientError> {
         self.of_safe_mode(MetadataQuery::SafeMode).await
+    }
+
+    /// The cluster's constants, and who still goes by others.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn constants_status(&self) -> Result<ConstantsStatus, ClientError> {
+        match self.metadata("constants", Operation::Query(MetadataQuery::Constants)).await? {
+            MetadataAnswer::Constants(status) => Ok(*status),
+            other => unreachable!("Constants is answered with constants, not {other:?}"),
+        }
+    }
+
+    /// Begins a change of the cluster's constants. It is finished when `constants_status` says so.
+    ///
+    /// # Errors
+    /// `Invalid` if a change is under way, a constant is fixed, or they would contradict each other.
+    pub async fn set_constants(&self, settings: Vec<Setting>) -> Result<(), ClientError> {
+        let change = MetadataChange::SetConstants { settings };
+        self.metadata("constants", Operation::Change(change)).await.map(drop)
     }
 
     /// Has the leader repair and delete from now on, whatever is not reported. What it waited for;

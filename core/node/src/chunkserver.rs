@@ -5,7 +5,8 @@ use crate::executor::ChunkExecutor;
 use crate::running::{Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::DiskThread;
 use leasehold_proto::{
-    Chunkserver, ChunkserverConfig, Constants, Effects, NodeId, Rack, Session, StateMachine,
+    Chunkserver, ChunkserverConfig, Constants, Effects, NodeId, Rack, Session, Setting,
+    StateMachine,
 };
 use leasehold_runtime::clock::BootClock;
 use leasehold_runtime::driver::{Clock, INBOX_MAX};
@@ -39,6 +40,8 @@ pub struct ChunkserverOptions {
     pub capacity_bytes: Option<u64>,
     /// The cluster's constants.
     pub constants: Constants,
+    /// Those of the cluster's that were set on purpose.
+    pub insists: Vec<Setting>,
     /// Names the server if its disk is new: drawn at random.
     pub uuid: u64,
     /// Names this process: drawn at random.
@@ -77,6 +80,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         capacity_bytes,
         masters: options.masters.iter().map(|(node, _)| *node).collect(),
         constants: options.constants,
+        insists: options.insists,
     };
     let clock = BootClock::start();
     let mut recovered = Effects::new();

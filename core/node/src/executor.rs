@@ -195,7 +195,7 @@ pub fn says_disk_failed(input: &Input) -> bool {
 mod tests {
     use super::*;
     use leasehold_proto::metadata::MetadataChange;
-    use leasehold_proto::{Command, Epoch, NodeId, OpId};
+    use leasehold_proto::{ClusterConstants, Command, Constants, Epoch, NodeId, OpId};
     use leasehold_store::mem::{MemDisk, Mishap};
 
     fn open(disk: &MemDisk, every: u64) -> (MasterExecutor<MemDisk>, MasterStart) {
@@ -204,7 +204,10 @@ mod tests {
     }
 
     fn leader() -> LogEntry {
-        let command = Command::NewLeader { node: NodeId(1) };
+        let command = Command::NewLeader {
+            node: NodeId(1),
+            constants: Box::new(ClusterConstants::of(&Constants::default())),
+        };
         LogEntry { epoch: Epoch(0), proposal: IoId(1), command }
     }
 

@@ -9,7 +9,7 @@ use crate::replicated::{
 use crate::running::{Beside, Parts, Running, ServeError, bind, start as start_loop};
 use crate::storage::{DiskThread, start_log};
 use leasehold_proto::{
-    Constants, Effects, Master, MasterConfig, MasterState, NodeId, StateMachine,
+    Constants, Effects, Master, MasterConfig, MasterState, NodeId, Setting, StateMachine,
 };
 use leasehold_runtime::clock::BootClock;
 use leasehold_runtime::driver::{Clock, INBOX_MAX};
@@ -40,6 +40,8 @@ pub struct MasterOptions {
     pub node: NodeId,
     /// The cluster's constants.
     pub constants: Constants,
+    /// Those of the cluster's that were set on purpose.
+    pub insists: Vec<Setting>,
     /// Spreads placement: drawn at random.
     pub salt: u64,
     /// The other masters; none for a master without peers.
@@ -161,8 +163,8 @@ async fn start_with_peers(
 
 /// The machine as its disk left it, and the clock that it goes by.
 fn recover(options: MasterOptions, checkpoint: MasterState) -> (Master, BootClock, Effects) {
-    let MasterOptions { node, salt, constants, .. } = options;
-    let config = MasterConfig { node, salt, constants };
+    let MasterOptions { node, salt, constants, insists, .. } = options;
+    let config = MasterConfig { node, salt, constants, insists };
     let clock = BootClock::start();
     let mut recovered = Effects::new();
     let machine = Master::recover(&config, checkpoint, clock.now(), &mut recovered);

@@ -5,10 +5,11 @@ use crate::replicated::LogEnded;
 use crate::storage::{DiskThread, DiskThreadEnd};
 use leasehold_proto::config::ConfigError;
 use leasehold_proto::{
-    Effects, Envelope, Input, NodeId, OpError, Outcome, RequestId, StateMachine,
+    Effect, Effects, Envelope, Event, Input, NodeId, OpError, Outcome, RequestId, Setting,
+    StateMachine, Time,
 };
 use leasehold_runtime::clock::BootClock;
-use leasehold_runtime::driver::{Driver, Outbox, Storage};
+use leasehold_runtime::driver::{Driver, Observer, Outbox, Storage};
 use leasehold_runtime::observe::Traced;
 use leasehold_runtime::transport::{TcpSender, Transport};
 use leasehold_store::StoreError;
@@ -47,6 +48,18 @@ pub enum ServeError {
     /// The operating system gave no thread for the disk.
     #[error("cannot start the disk's thread: {0}")]
     Thread(io::Error),
+    /// The process was configured with another value than the cluster's.
+    #[error(
+        "{constant} = {own} is configured here, and the cluster has {cluster}: leave it out of the \
+         configuration and of --set, or change the cluster's with `leasehold constants set`",
+        constant = own.constant
+    )]
+    ConstantsRefused {
+        /// As configured.
+        own: Setting,
+        /// As logged by the masters.
+        cluster: Setting,
+    },
     /// The masters' log cannot continue.
     #[error(transparent)]
     LogEnded(#[from] LogEnded),
@@ -158,12 +171,13 @@ async fn run<M: StateMachine, S: Storage>(
     mut parts: Parts<M, S>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), ServeError> {
+    let (refusal, refused) = oneshot::channel();
     let mut driver = Driver {
         machine: parts.machine,
         clock: parts.clock,
         outbox: ServerOutbox(parts.transport.sender()),
         storage: parts.disk,
-        observer: Traced,
+        observer: Refusable { refusal: Some(refusal) },
     };
     driver.begin(parts.recovered);
     for input in parts.first {
@@ -174,10 +188,12 @@ async fn run<M: StateMachine, S: Storage>(
     let failed = tokio::select! {
         biased;
         _ = stopped => None,
+        Ok(refused) = refused => Some(refused),
         failed = ended(&mut beside) => Some(failed),
         () = driver.run(Effects::new(), &mut parts.inbox) => None,
     };
-    if let (Some(beside), None) = (beside, &failed) {
+    let beside = beside.filter(|beside| !beside.ended.is_finished());
+    if let Some(beside) = beside {
         // What it still has to say is heard, so that it does not wait for the loop.
         let _ = beside.stop.send(());
         let mut stopping = beside.ended;
@@ -196,6 +212,31 @@ async fn run<M: StateMachine, S: Storage>(
     let joined = tokio::task::spawn_blocking(|| parts.disk_end.join()).await;
     joined.expect("the disk's thread panicked, see above");
     failed.map_or(Ok(()), Err)
+}
+
+/// Tells `tracing` what happens, and the server when the cluster does not take it.
+struct Refusable {
+    /// Taken by the first refusal.
+    refusal: Option<oneshot::Sender<ServeError>>,
+}
+
+impl<M> Observer<M> for Refusable {
+    fn input(&mut self, now: Time, input: &Input) {
+        Observer::<M>::input(&mut Traced, now, input);
+    }
+
+    fn effect(&mut self, now: Time, effect: &Effect) {
+        Observer::<M>::effect(&mut Traced, now, effect);
+        if let Effect::Observe(Event::ConstantsRefused { own, cluster }) = effect
+            && let Some(refusal) = self.refusal.take()
+        {
+            let (own, cluster) = (*own, *cluster);
+            // A server that has ended meanwhile needs no reason any more.
+            let _ = refusal.send(ServeError::ConstantsRefused { own, cluster });
+        }
+    }
+
+    fn stepped(&mut self, _: Time, _: &M) {}
 }
 
 /// Why the part beside the loop ended by itself; never, if there is none.

@@ -1,12 +1,14 @@
-//! The constants of one cluster: every duration, bound and batch has its name here.
+//! The constants of one cluster: every duration, bound and batch has its name here. Which of them the
+//! nodes of a cluster must agree on is in [`agreed`](crate::agreed).
 
+use crate::agreed::{ClusterConstants, Setting};
 use crate::ids::{Incarnation, NodeId, Rack, Session};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Constants that all nodes of a cluster share.
+/// The constants that a process goes by. A new one is put into a list of [`agreed`](crate::agreed).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Constants {
@@ -255,6 +257,10 @@ pub struct Rules {
     pub spread_over_racks: bool,
     /// A deleted file stays in the trash for `trash_retention`.
     pub keep_deleted: bool,
+    /// A holder counts the term that its grant carries, not the one that it knows itself.
+    pub grant_carries_term: bool,
+    /// A change of constants is finished when every lease of the old term is over, not before.
+    pub constants_wait_out_leases: bool,
 }
 
 impl Default for Rules {
@@ -288,6 +294,8 @@ impl Default for Rules {
             repair_by_danger: true,
             spread_over_racks: true,
             keep_deleted: true,
+            grant_carries_term: true,
+            constants_wait_out_leases: true,
         }
     }
 }
@@ -299,8 +307,11 @@ pub struct MasterConfig {
     pub node: NodeId,
     /// Spreads placement; any number.
     pub salt: u64,
-    /// The cluster's constants.
+    /// Those of the first leader of a fresh log become the cluster's. After that the log has the
+    /// cluster's, and these are used until it is read.
     pub constants: Constants,
+    /// Constants of the cluster that were set on purpose: this process serves with no others.
+    pub insists: Vec<Setting>,
 }
 
 /// What a chunkserver is told at start.
@@ -318,8 +329,19 @@ pub struct ChunkserverConfig {
     pub capacity_bytes: u64,
     /// The masters, any of which may lead.
     pub masters: Vec<NodeId>,
-    /// The cluster's constants.
+    /// The cluster's among them are used until the server is registered.
     pub constants: Constants,
+    /// Constants of the cluster that were set on purpose: this process serves with no others.
+    pub insists: Vec<Setting>,
+}
+
+impl ChunkserverConfig {
+    /// What it cannot take from the cluster: what was set on purpose, and what its disk depends on.
+    #[must_use]
+    pub fn insisted(&self) -> Vec<Setting> {
+        let on_disk = ClusterConstants::of(&self.constants).on_disk();
+        self.insists.iter().copied().chain(on_disk).collect()
+    }
 }
 
 /// What a client is told at start.
@@ -329,6 +351,6 @@ pub struct ClientConfig {
     pub node: NodeId,
     /// The masters, any of which may lead.
     pub masters: Vec<NodeId>,
-    /// The cluster's constants.
+    /// The cluster's among them are those that the masters gave.
     pub constants: Constants,
 }

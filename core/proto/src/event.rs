@@ -1,8 +1,9 @@
 //! What observers see: facts about the protocol, typed, for checkers, traces and counters.
 
+use crate::agreed::{Setting, Sides};
 use crate::ids::{
-    ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, LogIndex, NodeId, OpId, Rack, RequestId,
-    Sequence,
+    ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, LogIndex, NodeId,
+    OpId, Rack, RequestId, Sequence,
 };
 use crate::log::Member;
 use crate::machine::{OpError, Operation, Outcome};
@@ -63,6 +64,8 @@ pub enum Event {
     },
     /// A chunk is no more.
     Freed { chunk: ChunkHandle, base: ChunkVersion },
+    /// A step of a change of the cluster's constants took effect; a leader's first ones are none.
+    ConstantsChanged { version: ConstantsVersion, sides: Box<Sides> },
     /// A lease was granted; the granter keeps away until `until` of its own clock.
     LeaseGranted { chunk: ChunkHandle, version: ChunkVersion, to: NodeId, until: Time },
     /// A configuration change began.
@@ -153,6 +156,11 @@ pub enum Event {
     DiskFailed,
     /// A message broke the protocol: the same place in the order with other content.
     ProtocolError { chunk: ChunkHandle, sequence: Sequence },
+
+    // Master or chunkserver.
+    /// The process was configured with another value than the cluster's, on purpose or because its disk
+    /// depends on it: it does not serve.
+    ConstantsRefused { own: Setting, cluster: Setting },
 
     // Client.
     /// An operation repeats itself.

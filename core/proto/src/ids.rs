@@ -107,6 +107,10 @@ identity!(
 );
 
 identity!(
+    /// A step in the history of the cluster's constants, counted from 1. Zero: none.
+    ConstantsVersion(u64), "k"
+);
+identity!(
     /// One question for a lease. The holder keeps when it asked in a volatile table.
     Attempt(u64), "a", counted
 );

@@ -36,6 +36,10 @@
 //! mutations. Holder and granter count from different ends of one request and answer, each
 //! allowing for drift.
 //!
+//! **Constants** ([`agreed`]). What two nodes calculate with is the cluster's: the first leader logs it,
+//! a registration hands it out, a grant carries its term, and a change has two steps in which each
+//! side uses the careful one of two values.
+//!
 //! **Fencing** (`chunkserver::fence`). A replica's *promise* is durable and never withdrawn; what
 //! is below it is refused. Before a configuration v' is proposed, its members promised v', their
 //! mutations drained, and the old lease ended.
@@ -66,6 +70,7 @@ pub mod mix;
 pub mod ids;
 pub mod time;
 pub mod config;
+pub mod agreed;
 pub mod payload;
 pub mod ranges;
 pub mod file;
@@ -88,6 +93,7 @@ pub mod client;
 #[cfg(test)]
 mod testbed;
 
+pub use agreed::{Agreed, ClusterConstant, ClusterConstants, Setting, Sides};
 pub use chunkserver::Chunkserver;
 pub use client::Client;
 pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};

@@ -1,8 +1,12 @@
 //! The master's operation log: its state is a function of the committed entries.
 
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId};
+use crate::agreed::ClusterConstants;
+use crate::ids::{
+    ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId,
+};
 use crate::ids::{Rack, Session};
 use crate::metadata::MetadataChange;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +38,8 @@ pub enum Command {
     NewLeader {
         /// Who.
         node: NodeId,
+        /// Its constants: in a fresh log they become the cluster's, else they count for nothing.
+        constants: Box<ClusterConstants>,
     },
     /// A chunkserver's life begins. Refused when applied if its incarnation is not above the
     /// highest one logged, or equal with another session.
@@ -81,5 +87,11 @@ pub enum Command {
     Purge {
         /// Which file.
         file: FileId,
+    },
+    /// The change of constants that is under way in this version is finished: no lease of the old
+    /// term is left, and every chunkserver that is heard goes by the new ones.
+    FinishConstants {
+        /// Refused when applied if it is another.
+        version: ConstantsVersion,
     },
 }

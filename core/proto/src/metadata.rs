@@ -1,6 +1,7 @@
 //! What clients ask of the namespace, and what they are told.
 
-use crate::ids::{ChunkHandle, ChunkVersion, FileId, Incarnation, NodeId, Rack};
+use crate::agreed::{ClusterConstants, Setting};
+use crate::ids::{ChunkHandle, ChunkVersion, ConstantsVersion, FileId, Incarnation, NodeId, Rack};
 use crate::replica::SyncPolicy;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -60,6 +61,12 @@ pub enum MetadataChange {
         /// What.
         path: String,
     },
+    /// Begin a change of the cluster's constants. Refused if one is under way, if one of them is
+    /// fixed, or if they would contradict each other.
+    SetConstants {
+        /// What is to change.
+        settings: Vec<Setting>,
+    },
     /// Add chunk `index` to a file. Needs `index` = number of chunks, and, by the client's word,
     /// the chunk before it sealed. Idempotent: names the chunk that is there already.
     AddChunk {
@@ -111,6 +118,8 @@ pub enum MetadataQuery {
     },
     /// The cluster at a glance.
     Status,
+    /// The cluster's constants, and who still goes by others.
+    Constants,
     /// What does safe mode wait for?
     SafeMode,
     /// End this leader's safe mode. Answered as `SafeMode` was before, so that a repetition is
@@ -244,6 +253,23 @@ pub struct ClusterStatus {
     pub alarm: bool,
 }
 
+/// The cluster's constants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConstantsStatus {
+    /// Counted by each of the two steps of a change.
+    pub version: ConstantsVersion,
+    /// The values in force, or to be when the change under way is finished.
+    pub values: ClusterConstants,
+    /// The values before the change under way.
+    pub changes_from: Option<ClusterConstants>,
+    /// How long leases of the old term may last, if a change waits for their end.
+    pub leases_end_within: Option<Duration>,
+    /// Chunkservers that go by an older version, as far as they are heard.
+    pub behind: Vec<NodeId>,
+    /// Chunkservers that are not heard: they are given the values when they register.
+    pub silent: Vec<NodeId>,
+}
+
 /// A chunk that no member of its configuration has reported to this leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UnreportedChunk {
@@ -303,6 +329,8 @@ pub enum MetadataAnswer {
     },
     /// Status.
     Status(Box<ClusterStatus>),
+    /// Constants.
+    Constants(Box<ConstantsStatus>),
     /// SafeMode, LeaveSafeMode: what is, or was, waited for; none if safe mode had ended.
     SafeMode(Option<Box<SafeModeStatus>>),
 }

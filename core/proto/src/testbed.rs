@@ -47,7 +47,12 @@ pub struct Testbed {
 
 impl Testbed {
     pub fn new(servers: u64, constants: Constants) -> Self {
-        let config = MasterConfig { node: MASTER, salt: 7, constants: constants.clone() };
+        let config = MasterConfig {
+            node: MASTER,
+            salt: 7,
+            constants: constants.clone(),
+            insists: Vec::new(),
+        };
         let state = MasterState::new(constants.remembered_clients_max);
         let mut out = Effects::new();
         let mut bed = Testbed {
@@ -85,6 +90,7 @@ impl Testbed {
             capacity_bytes: 1 << 40,
             masters: [MASTER].into(),
             constants: self.constants.clone(),
+            insists: Vec::new(),
         };
         let mut out = Effects::new();
         let machine = Chunkserver::recover(&config, disk.clone(), self.now, &mut out);

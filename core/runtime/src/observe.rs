@@ -53,6 +53,12 @@ fn tell(event: &Event) {
                  this master, and start it on the newest directory there is"
             );
         }
+        Event::ConstantsChanged { version, .. } => {
+            info!(%version, "the cluster's constants changed; `leasehold constants` shows them");
+        }
+        Event::ConstantsRefused { own, cluster } => {
+            error!(constant = %own.constant, %own, %cluster, "configured with another value than the cluster's");
+        }
         Event::RepairBegan { chunk, to, .. } => info!(%chunk, %to, "copying a replica"),
         Event::RepairEnded { chunk, to, done } => info!(%chunk, %to, done, "copy ended"),
         Event::CorruptRead { chunk } => warn!(%chunk, "a block does not fit its checksum"),

@@ -3,6 +3,7 @@
 use crate::finals::Finals;
 use crate::fleet::Fleet;
 use crate::history::History;
+use crate::in_force::InForce;
 use crate::invariants::{
     i01_lease_exclusivity as i01, i02_configuration_order as i02, i03_no_divergence as i03,
     i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub struct Checkers {
     constants: Constants,
+    in_force: InForce,
     leases: i01::LeaseExclusivity,
     configurations: i02::ConfigurationOrder,
     agreement: i05::Agreement,
@@ -47,6 +49,7 @@ impl Checkers {
     #[must_use]
     pub fn new(constants: Constants) -> Self {
         Checkers {
+            in_force: InForce::new(&constants),
             constants,
             leases: i01::LeaseExclusivity::default(),
             configurations: i02::ConfigurationOrder::default(),
@@ -97,6 +100,8 @@ impl Checkers {
 
     /// A machine reported an event.
     pub fn observe(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
+        self.in_force.observe(seen.event);
+        let least = self.in_force.least();
         let judged = [
             ("I1", self.leases.observe(seen)?),
             ("I2", self.configurations.observe(seen)?),
@@ -104,12 +109,12 @@ impl Checkers {
             ("I5", self.agreement.observe(seen)?),
             ("I6", i06::served(&self.leases, seen)?),
             ("I7", self.deletions.observe(seen)?),
-            ("I17", self.spread.observe(&self.fleet, &self.constants, seen)?),
+            ("I17", self.spread.observe(&self.fleet, least, seen)?),
             ("I18", self.repairs.observe(&self.fleet, seen)?),
-            ("I19", self.retention.observe(&self.constants, seen)?),
-            ("I20", self.terms.observe(&self.constants, seen)?),
-            ("I21", self.safe_mode.observe(&self.fleet, &self.constants, seen)?),
-            ("I22", self.bounds.observe(&self.fleet, &self.constants, seen)?),
+            ("I19", self.retention.observe(least, seen)?),
+            ("I20", self.terms.observe(self.in_force.lease(), seen)?),
+            ("I21", self.safe_mode.observe(&self.fleet, least, seen)?),
+            ("I22", self.bounds.observe(&self.fleet, self.in_force.most(), seen)?),
             ("I23", self.alarm.observe(seen)?),
         ];
         for (id, _) in judged.iter().filter(|(_, judged)| *judged) {
@@ -208,14 +213,14 @@ impl Checkers {
     pub fn converged(&mut self, finals: &Finals) -> Result<(), Violation> {
         let judged = i10::converged(&self.history, finals)?;
         self.count("I10", judged);
-        let judged = self.retention.emptied(&self.constants, finals)?;
+        let judged = self.retention.emptied(self.in_force.most(), finals)?;
         self.count("I19", judged);
         self.safe_mode_is_over(finals.true_ns)
     }
 
     /// Judges safe mode at the end of a run: the part of [`Self::converged`] that needs no disks.
     pub fn safe_mode_is_over(&mut self, true_ns: u64) -> Result<(), Violation> {
-        let judged = self.safe_mode.over(&self.constants, true_ns)?;
+        let judged = self.safe_mode.over(self.in_force.most(), true_ns)?;
         self.count("I21", u64::from(judged));
         Ok(())
     }

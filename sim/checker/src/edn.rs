@@ -95,6 +95,7 @@ fn function(call: &Call) -> &'static str {
             MetadataChange::Rename { .. } => "rename",
             MetadataChange::Delete { .. } => "delete",
             MetadataChange::AddChunk { .. } => "add-chunk",
+            MetadataChange::SetConstants { .. } => "set-constants",
         },
         Call::Query { query } => match query {
             MetadataQuery::Stat { .. } => "stat",
@@ -103,6 +104,7 @@ fn function(call: &Call) -> &'static str {
             MetadataQuery::Locate { .. } => "locate",
             MetadataQuery::Chunks { .. } => "chunks",
             MetadataQuery::Status => "status",
+            MetadataQuery::Constants => "constants",
             MetadataQuery::SafeMode => "safe-mode",
             MetadataQuery::LeaveSafeMode => "leave-safe-mode",
         },
@@ -126,6 +128,7 @@ fn asked(operated: &Operated) -> Edn {
                 MetadataQuery::Locate { .. }
                 | MetadataQuery::Chunks { .. }
                 | MetadataQuery::Status
+                | MetadataQuery::Constants
                 | MetadataQuery::SafeMode
                 | MetadataQuery::LeaveSafeMode => Edn::Nil,
             };
@@ -163,6 +166,10 @@ fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
         MetadataChange::AddChunk { file, index, .. } => {
             vec![("file", Edn::Number(file.0)), ("chunk", Edn::Number(*index))]
         }
+        MetadataChange::SetConstants { settings } => settings
+            .iter()
+            .map(|setting| (setting.constant.name(), Edn::Number(setting.number)))
+            .collect(),
     }
 }
 
@@ -182,6 +189,7 @@ fn told(answer: &MetadataAnswer) -> Edn {
         | MetadataAnswer::Location(_)
         | MetadataAnswer::Chunks { .. }
         | MetadataAnswer::Status(_)
+        | MetadataAnswer::Constants(_)
         | MetadataAnswer::SafeMode(_) => Edn::Nil,
     }
 }

@@ -44,6 +44,7 @@ impl fmt::Display for Call {
                 Change::Rename { from, to } => write!(f, "rename {from} to {to}"),
                 Change::Delete { path } => write!(f, "delete {path}"),
                 Change::AddChunk { file, index, .. } => write!(f, "add chunk {index} to {file}"),
+                Change::SetConstants { settings } => write!(f, "set constants {settings:?}"),
             },
             Call::Query { query: Query::Stat { path } } => write!(f, "stat {path}"),
             Call::Query { query: Query::List { path, after: None } } => write!(f, "list {path}"),

@@ -22,6 +22,7 @@ pub mod order;
 pub mod fleet;
 mod chunk_history;
 mod records;
+mod in_force;
 mod spans;
 mod writes;
 pub mod seen;

@@ -160,6 +160,7 @@ impl Names {
             | MetadataQuery::Locate { .. }
             | MetadataQuery::Chunks { .. }
             | MetadataQuery::Status
+            | MetadataQuery::Constants
             | MetadataQuery::SafeMode
             | MetadataQuery::LeaveSafeMode => return None,
         };

@@ -186,7 +186,7 @@ impl Sight {
         for entry in suffix.unwrap_or(&[]) {
             entry.hash(&mut canon);
             // A master takes a `NewLeader` for its own only while it waits for that very proposal.
-            if let Command::NewLeader { node } = entry.command {
+            if let Command::NewLeader { node, .. } = entry.command {
                 canon.word(u64::from(cluster.node(node).io.contains_key(&entry.proposal)));
             }
         }

@@ -1,6 +1,7 @@
 //! Everything that a chooser can let happen.
 
 use crate::net::MessageId;
+use crate::node::Own;
 use leasehold_proto::{ChunkHandle, FileCall, IoId, NodeId, Operation, RequestId};
 
 /// How the world fails an I/O.
@@ -73,6 +74,8 @@ pub enum Action {
     Pause(NodeId),
     /// It resumes.
     Resume(NodeId),
+    /// The node's processes are configured with this from its next start on, whatever the cluster has.
+    Configure(NodeId, Box<Own>),
     /// A node's clock jumps ahead by so many nanoseconds.
     Jump(NodeId, u64),
     /// A node's clock goes this much faster than true time from here on, in parts per million.

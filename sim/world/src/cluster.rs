@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::log_device::LogDevice;
 use crate::net::{MessageId, Net};
-use crate::node::{Machine, Node, PendingIo};
+use crate::node::{Machine, Node, Own, PendingIo};
 use crate::observation::Observation;
 use crate::shape::Shape;
 use leasehold_proto::message::data;
@@ -182,6 +182,10 @@ impl Cluster {
             }
             Action::Resume(node) => {
                 self.node_mut(node)?.paused = false;
+                Ok(())
+            }
+            Action::Configure(node, own) => {
+                self.node_mut(node)?.own = Some(own);
                 Ok(())
             }
             Action::Jump(node, ahead) => {
@@ -534,17 +538,22 @@ fn blank(shape: &Shape) -> Node {
         disk: Disk::new(&shape.constants),
         destroyed: false,
         lives: 0,
+        own: None,
         learned: LogIndex(0),
     }
 }
 
 fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) -> Machine {
     let now = node.clock.at(now);
-    let constants = shape.given().clone();
+    let Own { constants, insists } = node
+        .own
+        .as_deref()
+        .cloned()
+        .unwrap_or_else(|| Own { constants: shape.given().clone(), insists: Vec::new() });
     let masters: Vec<NodeId> = shape.master_ids().collect();
     if masters.contains(&id) {
         let state = MasterState::new(constants.remembered_clients_max);
-        let config = MasterConfig { node: id, salt: shape.salt, constants };
+        let config = MasterConfig { node: id, salt: shape.salt, constants, insists };
         return Machine::Master(Box::new(Master::recover(&config, state, now, out)));
     }
     if shape.client_ids().any(|client| client == id) {
@@ -561,6 +570,7 @@ fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) 
         capacity_bytes: 1 << 30,
         masters,
         constants,
+        insists,
     };
     let replicas = node.disk.replicas().clone();
     Machine::Chunkserver(Box::new(Chunkserver::recover(&config, replicas, now, out)))

@@ -3,7 +3,8 @@
 use crate::clock::Clock;
 use crate::disk::Disk;
 use leasehold_proto::{
-    Chunkserver, Client, Deadline, Effects, Input, IoId, IoOp, LogIndex, Master, StateMachine, Time,
+    Chunkserver, Client, Constants, Deadline, Effects, Input, IoId, IoOp, LogIndex, Master,
+    Setting, StateMachine, Time,
 };
 use std::collections::BTreeMap;
 
@@ -40,6 +41,15 @@ impl Machine {
     }
 }
 
+/// What a process is configured with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Own {
+    /// Its constants.
+    pub constants: Constants,
+    /// Those that were set on purpose.
+    pub insists: Vec<Setting>,
+}
+
 /// An I/O in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingIo {
@@ -70,6 +80,8 @@ pub struct Node {
     pub destroyed: bool,
     /// How many times it was started.
     pub lives: u64,
+    /// What its processes are configured with from the next start on, if not with what the shape says.
+    pub own: Option<Box<Own>>,
     /// The last log entry that a master was told in this life.
     pub learned: LogIndex,
 }

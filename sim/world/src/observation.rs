@@ -49,6 +49,7 @@ impl Observation {
                 | Event::ChunkMade { .. }
                 | Event::Trashed { .. }
                 | Event::Purged { .. }
+                | Event::ConstantsChanged { .. }
                 | Event::Configured { .. }
                 | Event::Freed { .. }
         )

@@ -173,9 +173,20 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
             if status.safe_mode { ", safe mode" } else { "" },
             if status.alarm { ", ALARM" } else { "" },
         ),
+        MetadataAnswer::Constants(constants) => format!(
+            "{}{}{}",
+            constants.version,
+            if constants.changes_from.is_some() { ", changing" } else { "" },
+            behind(cluster, &constants.behind),
+        ),
         MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
         MetadataAnswer::SafeMode(Some(waits)) => safe_mode(cluster, waits),
     }
+}
+
+fn behind(cluster: &Cluster, servers: &[NodeId]) -> String {
+    let names: Vec<String> = servers.iter().map(|node| name(cluster, *node)).collect();
+    if names.is_empty() { String::new() } else { format!(", {} behind", names.join(" ")) }
 }
 
 fn safe_mode(cluster: &Cluster, waits: &SafeModeStatus) -> String {

@@ -161,6 +161,9 @@ impl Tracer {
             Action::Rate(node, ppm) => {
                 self.outside(cluster, *node, &format!("has a clock that gains {ppm} ppm"));
             }
+            Action::Configure(node, _) => {
+                self.outside(cluster, *node, "is configured with constants of its own");
+            }
             Action::Flip(node, chunk, offset) => {
                 self.outside(cluster, *node, &format!("has a byte of {chunk} flip at {offset}"));
             }

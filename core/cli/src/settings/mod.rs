@@ -15,7 +15,7 @@ mod nearest;
 use crate::failure::Failure;
 use crate::units::parse_size;
 use constants::Table;
-use leasehold_proto::Constants;
+use leasehold_proto::{ClusterConstant, ClusterConstants, Constants, Setting};
 use nearest::nearest;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -124,7 +124,7 @@ impl Settings {
     fn unknown_key(&self, key: &str, origin: &Origin) -> Failure {
         let known = KEYS.into_iter().chain(self.constants.keys());
         let advice = nearest(key, known).map_or_else(
-            || "`leasehold constants` lists the keys".to_owned(),
+            || "`leasehold constants list` lists the keys".to_owned(),
             |word| format!("did you mean {word:?}?"),
         );
         Failure::Usage(format!("{origin}: unknown key {key:?}; {advice}"))
@@ -141,6 +141,37 @@ impl Settings {
             Failure::Usage(format!("{error} ({} = {shown} {origin}{others})", error.key))
         })?;
         Ok(constants)
+    }
+
+    /// The cluster's constants that the file or a flag names: the process serves with no others.
+    pub fn insists(&self) -> Result<Vec<Setting>, Failure> {
+        let values = ClusterConstants::of(&self.constants()?);
+        let named = |constant: &&ClusterConstant| self.origins.contains_key(constant.name());
+        let all = ClusterConstant::ALL.iter().filter(named);
+        Ok(all.map(|constant| values.setting(*constant)).collect())
+    }
+
+    /// Constants of the cluster as `NAME=VALUE` says them.
+    pub fn cluster_settings(words: &[String]) -> Result<Vec<Setting>, Failure> {
+        let mut settings = Settings::default();
+        let mut named = Vec::new();
+        for word in words {
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| Failure::Usage(format!("{word:?} is not NAME=VALUE")))?;
+            let name = name.trim();
+            settings.set(name, value.trim(), Origin::Flag).map_err(|failure| match failure {
+                Failure::Usage(what) => Failure::Usage(what.trim_start_matches("--set: ").into()),
+                other => other,
+            })?;
+            let constant = ClusterConstant::named(name).ok_or_else(|| {
+                Failure::Usage(format!("{name} is each process's own: it is set where one starts"))
+            })?;
+            named.push(constant);
+        }
+        let constants = settings.constants.build().map_err(Failure::Usage)?;
+        let values = ClusterConstants::of(&constants);
+        Ok(named.into_iter().map(|constant| values.setting(constant)).collect())
     }
 
     /// The other keys that a sentence names, with their values.
@@ -231,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             refusal("# c\nflux_capacitor_on = 1\n"),
-            "x.toml:2: unknown key \"flux_capacitor_on\"; `leasehold constants` lists the keys"
+            "x.toml:2: unknown key \"flux_capacitor_on\"; `leasehold constants list` lists the keys"
         );
     }
 

@@ -153,6 +153,12 @@ impl Server {
         wait(&mut process, Duration::from_secs(20)).expect("it stops in time").code()
     }
 
+    /// Waits until it ends by itself; its exit code.
+    pub fn ends(&mut self) -> Option<i32> {
+        let mut process = self.process.take().expect("it runs");
+        wait(&mut process, Duration::from_secs(20)).expect("it ends in time").code()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, what: Signal) {
         signal(self.process.as_ref().expect("it runs").id(), what);

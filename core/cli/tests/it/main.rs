@@ -8,6 +8,7 @@
 mod cluster;
 mod command;
 mod configuration;
+mod constants;
 mod crash;
 mod development;
 mod directories;

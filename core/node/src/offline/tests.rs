@@ -3,7 +3,9 @@
 use super::*;
 use crate::replicated::types::{LogId, Proposal, RaftLogEntry, SnapshotMeta, Types};
 use leasehold_proto::metadata::MetadataChange;
-use leasehold_proto::{Command, Epoch, IoId, LogEntry, LogIndex, NodeId, OpId};
+use leasehold_proto::{
+    ClusterConstants, Command, Constants, Epoch, IoId, LogEntry, LogIndex, NodeId, OpId,
+};
 use leasehold_store::MemDisk;
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use openraft::EntryPayload;
@@ -18,7 +20,10 @@ const ENTRIES: u64 = 30;
 /// A leader's entry, then directories.
 fn entry(number: u64) -> LogEntry {
     let command = match number {
-        1 => Command::NewLeader { node: NodeId(1) },
+        1 => Command::NewLeader {
+            node: NodeId(1),
+            constants: Box::new(ClusterConstants::of(&Constants::default())),
+        },
         _ => {
             let op = OpId { client: NodeId(9), number };
             let change = MetadataChange::Mkdir { path: format!("/d{number}"), mtime_ms: 0 };

@@ -66,6 +66,7 @@ impl Cluster {
             rack: Rack(index as u32),
             capacity_bytes: Some(1 << 30),
             constants: constants(),
+            insists: Vec::new(),
             uuid: 1_000 + index as u64,
             session: Session(self.sessions),
         }
@@ -112,5 +113,14 @@ impl Cluster {
 fn master_options(data_dir: PathBuf, listen: SocketAddr) -> MasterOptions {
     let begin = Begin::Either;
     let (node, constants) = (MASTER, constants());
-    MasterOptions { listen, data_dir, begin, node, constants, salt: 42, peers: None }
+    MasterOptions {
+        listen,
+        data_dir,
+        begin,
+        node,
+        constants,
+        insists: Vec::new(),
+        salt: 42,
+        peers: None,
+    }
 }

@@ -3,7 +3,8 @@
 
 use super::replica::{Replica, Then};
 use crate::event::Event;
-use crate::ids::{Attempt, ChunkVersion};
+use crate::ids::ChunkVersion;
+use crate::lease::Granted;
 use crate::time::Time;
 
 impl Replica<'_> {
@@ -65,9 +66,10 @@ impl Replica<'_> {
         Some(primary.version())
     }
 
-    /// The master granted the lease that `attempt` asked for.
-    pub fn on_grant(&mut self, attempt: Attempt, version: ChunkVersion) -> Then {
-        let (chunk, now, constants) = (self.chunk, self.cx.now, self.cx.constants);
+    /// The master granted a lease that this server asked for.
+    pub fn on_grant(&mut self, granted: &Granted) -> Then {
+        let (now, constants) = (self.cx.now, self.cx.constants);
+        let Granted { chunk, version, .. } = *granted;
         let current = self.live.primary().is_some_and(|primary| {
             primary.version() == version && !self.ends_by_prepare(primary.is_retired())
         });
@@ -75,7 +77,7 @@ impl Replica<'_> {
         if !current || self.is_fenced(version) {
             return Then::Nothing;
         }
-        if let Some(held) = self.leases.take(constants, now, attempt, chunk, version) {
+        if let Some(held) = self.leases.take(constants, now, granted) {
             let until = held.until;
             self.cx.observe(Event::LeaseTaken { chunk, version, until });
         }

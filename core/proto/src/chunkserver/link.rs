@@ -1,9 +1,10 @@
 //! The link to the masters: registration, heartbeats and reports.
 
 use super::live::Live;
+use crate::agreed::Agreed;
 use crate::config::ChunkserverConfig;
 use crate::cx::Cx;
-use crate::ids::{ChunkHandle, Epoch, NodeId};
+use crate::ids::{ChunkHandle, ConstantsVersion, Epoch, NodeId};
 use crate::message::membership;
 use crate::message::{Message, ReplicaState};
 use crate::replica::Replicas;
@@ -16,6 +17,8 @@ pub(super) struct Link {
     /// The master that registered this life.
     leader: Option<NodeId>,
     epoch: Epoch,
+    /// The cluster's constants that this server goes by.
+    constants: ConstantsVersion,
     /// A higher life of this disk registered: this one serves no more.
     superseded: bool,
     next_heartbeat: Time,
@@ -68,6 +71,7 @@ impl Link {
         Link {
             leader: None,
             epoch: Epoch(0),
+            constants: ConstantsVersion(0),
             superseded: false,
             next_heartbeat: now,
             dirty: BTreeSet::new(),
@@ -120,6 +124,7 @@ impl Link {
                 epoch: self.epoch,
                 used_bytes: inventory.used_bytes(),
                 disk_failed: inventory.disk_failed,
+                constants: self.constants,
             }));
         // A new leader learns in this way that the server exists; it asks it to register.
         for master in &config.masters {
@@ -185,10 +190,43 @@ impl Link {
                 self.on_report_ack(m.number)
             }
             Reply::Registered(_)
+            | Reply::ConstantsChanged(_)
             | Reply::RegisterAgain(_)
             | Reply::Refused(_)
             | Reply::ReportAck(_) => Answer::Nothing,
         }
+    }
+
+    /// The constants that an answer brings to this life, if they are newer than those that it goes by.
+    /// Those of another epoch are: its log may be another one.
+    pub fn newer_constants<'a>(
+        &self,
+        config: &ChunkserverConfig,
+        reply: &'a membership::Reply,
+    ) -> Option<&'a Agreed> {
+        use membership::Reply;
+        let (epoch, incarnation, agreed) = match reply {
+            Reply::Registered(m) => (m.epoch, m.incarnation, &*m.agreed),
+            Reply::ConstantsChanged(m) if m.epoch == self.epoch => {
+                (m.epoch, m.incarnation, &*m.agreed)
+            }
+            Reply::ConstantsChanged(_)
+            | Reply::Refused(_)
+            | Reply::RegisterAgain(_)
+            | Reply::ReportAck(_) => return None,
+        };
+        let newer = (epoch, agreed.version) > (self.epoch, self.constants);
+        (newer && incarnation == config.incarnation).then_some(agreed)
+    }
+
+    /// From here on the server goes by these.
+    pub fn note_constants(&mut self, version: ConstantsVersion) {
+        self.constants = version;
+    }
+
+    /// This life serves no more.
+    pub fn supersede(&mut self) {
+        self.superseded = true;
     }
 
     fn on_report_ack(&mut self, number: u64) -> Answer {

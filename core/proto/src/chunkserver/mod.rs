@@ -36,7 +36,7 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId};
 use crate::io::{IoFault, IoOutput, IoResult, ReplicaData};
-use crate::lease::Leases;
+use crate::lease::{Granted, Leases};
 use crate::machine::{Effects, Input, StateMachine};
 use crate::message::{self, configure, copy, data, lease, membership, pipeline};
 use crate::message::{Envelope, Message};
@@ -77,6 +77,29 @@ impl Chunkserver {
     /// The questions for leases that an answer could still matter to, the oldest first.
     pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
         self.state.leases.requests()
+    }
+
+    /// Takes the cluster's constants, before anything else in the step that brings them. A process that
+    /// was configured with others on purpose serves no more, and says so.
+    fn adopt_constants(&mut self, input: &Input, out: &mut Effects) -> bool {
+        let Input::Deliver(Envelope { message: Message::MembershipReply(reply), .. }) = input
+        else {
+            return true;
+        };
+        let Chunkserver { config, state } = self;
+        let Some(agreed) = state.link.newer_constants(config, reply) else { return true };
+        let first = state.link.leader().is_none();
+        let insisted = config.insisted();
+        if let Some((own, cluster)) = agreed.values.contradiction(&insisted).filter(|_| first) {
+            out.observe(Event::ConstantsRefused { own, cluster });
+            state.link.supersede();
+            return false;
+        }
+        let retention = config.constants.quarantine_retention;
+        state.quarantine.on_retention_changed(retention, agreed.values.quarantine_retention);
+        agreed.values.install(&mut config.constants);
+        state.link.note_constants(agreed.version);
+        true
     }
 
     fn begin_step<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Step<'a> {
@@ -123,8 +146,12 @@ impl StateMachine for Chunkserver {
     }
 
     fn step(&mut self, now: Time, input: Input, out: &mut Effects) {
+        let serves = self.adopt_constants(&input, out);
         let mut step = self.begin_step(now, out);
         step.tick();
+        if !serves {
+            step.fail_disk();
+        }
         match input {
             Input::Deliver(Envelope { from, to, message }) => {
                 if to == step.cx.node {
@@ -257,12 +284,13 @@ impl Step<'_> {
     }
 
     fn on_grant(&mut self, grant: lease::Grant) {
-        let lease::Grant { incarnation, attempt, chunks, .. } = grant;
+        let lease::Grant { incarnation, attempt, term, chunks } = grant;
         if incarnation != self.config.incarnation || self.state.disk.has_failed() {
             return;
         }
         for (chunk, version) in chunks {
-            self.at(chunk, |replica| replica.on_grant(attempt, version));
+            let granted = Granted { attempt, chunk, version, term };
+            self.at(chunk, |replica| replica.on_grant(&granted));
         }
     }
 

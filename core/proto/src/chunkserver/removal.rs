@@ -26,6 +26,13 @@ impl Quarantine {
         self.ends.insert(chunk, end);
     }
 
+    /// What is in quarantine stays for as long as what comes into it now.
+    pub fn on_retention_changed(&mut self, before: Duration, retention: Duration) {
+        for end in self.ends.values_mut() {
+            *end = (*end - before) + retention;
+        }
+    }
+
     pub fn remove(&mut self, chunk: ChunkHandle) {
         self.ends.remove(&chunk);
     }

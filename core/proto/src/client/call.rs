@@ -166,6 +166,7 @@ impl Caller<'_> {
                 | MetadataAnswer::List { .. }
                 | MetadataAnswer::Chunks { .. }
                 | MetadataAnswer::Status(_)
+                | MetadataAnswer::Constants(_)
                 | MetadataAnswer::SafeMode(_),
             ) => Next::Unchanged,
         }

@@ -11,6 +11,7 @@
 //! - the granter counts from its last answer, one maximum per chunk, and a new leader counts every
 //!   chunk as granted at the moment when it began.
 
+use super::term::Term;
 use crate::config::Constants;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, NodeId};
 use crate::time::Time;
@@ -37,6 +38,19 @@ pub struct Claim {
     pub version: ChunkVersion,
 }
 
+/// One lease of a grant, as its holder receives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The request that it answers.
+    pub attempt: Attempt,
+    /// The chunk.
+    pub chunk: ChunkHandle,
+    /// The configuration in which it makes its holder primary.
+    pub version: ChunkVersion,
+    /// What the holder counts with.
+    pub term: Term,
+}
+
 /// The chunkserver's half. Volatile as a whole: a restart drops all leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Holder {
@@ -56,17 +70,13 @@ impl Holder {
     }
 
     /// Takes a grant. Returns the lease if it begins or grows by it.
-    pub fn take(
-        &mut self,
-        constants: &Constants,
-        now: Time,
-        attempt: Attempt,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-    ) -> Option<Held> {
+    pub fn take(&mut self, constants: &Constants, now: Time, granted: &Granted) -> Option<Held> {
+        let Granted { attempt, chunk, version, term } = *granted;
         let requested = *self.requested.get(&attempt)?;
         let from = if constants.rules.lease_counts_from_question { requested } else { now };
-        let until = from + constants.lease_at_holder();
+        let carried = constants.rules.grant_carries_term;
+        let term = if carried { term } else { constants.lease_term() };
+        let until = from + term.at_holder();
         let longer = match self.held.get(&chunk) {
             Some(held) => held.version != version || until > held.until,
             None => true,
@@ -196,11 +206,25 @@ mod tests {
     const CLAIM: Claim = Claim { from: NodeId(7), chunk: C, version: V };
     const PRIMARY: Option<(NodeId, ChunkVersion)> = Some((NodeId(7), V));
 
+    fn granted(attempt: Attempt) -> Granted {
+        Granted { attempt, chunk: C, version: V, term: Constants::default().lease_term() }
+    }
+
+    #[test]
+    fn the_holder_counts_the_term_that_the_grant_carries() {
+        let constants = Constants::default();
+        let mut holder = Holder::default();
+        let attempt = holder.request(&constants, Time(0));
+        let term = Term { duration: Duration::from_secs(2), ..constants.lease_term() };
+        let held = holder.take(&constants, Time(1), &Granted { term, ..granted(attempt) }).unwrap();
+        assert_eq!(held.until, Time(0) + term.at_holder());
+    }
+
     #[test]
     fn a_grant_for_an_unknown_attempt_is_ignored() {
         let constants = Constants::default();
         let mut holder = Holder::default();
-        assert_eq!(holder.take(&constants, Time(1), Attempt(1), C, V), None);
+        assert_eq!(holder.take(&constants, Time(1), &granted(Attempt(1))), None);
     }
 
     #[test]
@@ -209,7 +233,7 @@ mod tests {
         let mut holder = Holder::default();
         let attempt = holder.request(&constants, Time(0));
         let late = Time(0) + Duration::from_secs(5);
-        let held = holder.take(&constants, late, attempt, C, V).unwrap();
+        let held = holder.take(&constants, late, &granted(attempt)).unwrap();
         assert_eq!(held.until, Time(0) + constants.lease_at_holder());
     }
 
@@ -218,7 +242,7 @@ mod tests {
         let constants = Constants::default();
         let mut holder = Holder::default();
         let attempt = holder.request(&constants, Time(0));
-        let held = holder.take(&constants, Time(1), attempt, C, V).unwrap();
+        let held = holder.take(&constants, Time(1), &granted(attempt)).unwrap();
         assert!(holder.held(C, Time(held.until.0 - 1)).is_some());
         assert!(holder.held(C, held.until).is_none());
     }

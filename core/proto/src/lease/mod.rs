@@ -33,8 +33,8 @@
 pub mod term;
 mod central;
 
-pub use central::{Claim, Held};
-pub use term::Usage;
+pub use central::{Claim, Granted, Held};
+pub use term::{Term, Usage};
 
 use crate::config::Constants;
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, NodeId};
@@ -82,16 +82,9 @@ impl Leases {
     }
 
     /// Takes an answer. Returns the lease if it begins or grows by it.
-    pub fn take(
-        &mut self,
-        constants: &Constants,
-        now: Time,
-        attempt: Attempt,
-        chunk: ChunkHandle,
-        version: ChunkVersion,
-    ) -> Option<Held> {
+    pub fn take(&mut self, constants: &Constants, now: Time, granted: &Granted) -> Option<Held> {
         let Leases::Central(rule) = self;
-        rule.take(constants, now, attempt, chunk, version)
+        rule.take(constants, now, granted)
     }
 
     /// Gives a lease up, whether or not it was still valid. Returns its version.

@@ -11,17 +11,63 @@
 //! Rates of two clocks differ by at most ρ. The request comes before the answer, so the holder's
 //! interval begins earlier and, allowing for drift on both sides, ends earlier than the granter's.
 
+use crate::agreed::ClusterConstants;
 use crate::config::{ConfigError, Constants};
 use crate::time::Time;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
-impl Constants {
+/// What a holder counts with. A grant carries it, so that holder and granter count with the same, or
+/// the holder with the shorter of two while constants change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// T.
+    pub duration: Duration,
+    /// ρ, in parts per million.
+    pub clock_drift_ppm_max: u32,
+    /// What the holder gives up on top of drift.
+    pub margin: Duration,
+}
+
+impl Term {
     /// How long a holder may believe in a lease, counted from when it *first asked*:
     /// T·(1−2ρ) − margin.
     #[must_use]
+    pub fn at_holder(&self) -> Duration {
+        let slack = drift(self.clock_drift_ppm_max, self.duration);
+        self.duration.saturating_sub(slack).saturating_sub(self.margin)
+    }
+}
+
+/// 2ρ of a span, rounded up.
+fn drift(ppm: u32, span: Duration) -> Duration {
+    let nanos = span.as_nanos() * 2 * u128::from(ppm);
+    Duration::from_nanos(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+impl ClusterConstants {
+    /// What a holder counts with under these.
+    #[must_use]
+    pub fn lease_term(&self) -> Term {
+        Term {
+            duration: self.lease_duration,
+            clock_drift_ppm_max: self.clock_drift_ppm_max,
+            margin: self.lease_margin,
+        }
+    }
+}
+
+impl Constants {
+    /// What a holder counts with under these.
+    #[must_use]
+    pub fn lease_term(&self) -> Term {
+        ClusterConstants::of(self).lease_term()
+    }
+
+    /// See [`Term::at_holder`].
+    #[must_use]
     pub fn lease_at_holder(&self) -> Duration {
-        let slack = self.drift(self.lease_duration);
-        self.lease_duration.saturating_sub(slack).saturating_sub(self.lease_margin)
+        self.lease_term().at_holder()
     }
 
     /// How long the granter keeps away from a lease, counted from when it *last answered*:
@@ -29,16 +75,10 @@ impl Constants {
     #[must_use]
     pub fn lease_at_granter(&self) -> Duration {
         if self.rules.granter_allows_for_drift {
-            self.lease_duration + self.drift(self.lease_duration)
+            self.lease_duration + drift(self.clock_drift_ppm_max, self.lease_duration)
         } else {
             self.lease_duration
         }
-    }
-
-    /// 2ρ of a span, rounded up.
-    fn drift(&self, span: Duration) -> Duration {
-        let nanos = span.as_nanos() * 2 * u128::from(self.clock_drift_ppm_max);
-        Duration::from_nanos(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
     /// Refuses a term that the other constants contradict.

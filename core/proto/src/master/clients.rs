@@ -61,6 +61,9 @@ impl Leader<'_> {
             MetadataQuery::Status => {
                 Ok(MetadataAnswer::Status(Box::new(self.known().cluster_status())))
             }
+            MetadataQuery::Constants => {
+                Ok(MetadataAnswer::Constants(Box::new(self.constants_status())))
+            }
             MetadataQuery::SafeMode => {
                 Ok(MetadataAnswer::SafeMode(self.safe_mode_status().map(Box::new)))
             }

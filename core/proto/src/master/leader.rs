@@ -18,6 +18,7 @@ use crate::log::Command;
 use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
 
 /// What a leader knows beside the log. Volatile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +41,10 @@ pub(super) struct Lead {
     pub trash: BTreeMap<FileId, Time>,
     /// While in safe mode.
     pub safe_mode: Option<SafeMode>,
+    /// By which the times in `trash` were reckoned.
+    pub trash_retention: Duration,
+    /// While constants change: since when this leader grants by the new ones.
+    pub constants_change: Option<Time>,
     /// A chunkserver holds chunks that this log never made.
     pub log_lost: bool,
 }
@@ -61,6 +66,8 @@ impl Lead {
             parked: BTreeMap::new(),
             trash: BTreeMap::new(),
             safe_mode: Some(SafeMode::new(constants, now)),
+            trash_retention: constants.trash_retention,
+            constants_change: None,
             log_lost: false,
         }
     }

@@ -118,8 +118,8 @@ impl Leader<'_> {
             self.cx.observe(Event::LeaseGranted { chunk, version, to: from, until });
         }
         if !granted.is_empty() {
-            let (duration, chunks) = (constants.lease_duration, granted);
-            self.cx.send(from, lease::Grant { incarnation, attempt, duration, chunks });
+            let (term, chunks) = (self.agreed().values.lease_term(), granted);
+            self.cx.send(from, lease::Grant { incarnation, attempt, term, chunks });
         }
     }
 

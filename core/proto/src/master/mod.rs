@@ -9,7 +9,7 @@
 //! the only file that calls back and forth), `known` (questions about what it knows), `proposals` (the
 //! log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
-//! `repair`, `setbacks`, `placement`, `trash`, `status`.
+//! `repair`, `setbacks`, `placement`, `trash`, `constants`, `status`.
 
 mod leader;
 mod route;
@@ -27,10 +27,12 @@ mod repair;
 mod setbacks;
 mod placement;
 mod trash;
+mod constants;
 mod status;
 #[cfg(test)]
 mod tests;
 
+use crate::agreed::ClusterConstants;
 use crate::config::MasterConfig;
 use crate::cx::Cx;
 use crate::event::Event;
@@ -42,6 +44,7 @@ use crate::message::{Envelope, Message, call};
 use crate::refusal::Refusal;
 use crate::tables::{Consequence, FileSlot, MasterState};
 use crate::time::{Deadline, Time};
+use alloc::boxed::Box;
 use leader::{Lead, Leader};
 use proposals::{Log, Proposal};
 
@@ -142,7 +145,14 @@ impl Master {
                 self.cx(now, out).send(op.client, call::Reply { op, answer });
             }
             // Of an unknown outcome nothing is said: the client asks again under the same id.
-            (Proposal::Change(_) | Proposal::Leader | Proposal::Join(_) | Proposal::Purge, _) => {}
+            (
+                Proposal::Change(_)
+                | Proposal::Leader
+                | Proposal::Join(_)
+                | Proposal::Purge
+                | Proposal::Constants,
+                _,
+            ) => {}
         }
     }
 
@@ -153,7 +163,8 @@ impl Master {
             Leadership::Leader => {
                 let epoch = self.acting().unwrap_or(Epoch(0));
                 let mut cx = Cx { now, out, node, constants: &self.config.constants };
-                let command = Command::NewLeader { node };
+                let constants = Box::new(ClusterConstants::of(cx.constants));
+                let command = Command::NewLeader { node, constants };
                 self.log.propose(&mut cx, epoch, Proposal::Leader, command);
             }
             Leadership::Follower { .. } => self.lead = None,
@@ -161,7 +172,11 @@ impl Master {
     }
 
     fn on_committed(&mut self, now: Time, index: LogIndex, entry: &LogEntry, out: &mut Effects) {
+        let before = self.state.constants().version();
         let consequences = self.state.apply(index, entry);
+        if self.state.constants().version() != before {
+            self.adopt_constants();
+        }
         let took_effect = consequences.iter().all(Consequence::took_effect);
         out.observe(Event::EntryApplied { index, took_effect });
         for consequence in &consequences {
@@ -193,6 +208,10 @@ impl Master {
             }
             Consequence::Freed { chunk, base, .. } => out.observe(Event::Freed { chunk, base }),
             Consequence::Purged(file) => out.observe(Event::Purged { file }),
+            Consequence::ConstantsChanged(version) => {
+                let sides = self.state.constants().sides().expect("they changed just now");
+                out.observe(Event::ConstantsChanged { version, sides: Box::new(sides) });
+            }
             Consequence::Ignored
             | Consequence::LeaderBegan { .. }
             | Consequence::Joined { .. }
@@ -201,10 +220,30 @@ impl Master {
         }
     }
 
+    /// The log's constants take the place of those that the process was configured with.
+    fn adopt_constants(&mut self) {
+        if let Some(sides) = self.state.constants().sides() {
+            sides.masters.install(&mut self.config.constants);
+        }
+    }
+
+    /// Does this process insist on other constants than the cluster's? Looked at when it is about to
+    /// lead, as it has then applied all that was committed before; what an operator changes later
+    /// ends no process.
+    fn insists_on_others(&self, out: &mut Effects) -> bool {
+        let cluster = self.state.constants().target();
+        let other = cluster.and_then(|cluster| cluster.contradiction(&self.config.insists));
+        if let Some((own, cluster)) = other {
+            out.observe(Event::ConstantsRefused { own, cluster });
+        }
+        other.is_some()
+    }
+
     /// A leader acts, and its waiting times start, when its own entry is applied.
     fn on_leader_began(&mut self, now: Time, epoch: Epoch, mine: bool, out: &mut Effects) {
         self.lead = None;
-        if mine && self.leadership == Leadership::Leader {
+        let leads = mine && self.leadership == Leadership::Leader;
+        if leads && !self.insists_on_others(out) {
             self.lead = Some(Lead::new(&self.config.constants, epoch, now));
             out.observe(Event::LeaderBegan { epoch });
         }
@@ -218,6 +257,7 @@ impl Master {
         assert!(state.applied() >= self.state.applied(), "what is committed stays committed");
         state.set_rules_of(&self.state);
         self.state = state;
+        self.adopt_constants();
         self.lead = None;
     }
 }
@@ -229,13 +269,15 @@ impl StateMachine for Master {
 
     fn recover(config: &MasterConfig, mut durable: MasterState, _: Time, _: &mut Effects) -> Self {
         durable.set_rules(&config.constants.rules);
-        Master {
+        let mut master = Master {
             config: config.clone(),
             state: durable,
             leadership: Leadership::Follower { leader: None },
             log: Log::new(),
             lead: None,
-        }
+        };
+        master.adopt_constants();
+        master
     }
 
     fn step(&mut self, now: Time, input: Input, out: &mut Effects) {

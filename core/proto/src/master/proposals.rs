@@ -16,6 +16,7 @@ pub(super) enum Proposal {
     Configure(ChunkHandle),
     Free(ChunkHandle),
     Purge,
+    Constants,
 }
 
 /// What this life of a master asked of its log.

@@ -18,6 +18,7 @@ impl Leader<'_> {
         self.lead.next_tick = now + self.cx.constants.retry_interval;
         self.tick_servers();
         self.tick_safe_mode();
+        self.tick_constants();
         self.tick_parked();
         self.tick_changes();
         self.tick_activations();
@@ -31,6 +32,7 @@ impl Leader<'_> {
     /// This leader's own entry is applied: it acts, and its waiting times start.
     pub fn begin(&mut self) {
         self.begin_trash();
+        self.on_constants_changed();
         self.end_safe_mode_if_enough();
     }
 
@@ -67,11 +69,13 @@ impl Leader<'_> {
     pub fn on_consequence(&mut self, consequence: Consequence) {
         match consequence {
             Consequence::Joined { node, incarnation, rack, rejoined } => {
-                self.on_joined(node, Life { incarnation, rack, rejoined });
+                let constants = self.state.constants().version();
+                self.on_joined(node, Life { incarnation, rack, rejoined, constants });
             }
             Consequence::JoinRefused { node, incarnation } => {
                 self.cx.send(node, membership::RegisterRefused { incarnation });
             }
+            Consequence::ConstantsChanged(_) => self.on_constants_changed(),
             Consequence::ChunkMade(chunk) => self.on_new_chunk(chunk),
             Consequence::Trashed(file) => self.on_trashed(file),
             Consequence::Answered { op, answer } => {

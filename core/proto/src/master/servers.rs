@@ -4,7 +4,7 @@ use super::leader::Leader;
 use super::leases::Confirmable;
 use super::proposals::Proposal;
 use crate::event::Event;
-use crate::ids::{ChunkHandle, Incarnation, NodeId, Rack};
+use crate::ids::{ChunkHandle, ConstantsVersion, Incarnation, NodeId, Rack};
 use crate::log::Command;
 use crate::message::membership;
 use crate::time::Time;
@@ -22,6 +22,8 @@ pub(super) struct Server {
     pub used_bytes: u64,
     /// Number of the last report taken in, or zero before the first, which is a full one.
     pub reported: u64,
+    /// If it acts at all, it goes by constants of this version or a later one.
+    pub constants: ConstantsVersion,
     /// What it reported to have.
     pub holds: BTreeSet<ChunkHandle>,
     /// What it has of chunks that are no more, and when it is told so again.
@@ -29,7 +31,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(incarnation: Incarnation, capacity_bytes: u64, now: Time) -> Self {
+    fn new(life: &Life, capacity_bytes: u64, now: Time) -> Self {
+        let Life { incarnation, constants, .. } = *life;
         Server {
             incarnation,
             alive: true,
@@ -38,6 +41,7 @@ impl Server {
             capacity_bytes,
             used_bytes: 0,
             reported: 0,
+            constants,
             holds: BTreeSet::new(),
             strays: BTreeMap::new(),
         }
@@ -53,6 +57,8 @@ pub(super) struct Life {
     pub incarnation: Incarnation,
     pub rack: Rack,
     pub rejoined: bool,
+    /// The constants that it is given with the answer.
+    pub constants: ConstantsVersion,
 }
 
 impl Leader<'_> {
@@ -68,7 +74,7 @@ impl Leader<'_> {
 
     pub(super) fn on_joined(&mut self, node: NodeId, life: Life) {
         let now = self.cx.now;
-        let Life { incarnation, rack, rejoined } = life;
+        let Life { incarnation, rack, rejoined, .. } = life;
         let lead = &mut *self.lead;
         let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
         let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
@@ -83,17 +89,19 @@ impl Leader<'_> {
             lead.repairs.setbacks.forget_server(node);
             // By what the earlier life is known to hold.
             self.forget_reports(node);
-            self.lead.servers.insert(node, Server::new(incarnation, capacity, now));
+            self.lead.servers.insert(node, Server::new(&life, capacity, now));
             self.expect_report(node);
             self.cx.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
-        self.cx.send(node, membership::Registered { epoch, incarnation });
+        let agreed = self.agreed();
+        self.cx.send(node, membership::Registered { epoch, incarnation, agreed });
         self.lead.attend_all_of(self.state, node, self.cx.now);
     }
 
     pub(super) fn on_heartbeat(&mut self, from: NodeId, message: membership::Heartbeat) {
         let now = self.cx.now;
-        let membership::Heartbeat { incarnation, epoch, used_bytes, disk_failed } = message;
+        let membership::Heartbeat { incarnation, epoch, used_bytes, disk_failed, constants } =
+            message;
         let lead = &mut *self.lead;
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
@@ -113,6 +121,11 @@ impl Leader<'_> {
         server.used_bytes = used_bytes;
         server.disk_failed = disk_failed;
         server.alive = true;
+        server.constants = server.constants.max(constants);
+        if constants < self.state.constants().version() {
+            let agreed = self.agreed();
+            self.cx.send(from, membership::ConstantsChanged { epoch, incarnation, agreed });
+        }
         if news {
             if disk_failed {
                 self.cx.observe(Event::ServerDead { node: from });

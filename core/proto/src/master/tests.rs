@@ -1,5 +1,6 @@
 //! See `scenarios/scripts` for runs of the whole protocol.
 
+use crate::agreed::ClusterConstants;
 use crate::config::{Constants, MasterConfig};
 use crate::ids::{Epoch, Incarnation, IoId, LogIndex, NodeId, OpId, Rack, Session};
 use crate::io::{IoOp, IoOutput, LogOp, ProposeOutcome};
@@ -15,7 +16,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 fn leads(number: u64) -> LogEntry {
-    let command = Command::NewLeader { node: NodeId(number) };
+    let command = Command::NewLeader {
+        node: NodeId(number),
+        constants: Box::new(ClusterConstants::of(&Constants::default())),
+    };
     LogEntry { epoch: Epoch(0), proposal: IoId(1), command }
 }
 
@@ -37,7 +41,8 @@ const SERVER: NodeId = NodeId(101);
 
 impl Leading {
     fn new() -> Self {
-        let config = MasterConfig { node: NodeId(1), salt: 7, constants: Constants::default() };
+        let (constants, insists) = (Constants::default(), Vec::new());
+        let config = MasterConfig { node: NodeId(1), salt: 7, constants, insists };
         let state = MasterState::new(4);
         let master = Master::recover(&config, state, Time(0), &mut Effects::new());
         let mut leading = Leading { master, log: 0, held: Vec::new(), holds: false };
@@ -106,6 +111,7 @@ impl Leading {
             epoch,
             used_bytes: 0,
             disk_failed,
+            constants: self.master.state().constants().version(),
         }));
         assert!(self.hear(SERVER, message).is_empty(), "it is known");
     }
@@ -166,7 +172,7 @@ fn a_disk_that_failed_stays_failed_for_a_life() {
 #[test]
 fn an_installed_state_is_gone_on_from() {
     let constants = Constants::default();
-    let config = MasterConfig { node: NodeId(1), salt: 7, constants };
+    let config = MasterConfig { node: NodeId(1), salt: 7, constants, insists: Vec::new() };
     let mut master = Master::recover(&config, MasterState::new(4), Time(0), &mut Effects::new());
     let out = step(&mut master, Input::Leadership(Leadership::Leader));
     let [Effect::Io { io, op: IoOp::Log(LogOp::Propose { entry }) }] = &out.0[..] else {
@@ -193,7 +199,7 @@ fn an_installed_state_is_gone_on_from() {
 #[should_panic(expected = "what is committed stays committed")]
 fn a_state_never_goes_back() {
     let constants = Constants::default();
-    let config = MasterConfig { node: NodeId(1), salt: 7, constants };
+    let config = MasterConfig { node: NodeId(1), salt: 7, constants, insists: Vec::new() };
     let mut master = Master::recover(&config, MasterState::new(4), Time(0), &mut Effects::new());
     step(&mut master, Input::Committed { index: LogIndex(1), entry: leads(2) });
     step(&mut master, Input::Installed { state: Box::new(MasterState::new(4)) });

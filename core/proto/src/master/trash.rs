@@ -25,6 +25,15 @@ impl Leader<'_> {
         self.lead.trash = trashed;
     }
 
+    /// What is in the trash stays for as long as what comes into it now.
+    pub(super) fn on_retention_changed(&mut self) {
+        let retention = self.cx.constants.trash_retention;
+        let before = core::mem::replace(&mut self.lead.trash_retention, retention);
+        for due in self.lead.trash.values_mut() {
+            *due = (*due - before) + retention;
+        }
+    }
+
     pub(super) fn on_trashed(&mut self, file: FileId) {
         let now = self.cx.now;
         let due = now + self.cx.constants.trash_retention;

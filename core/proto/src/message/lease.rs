@@ -1,8 +1,8 @@
 //! Leases: a chunkserver's request and the master's grant (GFS §3.1).
 
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, Incarnation};
+use crate::lease::Term;
 use alloc::vec::Vec;
-use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Chunkserver → master: may I be primary of these?
@@ -23,8 +23,8 @@ pub struct Grant {
     pub incarnation: Incarnation,
     /// The question that it answers.
     pub attempt: Attempt,
-    /// Term T.
-    pub duration: Duration,
+    /// What the holder counts with.
+    pub term: Term,
     /// Which chunks, and the versions granted.
     pub chunks: Vec<(ChunkHandle, ChunkVersion)>,
 }

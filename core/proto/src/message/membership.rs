@@ -1,7 +1,9 @@
 //! Membership: registration, heartbeats and replica reports of chunkservers.
 
 use super::ReplicaState;
-use crate::ids::{ChunkHandle, Epoch, Incarnation, Rack, Session};
+use crate::agreed::Agreed;
+use crate::ids::{ChunkHandle, ConstantsVersion, Epoch, Incarnation, Rack, Session};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub enum Reply {
     Refused(RegisterRefused),
     /// See [`RegisterAgain`].
     RegisterAgain(RegisterAgain),
+    /// See [`ConstantsChanged`].
+    ConstantsChanged(ConstantsChanged),
     /// See [`ReportAck`].
     ReportAck(ReportAck),
 }
@@ -53,6 +57,8 @@ pub struct Heartbeat {
     pub used_bytes: u64,
     /// Its disk is out of service.
     pub disk_failed: bool,
+    /// The constants that it goes by.
+    pub constants: ConstantsVersion,
 }
 
 /// Chunkserver → master. Repeated until acknowledged.
@@ -80,6 +86,19 @@ pub struct Registered {
     pub epoch: Epoch,
     /// Whom it answers.
     pub incarnation: Incarnation,
+    /// The cluster's constants: the server acts under no others.
+    pub agreed: Box<Agreed>,
+}
+
+/// Master → chunkserver: the cluster's constants changed since the version of its heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConstantsChanged {
+    /// The leader's epoch.
+    pub epoch: Epoch,
+    /// Whom it answers.
+    pub incarnation: Incarnation,
+    /// The cluster's constants.
+    pub agreed: Box<Agreed>,
 }
 
 /// Master → chunkserver: this life is over (a higher one, or another process, registered).

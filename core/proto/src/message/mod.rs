@@ -145,6 +145,7 @@ built_from! {
     membership::Registered => |content| Message::MembershipReply(membership::Reply::Registered(content));
     membership::RegisterRefused => |content| Message::MembershipReply(membership::Reply::Refused(content));
     membership::RegisterAgain => |content| Message::MembershipReply(membership::Reply::RegisterAgain(content));
+    membership::ConstantsChanged => |content| Message::MembershipReply(membership::Reply::ConstantsChanged(content));
     membership::ReportAck => |content| Message::MembershipReply(membership::Reply::ReportAck(content));
     removal::DeleteReplica => |content| Message::Removal(removal::Order::Delete(content));
     removal::QuarantineReplica => |content| Message::Removal(removal::Order::Quarantine(content));

@@ -1,6 +1,7 @@
 //! What a committed entry did: the tables change, and the machine that applied it reacts to this.
 
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId, Rack};
+use crate::ids::{ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, IoId};
+use crate::ids::{NodeId, OpId, Rack};
 use crate::log::Member;
 use crate::metadata::MetadataAnswer;
 use crate::refusal::Refusal;
@@ -21,6 +22,8 @@ pub enum Consequence {
         /// The proposal of that master by which it began.
         proposal: IoId,
     },
+    /// A step of a change of constants.
+    ConstantsChanged(ConstantsVersion),
     /// A chunkserver's life is registered.
     Joined {
         /// The chunkserver.

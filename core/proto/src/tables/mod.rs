@@ -3,7 +3,7 @@
 //!
 //! Suggested order: this file ([`MasterState::apply`] is the only door), [`consequence`], then
 //! `inode` with `namespace` and `path`, `layout`, `chunk_table`, `server_table`, `session_table`,
-//! `allocator`.
+//! `allocator`, `constant_table`.
 
 pub mod consequence;
 pub mod inode;
@@ -14,17 +14,21 @@ pub mod chunk_table;
 pub mod server_table;
 pub mod session_table;
 pub mod allocator;
+pub mod constant_table;
 
 pub use allocator::Allocator;
 pub use chunk_table::{ChunkRecord, ChunkTable, Configuration, FileSlot, Owners};
 pub use consequence::Consequence;
+pub use constant_table::ConstantTable;
 pub use inode::{Inode, InodeTable};
 pub use layout::{ChunkRef, Layout};
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
 
 use crate::config::Rules;
-use crate::ids::{ChunkHandle, ChunkVersion, Epoch, FileId, LogIndex, NodeId, OpId};
+use crate::ids::{
+    ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, LogIndex, NodeId, OpId,
+};
 use crate::log::{Command, LogEntry};
 use crate::metadata::{FileInfo, MetadataAnswer, MetadataChange};
 use crate::refusal::Refusal;
@@ -48,6 +52,7 @@ pub struct MasterState {
     chunks: ChunkTable,
     servers: ServerTable,
     sessions: SessionTable,
+    constants: ConstantTable,
 }
 
 /// How much there is of everything.
@@ -75,6 +80,7 @@ impl MasterState {
             chunks: ChunkTable::default(),
             servers: ServerTable::default(),
             sessions: SessionTable::new(sessions_max),
+            constants: ConstantTable::default(),
         }
     }
 
@@ -87,9 +93,12 @@ impl MasterState {
     pub fn apply(&mut self, index: LogIndex, entry: &LogEntry) -> Vec<Consequence> {
         assert_eq!(index, self.applied.next(), "entries are applied in order");
         self.applied = index;
-        if let Command::NewLeader { node } = entry.command {
+        if let Command::NewLeader { node, ref constants } = entry.command {
             self.epoch = Epoch(index.0);
             let (epoch, proposal) = (self.epoch, entry.proposal);
+            if self.constants.found(constants) {
+                self.sessions.set_max(constants.remembered_clients_max);
+            }
             return vec![Consequence::LeaderBegan { epoch, node, proposal }];
         }
         // A deposed leader's proposals may still commit. What they were based on need not hold
@@ -110,6 +119,7 @@ impl MasterState {
             }
             Command::Free { file, chunk, base } => self.free(*file, *chunk, *base),
             Command::Purge { file } => vec![self.purge(*file)],
+            Command::FinishConstants { version } => vec![self.finish_constants(*version)],
         }
     }
 
@@ -157,6 +167,12 @@ impl MasterState {
             }
             MetadataChange::Rename { from, to } => inodes.rename(from, to)?,
             MetadataChange::Delete { path } => inodes.delete(path)?,
+            MetadataChange::SetConstants { settings } => {
+                let changes = self.constants.change(settings)?;
+                let version = self.constants.version();
+                consequences.extend(changes.then_some(Consequence::ConstantsChanged(version)));
+                return Ok(MetadataAnswer::Done);
+            }
         };
         if let Some(file) = trashed {
             let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
@@ -219,6 +235,14 @@ impl MasterState {
         if self.inodes.purge(file) { Consequence::Purged(file) } else { Consequence::Ignored }
     }
 
+    fn finish_constants(&mut self, version: ConstantsVersion) -> Consequence {
+        if self.constants.finish(version) {
+            Consequence::ConstantsChanged(self.constants.version())
+        } else {
+            Consequence::Ignored
+        }
+    }
+
     /// The last entry applied.
     #[must_use]
     pub fn applied(&self) -> LogIndex {
@@ -259,6 +283,12 @@ impl MasterState {
     #[must_use]
     pub fn sessions(&self) -> &SessionTable {
         &self.sessions
+    }
+
+    /// The cluster's constants.
+    #[must_use]
+    pub fn constants(&self) -> &ConstantTable {
+        &self.constants
     }
 
     /// Whether repeated changes are answered from memory: they are, except in an ablation. Not a

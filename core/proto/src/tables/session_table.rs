@@ -47,6 +47,12 @@ impl SessionTable {
         SessionTable { sessions, sessions_max, forgotten_below: 0, answers_retries: true }
     }
 
+    /// The bound that the cluster agreed on, before any client is remembered.
+    pub(super) fn set_max(&mut self, sessions_max: u32) {
+        assert!(self.sessions.is_empty(), "the bound is set by the first entry of a log");
+        self.sessions_max = sessions_max;
+    }
+
     /// How many clients are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

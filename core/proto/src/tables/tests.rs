@@ -1,8 +1,10 @@
 use super::*;
-
+use crate::agreed::ClusterConstants;
+use crate::config::Constants;
 use crate::ids::{Incarnation, IoId, Rack, Session};
 use crate::log::Member;
 use crate::metadata::{FileKind, FileSpec};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 
@@ -14,10 +16,16 @@ struct Log {
     number: u64,
 }
 
+fn new_leader(node: NodeId) -> Command {
+    let mut constants = ClusterConstants::of(&Constants::default());
+    constants.remembered_clients_max = 4;
+    Command::NewLeader { node, constants: Box::new(constants) }
+}
+
 impl Log {
     fn new() -> Self {
         let mut log = Log { state: MasterState::new(4), number: 0 };
-        log.entry(Epoch(0), Command::NewLeader { node: NodeId(1) });
+        log.entry(Epoch(0), new_leader(NodeId(1)));
         log
     }
 
@@ -124,7 +132,7 @@ fn entries_of_another_epoch_are_ignored() {
     assert_eq!(log.entry(Epoch(0), change.clone()), IGNORED);
     let (epoch, node, proposal) = (Epoch(3), NodeId(2), IoId(0));
     let begun = [Consequence::LeaderBegan { epoch, node, proposal }];
-    assert_eq!(log.apply(Command::NewLeader { node }), begun);
+    assert_eq!(log.apply(new_leader(node)), begun);
     assert_eq!(log.entry(Epoch(1), change.clone()), IGNORED);
     assert_eq!(log.state.stat("/a"), Err(Refusal::NotFound));
     // An ignored entry leaves no answer behind: the retry under the new epoch runs.

@@ -5,9 +5,10 @@ use crate::workload::payload;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::tables::Consequence;
 use leasehold_proto::{
-    ChunkHandle, ChunkSpec, ChunkVersion, Command, Epoch, Extent, FileId, Incarnation, IoId, IoOp,
-    IoOutput, LogEntry, LogIndex, Member, Mutation, MutationKind, NodeId, OpId, Rack,
-    ReplicaChange, ReplicaData, ReplicaImage, Sequence, Session, SyncPolicy,
+    ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants, Command, Constants,
+    ConstantsVersion, Epoch, Extent, FileId, Incarnation, IoId, IoOp, IoOutput, LogEntry, LogIndex,
+    Member, Mutation, MutationKind, NodeId, OpId, Rack, ReplicaChange, ReplicaData, ReplicaImage,
+    Sequence, Session, Setting, SyncPolicy,
 };
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
@@ -153,8 +154,10 @@ fn commands() -> Vec<(&'static str, Command)> {
     let (base, version) = (ChunkVersion(0), ChunkVersion(2));
     let configure = |chunk| Command::Configure { chunk, base, version, members: vec![member] };
     let (incarnation, session) = (Incarnation(1), Session(7));
+    let constants = Box::new(ClusterConstants::of(&Constants::default()));
+    let lease = Setting { constant: ClusterConstant::LeaseDuration, number: 20_000_000_000 };
     vec![
-        ("new leader", Command::NewLeader { node: NodeId(1) }),
+        ("new leader", Command::NewLeader { node: NodeId(1), constants }),
         ("join", Command::Join { node: member.node, incarnation, session, rack: Rack(1) }),
         ("create", change(1, create("/f"))),
         ("add chunk", change(2, add(file))),
@@ -173,6 +176,8 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("create", change(9, create("/u"))),
         ("delete", change(10, MetadataChange::Delete { path: "/u".to_owned() })),
         ("purge", Command::Purge { file: FileId(5) }),
+        ("set constants", change(11, MetadataChange::SetConstants { settings: vec![lease] })),
+        ("finish constants", Command::FinishConstants { version: ConstantsVersion(2) }),
     ]
 }
 

@@ -2,7 +2,8 @@
 
 use crate::mishaps::Trial;
 use leasehold_proto::{
-    Command, Epoch, IoFault, IoId, LogEntry, LogIndex, MasterState, NodeId, Rules,
+    ClusterConstants, Command, Constants, Epoch, IoFault, IoId, LogEntry, LogIndex, MasterState,
+    NodeId, Rules,
 };
 use leasehold_store::mem::Mishap;
 use leasehold_store::{Disk, MasterLog, MasterLogOptions, MemDisk, StoreError};
@@ -14,7 +15,10 @@ fn options() -> MasterLogOptions {
 }
 
 fn entry(number: u64) -> LogEntry {
-    let command = Command::NewLeader { node: NodeId(number) };
+    let command = Command::NewLeader {
+        node: NodeId(number),
+        constants: Box::new(ClusterConstants::of(&Constants::default())),
+    };
     LogEntry { epoch: Epoch(0), proposal: IoId(number), command }
 }
 
@@ -125,7 +129,7 @@ fn a_rotten_entry_is_refused_and_a_torn_tail_is_cut() {
         log.append(&[entry(number)]).unwrap();
     }
     let name = "log/0000000000000001.log";
-    let record = |number: u64| 512 + 64 * (number - 1);
+    let record = |number: u64| 512 + 128 * (number - 1);
     for number in 1..=3 {
         for byte in [0, 9, 20, 30, 41, 50] {
             let rotten = disk.fork();

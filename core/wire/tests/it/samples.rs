@@ -8,12 +8,12 @@ use leasehold_proto::message::{
     call, configure, copy, data, lease, membership, pipeline, reconcile, removal,
 };
 use leasehold_proto::metadata::{
-    FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery,
+    ConstantsStatus, FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery,
 };
 use leasehold_proto::{
-    Attempt, ChunkHandle, ChunkSpec, ChunkVersion, CopyId, Envelope, Epoch, Extent, FileId,
-    Incarnation, Message, MutationKind, NodeId, OpId, Rack, ReadMode, Refusal, Sequence, Session,
-    SyncPolicy,
+    Agreed, Attempt, ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants,
+    Constants, ConstantsVersion, CopyId, Envelope, Epoch, Extent, FileId, Incarnation, Message,
+    MutationKind, NodeId, OpId, Rack, ReadMode, Refusal, Sequence, Session, SyncPolicy,
 };
 use leasehold_wire::{ClusterId, Frame, Packet, Role};
 use std::time::Duration;
@@ -131,7 +131,11 @@ fn membership() -> Vec<Message> {
         Message::MembershipReply(membership::Reply::Registered(membership::Registered {
             epoch,
             incarnation,
+            agreed: agreed(),
         })),
+        Message::MembershipReply(membership::Reply::ConstantsChanged(
+            membership::ConstantsChanged { epoch, incarnation, agreed: agreed() },
+        )),
         Message::MembershipReply(membership::Reply::Refused(membership::RegisterRefused {
             incarnation,
         })),
@@ -140,6 +144,7 @@ fn membership() -> Vec<Message> {
             epoch,
             used_bytes: 1 << 30,
             disk_failed: true,
+            constants: ConstantsVersion(3),
         })),
         Message::MembershipReply(membership::Reply::RegisterAgain(membership::RegisterAgain {
             epoch,
@@ -165,12 +170,20 @@ fn membership() -> Vec<Message> {
     ]
 }
 
+fn constants() -> ClusterConstants {
+    ClusterConstants::of(&Constants::default())
+}
+
+fn agreed() -> Box<Agreed> {
+    Box::new(Agreed { version: ConstantsVersion(2), values: constants() })
+}
+
 fn leases() -> Vec<Message> {
     let (incarnation, attempt, chunks) = (INCARNATION, Attempt(0x88), vec![(CHUNK, VERSION)]);
-    let duration = Duration::new(10, 500);
+    let term = constants().lease_term();
     vec![
         Message::Lease(lease::Request { incarnation, attempt, chunks: chunks.clone() }),
-        Message::LeaseGrant(lease::Grant { incarnation, attempt, duration, chunks }),
+        Message::LeaseGrant(lease::Grant { incarnation, attempt, term, chunks }),
     ]
 }
 
@@ -365,6 +378,9 @@ pub fn changes() -> Vec<MetadataChange> {
         MetadataChange::Rename { from: path.clone(), to: "/logs/b".into() },
         MetadataChange::Delete { path },
         MetadataChange::AddChunk { file: FILE, index: 2, mtime_ms },
+        MetadataChange::SetConstants {
+            settings: vec![constants().setting(ClusterConstant::TrashRetention)],
+        },
     ]
 }
 
@@ -377,6 +393,7 @@ pub fn queries() -> Vec<MetadataQuery> {
         MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
         MetadataQuery::Chunks { from: CHUNK },
         MetadataQuery::Status,
+        MetadataQuery::Constants,
         MetadataQuery::SafeMode,
         MetadataQuery::LeaveSafeMode,
     ]
@@ -397,6 +414,14 @@ pub fn answers() -> Vec<MetadataAnswer> {
         }),
         MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
         MetadataAnswer::Status(Box::new(cluster_status())),
+        MetadataAnswer::Constants(Box::new(ConstantsStatus {
+            version: ConstantsVersion(2),
+            values: constants(),
+            changes_from: Some(constants()),
+            leases_end_within: Some(Duration::from_secs(9)),
+            behind: vec![NODE],
+            silent: vec![NODE.next()],
+        })),
         MetadataAnswer::SafeMode(Some(Box::new(safe_mode_status()))),
     ]
 }

@@ -133,7 +133,7 @@ fn changed(change: &MetadataChange) -> Vec<&str> {
         | MetadataChange::Mkdir { path, .. }
         | MetadataChange::Delete { path } => vec![path],
         MetadataChange::Rename { from, to } => vec![from, to],
-        MetadataChange::AddChunk { .. } => vec!["/"],
+        MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => vec!["/"],
     }
 }
 
@@ -141,7 +141,9 @@ fn changed(change: &MetadataChange) -> Vec<&str> {
 /// question without an answer.
 fn is_judged(operated: &Operated) -> bool {
     let about_names = match &operated.call {
-        Call::Change { change } => !matches!(change, MetadataChange::AddChunk { .. }),
+        Call::Change { change } => {
+            !matches!(change, MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. })
+        }
         Call::Query { query } => {
             matches!(query, MetadataQuery::Stat { .. } | MetadataQuery::List { .. })
         }

@@ -6,7 +6,7 @@
 use crate::seen::Seen;
 use crate::spans::nanos;
 use crate::violation::{Invariant, Violation, seconds};
-use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId, Time};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId, Rules, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,35 +28,42 @@ pub struct LeaseTerms {
 }
 
 impl LeaseTerms {
-    /// Takes in what happened; true if there was something to judge. A study that leaves one of the
-    /// rules out asks what comes of it, so it is not judged here.
-    pub fn observe(&mut self, constants: &Constants, seen: &Seen<'_>) -> Result<bool, Violation> {
-        let rules = &constants.rules;
-        if !rules.granter_allows_for_drift || !rules.lease_counts_from_question {
+    /// Takes in what happened; true if there was something to judge. `granter` and `holder` are what
+    /// each may go by. A study that leaves one of the rules out asks what comes of it, so it is not
+    /// judged here.
+    pub fn observe(
+        &mut self,
+        (granter, holder): (&Constants, &Constants),
+        seen: &Seen<'_>,
+    ) -> Result<bool, Violation> {
+        if leaves_a_rule_out(&granter.rules) {
             return Ok(false);
         }
-        let term = nanos(constants.lease_duration);
         match seen.event {
-            Event::LeaseGranted { chunk, to, until, .. } if beyond(constants, seen, *until) => {
+            Event::LeaseGranted { chunk, to, until, .. } if beyond(granter, seen, *until) => {
                 self.granted.remove(&(*to, *chunk));
                 Ok(false)
             }
-            Event::LeaseTaken { until, .. } if beyond(constants, seen, *until) => Ok(false),
+            Event::LeaseTaken { until, .. } if beyond(granter, seen, *until) => Ok(false),
             Event::LeaseGranted { chunk, version, to, until } => {
                 let until = seen.clock.true_ns(seen.node, *until);
                 self.note((*to, *chunk), *version, until);
                 let length = until.saturating_sub(seen.true_ns);
                 let what = || format!("{} keeps away from {chunk} of {to}", seen.node);
-                if length < term { wrong(seen, what(), length) } else { Ok(true) }
+                if length < nanos(granter.lease_duration) {
+                    wrong(seen, what(), length)
+                } else {
+                    Ok(true)
+                }
             }
             Event::LeaseTaken { chunk, version, until } => {
                 let until = seen.clock.true_ns(seen.node, *until);
                 let length = until.saturating_sub(seen.true_ns);
-                if length > term {
+                if length > nanos(holder.lease_duration) {
                     let what = format!("{} believes to be primary of {chunk}", seen.node);
                     return wrong(seen, what, length);
                 }
-                self.outlasted(constants, seen, (*chunk, *version), until)
+                self.outlasted(granter, seen, (*chunk, *version), until)
             }
             Event::Freed { chunk, .. } => {
                 self.granted.retain(|(_, of), _| of != chunk);
@@ -92,6 +99,15 @@ impl LeaseTerms {
         );
         Err(INVARIANT.broken(seen.true_ns, detail))
     }
+}
+
+/// The rules on which a term rests.
+fn leaves_a_rule_out(rules: &Rules) -> bool {
+    let all = rules.granter_allows_for_drift
+        && rules.lease_counts_from_question
+        && rules.grant_carries_term
+        && rules.constants_wait_out_leases;
+    !all
 }
 
 /// Does this node's clock go beyond what the allowances are for? They are 2ρ on each side.

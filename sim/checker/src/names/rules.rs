@@ -46,8 +46,10 @@ impl Names {
             MetadataChange::Mkdir { path, .. } => self.make(path, FileKind::Directory),
             MetadataChange::Rename { from, to } => self.rename(from, to),
             MetadataChange::Delete { path } => self.delete(path),
-            // Chunks are not names.
-            MetadataChange::AddChunk { .. } => Ok(Effect::Nothing),
+            // Chunks are not names, nor are constants.
+            MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => {
+                Ok(Effect::Nothing)
+            }
         }
     }
 

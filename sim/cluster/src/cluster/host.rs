@@ -197,6 +197,7 @@ impl Life {
             capacity_bytes: 1 << 40,
             masters: around.masters.clone(),
             constants: constants.clone(),
+            insists: Vec::new(),
         };
         let clock = around.clock(identity.node, self.host, self.number);
         let mut out = Effects::new();
@@ -223,6 +224,7 @@ impl Life {
             node: super::MASTER,
             salt: around.draw("salt", self.host, 0),
             constants: around.constants.clone(),
+            insists: Vec::new(),
         };
         let clock = around.clock(super::MASTER, self.host, self.number);
         around.watch.recovered(super::MASTER, &start.checkpoint);
@@ -270,7 +272,8 @@ impl Life {
         let read = ReplicatedLog::new(options, &recovered, purgeable, disk, sender.clone());
         let (replicated, checkpoint) = self.opened(read)?;
         let salt = around.draw("salt", self.host, 0);
-        let config = MasterConfig { node, salt, constants: around.constants.clone() };
+        let config =
+            MasterConfig { node, salt, constants: around.constants.clone(), insists: Vec::new() };
         let clock = around.clock(node, self.host, self.number);
         around.watch.recovered(node, &checkpoint);
         let mut out = Effects::new();

@@ -340,6 +340,8 @@ fn fact(event: &Event) -> &'static str {
         Event::ServerDead { .. } => "servers dead",
         Event::SafeModeEnded { .. } => "safe modes ended",
         Event::LogLost { .. } => "logs lost",
+        Event::ConstantsChanged { .. } => "steps of constants",
+        Event::ConstantsRefused { .. } => "configurations refused",
         Event::Recovered { .. } => "replicas recovered",
         Event::Promised { .. } => "promises",
         Event::LeaseTaken { .. } => "leases taken",

@@ -22,6 +22,7 @@ pub(super) struct EncodedEntry {
 }
 
 #[derive(Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "each is encoded and dropped")]
 enum EncodedWhat {
     Master { node: NodeId, salt: u64, constants: EncodedConstants, state: MasterState },
     Chunkserver { config: EncodedServer, constants: EncodedConstants, replicas: Replicas },
@@ -120,7 +121,12 @@ impl EncodedEntry {
     pub fn entry(self) -> Option<RecordedEntry> {
         let what = match self.what {
             EncodedWhat::Master { node, salt, constants, state } => {
-                let config = MasterConfig { node, salt, constants: constants.constants() };
+                let config = MasterConfig {
+                    node,
+                    salt,
+                    constants: constants.constants(),
+                    insists: Vec::new(),
+                };
                 What::Begins(Beginning::Master(config, state).into())
             }
             EncodedWhat::Chunkserver { config, constants, replicas } => {
@@ -140,12 +146,14 @@ impl EncodedEntry {
 
 fn begins(beginning: &Beginning) -> EncodedWhat {
     match beginning {
-        Beginning::Master(MasterConfig { node, salt, constants }, state) => EncodedWhat::Master {
-            node: *node,
-            salt: *salt,
-            constants: EncodedConstants::of(constants),
-            state: state.clone(),
-        },
+        Beginning::Master(MasterConfig { node, salt, constants, .. }, state) => {
+            EncodedWhat::Master {
+                node: *node,
+                salt: *salt,
+                constants: EncodedConstants::of(constants),
+                state: state.clone(),
+            }
+        }
         Beginning::Chunkserver(config, replicas) => EncodedWhat::Chunkserver {
             config: EncodedServer::of(config),
             constants: EncodedConstants::of(&config.constants),
@@ -178,7 +186,17 @@ impl EncodedServer {
 
     fn config(self, constants: Constants) -> ChunkserverConfig {
         let EncodedServer { node, incarnation, session, rack, capacity_bytes, masters } = self;
-        ChunkserverConfig { node, incarnation, session, rack, capacity_bytes, masters, constants }
+        let insists = Vec::new();
+        ChunkserverConfig {
+            node,
+            incarnation,
+            session,
+            rack,
+            capacity_bytes,
+            masters,
+            constants,
+            insists,
+        }
     }
 }
 

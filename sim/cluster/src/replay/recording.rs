@@ -9,6 +9,7 @@ use std::hash::Hasher;
 
 /// What a life begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one of them begins a recording of a node")]
 pub enum Beginning {
     /// A master's, with its newest checkpoint.
     Master(MasterConfig, MasterState),

@@ -232,6 +232,8 @@ pub struct Workload {
     pub namespace: u32,
     /// ... of looks into the directory of another client.
     pub look: u32,
+    /// ... of changes of the cluster's constants, by whichever client.
+    pub constants: u32,
 }
 
 /// Where the next write or read of a client begins.
@@ -265,6 +267,7 @@ impl Default for Workload {
             relaxed_read: 5,
             namespace: 5,
             look: 0,
+            constants: 0,
         }
     }
 }

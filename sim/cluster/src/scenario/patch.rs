@@ -104,5 +104,7 @@ patch! {
         repair_by_danger: bool,
         spread_over_racks: bool,
         keep_deleted: bool,
+        grant_carries_term: bool,
+        constants_wait_out_leases: bool,
     }
 }

@@ -121,6 +121,7 @@ impl Scenario {
             relaxed_read,
             namespace,
             look: 0,
+            constants: 0,
             operations_max: None,
         };
     }

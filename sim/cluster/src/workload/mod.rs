@@ -12,7 +12,7 @@ use crate::tally::{Tally, ending};
 use crate::timeline::{Timeline, Timer};
 use bytes::BytesMut;
 use leasehold_client::{Client, ClientError, File, FileSpec, SyncPolicy};
-use leasehold_proto::Refusal;
+use leasehold_proto::{ClusterConstant, Refusal, Setting};
 use names::Names;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -111,6 +111,7 @@ pub async fn read_back(client: &Client, shared: &Shared) -> Result<(), ClientErr
 /// One client at work.
 pub struct Worker {
     shared: Shared,
+    client: Client,
     files: Vec<File>,
     names: Names,
     stream: Stream,
@@ -139,6 +140,7 @@ impl Worker {
             files.push(client.open(&path_of(file)).await?);
         }
         Ok(Worker {
+            client: client.clone(),
             names: Names::new(client, index, spec(&shared.workload, drawn.replicas)),
             stream: drawn.seed.fork("client", index),
             timer: shared.timeline.timer(),
@@ -165,16 +167,37 @@ impl Worker {
 
     async fn one(&mut self) {
         let work = &self.shared.workload;
-        let weights =
-            [work.write, work.append, work.read, work.relaxed_read, work.namespace, work.look];
+        let weights = [
+            work.write,
+            work.append,
+            work.read,
+            work.relaxed_read,
+            work.namespace,
+            work.look,
+            work.constants,
+        ];
         match self.stream.weighted(&weights) {
             Some(0) => self.write().await,
             Some(1) => self.append().await,
             Some(2) => self.read(true).await,
             Some(3) => self.read(false).await,
             Some(5) => self.look().await,
+            Some(6) => self.change_constants().await,
             _ => self.change_names().await,
         }
+    }
+
+    /// Makes leases longer or shorter, by up to three times: rarely while a change is under way, which
+    /// refuses it.
+    async fn change_constants(&mut self) {
+        let first = self.client.constants().lease_duration;
+        let factor = u32::try_from(self.stream.within(1..=3)).unwrap_or(1);
+        let lease = if self.stream.permille(500) { first / 2 * factor } else { first * factor };
+        let number = u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX);
+        let setting = Setting { constant: ClusterConstant::LeaseDuration, number };
+        let began = self.now();
+        let result = self.client.set_constants(vec![setting]).await;
+        self.count("constants", &result, began);
     }
 
     async fn write(&mut self) {

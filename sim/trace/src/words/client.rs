@@ -4,7 +4,7 @@ use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
 };
 use leasehold_proto::{
-    FileCall, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode,
+    FileCall, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode, Setting,
 };
 
 /// What an owner asks of its client.
@@ -70,6 +70,11 @@ pub fn change(change: &MetadataChange) -> String {
         MetadataChange::Rename { from, to } => format!("rename {from} to {to}"),
         MetadataChange::Delete { path } => format!("delete {path}"),
         MetadataChange::AddChunk { file, index, .. } => format!("add chunk {index} to {file}"),
+        MetadataChange::SetConstants { settings } => {
+            let one = |setting: &Setting| format!("{} = {setting}", setting.constant);
+            let all: Vec<String> = settings.iter().map(one).collect();
+            format!("set {}", all.join(", "))
+        }
     }
 }
 
@@ -85,6 +90,7 @@ pub fn query(query: &MetadataQuery) -> String {
         }
         MetadataQuery::Chunks { from } => format!("list chunks from {from}"),
         MetadataQuery::Status => "tell how the cluster is".into(),
+        MetadataQuery::Constants => "the constants".into(),
         MetadataQuery::SafeMode => "what safe mode waits for".into(),
         MetadataQuery::LeaveSafeMode => "leave safe mode".into(),
     }
@@ -105,6 +111,11 @@ pub fn metadata(answer: &MetadataAnswer) -> String {
         MetadataAnswer::Status(status) => {
             format!("{} chunks, {} changes under way", status.chunks, status.changes)
         }
+        MetadataAnswer::Constants(constants) => format!(
+            "constants {}{}",
+            constants.version,
+            if constants.changes_from.is_some() { ", changing" } else { "" }
+        ),
         MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
         MetadataAnswer::SafeMode(Some(waits)) => {
             format!("safe mode: {} of {} chunks are not reported", waits.unreported, waits.chunks)

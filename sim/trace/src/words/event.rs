@@ -4,7 +4,9 @@ use super::client;
 use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::DeleteReason;
-use leasehold_proto::{Event, LostLog, Member, NodeId, SafeModeEnd};
+use leasehold_proto::{
+    ClusterConstant, ConstantsVersion, Event, LostLog, Member, NodeId, SafeModeEnd, Sides,
+};
 
 /// What an event is about, in typed fields.
 pub(super) fn fill(record: &mut Record, event: &Event) {
@@ -13,6 +15,7 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
         Event::LeaderBegan { .. }
         | Event::EntryApplied { .. }
         | Event::SafeModeEnded { .. }
+        | Event::ConstantsChanged { .. }
         | Event::Trashed { .. }
         | Event::Purged { .. } => {}
         Event::ChunkMade { chunk, .. } => record.chunk = Some(*chunk),
@@ -40,6 +43,7 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
         Event::ServerJoined { node, .. } | Event::ServerHeard { node } => {
             record.nodes = vec![*node];
         }
+        Event::ConstantsRefused { .. } => record.bad = true,
         Event::ServerDead { node } => (record.nodes, record.bad) = (vec![*node], true),
         Event::Recovered { chunk, applied_version: version, sequence, .. }
         | Event::Adopted { chunk, version, sequence, .. }
@@ -113,6 +117,8 @@ fn name(event: &Event) -> &'static str {
         Event::ServerDead { .. } => "ServerDead",
         Event::SafeModeEnded { .. } => "SafeModeEnded",
         Event::LogLost { .. } => "LogLost",
+        Event::ConstantsChanged { .. } => "ConstantsChanged",
+        Event::ConstantsRefused { .. } => "ConstantsRefused",
         Event::Recovered { .. } => "Recovered",
         Event::Promised { .. } => "Promised",
         Event::LeaseTaken { .. } => "LeaseTaken",
@@ -134,6 +140,26 @@ fn name(event: &Event) -> &'static str {
         Event::PieceEnded { .. } => "PieceEnded",
         Event::Unsolicited { .. } => "Unsolicited",
     }
+}
+
+/// The constants in which the sides differ, or that none do.
+fn constants(version: &ConstantsVersion, sides: &Sides) -> String {
+    let differ = |constant: &&ClusterConstant| {
+        sides.masters.number(**constant) != sides.servers.number(**constant)
+    };
+    let differences: Vec<String> = ClusterConstant::ALL
+        .iter()
+        .filter(differ)
+        .map(|constant| {
+            let (masters, servers) =
+                (sides.masters.setting(*constant), sides.servers.setting(*constant));
+            format!("{constant} {servers} at chunkservers and {masters} at masters")
+        })
+        .collect();
+    if differences.is_empty() {
+        return format!("has constants {version}, the same for all");
+    }
+    format!("has constants {version}: {}", differences.join(", "))
 }
 
 /// An event as the end of a sentence that begins with the node's name.
@@ -181,6 +207,11 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             SafeModeEnd::Waited => "ended safe mode: what is missing did not come in time".into(),
             SafeModeEnd::Ordered => "ended safe mode: an operator ordered it".into(),
         },
+        Event::ConstantsChanged { version, sides } => constants(version, sides),
+        Event::ConstantsRefused { own, cluster } => format!(
+            "serves no more: it is configured with {} = {own}, and the cluster has {cluster}",
+            own.constant
+        ),
         Event::LogLost { proof } => match proof {
             LostLog::Chunk(chunk) => format!("has lost its log: {chunk} was never made here"),
             LostLog::Epoch(epoch) => format!("has lost its log: {epoch} never began here"),

@@ -26,7 +26,7 @@ pub(super) fn fill(record: &mut Record, naming: &dyn Naming, envelope: &Envelope
         Message::Lease(m) => format!("requests leases for {}", versions(record, &m.chunks)),
         Message::LeaseGrant(m) => {
             let chunks = versions(record, &m.chunks);
-            format!("grants leases for {chunks} for {} ms", m.duration.as_millis())
+            format!("grants leases for {chunks} for {} ms", m.term.duration.as_millis())
         }
         Message::Removal(m) => removal_order(record, m),
         Message::Configure(m) => configure_order(record, naming, m),
@@ -131,6 +131,9 @@ fn membership_reply(reply: &membership::Reply) -> String {
             format!("refused: incarnation {} is superseded", m.incarnation.0)
         }
         membership::Reply::RegisterAgain(_) => "not registered, register again".into(),
+        membership::Reply::ConstantsChanged(m) => {
+            format!("the constants are those of {}", m.agreed.version)
+        }
         membership::Reply::ReportAck(m) => format!("report {} acknowledged", m.number),
     }
 }
@@ -326,6 +329,7 @@ pub fn name(message: &Message) -> &'static str {
         Message::MembershipReply(membership::Reply::Registered(_)) => "Registered",
         Message::MembershipReply(membership::Reply::Refused(_)) => "RegisterRefused",
         Message::MembershipReply(membership::Reply::RegisterAgain(_)) => "RegisterAgain",
+        Message::MembershipReply(membership::Reply::ConstantsChanged(_)) => "ConstantsChanged",
         Message::MembershipReply(membership::Reply::ReportAck(_)) => "ReportAck",
         Message::Removal(removal::Order::Delete(_)) => "DeleteReplica",
         Message::Removal(removal::Order::Quarantine(_)) => "QuarantineReplica",

@@ -109,7 +109,7 @@ pub(crate) fn fact(record: &mut Record, naming: &dyn Naming, event: &Event, cloc
 /// An entry of the master's log, in words.
 fn log_entry(record: &mut Record, naming: &dyn Naming, entry: &LogEntry) -> String {
     match &entry.command {
-        Command::NewLeader { node } => format!("{} leads", naming.name(*node)),
+        Command::NewLeader { node, .. } => format!("{} leads", naming.name(*node)),
         Command::Join { node, incarnation, .. } => {
             format!("{} joins in its life {}", naming.name(*node), incarnation.0)
         }
@@ -130,5 +130,6 @@ fn log_entry(record: &mut Record, naming: &dyn Naming, entry: &LogEntry) -> Stri
             format!("free {chunk} of {file} at {base}")
         }
         Command::Purge { file } => format!("purge {file}"),
+        Command::FinishConstants { version } => format!("finish the change of constants {version}"),
     }
 }

@@ -90,6 +90,11 @@ impl Copies {
                     self.failed.insert((*chunk, *to));
                 }
             }
+            Event::ConstantsChanged { sides, .. } => {
+                let mut constants = Constants::default();
+                sides.masters.install(&mut constants);
+                self.bound = self.bound.max(bound(&constants));
+            }
             Event::Freed { chunk, .. } => {
                 self.under_way.retain(|(_, of), _| of != chunk);
             }

@@ -4,7 +4,9 @@ use super::{Violation, violation};
 use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::observation::Observation;
-use leasehold_proto::{ChunkHandle, Constants, Event, FileId, IoOp, NodeId, ReplicaChange};
+use leasehold_proto::{
+    ChunkHandle, ClusterConstants, Constants, Event, FileId, IoOp, NodeId, ReplicaChange,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ pub(super) struct Retention {
     /// When a process last began or ended, or a master began to lead: whatever is counted may be
     /// counted anew from there.
     unrest: u64,
+    /// What retentions were changed to, and from.
+    changes: Vec<ClusterConstants>,
 }
 
 impl Retention {
@@ -26,6 +30,9 @@ impl Retention {
         match what {
             Observation::Event { event: Event::Trashed { file }, .. } => {
                 self.trash.entry(*file).or_insert(now);
+            }
+            Observation::Event { event: Event::ConstantsChanged { sides, .. }, .. } => {
+                self.changes.extend([sides.masters.clone(), sides.servers.clone()]);
             }
             Observation::Event { event: Event::LeaderBegan { .. }, .. }
             | Observation::Started { .. }
@@ -47,7 +54,10 @@ impl Retention {
             } => {
                 let Some(since) = self.aside.remove(&(*node, *chunk)) else { return Ok(()) };
                 let constants = &cluster.shape().constants;
-                let (shortest, _) = bounds(constants, constants.quarantine_retention);
+                let changed = self.changes.iter().map(|values| values.quarantine_retention).min();
+                let retention = constants.quarantine_retention;
+                let retention = retention.min(changed.unwrap_or(retention));
+                let (shortest, _) = bounds(constants, retention);
                 if now - since < shortest {
                     let (who, took) = (name(cluster, *node), Duration::from_nanos(now - since));
                     let what = format!("{who} removes {chunk} after {took:?} in quarantine");
@@ -61,7 +71,10 @@ impl Retention {
 
     /// Judges the end of a run, some time after its faults ended.
     pub fn emptied(&self, cluster: &Cluster) -> Result<(), Violation> {
-        let constants = &cluster.shape().constants;
+        let mut constants = cluster.shape().constants.clone();
+        let own = ClusterConstants::of(&constants);
+        self.changes.iter().fold(own, |all, one| all.highest(one)).install(&mut constants);
+        let constants = &constants;
         let over = |since: u64, retention| {
             let (_, longest) = bounds(constants, retention);
             cluster.now() > since.max(self.unrest) + longest + settling(constants)

@@ -86,6 +86,13 @@ pub(super) enum Command {
     /// True time passes, and nobody looks at a clock.
     Advance(Duration),
     Act(Vec<Action>),
+    /// Configures a node's next processes with other constants than the cluster's, on purpose or as
+    /// another build's defaults.
+    Own {
+        node: NodeId,
+        settings: Vec<(String, String)>,
+        insists: bool,
+    },
     /// Cuts or mends every link of a node.
     Isolate {
         node: NodeId,
@@ -119,6 +126,7 @@ impl Command {
             "cut" | "mend" => cut(first == "cut", &mut words)?,
             "show" => Command::Show(topic(words.expect("a topic")?)?),
             "check" => Command::Check,
+            "own" | "insist" => own(first == "insist", &mut words)?,
             _ => match action(first, &mut words)? {
                 Some(action) => Command::Act(vec![action]),
                 None => client(&line, first, &mut words, spec)?,
@@ -228,6 +236,22 @@ fn cut(cut: bool, words: &mut Words) -> Result<Command, Wrong> {
             Ok(Command::Act(vec![make(one, other), make(other, one)]))
         }
     }
+}
+
+fn own(insists: bool, words: &mut Words) -> Result<Command, Wrong> {
+    let node = words.node()?;
+    Ok(Command::Own { node, settings: settings(words)?, insists })
+}
+
+/// `lease=10m renew=3s`.
+pub(super) fn settings(words: &mut Words) -> Result<Vec<(String, String)>, Wrong> {
+    let mut settings = Vec::new();
+    while let Some(word) = words.next() {
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| format!("`{word}` is not key=value"))?;
+        settings.push((key.to_string(), value.to_string()));
+    }
+    Ok(settings)
 }
 
 fn topic(word: &str) -> Result<Topic, Wrong> {

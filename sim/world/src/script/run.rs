@@ -2,10 +2,12 @@
 
 use super::command::{Command, Fate, IoFate, Topic};
 use super::report;
+use super::setup::with;
 use super::verb::{Ask, Verb};
 use super::words::Wrong;
 use crate::action::{Action, Wish};
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
+use crate::node::Own;
 use crate::observation::Observation;
 use crate::payload::payload;
 use crate::show::{self, Detail};
@@ -13,10 +15,10 @@ use crate::tracer::{Before, Tracer};
 use crate::world::{TimedObservation, World};
 use leasehold_checker::violation::decimal_seconds;
 use leasehold_proto::machine::Operation;
-use leasehold_proto::metadata::FileSpec;
+use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
     ChunkHandle, ChunkVersion, Cut, Envelope, Event, FileCall, FileHandle, FileOutcome, NodeId,
-    Outcome, Payload, RequestId,
+    Outcome, Payload, RequestId, Setting,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,6 +165,7 @@ impl Runner {
                     self.act(action)?;
                 }
             }
+            Command::Own { node, settings, insists } => self.own(node, &settings, insists)?,
             Command::Isolate { node, cut } => self.isolate(node, cut)?,
             Command::Show(topic) => self.show(topic)?,
             Command::Check => self.check()?,
@@ -244,6 +247,11 @@ impl Runner {
         let call = match verb {
             Verb::Handle { path, call } => return Ok((Wish::File(call), Some(path))),
             Verb::Plain(what) => return Ok((Wish::Operation(ask(what)), None)),
+            Verb::Set(words) => {
+                let settings = self.settings(&words)?;
+                let change = MetadataChange::SetConstants { settings };
+                return Ok((Wish::Operation(Operation::Change(change)), None));
+            }
             Verb::Write { path, offset, data } => {
                 let Handle { handle, cut } = self.handle(node, &path)?;
                 FileCall::Write { handle, offset, pieces: pieces(cut, offset, &data) }
@@ -258,6 +266,16 @@ impl Runner {
             }
         };
         Ok((Wish::File(call), None))
+    }
+
+    /// What is another value than the cluster's.
+    fn settings(&self, words: &[(String, String)]) -> Result<Vec<Setting>, Wrong> {
+        let cluster = self.world.as_ref().ok_or("a script begins with `cluster`")?.cluster();
+        let mut constants = cluster.shape().constants.clone();
+        if let Some(logged) = cluster.namespace().and_then(|state| state.constants().target()) {
+            logged.install(&mut constants);
+        }
+        Ok(with(constants, words)?.1)
     }
 
     fn handle(&self, node: NodeId, path: &str) -> Result<Handle, Wrong> {
@@ -320,6 +338,18 @@ impl Runner {
             self.act(make(other, node))?;
         }
         Ok(())
+    }
+
+    fn own(
+        &mut self,
+        node: NodeId,
+        words: &[(String, String)],
+        insists: bool,
+    ) -> Result<(), Wrong> {
+        let shape = self.world()?.cluster().shape();
+        let (constants, settings) = with(shape.given().clone(), words)?;
+        let insists = if insists { settings } else { Vec::new() };
+        self.act(Action::Configure(node, Box::new(Own { constants, insists })))
     }
 
     fn show(&mut self, topic: Topic) -> Result<(), Wrong> {

@@ -3,7 +3,7 @@
 use super::words::{Words, Wrong, number, ppm, span};
 use crate::shape::Shape;
 use leasehold_proto::metadata::FileSpec;
-use leasehold_proto::{Constants, Rules, SyncPolicy};
+use leasehold_proto::{ClusterConstant, ClusterConstants, Constants, Rules, Setting, SyncPolicy};
 use std::time::Duration;
 
 /// A cluster, and how its files are made unless said otherwise.
@@ -64,6 +64,22 @@ pub(super) fn set_spec(spec: &mut FileSpec, key: &str, value: &str) -> Result<()
         _ => return Err(format!("`{key}` is not chunk, replicas or sync")),
     }
     Ok(())
+}
+
+/// These with some replaced, and which of the cluster's are other ones then.
+pub(super) fn with(
+    mut constants: Constants,
+    words: &[(String, String)],
+) -> Result<(Constants, Vec<Setting>), Wrong> {
+    let before = ClusterConstants::of(&constants);
+    for (key, value) in words {
+        set_constant(&mut constants, key, value)?;
+    }
+    let after = ClusterConstants::of(&constants);
+    let all = ClusterConstant::ALL.iter();
+    let changed = all.filter(|constant| before.number(**constant) != after.number(**constant));
+    let changed = changed.map(|constant| after.setting(*constant)).collect();
+    Ok((constants, changed))
 }
 
 fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(), Wrong> {
@@ -161,4 +177,5 @@ rules! {
     reconcile_both_sides operation_table refuse_forgotten change_table snapshot_keeps_changes
     vote_is_durable confirm_leadership new_leader_waits read_rechecks_lease read_waits_for_overlap
     verify_checksums delete_names_version repair repair_by_danger spread_over_racks keep_deleted
+    grant_carries_term constants_wait_out_leases
 }

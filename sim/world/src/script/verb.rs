@@ -1,5 +1,6 @@
 //! What a client can be told to do: `a write /f 0 "hello"`.
 
+use super::command::settings;
 use super::setup::set_spec;
 use super::words::{Words, Wrong, data, number};
 use leasehold_proto::FileCall;
@@ -13,6 +14,8 @@ pub(super) enum Verb {
     Handle { path: String, call: FileCall },
     /// Anything else about the namespace.
     Plain(Ask),
+    /// A change of the cluster's constants.
+    Set(Vec<(String, String)>),
     /// Bytes at an offset of the file.
     Write { path: String, offset: u64, data: Vec<u8> },
     /// A record.
@@ -29,6 +32,9 @@ pub(super) enum Ask {
 
 impl Verb {
     pub fn parse(verb: &str, words: &mut Words, spec: FileSpec) -> Result<Self, Wrong> {
+        if verb == "set" {
+            return Ok(Verb::Set(settings(words)?));
+        }
         let mut path = || words.expect("a path").map(str::to_string);
         let verb = match verb {
             "create" => Self::create(path()?, words, spec)?,
@@ -53,6 +59,7 @@ impl Verb {
             "status" => Verb::Plain(Ask::Query(MetadataQuery::Status)),
             "safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::SafeMode)),
             "leave-safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::LeaveSafeMode)),
+            "constants" => Verb::Plain(Ask::Query(MetadataQuery::Constants)),
             "write" => Verb::Write {
                 path: path()?,
                 offset: number(words.expect("an offset")?)?,

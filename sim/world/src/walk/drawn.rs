@@ -38,6 +38,8 @@ pub struct Drawn {
     pub destroys: bool,
     /// Primaries lose contact with masters (`targeted.rs`).
     pub targeted: bool,
+    /// Operators make leases longer and shorter.
+    pub changes: bool,
     /// By how much a clock may be off, in parts of a million.
     pub rate_ppm_max: u32,
     /// Of ten thousand steps, how many are a fault.
@@ -104,6 +106,7 @@ impl Drawn {
             masters,
             destroys,
             targeted: false,
+            changes: Dice::new(seed, "constants").chance(2_000),
             rate_ppm_max,
             fault_rate,
         }
@@ -217,6 +220,7 @@ impl fmt::Display for Drawn {
             (self.masters, "masters"),
             (self.destroys, "a destroyed disk"),
             (self.targeted, "targeted partitions"),
+            (self.changes, "changes of constants"),
         ];
         for (_, name) in named.iter().filter(|(there, _)| *there) {
             write!(f, " {name}")?;

@@ -55,6 +55,7 @@ impl Faults {
             Action::Restart(node) => self.restart(*node),
             Action::PowerFail(_)
             | Action::Destroy(_)
+            | Action::Configure(..)
             | Action::Jump(..)
             | Action::Rate(..)
             | Action::Cut(..)

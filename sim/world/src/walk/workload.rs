@@ -10,8 +10,11 @@ use crate::payload::payload;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{FileKind, FileSpec, MetadataAnswer, MetadataChange};
-use leasehold_proto::{Extent, FileId, NodeId, Outcome, Payload, RequestId, SyncPolicy};
+use leasehold_proto::{
+    ClusterConstant, Extent, FileId, NodeId, Outcome, Payload, RequestId, Setting, SyncPolicy,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const CHUNK_BYTES: u64 = 2_048;
 const CELL_BYTES: u64 = 128;
@@ -19,6 +22,8 @@ const CELL_BYTES: u64 = 128;
 const RECORD_BYTES: u64 = 100;
 /// Of ten thousand steps, how many request something while there is room.
 const REQUEST_RATE: u64 = 300;
+/// Of ten thousand requests, how many change constants where any do.
+const CHANGE_RATE: u64 = 500;
 const OUTSTANDING_MAX: usize = 4;
 
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub(super) struct Workload {
     open: BTreeMap<NodeId, BTreeSet<RequestId>>,
     last: u64,
     succeeded: u64,
+    /// The lease at the beginning, if it is made longer and shorter.
+    lease: Option<Duration>,
 }
 
 impl Workload {
@@ -41,6 +48,7 @@ impl Workload {
             open: BTreeMap::new(),
             last: 0,
             succeeded: 0,
+            lease: drawn.changes.then_some(drawn.shape.constants.lease_duration),
         }
     }
 
@@ -59,7 +67,10 @@ impl Workload {
             return None;
         }
         let id = RequestId(self.last + 1);
-        let op = self.operation(id, dice)?;
+        let op = match self.lease.filter(|_| dice.chance(CHANGE_RATE)) {
+            Some(lease) => lease_changed(lease, dice),
+            None => self.operation(id, dice)?,
+        };
         self.last += 1;
         self.open.entry(client).or_default().insert(id);
         Some(Action::Request(client, id, op))
@@ -112,6 +123,14 @@ impl Workload {
             self.files.insert(info.file, path);
         }
     }
+}
+
+/// A lease of half the first one's length to one and a half of it.
+fn lease_changed(first: Duration, dice: &mut Dice) -> Operation {
+    let lease = first / 4 * u32::try_from(dice.within(2..=6)).unwrap_or(2);
+    let number = u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX);
+    let settings = vec![Setting { constant: ClusterConstant::LeaseDuration, number }];
+    Operation::Change(MetadataChange::SetConstants { settings })
 }
 
 /// Bytes that no other request writes: its number in every eight of them, none of them zero.
