@@ -41,7 +41,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     // What judges it.
     ("leasehold-checker", &["leasehold-proto"]),
     ("leasehold-trace", &["leasehold-proto", "leasehold-checker"]),
-    ("leasehold-world", &["leasehold-proto", "leasehold-checker", "leasehold-trace"]),
+    ("leasehold-explore", &["leasehold-proto"]),
+    (
+        "leasehold-world",
+        &["leasehold-proto", "leasehold-checker", "leasehold-trace", "leasehold-explore"],
+    ),
     ("leasehold-model", &["leasehold-proto", "leasehold-checker", "leasehold-world"]),
     (
         "leasehold-sim",
@@ -54,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-node",
             "leasehold-checker",
             "leasehold-trace",
+            "leasehold-explore",
         ],
     ),
     ("leasehold-mutants", &[]),

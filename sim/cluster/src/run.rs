@@ -423,6 +423,8 @@ impl Run {
             faults: named(&self.nemesis.counts),
             faults_withheld: named(&self.nemesis.withheld),
             coverage: watch.coverage.summary(),
+            pairs: watch.coverage.pairs().cells().clone(),
+            shares: tally.shares().counts().clone(),
             matrix: self.matrix().summary(),
             facts: watch.facts.clone(),
             network: self.cluster.around.network.counts(),

@@ -1,6 +1,7 @@
 //! A run in numbers, for people and for programs.
 
 use crate::coverage::Mark;
+use crate::coverage::pairs::Cells;
 use crate::net::NetCounts;
 use crate::scenario::Demands;
 use crate::tally::OpSummary;
@@ -33,6 +34,11 @@ pub struct Summary {
     pub facts: BTreeMap<&'static str, u64>,
     /// How often each mark of the coverage was reached.
     pub coverage: BTreeMap<&'static str, u64>,
+    /// The pairs that were met.
+    #[serde(skip)]
+    pub pairs: Cells,
+    /// How the requests of the grammar ended, by what they were.
+    pub shares: BTreeMap<&'static str, u64>,
     /// How often each fault met each operation: `fault @ path`.
     pub matrix: BTreeMap<String, u64>,
     pub network: NetCounts,
@@ -158,6 +164,10 @@ impl fmt::Display for Summary {
             Mark::ALL.len(),
             wrapped(&self.missed())
         )?;
+        writeln!(f, "pairs        {} of {} cells", self.pairs.met(), Cells::possible())?;
+        if !self.shares.is_empty() {
+            writeln!(f, "shared names {}", listed(&self.shares))?;
+        }
         writeln!(
             f,
             "invariants   {}\n{:INDENT$}{} reads judged from outside, {} histories undecided",

@@ -3,6 +3,7 @@
 use crate::ledger::Ending;
 use hdrhistogram::Histogram;
 use leasehold_client::ClientError;
+use leasehold_explore::Shares;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,7 +28,11 @@ impl Default for Row {
 
 /// Operations of all clients, by kind.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(BTreeMap<&'static str, Row>);
+pub struct Tally {
+    rows: BTreeMap<&'static str, Row>,
+    /// Of the requests of the grammar, by client.
+    shares: BTreeMap<u64, Shares>,
+}
 
 /// One kind of operation in a summary. Latencies are of acknowledged ones, in microseconds of
 /// virtual time.
@@ -53,9 +58,22 @@ pub fn ending<T>(result: &Result<T, ClientError>) -> Ending {
 }
 
 impl Tally {
+    /// Takes note of how a client's requests of the grammar ended so far.
+    pub fn share(&mut self, client: u64, shares: &Shares) {
+        self.shares.insert(client, shares.clone());
+    }
+
+    /// How the requests of the grammar ended, of all clients.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        let mut sum = Shares::default();
+        self.shares.values().for_each(|shares| sum.add(shares));
+        sum
+    }
+
     /// Counts an operation that has ended.
     pub fn count(&mut self, kind: &'static str, ending: Ending, took_ns: u64) {
-        let row = self.0.entry(kind).or_default();
+        let row = self.rows.entry(kind).or_default();
         match ending {
             Ending::Acknowledged => {
                 row.acknowledged += 1;
@@ -69,7 +87,7 @@ impl Tally {
     /// Acknowledged operations of every kind.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
-        self.0.values().map(|row| row.acknowledged).sum()
+        self.rows.values().map(|row| row.acknowledged).sum()
     }
 
     /// Latencies of acknowledged operations of every kind, in microseconds of virtual time, with
@@ -77,7 +95,7 @@ impl Tally {
     #[must_use]
     pub fn latencies(&self) -> Vec<(u64, u64)> {
         let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-        for value in self.0.values().flat_map(|row| row.latency_us.iter_recorded()) {
+        for value in self.rows.values().flat_map(|row| row.latency_us.iter_recorded()) {
             *counts.entry(value.value_iterated_to()).or_default() += value.count_at_value();
         }
         counts.into_iter().collect()
@@ -94,7 +112,7 @@ impl Tally {
             p99_us: row.latency_us.value_at_quantile(0.99),
             max_us: row.latency_us.max(),
         };
-        self.0.iter().map(|(kind, row)| (*kind, of(row))).collect()
+        self.rows.iter().map(|(kind, row)| (*kind, of(row))).collect()
     }
 }
 

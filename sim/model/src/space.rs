@@ -8,12 +8,12 @@ use crate::reductions::Reductions;
 use crate::state::ModelState;
 use leasehold_proto::message::configure;
 use leasehold_proto::{ChunkVersion, Constants, Envelope, Message, NodeId, RequestId};
-use leasehold_world::Observation;
 use leasehold_world::judge::ASSERTION;
 use leasehold_world::judge::Judge;
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{ScriptError, Stage};
 use leasehold_world::{Action, Cluster, Violation, Wish};
+use leasehold_world::{Observation, Seen};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,7 +162,7 @@ impl Space {
         let mut next = last.clone();
         let action = self.action(&mut next, step);
         pay(&mut next, &action);
-        let mut seen = Vec::new();
+        let mut seen = Seen::default();
         let leads = next.left.leads;
         let at_once = |cluster: &Cluster| self.at_once(cluster, leads);
         match applied(&mut next.cluster, action, &mut seen, at_once) {
@@ -201,7 +201,7 @@ impl Space {
     /// What it shows not to hold.
     pub(crate) fn next(&self, last: &ModelState, action: Action) -> Result<ModelState, Violation> {
         let mut next = last.clone();
-        let mut seen = Vec::new();
+        let mut seen = Seen::default();
         match applied(&mut next.cluster, action, &mut seen, |_| None) {
             Ok(()) => watch(&mut next, &seen),
             Err(Applied::Impossible) => unreachable!("the schedule does what is possible"),
@@ -321,7 +321,7 @@ enum Applied {
 fn applied(
     cluster: &mut Cluster,
     action: Action,
-    seen: &mut Vec<Observation>,
+    seen: &mut Seen,
     at_once: impl Fn(&Cluster) -> Option<Action>,
 ) -> Result<(), Applied> {
     let step = AssertUnwindSafe(|| {

@@ -10,7 +10,7 @@ use crate::space::{Space, Step};
 use leasehold_proto::{Envelope, IoId, NodeId};
 use leasehold_world::net::MessageId;
 use leasehold_world::script::{Golden, ScriptError, Stage};
-use leasehold_world::{Action, Cluster, Failure, World, fair, show};
+use leasehold_world::{Action, Cluster, Failure, Seen, World, fair, show};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ fn deeds(space: &Space, found: &Found) -> Vec<Deed> {
             Step::Do(action) => Deed::Did(action.clone()),
             Step::Ask(which) => Deed::Asked(*which),
         });
-        let mut seen = Vec::new();
+        let mut seen = Seen::default();
         let last = next.violation.as_ref().is_some_and(|what| what.invariant == "assertion");
         // A step that ends in a machine's assertion is the last, and cannot be taken here.
         if last || cluster.apply(action, &mut seen).is_err() {

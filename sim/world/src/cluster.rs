@@ -6,7 +6,7 @@ use crate::disk::Disk;
 use crate::log_device::LogDevice;
 use crate::net::{MessageId, Net};
 use crate::node::{Machine, Node, Own, PendingIo};
-use crate::observation::Observation;
+use crate::observation::{Observation, Seen};
 use crate::shape::Shape;
 use leasehold_proto::message::data;
 use leasehold_proto::{
@@ -38,7 +38,7 @@ pub type Impossible = &'static str;
 impl Cluster {
     /// Everybody but the spares starts; with one master, it leads.
     #[must_use]
-    pub fn new(shape: Shape, seen: &mut Vec<Observation>) -> Self {
+    pub fn new(shape: Shape, seen: &mut Seen) -> Self {
         let ids = shape.master_ids().chain(shape.server_ids()).chain(shape.client_ids());
         let nodes = ids.map(|id| (id, Arc::new(blank(&shape)))).collect();
         let spares = shape.server_ids().skip(as_index(shape.chunkservers)).collect::<Vec<_>>();
@@ -133,7 +133,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it cannot happen in this state; nothing has changed then.
-    pub fn apply(&mut self, action: Action, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    pub fn apply(&mut self, action: Action, seen: &mut Seen) -> Result<(), Impossible> {
         match action {
             Action::Deliver(id) => self.deliver(id, seen),
             Action::Drop(id) => self.net.lose(id).ok_or("no such message is in flight"),
@@ -248,7 +248,7 @@ impl Cluster {
 
     // The network.
 
-    fn deliver(&mut self, id: MessageId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    fn deliver(&mut self, id: MessageId, seen: &mut Seen) -> Result<(), Impossible> {
         let to = self.net.get(id).ok_or("no such message is in flight")?.to;
         if self.nodes.get(&to).is_some_and(|node| node.paused) {
             return Err("the node is paused");
@@ -266,12 +266,7 @@ impl Cluster {
         self.node_mut(node)?.io.get_mut(&io).ok_or("no such I/O is in flight")
     }
 
-    fn persist(
-        &mut self,
-        node: NodeId,
-        io: IoId,
-        seen: &mut Vec<Observation>,
-    ) -> Result<(), Impossible> {
+    fn persist(&mut self, node: NodeId, io: IoId, seen: &mut Seen) -> Result<(), Impossible> {
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?;
         if pending.persisted {
@@ -300,12 +295,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn complete(
-        &mut self,
-        node: NodeId,
-        io: IoId,
-        seen: &mut Vec<Observation>,
-    ) -> Result<(), Impossible> {
+    fn complete(&mut self, node: NodeId, io: IoId, seen: &mut Seen) -> Result<(), Impossible> {
         self.running(node)?;
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?.clone();
@@ -346,7 +336,7 @@ impl Cluster {
         node: NodeId,
         io: IoId,
         failure: Failure,
-        seen: &mut Vec<Observation>,
+        seen: &mut Seen,
     ) -> Result<(), Impossible> {
         self.running(node)?;
         let pending = self.pending(node, io)?.clone();
@@ -370,7 +360,7 @@ impl Cluster {
 
     // The log.
 
-    fn learn(&mut self, node: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    fn learn(&mut self, node: NodeId, seen: &mut Seen) -> Result<(), Impossible> {
         self.running(node)?.master().ok_or("only a master learns")?;
         let index = self.node(node).learned.next();
         let entry = self.log.entry(index).ok_or("it knows every entry")?.clone();
@@ -386,7 +376,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn lead(&mut self, node: NodeId, seen: &mut Vec<Observation>) {
+    fn lead(&mut self, node: NodeId, seen: &mut Seen) {
         Arc::make_mut(&mut self.log).lead(Some(node));
         for pending in self.known(node).io.values_mut() {
             pending.led = true;
@@ -395,7 +385,7 @@ impl Cluster {
         self.step(node, Input::Leadership(Leadership::Leader), seen);
     }
 
-    fn depose(&mut self, node: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    fn depose(&mut self, node: NodeId, seen: &mut Seen) -> Result<(), Impossible> {
         self.running(node)?.master().ok_or("only a master is deposed")?;
         let leader = self.log.leader();
         if leader == Some(node) {
@@ -407,12 +397,7 @@ impl Cluster {
 
     // Lives.
 
-    fn crash(
-        &mut self,
-        id: NodeId,
-        power: bool,
-        seen: &mut Vec<Observation>,
-    ) -> Result<(), Impossible> {
+    fn crash(&mut self, id: NodeId, power: bool, seen: &mut Seen) -> Result<(), Impossible> {
         let several = self.shape.masters > 1;
         let node = self.node_mut(id)?;
         if node.machine.take().is_none() {
@@ -433,11 +418,14 @@ impl Cluster {
         if self.log.leader() == Some(id) {
             Arc::make_mut(&mut self.log).lead(None);
         }
+        if let Some(coverage) = &mut seen.coverage {
+            coverage.crashed(id);
+        }
         seen.push(Observation::Crashed { node: id });
         Ok(())
     }
 
-    fn restart(&mut self, id: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    fn restart(&mut self, id: NodeId, seen: &mut Seen) -> Result<(), Impossible> {
         let node = self.node_mut(id)?;
         if node.machine.is_some() {
             return Err("the node is up");
@@ -449,7 +437,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn destroy(&mut self, id: NodeId, seen: &mut Vec<Observation>) -> Result<(), Impossible> {
+    fn destroy(&mut self, id: NodeId, seen: &mut Seen) -> Result<(), Impossible> {
         let fresh = Disk::new(&self.shape.constants);
         let is_master = id.0 <= self.shape.masters;
         let node = self.node_mut(id)?;
@@ -467,7 +455,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn start(&mut self, id: NodeId, seen: &mut Vec<Observation>) {
+    fn start(&mut self, id: NodeId, seen: &mut Seen) {
         let (now, shape) = (self.now, Arc::clone(&self.shape));
         let mut out = Effects::new();
         let node = self.known(id);
@@ -487,17 +475,24 @@ impl Cluster {
 
     // One step of one machine.
 
-    fn step(&mut self, id: NodeId, input: Input, seen: &mut Vec<Observation>) {
+    fn step(&mut self, id: NodeId, input: Input, seen: &mut Seen) {
         let true_ns = self.now;
         let node = self.known(id);
         let now = node.clock.at(true_ns);
         let mut out = Effects::new();
+        if let Some(coverage) = &mut seen.coverage {
+            coverage.input(id, now, &input);
+        }
         node.machine.as_mut().expect("the caller checked that it is up").step(now, input, &mut out);
         self.carry_out(id, out, seen);
     }
 
-    fn carry_out(&mut self, id: NodeId, mut out: Effects, seen: &mut Vec<Observation>) {
+    fn carry_out(&mut self, id: NodeId, mut out: Effects, seen: &mut Seen) {
         let led = self.log.leader() == Some(id);
+        if let Some(coverage) = &mut seen.coverage {
+            let now = self.node(id).clock.at(self.now);
+            out.0.iter().for_each(|effect| coverage.effect(id, now, effect));
+        }
         for effect in out.drain() {
             match effect {
                 Effect::Send(envelope) => {

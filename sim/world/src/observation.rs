@@ -1,8 +1,40 @@
 //! What an observer of a cluster sees.
 
+use leasehold_explore::Coverage;
 use leasehold_proto::{
     ChunkHandle, Event, Extent, IoOp, NodeId, OpError, OpId, Operation, Outcome, RequestId,
 };
+use std::ops::{Deref, DerefMut};
+
+/// Where observers' facts of a step go. With `coverage`, that sees every input and effect too.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    observations: Vec<Observation>,
+    /// What counts which states were reached.
+    pub coverage: Option<Box<Coverage>>,
+}
+
+impl Seen {
+    /// Nothing seen yet; `coverage` counts what will be.
+    #[must_use]
+    pub fn covering(coverage: Option<Box<Coverage>>) -> Self {
+        Seen { observations: Vec::new(), coverage }
+    }
+}
+
+impl Deref for Seen {
+    type Target = Vec<Observation>;
+
+    fn deref(&self) -> &Vec<Observation> {
+        &self.observations
+    }
+}
+
+impl DerefMut for Seen {
+    fn deref_mut(&mut self) -> &mut Vec<Observation> {
+        &mut self.observations
+    }
+}
 
 /// What a step lets an observer see.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use crate::action::Action;
 use crate::cluster::{Cluster, Impossible};
-use crate::judge::{Copies, Judge, Violation, ending};
-use crate::observation::Observation;
+use crate::judge::{Copies, Judge, Violation, ending, violation};
+use crate::observation::{Observation, Seen};
 use crate::shape::Shape;
 use leasehold_checker::violation::ASSERTION;
+use leasehold_explore::Coverage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that happened, and when.
@@ -26,18 +27,31 @@ pub struct World {
     trace: Vec<TimedObservation>,
     violation: Option<Violation>,
     steps: u64,
+    coverage: Option<Box<Coverage>>,
 }
 
 impl World {
     /// Begins a run.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        let mut seen = Vec::new();
+        World::begin(shape, None)
+    }
+
+    /// Begins a run in which it is counted which states are reached.
+    #[must_use]
+    pub fn covered(shape: Shape) -> Self {
+        World::begin(shape, Some(Box::default()))
+    }
+
+    fn begin(shape: Shape, coverage: Option<Box<Coverage>>) -> Self {
+        let mut seen = Seen::covering(coverage);
         let judge = Judge::new(&shape.constants);
         let copies = Copies::new(&shape.constants);
         let cluster = Cluster::new(shape, &mut seen);
         let trace = Vec::new();
-        let mut world = World { cluster, judge, copies, trace, violation: None, steps: 0 };
+        let coverage = seen.coverage.take();
+        let mut world =
+            World { cluster, judge, copies, trace, violation: None, steps: 0, coverage };
         world.watch(seen);
         world
     }
@@ -65,6 +79,17 @@ impl World {
         self.violation.as_ref()
     }
 
+    /// Which states were reached, if that is counted.
+    #[must_use]
+    pub fn coverage(&self) -> Option<&Coverage> {
+        self.coverage.as_deref()
+    }
+
+    /// Stops counting which states are reached; gives what was counted.
+    pub fn take_coverage(&mut self) -> Option<Box<Coverage>> {
+        self.coverage.take()
+    }
+
     /// Number of actions applied.
     #[must_use]
     pub fn steps(&self) -> u64 {
@@ -82,8 +107,10 @@ impl World {
     /// # Errors
     /// If it cannot happen in this state; nothing has changed then.
     pub fn apply(&mut self, action: Action) -> Result<(), Impossible> {
-        let mut seen = Vec::new();
-        self.cluster.apply(action, &mut seen)?;
+        let mut seen = Seen::covering(self.coverage.take());
+        let applied = self.cluster.apply(action, &mut seen);
+        self.coverage = seen.coverage.take();
+        applied?;
         self.steps += 1;
         self.watch(seen);
         Ok(())
@@ -117,6 +144,12 @@ impl World {
         self.copies.waits()
     }
 
+    /// So much happened in one instant that it will not end.
+    pub fn stands_still(&mut self) {
+        let what = "nodes call each other for ever in one instant".to_owned();
+        self.judged(|_| Err(violation("I10", what)));
+    }
+
     /// Judges the state at the end of a run in which the faults have ended.
     pub fn finish(&mut self) {
         self.judged(|world| world.judge.finish(&world.cluster));
@@ -141,11 +174,11 @@ impl World {
         }
     }
 
-    fn watch(&mut self, seen: Vec<Observation>) {
+    fn watch(&mut self, mut seen: Seen) {
         let true_ns = self.cluster.now();
         // First from above: who sees both says it in fewer words.
         self.judged(|world| world.judge.state(&world.cluster));
-        for observation in seen {
+        for observation in seen.drain(..) {
             self.judged(|world| world.judge.observe(&world.cluster, &observation));
             self.copies.observe(&observation);
             self.trace.push(TimedObservation { true_ns, observation });

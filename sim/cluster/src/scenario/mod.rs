@@ -234,6 +234,8 @@ pub struct Workload {
     pub look: u32,
     /// ... of changes of the cluster's constants, by whichever client.
     pub constants: u32,
+    /// ... of requests of the grammar, in one directory that all clients share.
+    pub shared: u32,
 }
 
 /// Where the next write or read of a client begins.
@@ -268,6 +270,7 @@ impl Default for Workload {
             namespace: 5,
             look: 0,
             constants: 0,
+            shared: 0,
         }
     }
 }
@@ -457,8 +460,15 @@ impl Scenario {
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
         }
-        let all =
-            [work.write, work.append, work.read, work.relaxed_read, work.namespace, work.look];
+        let all = [
+            work.write,
+            work.append,
+            work.read,
+            work.relaxed_read,
+            work.namespace,
+            work.look,
+            work.shared,
+        ];
         if all.iter().all(|weight| *weight == 0) {
             return Err("[workload] clients must have something to do".to_owned());
         }

@@ -37,6 +37,10 @@ impl Scenario {
         drawn.draw_constants(&mut fork("constants"));
         drawn.shape = shape(&mut fork("shape"));
         drawn.draw_workload(&mut fork("workload"));
+        let mut shared = fork("shared names");
+        if shared.permille(750) {
+            drawn.workload.shared = shared.within(1..=60) as u32;
+        }
         drawn.draw_network(&mut fork("network"));
         drawn.draw_disks(&mut fork("disks"));
         drawn.draw_restart(&mut fork("restart"));
@@ -122,6 +126,7 @@ impl Scenario {
             namespace,
             look: 0,
             constants: 0,
+            shared: 0,
             operations_max: None,
         };
     }

@@ -102,6 +102,10 @@ pub struct Report {
     pub faults: BTreeMap<String, u64>,
     /// Marks that were reached, with how often.
     pub coverage: BTreeMap<String, u64>,
+    /// Pairs that were met, by number, with how often.
+    pub pairs: BTreeMap<String, u64>,
+    /// How the requests of the grammar ended, by what they were.
+    pub shares: BTreeMap<String, u64>,
     /// Which fault met which operation, with how often.
     pub matrix: BTreeMap<String, u64>,
 }
@@ -123,6 +127,8 @@ impl Report {
             recovery_ms: None,
             faults: BTreeMap::new(),
             coverage: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            shares: BTreeMap::new(),
             matrix: BTreeMap::new(),
         }
     }

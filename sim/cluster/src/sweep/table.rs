@@ -47,6 +47,12 @@ pub struct Row {
     pub twice: bool,
     pub faults: String,
     pub coverage: String,
+    /// Pairs of what came while what was going on, by number.
+    #[serde(default)]
+    pub pairs: String,
+    /// How the requests of the grammar ended.
+    #[serde(default)]
+    pub shares: String,
     /// What was wrong or thin, in words.
     pub why: String,
     /// Microseconds, and how many operations took so long.
@@ -81,6 +87,8 @@ impl Row {
             twice,
             faults: listed(&report.faults),
             coverage: listed(&report.coverage),
+            pairs: listed(&report.pairs),
+            shares: listed(&report.shares),
             why: report.detail.lines().collect::<Vec<_>>().join("; "),
             latencies_us: listed(&report.latency_us.iter().copied().collect()),
             matrix: listed(&report.matrix),
@@ -103,6 +111,18 @@ impl Row {
     #[must_use]
     pub fn marks(&self) -> BTreeMap<String, u64> {
         unlisted(&self.coverage)
+    }
+
+    /// The pairs that it met, by number.
+    #[must_use]
+    pub fn pairs(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.pairs)
+    }
+
+    /// How its requests of the grammar ended.
+    #[must_use]
+    pub fn shares(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.shares)
     }
 
     /// Latencies of its operations.

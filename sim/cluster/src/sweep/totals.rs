@@ -3,7 +3,9 @@
 use super::report::{Outcome, empty_histogram};
 use super::table::Row;
 use crate::coverage::Mark;
+use crate::coverage::pairs::Cells;
 use hdrhistogram::Histogram;
+use leasehold_explore::Shares;
 use std::collections::BTreeMap;
 
 /// Sums over the runs of one variant.
@@ -68,6 +70,10 @@ pub struct Totals {
     pub variants: Vec<VariantTotals>,
     /// Runs that reached each mark, and how often they did together.
     pub coverage: BTreeMap<String, (u64, u64)>,
+    /// Pairs that were met.
+    pub pairs: Cells,
+    /// How the requests of the grammar ended.
+    pub shares: Shares,
     /// Faults by kind.
     pub faults: BTreeMap<String, u64>,
     /// Which fault met which operation.
@@ -96,6 +102,8 @@ impl Totals {
             *runs += 1;
             *times += count;
         }
+        self.pairs.add_numbered(&row.pairs());
+        self.shares.add_counts(&row.shares());
         for (kind, count) in row.fault_counts() {
             *self.faults.entry(kind).or_default() += count;
         }

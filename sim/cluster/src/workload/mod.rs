@@ -1,6 +1,7 @@
 //! What clients do: each one thing after another, drawn from its own stream of the seed.
 
 mod names;
+mod shared;
 
 use crate::cluster::{Session, Watch};
 use crate::drawn::Drawn;
@@ -14,6 +15,7 @@ use bytes::BytesMut;
 use leasehold_client::{Client, ClientError, File, FileSpec, SyncPolicy};
 use leasehold_proto::{ClusterConstant, Refusal, Setting};
 use names::Names;
+use shared::SharedNames;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +63,9 @@ pub async fn set_up(
     let spec = spec(workload, drawn.replicas);
     for folder in ["/cells", "/records"] {
         make(|| client.mkdir(folder)).await?;
+    }
+    if workload.shared > 0 {
+        make(|| client.mkdir(shared::FOLDER)).await?;
     }
     for file in 0..drawn.files {
         let path = path_of(file);
@@ -114,6 +119,7 @@ pub struct Worker {
     client: Client,
     files: Vec<File>,
     names: Names,
+    shared_names: SharedNames,
     stream: Stream,
     timer: Timer<Delivery>,
     /// Of each file, where the next operation begins if they follow each other.
@@ -141,7 +147,13 @@ impl Worker {
         }
         Ok(Worker {
             client: client.clone(),
-            names: Names::new(client, index, spec(&shared.workload, drawn.replicas)),
+            names: Names::new(client.clone(), index, spec(&shared.workload, drawn.replicas)),
+            shared_names: SharedNames::new(
+                client,
+                index,
+                spec(&shared.workload, drawn.replicas),
+                drawn.seed.fork("shared names", index),
+            ),
             stream: drawn.seed.fork("client", index),
             timer: shared.timeline.timer(),
             shared,
@@ -175,6 +187,7 @@ impl Worker {
             work.namespace,
             work.look,
             work.constants,
+            work.shared,
         ];
         match self.stream.weighted(&weights) {
             Some(0) => self.write().await,
@@ -183,6 +196,7 @@ impl Worker {
             Some(3) => self.read(false).await,
             Some(5) => self.look().await,
             Some(6) => self.change_constants().await,
+            Some(7) => self.shared_request().await,
             _ => self.change_names().await,
         }
     }
@@ -287,6 +301,15 @@ impl Worker {
         let took = self.now() - began;
         self.shared.tally.lock().expect("counting does not panic").count(kind, ending, took);
         self.shared.watch.judge(judged);
+    }
+
+    async fn shared_request(&mut self) {
+        let began = self.now();
+        let (kind, ending) = self.shared_names.one().await;
+        let took = self.now() - began;
+        let mut tally = self.shared.tally.lock().expect("counting does not panic");
+        tally.count(kind, ending, took);
+        tally.share(self.index, self.shared_names.shares());
     }
 
     /// What the other sees is judged with what the owner did, when the run is over.

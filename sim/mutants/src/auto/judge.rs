@@ -3,7 +3,7 @@
 use super::site::SELF_TEST;
 use super::weave::ENVIRONMENT;
 use crate::child::children_cpu_s;
-use crate::layer::{ANOTHER_TEXT, Bench, Effort, Layer, Outcome, Verdict};
+use crate::layer::{ANOTHER_TEXT, Bench, Effort, Layer, Outcome, Verdict, with_guidance};
 use anyhow::{Result, ensure};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -52,6 +52,9 @@ pub struct Efforts {
     past_text: bool,
 }
 
+/// First seeds of two repetitions are so far apart.
+const SEEDS_APART: u64 = 1_000_000;
+
 /// A layer at one effort.
 #[derive(Clone, Copy, Debug)]
 struct Stage {
@@ -82,8 +85,18 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Builds the programs once.
+    /// Builds the programs of all layers once.
     pub fn build(tree: &Path, target: &Path, efforts: &Efforts) -> Result<Self> {
+        Judge::build_for(&[Layer::Walk, Layer::Model, Layer::Sim], tree, target, efforts)
+    }
+
+    /// Builds the programs of some layers.
+    pub fn build_for(
+        layers: &[Layer],
+        tree: &Path,
+        target: &Path,
+        efforts: &Efforts,
+    ) -> Result<Self> {
         let stage =
             |name, layer, walks, first_seed| Stage { name, layer, walks, first_seed, usual_s: 0.0 };
         let (first, more) = (efforts.auto_walks, efforts.auto_more_walks);
@@ -96,7 +109,7 @@ impl Judge {
         ];
         let (tree, target) = (tree.to_owned(), target.to_owned());
         let judge = Judge { tree, target, efforts: efforts.clone(), stages };
-        for layer in [Layer::Walk, Layer::Model, Layer::Sim] {
+        for layer in layers {
             eprintln!("building for {layer}");
             layer.build(&judge.bench(&judge.stages[0], 0, 0))?;
         }
@@ -181,6 +194,17 @@ impl Judge {
         }
         let verdict = verdict.expect("there is a layer");
         Ok(Found { layer, verdict, cpu_s: children_cpu_s()? - before })
+    }
+
+    /// Walks with a guide or without, as many of each kind as the efforts say. `repetition` chooses the
+    /// first seed.
+    pub fn walks(&self, mutant: u32, guided: bool, repetition: u64) -> Result<Verdict> {
+        let stage = self.stages.iter().find(|stage| stage.name == "walk");
+        let mut stage = *stage.expect("it is among them");
+        stage.first_seed += repetition * SEEDS_APART;
+        // A walk takes hundredths of a second, and one that finds something is shrunk.
+        let limit_s = LEAST_S + stage.walks / 5;
+        with_guidance(&self.bench(&stage, mutant, limit_s), guided)
     }
 
     fn ask(&self, stage: &Stage, mutant: u32, limit_s: u64) -> Result<Verdict> {

@@ -23,9 +23,11 @@ mod finder;
 mod weave;
 mod build;
 mod judge;
+mod guidance;
 mod report;
 mod interval;
 
+use crate::layer::Layer;
 use crate::tree::{self, Tree};
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -58,6 +60,12 @@ pub struct AutoArgs {
     /// efforts
     #[arg(long, requires = "auto")]
     resume: bool,
+    /// Judge by walks alone, without a guide and with one, and print how many walks each took
+    #[arg(long, requires = "auto")]
+    guided_against_random: bool,
+    /// ... from so many first seeds
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "guided_against_random")]
+    guided_repeats: u64,
     /// Print the result as JSON
     #[arg(long, requires = "auto")]
     json: bool,
@@ -101,6 +109,12 @@ pub fn run(args: &AutoArgs, only: &[String], list: bool) -> Result<bool> {
         alive.len(),
         dropped.len()
     );
+    if args.guided_against_random {
+        let judge = Judge::build_for(&[Layer::Walk], tree.folder(), &target, &args.efforts)?;
+        let table = guidance::compare(&judge, &alive, args.guided_repeats)?;
+        print!("{table}");
+        return Ok(true);
+    }
     let mut judge = Judge::build(tree.folder(), &target, &args.efforts)?;
     judge.control()?;
     let mut ledger = Ledger::open(&args.auto_csv, args.resume)?;

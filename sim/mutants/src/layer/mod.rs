@@ -7,6 +7,7 @@ mod simulation;
 mod walk;
 
 pub use scripts::ANOTHER_TEXT;
+pub use walk::with_guidance;
 
 use crate::child::{self, End, Limit, Said};
 use crate::mutant::Mutant;

@@ -19,6 +19,22 @@ pub fn judge(bench: &Bench<'_>) -> Result<Verdict> {
     Ok(Verdict::survived(tried))
 }
 
+/// Walks with a guide or without one, until something is violated.
+pub fn with_guidance(bench: &Bench<'_>, on: bool) -> Result<Verdict> {
+    let guidance = if on { "on" } else { "off" };
+    let mut tried = 0;
+    for family in
+        [&["--guidance", guidance][..], &["--guidance", guidance, "--targeted-partitions"]]
+    {
+        let verdict = one(bench, family, bench.effort.walks)?;
+        tried += verdict.tried;
+        if verdict.outcome != Outcome::Survived {
+            return Ok(Verdict { tried, ..verdict });
+        }
+    }
+    Ok(Verdict::survived(tried))
+}
+
 fn one(bench: &Bench<'_>, family: &[&str], walks: u64) -> Result<Verdict> {
     let first = bench.effort.first_seed;
     let mut command = Command::new(Layer::Walk.program(bench, "walk"));

@@ -39,6 +39,8 @@ pub(crate) struct Copies {
     waiting: BTreeMap<ChunkHandle, u64>,
     /// How many waits began.
     waits: u64,
+    /// Something happened since the last look that may make a chunk wait.
+    changed: bool,
 }
 
 impl Copies {
@@ -50,12 +52,13 @@ impl Copies {
             failed: BTreeSet::new(),
             waiting: BTreeMap::new(),
             waits: 0,
+            changed: true,
         }
     }
 
     /// From here on there are no faults, and the schedule is fair.
     pub fn quiet(&mut self) {
-        self.quiet = true;
+        (self.quiet, self.changed) = (true, true);
         self.failed.clear();
     }
 
@@ -65,6 +68,7 @@ impl Copies {
     }
 
     pub fn observe(&mut self, what: &Observation) {
+        self.changed = true;
         match what {
             Observation::Event { node, event } => self.event(*node, event),
             Observation::Crashed { node } => self.under_way.retain(|(master, _), _| master != node),
@@ -107,7 +111,9 @@ impl Copies {
     /// # Errors
     /// I10, if a chunk has waited for too long.
     pub fn look(&mut self, cluster: &Cluster) -> Result<(), Violation> {
-        if !self.quiet {
+        // Most steps of quiet time are heartbeats, which change nothing of this.
+        let changed = std::mem::take(&mut self.changed);
+        if !self.quiet || (!changed && self.waiting.is_empty()) {
             return Ok(());
         }
         let now = cluster.now();

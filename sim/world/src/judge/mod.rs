@@ -25,10 +25,11 @@ use events::Events;
 pub use leasehold_checker::Violation;
 use leasehold_checker::invariants::invariant;
 pub use leasehold_checker::violation::ASSERTION;
+use leasehold_proto::file::record_bytes_max;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, FileId, Incarnation, IoOp, Mutation, NodeId, OpId,
-    Outcome, Payload, ReadMode, ReplicaChange, RequestId, Sequence,
+    ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, IoOp, Mutation,
+    MutationKind, NodeId, OpId, Outcome, Payload, ReadMode, ReplicaChange, RequestId, Sequence,
 };
 use past::Past;
 use reads::OpenRead;
@@ -291,8 +292,11 @@ impl Judge {
         match change {
             C::Apply { chunk, version, first, mutations, .. } => {
                 self.count("I5");
+                let record = cluster.node(node).disk.replicas().live.get(chunk);
+                self.past(*chunk).chunk_bytes = record.map(|record| record.spec.chunk_bytes);
                 let mut sequence = *first;
                 for (mutation, (_, payload)) in mutations.iter().zip(data.writes(change)) {
+                    self.fits(cluster, node, *chunk, mutation)?;
                     self.asked_there(cluster, node, *chunk, mutation, payload)?;
                     let past = self.past(*chunk);
                     past.applied(node, *version, sequence, mutation, payload)
@@ -333,6 +337,31 @@ impl Judge {
                 Err(violation("I2", format!("{what} {promised}")))
             }
         }
+    }
+
+    /// I22: what a disk takes ends within its chunk, and a record is a quarter of it at the most
+    /// (GFS §3.3).
+    fn fits(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        chunk: ChunkHandle,
+        mutation: &Mutation,
+    ) -> Result<(), Violation> {
+        self.count("I22");
+        let full = self.past(chunk).chunk_bytes.unwrap_or(u64::MAX);
+        let Extent { length, .. } = mutation.extent;
+        let record_too_long =
+            mutation.kind == MutationKind::Append && length > record_bytes_max(full);
+        if mutation.extent.end() <= full && !record_too_long {
+            return Ok(());
+        }
+        let (who, op, kind) = (name(cluster, node), op_name(cluster, mutation.op), mutation.kind);
+        let what = format!(
+            "{who} takes {op}, {kind:?} of {:?}, into {chunk}, which holds {full} bytes",
+            mutation.extent
+        );
+        Err(violation("I22", what))
     }
 
     /// I11: what a disk takes is what some client requested, for this place of this file.
@@ -518,21 +547,25 @@ fn is_primary(cluster: &Cluster, node: NodeId, chunk: ChunkHandle) -> bool {
 /// I1: no two chunkservers believe, by their own clocks, that they are a chunk's primary at this
 /// true instant. A belief begins only in a step, so looking after each step misses none.
 fn one_primary(cluster: &Cluster) -> Result<(), Violation> {
-    let mut holders: BTreeMap<ChunkHandle, NodeId> = BTreeMap::new();
+    let mut holders: Vec<(ChunkHandle, NodeId, ChunkVersion)> = Vec::new();
     for (id, node) in cluster.nodes() {
         let Some(server) = node.chunkserver() else { continue };
-        for (chunk, version) in server.believes_primary(node.clock.at(cluster.now())) {
-            if let Some(other) = holders.insert(chunk, *id) {
-                let (one, two) = (name(cluster, other), name(cluster, *id));
-                let what = format!(
-                    "{one}, and {two} at {version}, believe at once that they \
-                     are the primary of {chunk}"
-                );
-                return Err(violation("I1", what));
-            }
+        let believed = server.believes_primary(node.clock.at(cluster.now()));
+        holders.extend(believed.into_iter().map(|(chunk, version)| (chunk, *id, version)));
+    }
+    holders.sort_unstable();
+    match holders.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(()),
+        Some(pair) => {
+            let ((chunk, one, _), (_, two, version)) = (pair[0], pair[1]);
+            let (one, two) = (name(cluster, one), name(cluster, two));
+            let what = format!(
+                "{one}, and {two} at {version}, believe at once that they are the \
+                 primary of {chunk}"
+            );
+            Err(violation("I1", what))
         }
     }
-    Ok(())
 }
 
 /// I5: replicas with the same applied version and sequence have the same bytes, operations and

@@ -66,6 +66,8 @@ pub(super) struct Past {
     pub acknowledged: BTreeMap<Sequence, OpId>,
     /// The last mutation that some answer has shown: later strong reads see it too.
     pub shown: Sequence,
+    /// Its size when it is full, which sealing it makes its length; known from the first mutation on.
+    pub chunk_bytes: Option<u64>,
     /// The file and the index under which the log made it.
     pub place: Option<(FileId, u64)>,
     /// The configuration that took effect last, ...
@@ -178,7 +180,8 @@ impl Past {
         let (mut bytes, mut length) = (vec![0; as_index(extent.length)], 0);
         for (_, entry) in self.order.range(..=sequence) {
             let Mutation { extent: at, kind, .. } = entry.mutation;
-            length = length.max(if kind == MutationKind::Seal { u64::MAX } else { at.end() });
+            let full = self.chunk_bytes.unwrap_or(u64::MAX);
+            length = length.max(if kind == MutationKind::Seal { full } else { at.end() });
             let (start, end) = (at.offset.max(extent.offset), at.end().min(extent.end()));
             if start < end {
                 let from = as_index(start - at.offset);

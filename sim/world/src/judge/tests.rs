@@ -178,6 +178,35 @@ fn a_chunk_takes_what_was_asked_for_its_own_place_only() {
     }
 }
 
+#[test]
+fn a_mutation_ends_within_its_chunk_and_a_record_is_a_quarter_of_it() {
+    let told = Fixture::begin();
+    let (node, last) = (told.primary(), told.last());
+    let quarter = CHUNK_BYTES / 4;
+    for (kind, extent, bound) in [
+        (MutationKind::Write, Extent::new(CHUNK_BYTES - 1, 2), true),
+        (MutationKind::Append, Extent::new(0, quarter + 1), true),
+        (MutationKind::Write, Extent::new(CHUNK_BYTES - 2, 2), false),
+        (MutationKind::Append, Extent::new(CHUNK_BYTES - quarter, quarter), false),
+    ] {
+        let bytes = vec![b'x'; usize::try_from(extent.length).unwrap()];
+        let op = OpId { client: names::client(1), number: 99 };
+        let crc = payload(bytes.clone()).crc;
+        let mutation = Mutation { op, acked_below: 0, kind, extent, crc };
+        let change = ReplicaChange::Apply {
+            chunk: FIRST,
+            version: ChunkVersion(1),
+            first: last.next(),
+            mutations: vec![mutation],
+            committed: last,
+        };
+        let data = ReplicaData::Mutations(vec![payload(bytes)]);
+        let found = invariant(told.clone().durable(node, IoOp::Replica(change, data)));
+        // What fits was not requested either, which is the next thing that is judged.
+        assert_eq!(found, Some(if bound { "I22" } else { "I11" }), "{kind:?} {extent:?}");
+    }
+}
+
 impl Fixture {
     fn last(&self) -> Sequence {
         let disk = &self.world.cluster().node(self.primary()).disk;

@@ -24,17 +24,16 @@ impl Faults {
         Faults { drawn: drawn.clone(), destroyed: false }
     }
 
-    /// How likely an enabled action is.
-    pub fn weight(&self, cluster: &Cluster, action: &Action) -> u64 {
+    /// How likely an enabled action is. Of the messages of a link, `links` saw those before.
+    pub fn weight(&self, cluster: &Cluster, links: &mut Links, action: &Action) -> u64 {
         let drawn = &self.drawn;
         let rare = |there: bool| if there { drawn.fault_rate } else { 0 };
         match action {
+            Action::Deliver(_) if drawn.reorders => COMMON,
             Action::Deliver(id) => {
                 let Some(envelope) = cluster.net().get(*id) else { return 0 };
-                let link = (envelope.from, envelope.to);
-                let first = cluster.net().find(|other| (other.from, other.to) == link);
-                let in_order = drawn.reorders || first == Some(*id);
-                if in_order { COMMON } else { COMMON / 100 }
+                let first = links.is_first(envelope.from, envelope.to);
+                if first { COMMON } else { COMMON / 100 }
             }
             Action::Drop(_) => rare(drawn.drops),
             Action::Duplicate(_) => rare(drawn.duplicates) / 2,
@@ -116,6 +115,38 @@ impl Faults {
     pub fn note(&mut self, action: &Action) {
         self.destroyed |= matches!(action, Action::Destroy(_));
     }
+}
+
+/// The links of which a message was met: a bit for each receiver, by sender.
+#[derive(Clone, Debug)]
+pub(super) struct Links([u64; 64]);
+
+impl Links {
+    pub fn none() -> Self {
+        Links([0; 64])
+    }
+
+    pub fn clear(&mut self) {
+        self.0 = [0; 64];
+    }
+
+    fn is_first(&mut self, from: NodeId, to: NodeId) -> bool {
+        let (row, bit) = (&mut self.0[place(from)], 1 << place(to));
+        let first = *row & bit == 0;
+        *row |= bit;
+        first
+    }
+}
+
+/// A node's place among at most eight masters, 24 chunkservers and 26 clients.
+fn place(node: NodeId) -> usize {
+    let first = names::server(1).0;
+    let place = match node.0 {
+        n if n < first => n,
+        n if names::is_server(node) => 8 + n - first,
+        n => 32 + n - names::client(1).0,
+    };
+    usize::try_from(place % 64).expect("below 64")
 }
 
 fn is_apply(cluster: &Cluster, node: NodeId, io: leasehold_proto::IoId) -> bool {

@@ -5,10 +5,13 @@ mod drawn;
 mod dice;
 mod faults;
 mod targeted;
+mod late;
+mod guide;
 mod workload;
+mod first;
 mod replay;
 
-pub use drawn::Drawn;
+pub use drawn::{Drawn, GRAMMAR};
 pub use replay::{replay, shrink};
 
 use crate::action::Action;
@@ -16,7 +19,9 @@ use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
 use crate::judge::Violation;
 use crate::world::World;
 use dice::Dice;
-use faults::Faults;
+use faults::{Faults, Links};
+use late::Late;
+use leasehold_explore::{Coverage, Shares};
 use targeted::TargetedPartitions;
 use workload::Workload;
 
@@ -36,6 +41,10 @@ pub struct Walk {
     pub requests: u64,
     /// ... answered well.
     pub succeeded: u64,
+    /// How they ended, by what they were.
+    pub shares: Shares,
+    /// The states that were reached; none counted by the first version of the generators.
+    pub coverage: Option<Box<Coverage>>,
 }
 
 impl Walk {
@@ -67,42 +76,103 @@ struct Walker {
     dice: Dice,
     faults: Faults,
     targeted: TargetedPartitions,
+    late: Late,
     workload: Workload,
     actions: Vec<Action>,
     enabled: Vec<Action>,
+    weights: Vec<u64>,
+    links: Links,
 }
 
 impl Walker {
     fn new(drawn: Drawn) -> Self {
-        let mut world = World::new(drawn.shape.clone());
+        let begin = if drawn.grammar > 1 { World::covered } else { World::new };
+        let mut world = begin(drawn.shape.clone());
         world.take_trace();
         let dice = Dice::new(drawn.seed, "walk");
         let faults = Faults::new(&drawn);
         let targeted = TargetedPartitions::new(&drawn);
+        let late = Late::new(&drawn);
         let workload = Workload::new(&drawn);
-        let (actions, enabled) = (Vec::new(), Vec::new());
-        Walker { drawn, world, dice, faults, targeted, workload, actions, enabled }
+        Walker {
+            drawn,
+            world,
+            dice,
+            faults,
+            targeted,
+            late,
+            workload,
+            actions: Vec::new(),
+            enabled: Vec::new(),
+            weights: Vec::new(),
+            links: Links::none(),
+        }
     }
 
     fn step(&mut self) {
         let cluster = self.world.cluster();
+        self.late.step(cluster);
         let request = self.workload.next(cluster, &mut self.dice);
         let own = || self.faults.of_its_own(cluster, &mut self.dice);
         let episode = || self.targeted.next(cluster);
-        if let Some(action) = request.or_else(own).or_else(episode) {
+        let chosen = request.or_else(own).or_else(episode).or_else(|| {
+            let coverage = self.world.coverage().filter(|_| self.drawn.guided)?;
+            let crashes = self.drawn.crashes;
+            guide::seek(&mut self.dice, &mut self.late, crashes, cluster, coverage)
+        });
+        if let Some(action) = chosen {
             return self.apply(action);
         }
         self.enabled.clear();
         cluster.enabled(&mut self.enabled);
-        let weight = |action: &Action| {
-            let slower = self.targeted.slower(cluster, action)?;
-            Some(self.faults.weight(cluster, action) / slower)
-        };
-        let weights = self.enabled.iter().map(|action| weight(action).unwrap_or(0));
-        if let Some(place) = self.dice.weighted(weights) {
+        self.weigh();
+        if let Some(place) = self.choose() {
             let action = self.enabled[place].clone();
+            let action = self.beside_a_deadline(action);
             self.apply(action);
         }
+    }
+
+    fn choose(&mut self) -> Option<usize> {
+        let Walker { world, dice, weights, enabled, drawn, .. } = self;
+        match world.coverage().filter(|_| drawn.guided) {
+            Some(coverage) => guide::choose(dice, weights, enabled, world.cluster(), coverage),
+            None => dice.weighted(weights.iter().copied()),
+        }
+    }
+
+    /// The weight of each enabled action. Messages of a link are among them in order of sending.
+    fn weigh(&mut self) {
+        let Walker { world, faults, targeted, late, enabled, weights, links, .. } = self;
+        let cluster = world.cluster();
+        weights.clear();
+        links.clear();
+        weights.extend(enabled.iter().map(|action| {
+            if matches!(action, Action::Deliver(id) if late.holds(*id)) {
+                return 0;
+            }
+            let weight = faults.weight(cluster, links, action);
+            if weight == 0 {
+                return 0;
+            }
+            targeted.slower(cluster, action).map_or(0, |slower| weight / slower)
+        }));
+    }
+
+    /// Time passes from deadline to deadline; what arrives between them, just before one, or just after
+    /// it and before its timer, arrives only if time also stops there.
+    fn beside_a_deadline(&mut self, action: Action) -> Action {
+        let Action::AdvanceTo(at) = action else { return action };
+        if self.drawn.beside_rate == 0 || !self.dice.chance(self.drawn.beside_rate) {
+            return action;
+        }
+        let now = self.world.cluster().now();
+        Action::AdvanceTo(match self.dice.within(0..=3) {
+            0 => (at - 1).max(now),
+            1 => at + 1,
+            2 => at + self.dice.within(0..=50_000_000),
+            _ => self.dice.within(now..=at),
+        })
     }
 
     fn apply(&mut self, action: Action) {
@@ -131,11 +201,9 @@ impl Walker {
             let now = self.world.cluster().now();
             steps = if now == instant { steps + 1 } else { 0 };
             instant = now;
-            assert!(
-                steps < STEPS_IN_AN_INSTANT_MAX,
-                "time stands still in seed {}",
-                self.drawn.seed
-            );
+            if steps >= STEPS_IN_AN_INSTANT_MAX {
+                self.world.stands_still();
+            }
         }
         self.world.finish();
         self.world.converged();
@@ -144,6 +212,9 @@ impl Walker {
 
     fn end(self) -> Walk {
         let (requests, succeeded) = self.workload.counts();
-        Walk { drawn: self.drawn, world: self.world, actions: self.actions, requests, succeeded }
+        let shares = self.workload.shares();
+        let Walker { drawn, mut world, actions, .. } = self;
+        let coverage = world.take_coverage();
+        Walk { drawn, world, actions, requests, succeeded, shares, coverage }
     }
 }

@@ -1,50 +1,131 @@
-//! What the clients of a walk request: two files, cells written at aligned places and records
-//! appended, all with contents that occur once, and reads of both kinds.
+//! What the clients of a walk request: drawn from the grammar that the simulated clients share, with
+//! contents that occur once. Some requests for data are file calls on handles that a client opened.
 
 use super::dice::Dice;
 use super::drawn::Drawn;
+use super::first;
 use crate::action::Action;
 use crate::cluster::Cluster;
 use crate::observation::Observation;
 use crate::payload::payload;
+use leasehold_explore::{Data, DataKind, Draw, Grammar, Limits, Request, Shares};
 use leasehold_proto::machine::Operation;
-use leasehold_proto::message::ReadMode;
-use leasehold_proto::metadata::{FileKind, FileSpec, MetadataAnswer, MetadataChange};
+use leasehold_proto::metadata::{MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ClusterConstant, Extent, FileId, NodeId, Outcome, Payload, RequestId, Setting, SyncPolicy,
+    ClusterConstant, Cut, Extent, FileCall, FileHandle, FileId, FileOutcome, NodeId, Outcome,
+    Payload, RequestId, Setting,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-const CHUNK_BYTES: u64 = 2_048;
-const CELL_BYTES: u64 = 128;
-/// A chunk's append limit is a quarter of it.
-const RECORD_BYTES: u64 = 100;
-/// Of ten thousand steps, how many request something while there is room.
-const REQUEST_RATE: u64 = 300;
+/// Handles that a client keeps, closed ones among them.
+const HANDLES_MAX: usize = 6;
 /// Of ten thousand requests, how many change constants where any do.
 const CHANGE_RATE: u64 = 500;
-const OUTSTANDING_MAX: usize = 4;
+
+impl Draw for Dice {
+    fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
+        Dice::within(self, range)
+    }
+}
+
+/// What clients request, by the version of the grammar.
+#[derive(Clone, Debug)]
+pub(super) enum Workload {
+    First(first::Workload),
+    Grammar(Box<Requests>),
+}
+
+impl Workload {
+    pub fn new(drawn: &Drawn) -> Self {
+        match drawn.grammar {
+            1 => Workload::First(first::Workload::new(drawn)),
+            _ => Workload::Grammar(Box::new(Requests::new(drawn))),
+        }
+    }
+
+    /// Requests made, and answered well.
+    pub fn counts(&self) -> (u64, u64) {
+        match self {
+            Workload::First(first) => first.counts(),
+            Workload::Grammar(requests) => (requests.last, requests.succeeded),
+        }
+    }
+
+    pub fn shares(&self) -> Shares {
+        match self {
+            Workload::First(_) => Shares::default(),
+            Workload::Grammar(requests) => requests.grammar.shares().clone(),
+        }
+    }
+
+    pub fn next(&mut self, cluster: &Cluster, dice: &mut Dice) -> Option<Action> {
+        match self {
+            Workload::First(first) => first.next(cluster, dice),
+            Workload::Grammar(requests) => requests.next(cluster),
+        }
+    }
+
+    pub fn note(&mut self, happening: &Observation) {
+        match self {
+            Workload::First(first) => first.note(happening),
+            Workload::Grammar(requests) => requests.note(happening),
+        }
+    }
+}
 
 #[derive(Clone, Debug)]
-pub(super) struct Workload {
+struct Handle {
+    client: NodeId,
+    handle: FileHandle,
+    file: FileId,
+    cut: Cut,
+}
+
+/// Requests of the grammar. They have dice of their own, so that what clients want depends on their
+/// answers only.
+#[derive(Clone, Debug)]
+pub(super) struct Requests {
+    dice: Dice,
+    grammar: Grammar,
     clients: Vec<NodeId>,
-    /// Files that can be used, with the path of each.
-    files: BTreeMap<FileId, String>,
-    creating: BTreeMap<RequestId, String>,
-    open: BTreeMap<NodeId, BTreeSet<RequestId>>,
+    /// Of ten thousand steps, how many request something while there is room.
+    rate: u64,
+    outstanding_max: usize,
+    handles: Vec<Handle>,
+    open: BTreeMap<(NodeId, RequestId), Request>,
     last: u64,
     succeeded: u64,
     /// The lease at the beginning, if it is made longer and shorter.
     lease: Option<Duration>,
 }
 
-impl Workload {
-    pub fn new(drawn: &Drawn) -> Self {
-        Workload {
+impl Requests {
+    fn new(drawn: &Drawn) -> Self {
+        let mut dice = Dice::new(drawn.seed, "grammar");
+        let constants = &drawn.shape.constants;
+        let limits = Limits {
+            mutation_bytes_max: u64::from(constants.mutation_bytes_max),
+            block_bytes: u64::from(constants.block_bytes),
+            chunk_bytes: vec![2_048, 2_048, 1, 511, 512, 513, 1_000, 4_096],
+            any_replicas: !drawn.rot && !drawn.destroys,
+            // What counts is at most as many as there are servers.
+            replicas: 3,
+            replicas_max: 16,
+            files_max: 3,
+            chunks_max: 3,
+        };
+        let grammar = Grammar::new(limits, &mut dice);
+        let rate = *dice.pick(&[100, 200, 300, 600]).expect("there are several");
+        let outstanding_max = *dice.pick(&[2, 4, 16]).expect("there are several");
+        Requests {
+            dice,
+            grammar,
             clients: drawn.shape.client_ids().collect(),
-            files: BTreeMap::new(),
-            creating: BTreeMap::new(),
+            rate,
+            outstanding_max,
+            handles: Vec::new(),
             open: BTreeMap::new(),
             last: 0,
             succeeded: 0,
@@ -52,75 +133,105 @@ impl Workload {
         }
     }
 
-    /// Requests made, and answered well.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.last, self.succeeded)
-    }
-
-    pub fn next(&mut self, cluster: &Cluster, dice: &mut Dice) -> Option<Action> {
-        if !dice.chance(REQUEST_RATE) {
+    fn next(&mut self, cluster: &Cluster) -> Option<Action> {
+        if !self.dice.chance(self.rate) {
             return None;
         }
-        let client = *dice.pick(&self.clients)?;
-        let outstanding = self.open.get(&client).map_or(0, BTreeSet::len);
-        if !cluster.node(client).runs() || outstanding >= OUTSTANDING_MAX {
+        let client = *self.dice.pick(&self.clients)?;
+        let outstanding = self.open.range((client, RequestId(0))..=(client, RequestId(u64::MAX)));
+        if !cluster.node(client).runs() || outstanding.count() >= self.outstanding_max {
             return None;
         }
-        let id = RequestId(self.last + 1);
-        let op = match self.lease.filter(|_| dice.chance(CHANGE_RATE)) {
-            Some(lease) => lease_changed(lease, dice),
-            None => self.operation(id, dice)?,
-        };
         self.last += 1;
-        self.open.entry(client).or_default().insert(id);
-        Some(Action::Request(client, id, op))
-    }
-
-    fn operation(&mut self, id: RequestId, dice: &mut Dice) -> Option<Operation> {
-        let files: Vec<FileId> = self.files.keys().copied().collect();
-        let file = dice.pick(&files).copied();
-        let (Some(file), false) = (file, self.files.len() < 2) else {
-            return self.create(id);
-        };
-        let index = dice.within(0..=1);
-        let extent = Extent::new(dice.within(0..=15) * CELL_BYTES, CELL_BYTES);
-        Some(match dice.within(0..=99) {
-            0..=34 => {
-                let (offset, payload) = (extent.offset, content(id, CELL_BYTES));
-                Operation::Write { file, index, offset, payload }
-            }
-            35..=64 => {
-                let payload = content(id, RECORD_BYTES);
-                Operation::Append { file, chunk_bytes: CHUNK_BYTES, payload }
-            }
-            65..=89 => Operation::Read { file, index, extent, mode: ReadMode::Strong },
-            90..=97 => Operation::Read { file, index, extent, mode: ReadMode::Relaxed },
-            _ => {
-                let path = self.files.remove(&file)?;
-                Operation::Change(MetadataChange::Delete { path })
-            }
-        })
-    }
-
-    fn create(&mut self, id: RequestId) -> Option<Operation> {
-        if self.creating.len() + self.files.len() >= 2 {
-            return None;
+        let id = RequestId(self.last);
+        if let Some(lease) = self.lease.filter(|_| self.dice.chance(CHANGE_RATE)) {
+            return Some(Action::Request(client, id, lease_changed(lease, &mut self.dice)));
         }
-        let path = format!("/f{}", id.0);
-        self.creating.insert(id, path.clone());
-        let spec = FileSpec { chunk_bytes: CHUNK_BYTES, replicas: 3, sync: SyncPolicy::Durable };
-        Some(Operation::Change(MetadataChange::Create { path, spec, mtime_ms: id.0 }))
+        let request = self.grammar.draw(&mut self.dice);
+        let action = self.action(client, id, &request);
+        self.open.insert((client, id), request);
+        Some(action)
     }
 
-    pub fn note(&mut self, observation: &Observation) {
-        let Observation::Responded { node, id, result } = observation else { return };
-        self.open.entry(*node).or_default().remove(id);
+    fn action(&mut self, client: NodeId, id: RequestId, request: &Request) -> Action {
+        match request {
+            Request::Change(MetadataChange::Create { path, spec, mtime_ms })
+                if self.dice.permille(400) =>
+            {
+                let (path, spec, mtime_ms) = (path.clone(), *spec, *mtime_ms);
+                Action::Call(client, id, FileCall::Create { path, spec, mtime_ms })
+            }
+            Request::Query(MetadataQuery::Stat { path }) if self.dice.permille(400) => {
+                Action::Call(client, id, FileCall::Open { path: path.clone() })
+            }
+            Request::Change(change) => {
+                Action::Request(client, id, Operation::Change(change.clone()))
+            }
+            Request::Query(query) => Action::Request(client, id, Operation::Query(query.clone())),
+            Request::Data(data) => match self.handle(client, data) {
+                Some(handle) => Action::Call(client, id, self.call(&handle, id, data)),
+                None => Action::Request(client, id, operation(id, data)),
+            },
+        }
+    }
+
+    fn handle(&mut self, client: NodeId, data: &Data) -> Option<Handle> {
+        let own = |handle: &&Handle| handle.client == client && handle.file == data.of.file;
+        let found = self.handles.iter().find(own).cloned()?;
+        self.dice.permille(500).then_some(found)
+    }
+
+    /// The same as one operation, or over several chunks.
+    fn call(&mut self, on: &Handle, id: RequestId, data: &Data) -> FileCall {
+        let handle = on.handle;
+        let chunk = on.cut.chunk_bytes;
+        let offset = data.index.saturating_mul(chunk).saturating_add(data.offset);
+        let times = if self.dice.permille(300) { 3 } else { 1 };
+        let length = (data.length * times).min(4 * on.cut.piece_bytes).min(3 * chunk);
+        match data.kind {
+            _ if self.dice.permille(30) => FileCall::Close { handle },
+            DataKind::Read(_) if length == 0 => FileCall::Length { handle },
+            DataKind::Read(mode) => FileCall::Read { handle, offset, length, mode },
+            DataKind::Append => FileCall::Append { handle, payload: unique(id, data.length) },
+            // Beyond what a file can hold there are no pieces.
+            DataKind::Write if offset.checked_add(length).is_none() => {
+                FileCall::Write { handle, offset, pieces: vec![unique(id, 1)] }
+            }
+            DataKind::Write => {
+                let pieces = on.cut.pieces(offset, length);
+                let pieces = pieces.map(|piece| unique(id, piece.length)).collect();
+                FileCall::Write { handle, offset, pieces }
+            }
+        }
+    }
+
+    fn note(&mut self, happening: &Observation) {
+        let Observation::Responded { node, id, result } = happening else { return };
+        let Some(request) = self.open.remove(&(*node, *id)) else { return };
         self.succeeded += u64::from(result.is_ok());
-        let Some(path) = self.creating.remove(id) else { return };
-        if let Ok(Outcome::Metadata(MetadataAnswer::File(info))) = result
-            && matches!(info.kind, FileKind::File(_))
-        {
-            self.files.insert(info.file, path);
+        if let Ok(Outcome::File(FileOutcome::Opened { handle, info, cut })) = result {
+            if self.handles.len() >= HANDLES_MAX {
+                self.handles.remove(0);
+            }
+            let (client, handle, file, cut) = (*node, *handle, info.file, *cut);
+            self.handles.push(Handle { client, handle, file, cut });
+        }
+        self.grammar.settle(&request, result);
+    }
+}
+
+fn operation(id: RequestId, data: &Data) -> Operation {
+    let (file, index, offset) = (data.of.file, data.index, data.offset);
+    match data.kind {
+        DataKind::Write => {
+            Operation::Write { file, index, offset, payload: unique(id, data.length) }
+        }
+        DataKind::Append => {
+            let (chunk_bytes, payload) = (data.of.spec.chunk_bytes, unique(id, data.length));
+            Operation::Append { file, chunk_bytes, payload }
+        }
+        DataKind::Read(mode) => {
+            Operation::Read { file, index, extent: Extent::new(offset, data.length), mode }
         }
     }
 }
@@ -133,8 +244,16 @@ fn lease_changed(first: Duration, dice: &mut Dice) -> Operation {
     Operation::Change(MetadataChange::SetConstants { settings })
 }
 
-/// Bytes that no other request writes: its number in every eight of them, none of them zero.
-fn content(id: RequestId, length: u64) -> Payload {
+/// Bytes that no other request writes, short ones only where few others do: the digits of its number,
+/// the last of them first.
+fn unique(id: RequestId, length: u64) -> Payload {
+    let digits: Vec<u8> = format!(",{:07}", id.0).into_bytes().into_iter().rev().collect();
+    let length = usize::try_from(length).expect("short");
+    payload(digits.into_iter().cycle().take(length).collect::<Vec<u8>>())
+}
+
+/// What requests of the first version write: likewise, the first digit first.
+pub(super) fn content(id: RequestId, length: u64) -> Payload {
     let words = (0..length.div_ceil(8)).flat_map(|_| {
         let digits = format!("{:07},", id.0);
         digits.into_bytes()

@@ -114,7 +114,7 @@ fn every_constant_that_is_ignored_turns_a_walk_red() {
         for given in row.negative.split(' ').filter_map(|name| name.strip_prefix("given:")) {
             let (name, value) = given.split_once('=').unwrap();
             let found = SEEDS.into_iter().find_map(|seed| {
-                let draw = if seed % 2 == 0 { Drawn::targeted } else { Drawn::new };
+                let draw = if seed % 2 == 0 { Drawn::first_targeted } else { Drawn::first };
                 let mut drawn = draw(seed, Rules::default());
                 let mut constants = drawn.shape.constants.clone();
                 set_constant(&mut constants, name, value).unwrap();

@@ -87,6 +87,8 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
         recovery_ms: summary.converged_ms,
         faults: owned(&summary.faults),
         coverage: owned(&summary.coverage),
+        pairs: summary.pairs.numbered(),
+        shares: owned(&summary.shares),
         matrix: summary.matrix.clone(),
     }
 }

@@ -6,6 +6,7 @@ use super::tally::Tally;
 use crate::args::SweepArgs;
 use anyhow::Result;
 use leasehold_sim::coverage::Mark;
+use leasehold_sim::coverage::pairs::Cells;
 use leasehold_sim::scenario::Expect;
 use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
 use std::path::Path;
@@ -140,6 +141,11 @@ fn coverage(totals: &Totals) {
     for (mark, (runs, times)) in seen.into_iter().filter(|(_, (seen, _))| seen * 4 < runs) {
         println!("  rare       {mark:<36} {times:>7} times in {runs} runs");
     }
+    println!("pairs        {} of {} cells; never met:", totals.pairs.met(), Cells::possible());
+    for (row, columns) in totals.pairs.never() {
+        println!("  {row}: {} of them: {}", columns.len(), columns.join(", "));
+    }
+    println!("shared names {}", totals.shares);
     for mark in missed {
         println!("  NOT SEEN   {:<36} {}", mark.name(), mark.sentence());
     }

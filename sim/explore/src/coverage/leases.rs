@@ -14,7 +14,7 @@ const LATE_NS: u64 = 500_000_000;
 pub type InFlight = BTreeMap<(NodeId, ChunkHandle), BTreeSet<OpId>>;
 
 /// Leases that nodes hold, by their own belief.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Leases {
     held: BTreeMap<(NodeId, ChunkHandle), Time>,
     /// Nodes whose lease on a chunk was the last thing known of it, and ended.

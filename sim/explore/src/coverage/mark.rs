@@ -117,6 +117,12 @@ marks! {
         "Several mutations became durable with one I/O."
     ChunkSealed "chunk-sealed":
         "A record did not fit, and its chunk was sealed."
+    LateAck "late-ack":
+        "A member's acknowledgement of an earlier version reached a primary that had continued."
+    LateAckInPipeline "late-ack-in-pipeline":
+        "Such an acknowledgement arrived while two or more mutations of the later version were in flight."
+    LateAckOfMore "late-ack-of-more":
+        "Such an acknowledgement named a place in the order that the later version had in flight."
     WriteRefusedBusy "write-refused-busy":
         "A primary had too much waiting."
     WriteRefusedStale "write-refused-stale":

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Here = (NodeId, ChunkHandle);
 
 /// What every node is doing with its replicas.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Replicas {
     /// Copies under way, with the steps that arrived.
     learners: BTreeMap<Here, u64>,

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Held = BTreeMap<(NodeId, ChunkHandle), Time>;
 
 /// Requests to nodes without an answer yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Requests {
     in_flight: InFlight,
     /// Where the writes among them go; an append's place is not known before it is ordered.

@@ -8,7 +8,7 @@ use leasehold_proto::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the master has done, as far as it shows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Masters {
     /// The last configuration of every chunk, and the members of it that hold its state.
     configured: BTreeMap<ChunkHandle, Configured>,
@@ -25,7 +25,7 @@ pub struct Masters {
     up: BTreeSet<NodeId>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Configured {
     version: ChunkVersion,
     members: Vec<Member>,

@@ -1,0 +1,305 @@
+//! The grammar of requests: one for every runner, over the whole surface.
+//!
+//! Names are few and shared, so that requests collide: a create meets a file, a rename replaces one or
+//! moves a directory, a listing is continued while entries change. Files stay in use after their name
+//! is gone. Sizes, offsets and lengths are drawn at the limits of what is allowed ([`Draw::near`]).
+//!
+//! The grammar keeps what it was answered ([`names`], [`files`]), so that most requests can succeed; it
+//! does not depend on being right. A seed draws a [`Style`]: which kinds of requests are frequent.
+
+mod names;
+mod files;
+mod style;
+mod shares;
+#[cfg(test)]
+mod tests;
+
+pub use files::{Data, DataKind, Known};
+pub use shares::Shares;
+pub use style::Style;
+
+use crate::draw::Draw;
+use files::Files;
+use leasehold_proto::metadata::{
+    FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
+};
+use leasehold_proto::{ChunkHandle, FileOutcome, OpError, Outcome, SyncPolicy};
+use names::Names;
+use std::collections::VecDeque;
+
+/// Listings that are continued later, at the most.
+const PAGES_MAX: usize = 4;
+
+/// What a client requests next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A change of the namespace.
+    Change(MetadataChange),
+    /// A question to the masters.
+    Query(MetadataQuery),
+    /// A write, an append or a read of a file.
+    Data(Data),
+}
+
+/// What the grammar has to know of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A mutation or a read at the most, in bytes.
+    pub mutation_bytes_max: u64,
+    /// A checksum block, in bytes.
+    pub block_bytes: u64,
+    /// Chunk sizes of files, in bytes: the first is the usual one.
+    pub chunk_bytes: Vec<u64>,
+    /// Replicas of a file are drawn up to the largest number that is allowed, and below three. Not
+    /// where a fault may take the only copy.
+    pub any_replicas: bool,
+    /// Replicas of most files.
+    pub replicas: u8,
+    /// ... and of any, at the most: more than there are servers would never be there.
+    pub replicas_max: u8,
+    /// Files at a time, about.
+    pub files_max: usize,
+    /// Chunks of a file, about.
+    pub chunks_max: u64,
+}
+
+/// Draws requests, and learns from how they end.
+#[derive(Clone, Debug)]
+pub struct Grammar {
+    style: Style,
+    limits: Limits,
+    names: Names,
+    files: Files,
+    /// Listings with more entries, each with the last name that was listed.
+    pages: VecDeque<(String, String)>,
+    shares: Shares,
+}
+
+impl Grammar {
+    /// Nothing is known to exist.
+    pub fn new(limits: Limits, draw: &mut impl Draw) -> Self {
+        Grammar {
+            style: Style::draw(draw),
+            limits,
+            names: Names::default(),
+            files: Files::default(),
+            pages: VecDeque::new(),
+            shares: Shares::default(),
+        }
+    }
+
+    /// How requests ended so far.
+    #[must_use]
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// The next request.
+    pub fn draw(&mut self, draw: &mut impl Draw) -> Request {
+        if self.files.live() == 0 || (self.files.live() == 1 && draw.permille(100)) {
+            return self.create(draw);
+        }
+        let full = self.files.live() > self.limits.files_max;
+        match self.style.verb(draw) {
+            Verb::Create if full => self.delete(draw),
+            Verb::Create => self.create(draw),
+            Verb::Mkdir => self.mkdir(draw),
+            Verb::Rename => self.rename(draw),
+            Verb::Delete => self.delete(draw),
+            Verb::Stat => self.stat(draw),
+            Verb::List => self.list(draw),
+            Verb::Status => self.status(draw),
+            Verb::Write => self.data(DataVerb::Write, draw),
+            Verb::Append => self.data(DataVerb::Append, draw),
+            Verb::Read => self.data(DataVerb::Read, draw),
+        }
+    }
+
+    fn create(&mut self, draw: &mut impl Draw) -> Request {
+        let (path, spec) = (self.names.place(draw), self.spec(draw));
+        Request::Change(MetadataChange::Create { path, spec, mtime_ms: draw.within(0..=3) })
+    }
+
+    fn spec(&self, draw: &mut impl Draw) -> FileSpec {
+        let usual = self.limits.chunk_bytes.first().copied().unwrap_or(1);
+        let other = |draw: &mut _| Draw::one_of(draw, &self.limits.chunk_bytes).copied();
+        let chunk_bytes = if draw.permille(700) { usual } else { other(draw).unwrap_or(usual) };
+        let replicas = match draw.within(0..=9) {
+            0 if self.limits.any_replicas => 1,
+            1 if self.limits.any_replicas => 2,
+            2 => 4.min(self.limits.replicas_max),
+            _ => self.limits.replicas,
+        };
+        let mut spec = FileSpec { chunk_bytes, replicas, sync: SyncPolicy::Durable };
+        if draw.permille(40) {
+            match draw.within(0..=4) {
+                0 => spec.replicas = 0,
+                1 => spec.replicas = 16.min(self.limits.replicas_max),
+                2 => spec.replicas = 17,
+                3 => spec.chunk_bytes = 0,
+                // Nothing is written there: a chunk has so many bytes in memory.
+                _ => spec.chunk_bytes = (1 << 40) + draw.within(0..=1),
+            }
+        }
+        spec
+    }
+
+    fn mkdir(&mut self, draw: &mut impl Draw) -> Request {
+        let path = self.names.place(draw);
+        Request::Change(MetadataChange::Mkdir { path, mtime_ms: draw.within(0..=3) })
+    }
+
+    fn rename(&mut self, draw: &mut impl Draw) -> Request {
+        let (from, to) = self.names.rename(draw);
+        Request::Change(MetadataChange::Rename { from, to })
+    }
+
+    fn delete(&mut self, draw: &mut impl Draw) -> Request {
+        Request::Change(MetadataChange::Delete { path: self.names.existing(draw) })
+    }
+
+    fn stat(&mut self, draw: &mut impl Draw) -> Request {
+        let old = draw.permille(300).then(|| self.files.any(draw)).flatten();
+        Request::Query(match old {
+            Some(known) => MetadataQuery::StatFile { file: known.file },
+            None => MetadataQuery::Stat { path: self.names.existing(draw) },
+        })
+    }
+
+    fn list(&mut self, draw: &mut impl Draw) -> Request {
+        if draw.permille(600)
+            && let Some((path, last)) = self.pages.pop_front()
+        {
+            return Request::Query(MetadataQuery::List { path, after: Some(last) });
+        }
+        let path = self.names.listed(draw);
+        let after = match draw.within(0..=5) {
+            0 => Some(names::name(draw)),
+            1 => Some(String::new()),
+            _ => None,
+        };
+        Request::Query(MetadataQuery::List { path, after })
+    }
+
+    fn status(&mut self, draw: &mut impl Draw) -> Request {
+        let file = self.files.any(draw);
+        Request::Query(match (draw.within(0..=5), file) {
+            (0, _) => MetadataQuery::Status,
+            (1, _) => MetadataQuery::SafeMode,
+            (2, _) => MetadataQuery::Chunks { from: ChunkHandle(draw.within(0..=8)) },
+            (_, Some(known)) => {
+                let index = draw.near(known.chunks);
+                let primary = draw.permille(300);
+                MetadataQuery::Locate { file: known.file, index, primary, stale: None }
+            }
+            (_, None) => MetadataQuery::Status,
+        })
+    }
+
+    fn data(&mut self, verb: DataVerb, draw: &mut impl Draw) -> Request {
+        match self.files.data(verb, &self.style, &self.limits, draw) {
+            Some(data) => Request::Data(data),
+            None => self.create(draw),
+        }
+    }
+
+    /// Takes in how a request ended.
+    pub fn settle(&mut self, request: &Request, result: &Result<Outcome, OpError>) {
+        self.shares.count(request, result, &self.names, &self.files);
+        match (request, result) {
+            (Request::Change(change), Ok(outcome)) => self.changed(change, info(outcome)),
+            (Request::Query(query), Ok(outcome)) => self.shown(query, outcome),
+            (Request::Query(MetadataQuery::Stat { path }), Err(OpError::Refused(_))) => {
+                self.names.forget(path);
+            }
+            (Request::Data(data), Ok(_)) => self.files.reached(data),
+            (Request::Data(data), Err(OpError::Refused(refusal))) => {
+                self.files.refused(data, refusal);
+            }
+            (_, Err(_)) => {}
+        }
+    }
+
+    fn changed(&mut self, change: &MetadataChange, info: Option<&FileInfo>) {
+        match change {
+            MetadataChange::Create { path, .. } | MetadataChange::Mkdir { path, .. } => {
+                if let Some(info) = info {
+                    self.known(path, info);
+                }
+            }
+            MetadataChange::Rename { from, to } => {
+                let replaced = self.names.moved(from, to);
+                self.files.unnamed(replaced);
+            }
+            MetadataChange::Delete { path } => {
+                let gone = self.names.forget(path);
+                self.files.unnamed(gone);
+            }
+            MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => {}
+        }
+    }
+
+    fn shown(&mut self, query: &MetadataQuery, outcome: &Outcome) {
+        match (query, outcome) {
+            (MetadataQuery::Stat { path }, outcome) => {
+                if let Some(info) = info(outcome) {
+                    self.known(path, info);
+                }
+            }
+            (
+                MetadataQuery::List { path, .. },
+                Outcome::Metadata(MetadataAnswer::List { entries, more }),
+            ) => {
+                for (name, info) in entries {
+                    self.known(&names::join(path, name), info);
+                }
+                let last = entries.last().filter(|_| *more);
+                if let Some((last, _)) = last.filter(|_| self.pages.len() < PAGES_MAX) {
+                    self.pages.push_back((path.clone(), last.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn known(&mut self, path: &str, info: &FileInfo) {
+        let file = match info.kind {
+            FileKind::Directory => None,
+            FileKind::File(spec) => {
+                self.files.known(info.file, spec, info.chunks);
+                Some(info.file)
+            }
+        };
+        self.names.known(path, file);
+    }
+}
+
+/// The kinds of requests that a style weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Create,
+    Mkdir,
+    Rename,
+    Delete,
+    Stat,
+    List,
+    Status,
+    Write,
+    Append,
+    Read,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataVerb {
+    Write,
+    Append,
+    Read,
+}
+
+fn info(outcome: &Outcome) -> Option<&FileInfo> {
+    match outcome {
+        Outcome::Metadata(MetadataAnswer::File(info)) => Some(info),
+        Outcome::File(FileOutcome::Opened { info, .. }) => Some(info),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! What a seed prefers: swarm testing (Groce et al., ISSTA 2012) over kinds of requests.
+
+use super::Verb;
+use crate::draw::Draw;
+
+const VERBS: [(Verb, u64); 10] = [
+    (Verb::Create, 3),
+    (Verb::Mkdir, 2),
+    (Verb::Rename, 4),
+    (Verb::Delete, 3),
+    (Verb::Stat, 3),
+    (Verb::List, 4),
+    (Verb::Status, 1),
+    (Verb::Write, 20),
+    (Verb::Append, 16),
+    (Verb::Read, 18),
+];
+
+/// How frequent each kind of request is, and how often one goes to a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Style {
+    weights: [u64; VERBS.len()],
+    /// Of a thousand values, how many are at a limit.
+    pub(super) limits_permille: u64,
+    /// Of a thousand requests for data, how many go to the newest file.
+    pub(super) hot_permille: u64,
+    /// Of a thousand requests for data, how many go to a file that has no name any more.
+    pub(super) unnamed_permille: u64,
+}
+
+impl Style {
+    /// Most kinds as usual, some never, some eight times as often.
+    pub fn draw(draw: &mut impl Draw) -> Self {
+        let mut times = || *draw.one_of(&[0, 1, 1, 1, 1, 8]).expect("there are several");
+        let weights = VERBS.map(|(_, usual)| usual * times());
+        Style {
+            weights,
+            limits_permille: *draw.one_of(&[50, 200, 700]).expect("there are several"),
+            hot_permille: *draw.one_of(&[0, 300, 900]).expect("there are several"),
+            unnamed_permille: *draw.one_of(&[50, 150, 400]).expect("there are several"),
+        }
+    }
+
+    pub(super) fn verb(&self, draw: &mut impl Draw) -> Verb {
+        draw.by_weight(&self.weights).map_or(Verb::Write, |place| VERBS[place].0)
+    }
+}
