@@ -171,7 +171,7 @@ pub struct ConfigArguments {
 /// What every client command takes.
 #[derive(Debug, Args)]
 pub struct ClientArguments {
-    /// Address of the master, or of several, comma-separated
+    /// Address of a master, or of several, comma-separated: any one of them names the others
     #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
     pub master: Vec<String>,
     /// Give up on an operation after this long [default: 60s]

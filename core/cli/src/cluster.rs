@@ -30,6 +30,11 @@ pub async fn cluster(arguments: &ClusterArguments) -> Outcome {
     if last_port.is_none() || arguments.base_port == 0 {
         return Err(Failure::Usage("--base-port: no room for the servers' ports".to_owned()));
     }
+    if arguments.advertise.is_none() && arguments.host.is_unspecified() {
+        let why = "is every address of this machine, and none that others can dial: say with \
+                   --advertise HOST by which name or address they reach it";
+        return Err(Failure::Usage(format!("--host: {} {why}", arguments.host)));
+    }
     // A wrong configuration is said here, once, and not by every server in its own log.
     Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?.constants()?;
     let mut signals = Signals::listen()?;
@@ -46,8 +51,10 @@ async fn run(
 ) -> Outcome {
     let at = |n: u16| SocketAddr::new(arguments.host, arguments.base_port + n);
     let masters: Vec<SocketAddr> = (0..arguments.masters).map(at).collect();
-    start_masters(arguments, &masters, servers)?;
-    let masters = masters.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
+    let announced: Vec<String> =
+        masters.iter().map(|listen| announced(arguments, *listen)).collect();
+    start_masters(arguments, &masters, &announced, servers)?;
+    let masters = announced.join(",");
     for n in 1..=arguments.chunkservers {
         let listen = at(arguments.masters - 1 + n);
         let more = ["--master", &masters, "--rack", &n.to_string()].map(OsString::from);
@@ -76,6 +83,7 @@ async fn run(
 fn start_masters(
     arguments: &ClusterArguments,
     masters: &[SocketAddr],
+    announced: &[String],
     servers: &mut Vec<Server>,
 ) -> Result<(), Failure> {
     if let [master] = masters {
@@ -84,7 +92,8 @@ fn start_masters(
     }
     let numbered = || masters.iter().zip(1..);
     let is_new = numbered().all(|(_, n)| !arguments.dir.join(format!("master-{n}")).exists());
-    let peers = numbered().map(|(address, n)| format!("{n}@{address}")).collect::<Vec<_>>();
+    let peers = announced.iter().zip(1..).map(|(address, n)| format!("{n}@{address}"));
+    let peers: Vec<String> = peers.collect();
     for (address, n) in numbered() {
         let mut more = vec!["--node".into(), n.to_string().into()];
         more.extend(["--peer".into(), OsString::from(peers.join(","))]);
@@ -92,6 +101,15 @@ fn start_masters(
         servers.push(Server::start(arguments, &format!("master-{n}"), *address, &more)?);
     }
     Ok(())
+}
+
+/// Where others reach the server that listens here.
+fn announced(arguments: &ClusterArguments, listen: SocketAddr) -> String {
+    match &arguments.advertise {
+        Some(host) if host.contains(':') => format!("[{host}]:{}", listen.port()),
+        Some(host) => format!("{host}:{}", listen.port()),
+        None => listen.to_string(),
+    }
 }
 
 /// Says how to use the cluster once it is complete.
@@ -155,6 +173,7 @@ impl Server {
         let role = name.split('-').next().unwrap_or(name);
         let mut command = Command::new(std::env::current_exe().map_err(fail)?);
         command.arg(role).args(["--until-stdin-closes", "--listen", &listen.to_string()]);
+        command.args(["--advertise", &announced(arguments, listen)]);
         command
             .arg("--data-dir")
             .arg(&data)

@@ -36,6 +36,15 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(what) | Failure::Failed(what) => f.write_str(what),
+            Failure::Reported => f.write_str("it failed, as printed"),
+        }
+    }
+}
+
 /// How a command ends.
 pub type Outcome = Result<(), Failure>;
 

@@ -17,6 +17,7 @@ mod path;
 mod paths;
 mod tree;
 mod safe_mode;
+mod seeds;
 mod servers;
 mod session;
 mod settings;

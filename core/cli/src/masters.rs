@@ -4,8 +4,8 @@ use crate::arguments::{ClientArguments, MasterCommand};
 use crate::entropy;
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
-use crate::session::{connect, masters, resolve};
-use crate::settings::Settings;
+use crate::seeds::{numbered, seeds};
+use crate::session::{connect, find_masters};
 use leasehold_node::replicated::admin::{Admin, AdminError};
 use leasehold_node::replicated::link::Silent;
 use leasehold_node::replicated::message::MembershipChange;
@@ -41,9 +41,7 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
             print(page(&standings).join("\n"))
         }
         MasterCommand::Add { new, client } => {
-            let [(node, address)] = resolve(std::slice::from_ref(new)).await?[..] else {
-                unreachable!("one name is one master")
-            };
+            let (node, address) = numbered(&seeds(std::slice::from_ref(new)).await?)[0];
             let peer = Peer { address: address.to_string(), birth: 0 };
             change(client, MembershipChange::Add { node, peer }).await
         }
@@ -80,9 +78,7 @@ async fn change(client: &ClientArguments, change: MembershipChange) -> Outcome {
 }
 
 async fn admin(client: &ClientArguments) -> Result<Admin, Failure> {
-    let settings = Settings::read(client.config.config.as_deref(), &client.config.sets)?;
-    let masters = resolve(&masters(&client.master, &settings)).await?;
-    Ok(Admin::new(NodeId(entropy::draw()?), masters))
+    Ok(Admin::new(NodeId(entropy::draw()?), find_masters(client).await?))
 }
 
 /// How each of the named masters stands.

@@ -4,7 +4,8 @@
 use crate::arguments::{ChunkserverArguments, MasterArguments};
 use crate::entropy;
 use crate::failure::{Failure, Outcome};
-use crate::session::{DEFAULT_MASTER, masters, resolve};
+use crate::seeds::{Seed, all_numbered, find, look_up, numbered, seeds};
+use crate::session::{DEFAULT_MASTER, masters};
 use crate::settings::Settings;
 use crate::signals::{Signals, stdin_closed};
 use leasehold_node::chunkserver::{self, ChunkserverOptions};
@@ -13,6 +14,10 @@ use leasehold_node::{Running, ServeError};
 use leasehold_proto::{NodeId, Rack, Session};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A chunkserver that was given the masters' numbers waits this long for one of them.
+const MASTERS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// `leasehold master`.
 pub async fn master(arguments: &MasterArguments) -> Outcome {
@@ -24,6 +29,7 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     let node = NodeId(arguments.node.or(settings.node).unwrap_or(1));
     let options = MasterOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(usual),
+        advertise: advertise(arguments.advertise.as_ref(), &settings).await?,
         data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
         begin: arguments.begin.expected(),
         node,
@@ -41,7 +47,7 @@ async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<Peers
     if arguments.peers.is_empty() {
         return Ok(None);
     }
-    let masters = resolve(&arguments.peers).await?;
+    let masters = numbered(&seeds(&arguments.peers).await?);
     if arguments.bootstrap && !masters.iter().any(|(master, _)| *master == node) {
         let why = format!("--bootstrap: this master ({node}) has to be among its --peer");
         return Err(Failure::Usage(why));
@@ -54,21 +60,79 @@ async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<Peers
 pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listen = arguments.listen.or(settings.listen).unwrap_or(any_port);
+    let advertise = advertise(arguments.advertise.as_ref(), &settings).await?;
+    if advertise.unwrap_or(listen).ip().is_unspecified() {
+        return Err(failure(ServeError::Wildcard { address: listen }));
+    }
+    let data_dir = data_dir(arguments.data_dir.as_ref(), &settings)?;
+    let constants = settings.constants()?;
+    let mut signals = Signals::listen()?;
+    let seeds = seeds(&masters(&arguments.master, &settings)).await?;
+    let masters = tokio::select! {
+        biased;
+        signal = signals.next() => {
+            tracing::info!(why = signal, "stopped before a master answered");
+            return Ok(());
+        }
+        () = stdin_closed(), if arguments.until_stdin_closes => return Ok(()),
+        masters = find_for_good(&seeds) => masters,
+    };
+    warn_of_loopback(advertise.unwrap_or(listen), &masters);
     let options = ChunkserverOptions {
-        listen: arguments.listen.or(settings.listen).unwrap_or(any_port),
-        data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
+        listen,
+        advertise,
+        data_dir,
         begin: arguments.begin.expected(),
-        masters: resolve(&masters(&arguments.master, &settings)).await?,
+        masters,
         rack: Rack(arguments.rack.or(settings.rack).unwrap_or(0)),
         capacity_bytes: arguments.capacity.or(settings.capacity),
-        constants: settings.constants()?,
+        constants,
         insists: settings.insists()?,
         uuid: entropy::draw()?,
         session: Session(entropy::draw()?),
     };
-    let mut signals = Signals::listen()?;
     let running = chunkserver::start(options).await.map_err(failure)?;
     run(running, &mut signals, arguments.until_stdin_closes).await
+}
+
+/// All masters. A chunkserver that does not know which master listens where waits until one of them
+/// says it; one that does waits a moment only.
+async fn find_for_good(seeds: &[Seed]) -> Vec<(NodeId, SocketAddr)> {
+    loop {
+        match find(seeds, MASTERS_PATIENCE).await {
+            Ok(masters) => return masters,
+            Err(failure) if all_numbered(seeds) => {
+                tracing::warn!("{failure}; the masters are taken as they are named");
+                return numbered(seeds);
+            }
+            Err(failure) => tracing::warn!("{failure}; still trying"),
+        }
+    }
+}
+
+/// An address of this machine alone, announced to a master on another one, looks healthy and serves
+/// no one.
+fn warn_of_loopback(announced: SocketAddr, masters: &[(NodeId, SocketAddr)]) {
+    let elsewhere = masters.iter().find(|(_, master)| !master.ip().is_loopback());
+    if let Some((node, master)) = elsewhere.filter(|_| announced.ip().is_loopback()) {
+        tracing::warn!(
+            "announces {announced}, which only processes of this machine can dial, while {node} is \
+             at {master}: --listen or --advertise says where others reach this server"
+        );
+    }
+}
+
+/// Where others reach this server, if that is said.
+async fn advertise(
+    flag: Option<&String>,
+    settings: &Settings,
+) -> Result<Option<SocketAddr>, Failure> {
+    let Some(name) = flag.or(settings.advertise.as_ref()) else { return Ok(None) };
+    let addresses = look_up(name).await;
+    let addresses =
+        addresses.map_err(|why| Failure::Usage(format!("--advertise {name:?}: {why}")))?;
+    Ok(addresses.first().copied())
 }
 
 fn data_dir(flag: Option<&PathBuf>, settings: &Settings) -> Result<PathBuf, Failure> {
@@ -97,9 +161,9 @@ async fn run(running: Running, signals: &mut Signals, until_stdin_closes: bool) 
 /// Contradictory constants are a mistake of the caller; everything else is the world's.
 fn failure(error: ServeError) -> Failure {
     match error {
-        ServeError::Constants(_) | ServeError::ConstantsRefused { .. } => {
-            Failure::Usage(error.to_string())
-        }
+        ServeError::Constants(_)
+        | ServeError::ConstantsRefused { .. }
+        | ServeError::Wildcard { .. } => Failure::Usage(error.to_string()),
         ServeError::DataDir(_)
         | ServeError::Store { .. }
         | ServeError::Listen { .. }

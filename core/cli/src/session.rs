@@ -3,6 +3,7 @@
 use crate::arguments::ClientArguments;
 use crate::entropy;
 use crate::failure::Failure;
+use crate::seeds::{find, seeds};
 use crate::settings::Settings;
 use crate::units::human_duration;
 use leasehold_client::{Client, ClientError, ClientOptions, ConstantsStatus};
@@ -61,13 +62,17 @@ async fn begin(
     if let Some(timeout) = arguments.timeout {
         constants.operation_timeout = timeout;
     }
+    let patience = constants.operation_timeout;
     let names = masters(&arguments.master, settings);
-    let masters = resolve(&names).await?;
+    let masters = find(&seeds(&names).await?, patience).await?;
     let names = names.join(", ");
     let client = session(masters.clone(), constants.clone()).await?;
-    let status = match greet(&client, &names, constants.operation_timeout).await {
+    let status = match greet(&client, &names, patience).await {
         Ok(status) => status,
-        Err(ClientError::Operation { error, .. }) => return Err(Failure::about(names, error)),
+        Err(ClientError::Operation { error, unreachable, .. }) => {
+            let path = names;
+            return Err(ClientError::Operation { path, error, unreachable }.into());
+        }
         Err(error) => return Err(error.into()),
     };
     let mut agreed = constants.clone();
@@ -111,46 +116,18 @@ pub fn masters(flags: &[String], settings: &Settings) -> Vec<String> {
     if named.is_empty() { vec![DEFAULT_MASTER.to_owned()] } else { named.to_vec() }
 }
 
-/// Addresses with the numbers by which the protocol knows the masters: `3@host:port` says the
-/// number, `host:port` gets its place in the list, from 1.
-pub async fn resolve(names: &[String]) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
-    let mut masters = Vec::new();
-    for (place, name) in names.iter().enumerate() {
-        let wrong = |why: String| Failure::Usage(format!("master {name:?}: {why}"));
-        let (number, address) = match name.split_once('@') {
-            Some((number, address)) => {
-                let number = number.parse();
-                (number.map_err(|_| wrong("write NUMBER@HOST:PORT".to_owned()))?, address)
-            }
-            None => (place as u64 + 1, name.as_str()),
-        };
-        let found = tokio::net::lookup_host(address).await;
-        let found = found.map_err(|error| wrong(error.to_string()))?.next();
-        let address = found.ok_or_else(|| wrong("no such host".to_owned()))?;
-        masters.push((NodeId(number), address));
-    }
-    Ok(masters)
+/// All masters of the cluster that flags or the file name one of.
+pub async fn find_masters(
+    arguments: &ClientArguments,
+) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
+    let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
+    let patience = arguments.timeout.unwrap_or(settings.constants()?.operation_timeout);
+    find(&seeds(&masters(&arguments.master, &settings)).await?, patience).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn masters_are_numbered_by_place_or_by_name() {
-        let names = ["127.0.0.1:1", "7@127.0.0.1:2"].map(str::to_owned);
-        let masters = resolve(&names).await.expect("literal addresses");
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        assert_eq!(masters, [(NodeId(1), at(1)), (NodeId(7), at(2))]);
-    }
-
-    #[tokio::test]
-    async fn an_address_without_a_port_is_a_usage_error() {
-        for name in ["127.0.0.1", "x@127.0.0.1:1"] {
-            let refused = resolve(&[name.to_owned()]).await;
-            assert!(matches!(refused, Err(Failure::Usage(_))), "{name}");
-        }
-    }
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_the_default() {

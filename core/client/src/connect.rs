@@ -1,6 +1,6 @@
 //! A session on real sockets.
 
-use crate::{Answer, Client, ClientError, Settler, answers};
+use crate::{Answer, Client, ClientError, Reach, Settler, answers};
 use leasehold_proto::{
     Client as Machine, ClientConfig, Constants, Effects, Envelope, Input, IoId, IoOp, NodeId,
     RequestId, StateMachine,
@@ -10,6 +10,7 @@ use leasehold_runtime::driver::{Clock, Driver, INBOX_MAX, Outbox, Storage};
 use leasehold_runtime::observe::Traced;
 use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_wire::Role;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 pub struct ClientOptions {
     /// Names the session: drawn at random, never used before.
     pub node: NodeId,
-    /// The masters, any of which may lead, and where they listen.
+    /// The masters, any of which may lead, and where they listen; one that has several addresses
+    /// stands there several times. [`leasehold_runtime::transport::ask_masters`] learns all of
+    /// them from one.
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// The cluster's constants.
     pub constants: Constants,
@@ -49,8 +52,12 @@ impl Client {
         let (alive, ended) = oneshot::channel();
         let transport = Transport::new(transport_options(&options), inbox.clone());
         let constants = options.constants.clone();
+        let sender = transport.sender();
+        let unreachable = move || {
+            sender.unreachable().iter().map(|node| format!("cannot reach {node}")).collect()
+        };
         tokio::spawn(run(options, inputs, transport, settler, ended));
-        Ok(Client::new(inbox, answers, constants, Some(alive)))
+        Ok(Client::new(inbox, answers, constants, Some(alive), Reach(Some(Box::new(unreachable)))))
     }
 }
 
@@ -72,7 +79,9 @@ async fn run(
     settler: Settler,
     ended: oneshot::Receiver<()>,
 ) {
-    let masters = options.masters.iter().map(|(node, _)| *node).collect();
+    let mut masters: Vec<_> = options.masters.iter().map(|(node, _)| *node).collect();
+    let mut named = BTreeSet::new();
+    masters.retain(|node| named.insert(*node));
     let config = ClientConfig { node: options.node, masters, constants: options.constants };
     let clock = BootClock::start();
     let mut recovered = Effects::new();

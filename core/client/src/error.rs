@@ -8,13 +8,16 @@ use leasehold_proto::{OpError, Refusal};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// The cluster answered, or did not answer in time.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}{}", also(unreachable))]
     Operation {
         /// The path that the caller named, or by which the file was opened; for a call about no
         /// path, what it was about.
         path: String,
         /// How it ended.
         error: OpError,
+        /// If no answer came in time: the nodes that could not be reached when they were tried
+        /// last, each with its address and the reason.
+        unreachable: Vec<String>,
     },
     /// The session has ended: its driver was stopped.
     #[error("the client session has ended")]
@@ -29,9 +32,14 @@ pub enum ClientError {
     },
 }
 
+fn also(unreachable: &[String]) -> String {
+    let each = unreachable.iter().map(|node| format!("; {node}"));
+    each.collect()
+}
+
 impl ClientError {
     pub(crate) fn of(path: &str, error: OpError) -> Self {
-        ClientError::Operation { path: path.to_owned(), error }
+        ClientError::Operation { path: path.to_owned(), error, unreachable: Vec::new() }
     }
 
     /// The refusal for good that ended the operation, if that is how it ended.

@@ -226,7 +226,7 @@ impl File {
     }
 
     async fn finish(&self, pending: Pending) -> Result<FileOutcome, ClientError> {
-        crate::finish_call(&self.0.path, pending).await
+        self.0.client.finish_call(&self.0.path, pending).await
     }
 
     pub(crate) fn cut(&self) -> Cut {

@@ -55,6 +55,7 @@ use leasehold_proto::{
     RequestId, Setting,
 };
 use leasehold_runtime::clock::wall_clock_ms;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -71,6 +72,23 @@ struct Session {
     dropped: Mutex<Vec<FileHandle>>,
     /// Goes with the last handle, which ends the driver that waits for it.
     _alive: Option<oneshot::Sender<()>>,
+    reach: Reach,
+}
+
+/// Says which nodes could not be reached when they were tried last, and why. A client over a driver
+/// that somebody else runs knows nothing of it.
+struct Reach(Option<Box<dyn Fn() -> Vec<String> + Send + Sync>>);
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.unreachable()).finish()
+    }
+}
+
+impl Reach {
+    fn unreachable(&self) -> Vec<String> {
+        self.0.as_ref().map_or_else(Vec::new, |ask| ask())
+    }
 }
 
 /// The answer to a request that is on its way.
@@ -82,7 +100,7 @@ impl Client {
     /// [`Client::connect`].
     #[must_use]
     pub fn over(inbox: mpsc::Sender<Input>, answers: Answers, constants: Constants) -> Self {
-        Client::new(inbox, answers, constants, None)
+        Client::new(inbox, answers, constants, None, Reach(None))
     }
 
     fn new(
@@ -90,9 +108,17 @@ impl Client {
         answers: Answers,
         constants: Constants,
         alive: Option<oneshot::Sender<()>>,
+        reach: Reach,
     ) -> Self {
         let dropped = Mutex::new(Vec::new());
-        Client(Arc::new(Session { inbox, answers, constants, dropped, _alive: alive }))
+        Client(Arc::new(Session { inbox, answers, constants, dropped, _alive: alive, reach }))
+    }
+
+    /// The nodes that could not be reached when they were tried last, each with its address and the
+    /// reason, as a person reads it.
+    #[must_use]
+    pub fn unreachable(&self) -> Vec<String> {
+        self.0.reach.unreachable()
     }
 
     /// The constants of the cluster as this session was told them.
@@ -266,7 +292,7 @@ impl Client {
 
     async fn open_by(&self, path: &str, call: FileCall) -> Result<File, ClientError> {
         let pending = self.begin_call(call).await?;
-        let outcome = finish_call(path, pending).await?;
+        let outcome = self.finish_call(path, pending).await?;
         Ok(File::opened(self.clone(), path.to_owned(), outcome))
     }
 
@@ -279,7 +305,25 @@ impl Client {
 
     async fn ask(&self, path: &str, op: Operation) -> Result<Outcome, ClientError> {
         let pending = self.begin(op).await?;
-        finish(path, pending).await
+        self.finish(path, pending).await
+    }
+
+    async fn finish(&self, path: &str, pending: Pending) -> Result<Outcome, ClientError> {
+        let answer = pending.await.map_err(|_| ClientError::Closed)?;
+        answer.map_err(|error| {
+            let unreachable = match error {
+                OpError::Refused(_) => Vec::new(),
+                OpError::TimedOut { .. } | OpError::Partly { .. } => self.unreachable(),
+            };
+            ClientError::Operation { path: path.to_owned(), error, unreachable }
+        })
+    }
+
+    async fn finish_call(&self, path: &str, pending: Pending) -> Result<FileOutcome, ClientError> {
+        match self.finish(path, pending).await? {
+            Outcome::File(outcome) => Ok(outcome),
+            other => unreachable!("a file call is answered as one, not {other:?}"),
+        }
     }
 
     /// Hands an operation to the machine; the answer comes by the channel.
@@ -310,17 +354,5 @@ impl Client {
 
     fn take_dropped(&self) -> Vec<FileHandle> {
         std::mem::take(&mut *self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-async fn finish(path: &str, pending: Pending) -> Result<Outcome, ClientError> {
-    let answer = pending.await.map_err(|_| ClientError::Closed)?;
-    answer.map_err(|error| ClientError::of(path, error))
-}
-
-async fn finish_call(path: &str, pending: Pending) -> Result<FileOutcome, ClientError> {
-    match finish(path, pending).await? {
-        Outcome::File(outcome) => Ok(outcome),
-        other => unreachable!("a file call is answered as one, not {other:?}"),
     }
 }

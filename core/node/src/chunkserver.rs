@@ -2,7 +2,7 @@
 
 use crate::data_dir::{self, Begin, ServerRole};
 use crate::executor::ChunkExecutor;
-use crate::running::{Parts, Running, ServeError, bind, start as start_loop};
+use crate::running::{Parts, Running, ServeError, advertised, bind, start as start_loop};
 use crate::storage::DiskThread;
 use leasehold_proto::{
     Chunkserver, ChunkserverConfig, Constants, Effects, NodeId, Rack, Session, Setting,
@@ -13,6 +13,7 @@ use leasehold_runtime::driver::{Clock, INBOX_MAX};
 use leasehold_runtime::transport::{Transport, TransportOptions};
 use leasehold_store::{Identity, StoreError, StoreOptions};
 use leasehold_wire::Role;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,11 +29,13 @@ const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 pub struct ChunkserverOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
+    /// Where others reach it; none: where it listens.
+    pub advertise: Option<SocketAddr>,
     /// Its directory.
     pub data_dir: PathBuf,
     /// What is expected of that directory.
     pub begin: Begin,
-    /// The masters and their addresses.
+    /// The masters and their addresses; one that has several stands there several times.
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// Its failure domain.
     pub rack: Rack,
@@ -68,17 +71,24 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
     let free_bytes = disk.free_bytes()?;
     let capacity_bytes = options.capacity_bytes.unwrap_or(holds + free_bytes);
     let (listener, address) = bind(options.listen).await?;
+    let announced = advertised(options.advertise, address)?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (disk, disk_end) =
         DiskThread::start("disk", executor, sender.clone()).map_err(ServeError::Thread)?;
-    let transport = Transport::new(transport_options(&options, identity.node, address), sender);
+    let transport = Transport::new(transport_options(&options, identity.node, announced), sender);
     let config = ChunkserverConfig {
         node: identity.node,
         incarnation: identity.incarnation,
         session: options.session,
         rack: options.rack,
         capacity_bytes,
-        masters: options.masters.iter().map(|(node, _)| *node).collect(),
+        masters: options
+            .masters
+            .iter()
+            .map(|(node, _)| *node)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         constants: options.constants,
         insists: options.insists,
     };
@@ -87,7 +97,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
     let found = replicas.live.len();
     let machine = Chunkserver::recover(&config, replicas, clock.now(), &mut recovered);
     let Identity { node, incarnation } = identity;
-    tracing::info!(%node, %incarnation, %address, replicas = found, "chunkserver starts");
+    tracing::info!(%node, %incarnation, %address, %announced, replicas = found, "chunkserver starts");
     Ok(start_loop(Parts {
         node,
         address,

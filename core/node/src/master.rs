@@ -6,7 +6,7 @@ use crate::executor::{MasterExecutor, MasterStart};
 use crate::replicated::{
     Carrier, Link, LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
-use crate::running::{Beside, Parts, Running, ServeError, bind, start as start_loop};
+use crate::running::{Beside, Parts, Running, ServeError, advertised, bind, start as start_loop};
 use crate::storage::{DiskThread, start_log};
 use leasehold_proto::{
     Constants, Effects, Master, MasterConfig, MasterState, NodeId, Setting, StateMachine,
@@ -16,6 +16,7 @@ use leasehold_runtime::driver::{Clock, INBOX_MAX};
 use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_store::{MasterLogOptions, RaftLog, RaftLogOptions};
 use leasehold_wire::{Packet, Role};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ const PACKETS_BYTES_MAX: usize = 64 << 20;
 pub struct MasterOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
+    /// Where others reach it; none: as the masters' list has it, or where it listens.
+    pub advertise: Option<SocketAddr>,
     /// Its directory.
     pub data_dir: PathBuf,
     /// What is expected of that directory.
@@ -80,6 +83,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
             error,
         })?;
     let (listener, address) = bind(options.listen).await?;
+    let announced = advertised(options.advertise, address)?;
     let MasterStart { checkpoint, inputs } = first;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let progress = executor.progress();
@@ -87,7 +91,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
         DiskThread::start("log", executor, sender.clone()).map_err(ServeError::Thread)?;
     let node = options.node;
     let (packets, questions) = mpsc::channel(alone::PACKETS_MAX);
-    let mut transport = transport_options(&options, address);
+    let mut transport = transport_options(&options, announced);
     transport.payload_bytes_max = Some(alone::PACKETS_BYTES_MAX);
     let disk = AloneStorage { disk, inbox: sender.clone() };
     let transport = Transport::with_packets(transport, sender, Some(packets));
@@ -96,7 +100,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let answering = alone::serve(node, link, questions, progress, stopped);
     let ended = tokio::spawn(answering);
     let (machine, clock, recovered) = recover(options, checkpoint);
-    tracing::info!(%node, %address, replayed = inputs.len() - 1, "master starts");
+    tracing::info!(%node, %address, %announced, replayed = inputs.len() - 1, "master starts");
     Ok(start_loop(Parts {
         node,
         address,
@@ -123,6 +127,7 @@ async fn start_with_peers(
     let log_options = RaftLogOptions { birth, ..RaftLogOptions::default() };
     let (log, recovered) = RaftLog::open(disk, &log_options).map_err(fail)?;
     let (listener, address) = bind(options.listen).await?;
+    let announced = advertised(peers.announced(&options), address)?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (disk, work) = LogDisk::new();
     let replicated = peers.replicated(&options);
@@ -133,7 +138,7 @@ async fn start_with_peers(
             .map_err(fail)?;
     let disk_end = start_log(worker, work).map_err(ServeError::Thread)?;
     let (packets, questions) = mpsc::channel(INBOX_MAX);
-    let mut transport = transport_options(&options, address);
+    let mut transport = transport_options(&options, announced);
     transport.masters = peers.masters;
     transport.payload_bytes_max = Some(PACKETS_BYTES_MAX);
     let transport = Transport::with_packets(transport, sender, Some(packets));
@@ -144,7 +149,7 @@ async fn start_with_peers(
     let ended = tokio::spawn(replicated.run(carrier, questions, asked, told));
     let node = options.node;
     let (machine, clock, recovered) = recover(options, checkpoint);
-    tracing::info!(%node, %address, "master with peers starts");
+    tracing::info!(%node, %address, %announced, "master with peers starts");
     Ok(start_loop(Parts {
         node,
         address,
@@ -172,9 +177,19 @@ fn recover(options: MasterOptions, checkpoint: MasterState) -> (Master, BootCloc
 }
 
 impl PeersOptions {
+    /// Where the other masters are told that this one listens.
+    fn announced(&self, options: &MasterOptions) -> Option<SocketAddr> {
+        let listed = self.masters.iter().find(|(node, _)| *node == options.node);
+        options.advertise.or(listed.map(|(_, address)| *address))
+    }
+
     fn replicated(&self, options: &MasterOptions) -> ReplicatedOptions {
         let peer = |address: &SocketAddr| Peer { address: address.to_string(), birth: 0 };
-        let first = self.masters.iter().map(|(node, address)| (*node, peer(address))).collect();
+        // Of several addresses of a master the first is the one that the log keeps.
+        let mut first = BTreeMap::new();
+        for (node, address) in &self.masters {
+            first.entry(*node).or_insert_with(|| peer(address));
+        }
         ReplicatedOptions {
             node: options.node,
             bootstrap: self.bootstrap.then_some(first),

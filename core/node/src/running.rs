@@ -45,6 +45,15 @@ pub enum ServeError {
         /// The operating system's word.
         error: io::Error,
     },
+    /// It would announce an address that nobody can dial.
+    #[error(
+        "{address} is every address of this machine, and none that others can dial: say with \
+         --advertise HOST:PORT where they reach it"
+    )]
+    Wildcard {
+        /// Where it listens.
+        address: SocketAddr,
+    },
     /// The operating system gave no thread for the disk.
     #[error("cannot start the disk's thread: {0}")]
     Thread(io::Error),
@@ -247,6 +256,22 @@ async fn ended(beside: &mut Option<Beside>) -> ServeError {
         Ok(Err(ended)) => ended.into(),
         Err(_) => ServeError::Panicked,
     }
+}
+
+/// What others are told: the address named for it, or the one that it listens at. Port 0 is the port
+/// that it listens at.
+pub(crate) fn advertised(
+    named: Option<SocketAddr>,
+    bound: SocketAddr,
+) -> Result<SocketAddr, ServeError> {
+    let mut address = named.unwrap_or(bound);
+    if address.ip().is_unspecified() {
+        return Err(ServeError::Wildcard { address });
+    }
+    if address.port() == 0 {
+        address.set_port(bound.port());
+    }
+    Ok(address)
 }
 
 /// Binds the address that a server is told to listen at.

@@ -58,7 +58,10 @@ fn payload_of(frame: &Frame) -> Payload {
         Frame::Packet(packet) => {
             Payload::new(packet.bytes.clone(), crate::crc::crc32c(&packet.bytes))
         }
-        Frame::Hello { .. } | Frame::WhoIs { .. } | Frame::HereIs { .. } => Payload::default(),
+        Frame::Hello { .. }
+        | Frame::WhoIs { .. }
+        | Frame::HereIs { .. }
+        | Frame::Masters { .. } => Payload::default(),
     }
 }
 
@@ -69,6 +72,7 @@ fn append_body(frame: &Frame, head: &mut Vec<u8>) {
         }
         Frame::WhoIs { node } => append(node, head),
         Frame::HereIs { node, addr } => append(&(node, addr), head),
+        Frame::Masters { masters } => append(masters, head),
         Frame::Envelope(Envelope { from, to, message }) => append(&(from, to, message), head),
         Frame::Packet(Packet { from, to, number, is_answer, .. }) => {
             append(&(from, to, number, is_answer), head);
@@ -101,6 +105,7 @@ pub fn decode(header: &Header, body: &[u8], payload: Bytes) -> Result<Frame, Fra
             let (node, addr) = fields(kind, body)?;
             Frame::HereIs { node, addr }
         }
+        FrameKind::Masters => Frame::Masters { masters: fields(kind, body)? },
         FrameKind::Envelope => {
             let (from, to, message) = fields(kind, body)?;
             let mut envelope = Envelope { from, to, message };

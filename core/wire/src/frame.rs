@@ -62,6 +62,12 @@ pub enum Frame {
         /// Where; none if it is not known here.
         addr: Option<SocketAddr>,
     },
+    /// The masters of this cluster and where they listen, as a master knows them: it sends this to
+    /// every client and chunkserver that connects, so that the address of one master is enough.
+    Masters {
+        /// Each with its number.
+        masters: Vec<(NodeId, SocketAddr)>,
+    },
     /// A protocol message. Its payload is beside the body.
     Envelope(Envelope),
     /// Something about the masters' log. Its bytes are beside the body.
@@ -92,6 +98,7 @@ impl Frame {
             Frame::Hello { .. } => FrameKind::Hello,
             Frame::WhoIs { .. } => FrameKind::WhoIs,
             Frame::HereIs { .. } => FrameKind::HereIs,
+            Frame::Masters { .. } => FrameKind::Masters,
             Frame::Envelope(_) => FrameKind::Envelope,
             Frame::Packet(_) => FrameKind::Packet,
         }

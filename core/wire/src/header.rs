@@ -14,6 +14,8 @@ pub const FORMAT_VERSION: u16 = 5;
 pub const BODY_BYTES_MAX: u32 = 16 << 20;
 /// Bytes of the body of any other frame: a stranger cannot make a node allocate more.
 pub const HANDSHAKE_BYTES_MAX: u32 = 256;
+/// Bytes of the body of `Masters`, at the most: room for a hundred of them.
+pub const MASTERS_BYTES_MAX: u32 = 4 << 10;
 /// Bytes of a payload, at the most: a `Reconcile` carries up to 32 MiB, widened to whole blocks.
 pub const PAYLOAD_BYTES_MAX: u32 = 40 << 20;
 /// Bytes of a packet about the masters' log, at the most: entries and snapshots go in pieces of
@@ -37,6 +39,8 @@ pub enum FrameKind {
     Envelope = 4,
     /// Something about the masters' log.
     Packet = 5,
+    /// The masters of this cluster.
+    Masters = 6,
 }
 
 impl FrameKind {
@@ -47,6 +51,7 @@ impl FrameKind {
             3 => Ok(FrameKind::HereIs),
             4 => Ok(FrameKind::Envelope),
             5 => Ok(FrameKind::Packet),
+            6 => Ok(FrameKind::Masters),
             found => Err(FrameError::UnknownKind { found }),
         }
     }
@@ -58,6 +63,7 @@ impl FrameKind {
             FrameKind::Hello | FrameKind::WhoIs | FrameKind::HereIs | FrameKind::Packet => {
                 HANDSHAKE_BYTES_MAX
             }
+            FrameKind::Masters => MASTERS_BYTES_MAX,
             FrameKind::Envelope => BODY_BYTES_MAX,
         }
     }
@@ -66,7 +72,7 @@ impl FrameKind {
     #[must_use]
     pub fn payload_bytes_max(self) -> Option<u32> {
         match self {
-            FrameKind::Hello | FrameKind::WhoIs | FrameKind::HereIs => None,
+            FrameKind::Hello | FrameKind::WhoIs | FrameKind::HereIs | FrameKind::Masters => None,
             FrameKind::Envelope => Some(PAYLOAD_BYTES_MAX),
             FrameKind::Packet => Some(PACKET_BYTES_MAX),
         }
@@ -79,6 +85,7 @@ impl FrameKind {
             FrameKind::HereIs => "HereIs",
             FrameKind::Envelope => "Envelope",
             FrameKind::Packet => "Packet",
+            FrameKind::Masters => "Masters",
         }
     }
 }

@@ -7,7 +7,7 @@
 //! offset  bytes
 //!      0      4  magic "LSHD"
 //!      4      2  format version
-//!      6      1  kind: 1 Hello, 2 WhoIs, 3 HereIs, 4 Envelope, 5 Packet
+//!      6      1  kind: 1 Hello, 2 WhoIs, 3 HereIs, 4 Envelope, 5 Packet, 6 Masters
 //!      7      1  flags, zero
 //!      8      4  length of the body
 //!     12      4  length of the payload
@@ -39,5 +39,5 @@ pub use error::{FrameError, Part};
 pub use frame::{ClusterId, Frame, Packet, Role};
 pub use header::{
     BODY_BYTES_MAX, FORMAT_VERSION, FrameKind, HANDSHAKE_BYTES_MAX, HEADER_LEN, Header, MAGIC,
-    PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX,
+    MASTERS_BYTES_MAX, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX,
 };

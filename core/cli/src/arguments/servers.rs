@@ -23,6 +23,9 @@ pub struct MasterArguments {
     /// Where to listen [default: 127.0.0.1:7400]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
     /// Where to keep the operation log
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -102,13 +105,16 @@ pub struct ChunkserverArguments {
     /// Where to listen [default: 127.0.0.1, any free port]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
     /// Where to keep the chunks
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// What is expected of the directory.
     #[command(flatten)]
     pub begin: BeginArguments,
-    /// Address of the master, or of several, comma-separated
+    /// Address of a master, or of several, comma-separated: any one of them names the others
     #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
     pub master: Vec<String>,
     /// Failure domain: two replicas of a chunk avoid sharing one [default: 0]
@@ -140,9 +146,12 @@ pub struct ClusterArguments {
     /// The first master's port; the other masters, then the chunkservers take the ones after it
     #[arg(long, value_name = "PORT", default_value_t = 7400)]
     pub base_port: u16,
-    /// Where to listen
+    /// Where to listen; 0.0.0.0 needs --advertise
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub host: IpAddr,
+    /// Name or address by which clients of other machines reach the servers [default: --host]
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
     /// The configuration of every server.
     #[command(flatten)]
     pub config: ConfigArguments,

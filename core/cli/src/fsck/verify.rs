@@ -8,8 +8,7 @@ use super::report::{Finding, Report};
 use crate::arguments::ClientArguments;
 use crate::entropy;
 use crate::failure::Failure;
-use crate::session::{masters, resolve};
-use crate::settings::Settings;
+use crate::session::find_masters;
 use leasehold_client::{ChunkStatus, Client};
 use leasehold_proto::message::data;
 use leasehold_proto::{
@@ -73,13 +72,12 @@ struct Asker {
 
 impl Asker {
     async fn start(arguments: &ClientArguments) -> Result<Asker, Failure> {
-        let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
         let node = NodeId(entropy::draw()?);
         let options = TransportOptions {
             node,
             role: Role::Client,
             listen: None,
-            masters: resolve(&masters(&arguments.master, &settings)).await?,
+            masters: find_masters(arguments).await?,
             payload_bytes_max: None,
         };
         let (sender, inbox) = mpsc::channel(64);

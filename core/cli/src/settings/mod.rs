@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! listen = "127.0.0.1:7400"
+//! advertise = "node1.example:7400"  # where others reach it, if not there
 //! data_dir = "/var/lib/leasehold/master"
 //! masters = ["127.0.0.1:7400"]      # chunkservers and clients
 //! rack = 1                          # chunkservers
@@ -24,13 +25,15 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 /// The keys beside the constants.
-const KEYS: [&str; 6] = ["listen", "data_dir", "masters", "node", "rack", "capacity"];
+const KEYS: [&str; 7] = ["listen", "advertise", "data_dir", "masters", "node", "rack", "capacity"];
 
 /// Everything that a file and flags can say.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Where to listen.
     pub listen: Option<SocketAddr>,
+    /// Where others reach this server, `host:port`.
+    pub advertise: Option<String>,
     /// Where to keep everything durable.
     pub data_dir: Option<PathBuf>,
     /// Addresses of the masters, `host:port`.
@@ -100,6 +103,10 @@ impl Settings {
     fn set(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), Failure> {
         let done = match key {
             "listen" => parse(text, "an address like 127.0.0.1:7400").map(|at| self.listen = at),
+            "advertise" => {
+                self.advertise = Some(text.to_owned());
+                Ok(())
+            }
             "data_dir" => {
                 self.data_dir = Some(PathBuf::from(text));
                 Ok(())
@@ -240,11 +247,12 @@ mod tests {
     #[test]
     fn every_key_is_taken() {
         let settings = from_text(
-            "listen = '127.0.0.1:1'\ndata_dir = '/d'\nmasters = ['a:1', 'b:2']\nnode = 2\n\
+            "listen = '127.0.0.1:1'\nadvertise = 'h:1'\ndata_dir = '/d'\nmasters = ['a:1', 'b:2']\nnode = 2\n\
              rack = 3\ncapacity = '4GiB'\nlease_duration = '20s'\nrepairs_max = 2\n",
         )
         .expect("well-formed");
         assert_eq!(settings.listen, Some(([127, 0, 0, 1], 1).into()));
+        assert_eq!(settings.advertise, Some("h:1".into()));
         assert_eq!(settings.data_dir, Some("/d".into()));
         assert_eq!(settings.masters, ["a:1", "b:2"]);
         assert_eq!((settings.node, settings.rack), (Some(2), Some(3)));

@@ -133,13 +133,18 @@ fn about_target(target: &ClusterPath, error: ClientError) -> Failure {
     match error {
         ClientError::Operation {
             error: OpError::TimedOut { last, .. } | OpError::Partly { last, .. },
+            unreachable,
             ..
-        } => match last {
-            // The reason, whether the client gave up or its time was over.
-            Some(full @ Refusal::NoSpace) => Failure::about(target, full),
-            Some(last) => Failure::about(target, format!("{last} (tried until the timeout)")),
-            None => Failure::about(target, "Connection timed out"),
-        },
+        } => {
+            let why = match last {
+                // The reason, whether the client gave up or its time was over.
+                Some(full @ Refusal::NoSpace) => return Failure::about(target, full),
+                Some(last) => format!("{last} (tried until the timeout)"),
+                None => "Connection timed out".to_owned(),
+            };
+            let also: String = unreachable.iter().map(|node| format!("; {node}")).collect();
+            Failure::about(target, why + &also)
+        }
         ClientError::Operation { error, .. } => Failure::about(target, error),
         other => other.into(),
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "real files and time")]
 
+mod addresses;
 mod cluster;
 mod command;
 mod configuration;

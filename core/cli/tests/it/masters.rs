@@ -13,8 +13,8 @@ use tempfile::TempDir;
 const MIB: usize = 1 << 20;
 
 pub struct Masters {
-    dir: TempDir,
-    addresses: Vec<String>,
+    pub dir: TempDir,
+    pub addresses: Vec<String>,
     pub masters: Vec<Server>,
     _chunkservers: Vec<Server>,
 }
@@ -68,13 +68,20 @@ impl Masters {
         run(&mut self.command(words))
     }
 
+    /// With the address of one master.
+    pub fn run_at(&self, address: &str, words: &[&str]) -> Ended {
+        let mut command = leasehold();
+        command.args(words).args(["--master", address, "--config"]);
+        run(command.arg(self.dir.path().join("leasehold.toml")))
+    }
+
     pub fn list(&self) -> Value {
         let ended = self.run(&["master", "list", "--json"]).well();
         serde_json::from_str(ended.text()).unwrap()
     }
 
     /// The index of the master that leads, waited for; not this one.
-    fn leader(&self, not: Option<usize>) -> usize {
+    pub fn leader(&self, not: Option<usize>) -> usize {
         let mut found = None;
         until("a master leads", || {
             let list = self.list();

@@ -44,5 +44,6 @@ fn a_cluster_that_is_not_there_is_said_so() {
     let address = format!("127.0.0.1:{}", crate::cluster::free_port());
     let mut command = leasehold();
     command.args(["ls", "--timeout", "1s", "--master", &address]);
-    run(&mut command).fails(1, &format!("leasehold: ls: {address}: Connection timed out"));
+    run(&mut command)
+        .fails(1, &format!("leasehold: ls: {address}: Connection refused (tried for 1s)"));
 }

@@ -7,6 +7,7 @@ use crate::master::TcpCarrier;
 use leasehold_proto::NodeId;
 use leasehold_runtime::transport::{Transport, TransportOptions};
 use leasehold_wire::Role;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -45,7 +46,7 @@ impl Admin {
     /// Asks these masters, as a client of this number. Call it inside a tokio runtime.
     #[must_use]
     pub fn new(node: NodeId, masters: Vec<(NodeId, SocketAddr)>) -> Self {
-        let numbers = masters.iter().map(|(node, _)| *node).collect();
+        let numbers: BTreeSet<_> = masters.iter().map(|(node, _)| *node).collect();
         // Machines have nothing to say to it.
         let (inbox, _) = mpsc::channel(1);
         let (packets, mut answers) = mpsc::channel(ANSWERS_MAX);
@@ -66,7 +67,7 @@ impl Admin {
                 }
             }
         });
-        Admin { link, transport, masters: numbers }
+        Admin { link, transport, masters: numbers.into_iter().collect() }
     }
 
     /// How each master stands; a silent one by its number.

@@ -60,6 +60,7 @@ impl Cluster {
         self.sessions += 1;
         ChunkserverOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
+            advertise: None,
             data_dir: self.dir.path().join(format!("server{index}")),
             begin: Begin::Either,
             masters: vec![(MASTER, self.master_address)],
@@ -111,14 +112,13 @@ impl Cluster {
 }
 
 fn master_options(data_dir: PathBuf, listen: SocketAddr) -> MasterOptions {
-    let begin = Begin::Either;
-    let (node, constants) = (MASTER, constants());
     MasterOptions {
         listen,
+        advertise: None,
         data_dir,
-        begin,
-        node,
-        constants,
+        begin: Begin::Either,
+        node: MASTER,
+        constants: constants(),
         insists: Vec::new(),
         salt: 42,
         peers: None,

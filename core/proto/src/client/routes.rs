@@ -9,7 +9,10 @@ use alloc::vec::Vec;
 /// Chunks and files remembered at the most, each.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// Which master to ask.
+/// Masters that are known at the most.
+const MASTERS_MAX: usize = 64;
+
+/// Which master to ask. More of them become known as masters name the one that leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Masters {
     all: Vec<NodeId>,
@@ -31,6 +34,11 @@ impl Masters {
     pub fn not(&mut self, from: NodeId, leader: Option<NodeId>) {
         if from != self.current() {
             return;
+        }
+        if let Some(leader) = leader.filter(|leader| !self.all.contains(leader))
+            && self.all.len() < MASTERS_MAX
+        {
+            self.all.push(leader);
         }
         let known = leader.and_then(|leader| self.all.iter().position(|node| *node == leader));
         self.current = match known {
@@ -119,5 +127,22 @@ impl Routes {
 fn bound<K: Ord + Copy, V>(map: &mut BTreeMap<K, V>, key: &K) {
     if map.len() >= REMEMBERED_MAX && !map.contains_key(key) {
         map.pop_first();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever knows one of three masters gets to the one that leads, and back when that is gone.
+    #[test]
+    fn a_leader_that_was_not_known_is_called_from_then_on() {
+        let mut masters = Masters::new([NodeId(1)].into());
+        masters.not(NodeId(1), None);
+        assert_eq!(masters.current(), NodeId(1));
+        masters.not(NodeId(1), Some(NodeId(3)));
+        assert_eq!(masters.current(), NodeId(3));
+        masters.not(NodeId(3), None);
+        assert_eq!(masters.current(), NodeId(1));
     }
 }

@@ -11,15 +11,18 @@
 
 mod budget;
 mod directory;
+mod discovery;
 mod peer;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use directory::Unreachable;
+pub use discovery::{Found, ask_masters};
 pub use stream::ConnectionError;
 
 use budget::Budget;
-use directory::Directory;
+use directory::{Directory, reason};
 use leasehold_proto::{Envelope, Input, NodeId};
 use leasehold_wire::{ClusterId, Frame, Packet, Role};
 use peer::{ConnectionId, Peer, Pushed};
@@ -60,9 +63,9 @@ pub struct TransportOptions {
     pub node: NodeId,
     /// What it is.
     pub role: Role,
-    /// Where it listens, as others learn; none for a client.
+    /// Where others reach it, which need not be the address that it is bound to; none for a client.
     pub listen: Option<SocketAddr>,
-    /// The masters and their addresses.
+    /// The masters and their addresses; one that has several stands there several times.
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// Bytes of received payloads that this node holds at the most; none: no bound.
     pub payload_bytes_max: Option<usize>,
@@ -161,9 +164,16 @@ impl TcpSender {
         self.0.push(packet.to, Frame::Packet(packet));
     }
 
-    /// From here on `node` is to be found at this address.
+    /// From here on this master is to be found at this address.
     pub fn learn(&self, node: NodeId, address: SocketAddr) {
+        self.0.directory.learn_master(node, address);
         self.0.directory.learn(node, address, None);
+    }
+
+    /// The nodes that could not be reached when they were tried last, and why.
+    #[must_use]
+    pub fn unreachable(&self) -> Vec<Unreachable> {
+        self.0.directory.unreachable()
     }
 }
 
@@ -215,11 +225,22 @@ impl Shared {
 
     /// Asks every master where a node is.
     fn ask_where(self: &Arc<Self>, node: NodeId) {
-        let masters: Vec<_> = self.directory.masters().collect();
-        for master in masters {
+        for master in self.directory.masters() {
             if master != self.options.node && master != node {
                 self.push(master, Frame::WhoIs { node });
             }
+        }
+    }
+
+    /// A master says to a client or chunkserver that connects who the masters are: whoever knows
+    /// one of them knows all.
+    fn tell_masters(&self, peer: &Peer, role: Role) {
+        match (self.options.role, role) {
+            (Role::Master, Role::Client | Role::Chunkserver) => {
+                // It waits for the connection that is there; a full queue loses it.
+                let _ = peer.push(Frame::Masters { masters: self.directory.master_addresses() });
+            }
+            (Role::Master, Role::Master) | (Role::Chunkserver | Role::Client, _) => {}
         }
     }
 
@@ -236,6 +257,7 @@ impl Shared {
 /// A connection on which both sides have said `Hello`.
 struct Connection {
     peer: NodeId,
+    role: Role,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
@@ -262,7 +284,12 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 
 async fn serve_accepted(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr) {
     match handshake(&shared, stream, from).await {
-        Ok(connection) => run(shared, connection, from).await,
+        Ok(connection) => {
+            let (peer, role) = (shared.peer(connection.peer), connection.role);
+            let id = attach(&shared, &peer);
+            shared.tell_masters(&peer, role);
+            run_attached(shared, peer, id, connection, from).await;
+        }
         Err(error) => tracing::warn!(%from, %error, "connection refused"),
     }
 }
@@ -274,9 +301,16 @@ async fn dial(shared: Arc<Shared>, peer: Arc<Peer>) {
         if !peer.needs_connection() {
             break;
         }
-        match shared.directory.address(peer.node) {
-            Some(address) => match dial_once(&shared, peer.node, address).await {
+        let addresses = shared.directory.addresses(peer.node);
+        if addresses.is_empty() {
+            let why = "no master says where it listens".to_owned();
+            shared.directory.failed(peer.node, None, why);
+            shared.ask_where(peer.node);
+        }
+        for address in addresses {
+            match dial_once(&shared, peer.node, address).await {
                 Ok(connection) => {
+                    shared.directory.reached(peer.node, address);
                     let running = shared.clone();
                     // Attached before the dialler ends, so that nothing is lost between.
                     let id = attach(&shared, &peer);
@@ -286,10 +320,9 @@ async fn dial(shared: Arc<Shared>, peer: Arc<Peer>) {
                 }
                 Err(error) => {
                     tracing::debug!(node = %peer.node, %address, %error, "cannot connect");
-                    shared.directory.forget(peer.node);
+                    shared.directory.failed(peer.node, Some(address), reason(&error));
                 }
-            },
-            None => shared.ask_where(peer.node),
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(DIAL_PAUSE_MAX);
@@ -303,14 +336,16 @@ async fn dial_once(
     node: NodeId,
     address: SocketAddr,
 ) -> Result<Connection, ConnectionError> {
-    let connecting = TcpStream::connect(address);
-    let slow = ConnectionError::Slow { what: "accept the connection" };
-    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await.map_err(|_| slow)??;
-    let connection = handshake(shared, stream, address).await?;
+    let connection = handshake(shared, connect(address).await?, address).await?;
     if connection.peer != node {
         return Err(ConnectionError::WrongNode { found: connection.peer, expected: node });
     }
     Ok(connection)
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, ConnectionError> {
+    let connecting = tokio::time::timeout(HANDSHAKE_TIMEOUT, TcpStream::connect(address)).await;
+    Ok(connecting.map_err(|_| ConnectionError::TimedOut)??)
 }
 
 async fn handshake(
@@ -327,11 +362,11 @@ async fn handshake(
     };
     let slow = ConnectionError::Slow { what: "say Hello" };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, hellos).await.map_err(|_| slow)?? {
-        Incoming::Frame(Frame::Hello { node, listen, .. }) => {
+        Incoming::Frame(Frame::Hello { node, role, listen, .. }) => {
             if let Some(listen) = listen {
                 shared.directory.learn(node, listen, Some(from));
             }
-            Ok(Connection { peer: node, reader, writer })
+            Ok(Connection { peer: node, role, reader, writer })
         }
         Incoming::End => Err(ConnectionError::Cut),
         Incoming::Frame(_) | Incoming::Dropped => {
@@ -354,12 +389,6 @@ fn attach(shared: &Shared, peer: &Peer) -> ConnectionId {
     id
 }
 
-async fn run(shared: Arc<Shared>, connection: Connection, address: SocketAddr) {
-    let peer = shared.peer(connection.peer);
-    let id = attach(&shared, &peer);
-    run_attached(shared, peer, id, connection, address).await;
-}
-
 /// Carries frames both ways until the connection ends.
 async fn run_attached(
     shared: Arc<Shared>,
@@ -368,7 +397,7 @@ async fn run_attached(
     connection: Connection,
     address: SocketAddr,
 ) {
-    let Connection { peer: node, reader, writer } = connection;
+    let Connection { peer: node, reader, writer, .. } = connection;
     tracing::debug!(%node, %address, "connected");
     // A task of its own, so that checksums of what comes do not hold up what goes.
     let mut writing = JoinSet::new();
@@ -438,6 +467,12 @@ async fn on_frame(shared: &Arc<Shared>, from: NodeId, frame: Frame) -> Result<()
         Frame::HereIs { node, addr } => {
             if let Some(addr) = addr {
                 shared.directory.learn(node, addr, None);
+            }
+            Ok(())
+        }
+        Frame::Masters { masters } => {
+            for (node, address) in masters {
+                shared.directory.learn_master(node, address);
             }
             Ok(())
         }

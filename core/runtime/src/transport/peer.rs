@@ -179,7 +179,10 @@ fn weight(frame: &Frame) -> usize {
     let payload = match frame {
         Frame::Envelope(envelope) => envelope.message.payload().map(|payload| payload.data.len()),
         Frame::Packet(packet) => Some(packet.bytes.len()),
-        Frame::Hello { .. } | Frame::WhoIs { .. } | Frame::HereIs { .. } => None,
+        Frame::Hello { .. }
+        | Frame::WhoIs { .. }
+        | Frame::HereIs { .. }
+        | Frame::Masters { .. } => None,
     };
     FRAME_BYTES + payload.unwrap_or(0)
 }

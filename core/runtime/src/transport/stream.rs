@@ -23,10 +23,19 @@ pub enum ConnectionError {
     /// The stream ended inside a frame.
     #[error("the connection ended in the middle of a frame")]
     Cut,
+    /// Nothing answered at the address.
+    #[error("Connection timed out")]
+    TimedOut,
     /// The peer did not continue in time.
     #[error("the peer did not {what} in time")]
     Slow {
         /// What was waited for.
+        what: &'static str,
+    },
+    /// Something else than a master listens there.
+    #[error("a {what} listens there, not a master")]
+    NotAMaster {
+        /// What it is.
         what: &'static str,
     },
     /// Another node listens there.

@@ -9,8 +9,8 @@ use leasehold_proto::{
 };
 use leasehold_wire::{
     BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, FrameKind, HANDSHAKE_BYTES_MAX, HEADER_LEN,
-    Header, MAGIC, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX, Part, crc32c, decode, decode_parts, encode,
-    encode_into,
+    Header, MAGIC, MASTERS_BYTES_MAX, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX, Part, crc32c, decode,
+    decode_parts, encode, encode_into,
 };
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -199,6 +199,9 @@ fn limits_are_exact() {
     Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX, PACKET_BYTES_MAX)).unwrap();
     Header::decode(&header(packet, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();
     Header::decode(&header(packet, 0, 0, PACKET_BYTES_MAX + 1)).unwrap_err();
+    let masters = FrameKind::Masters as u8;
+    Header::decode(&header(masters, 0, MASTERS_BYTES_MAX, 0)).unwrap();
+    Header::decode(&header(masters, 0, MASTERS_BYTES_MAX + 1, 0)).unwrap_err();
     for handshake in [FrameKind::Hello, FrameKind::WhoIs, FrameKind::HereIs] {
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX, 0)).unwrap();
         Header::decode(&header(handshake as u8, 0, HANDSHAKE_BYTES_MAX + 1, 0)).unwrap_err();

@@ -78,6 +78,7 @@ fn handshakes() -> Vec<(String, Frame)> {
         ("WhoIs", Frame::WhoIs { node: NODE }),
         ("HereIs/known", Frame::HereIs { node: NODE, addr: v4 }),
         ("HereIs/unknown", Frame::HereIs { node: NODE, addr: None }),
+        ("Masters", Frame::Masters { masters: v4.map(|at| (NODE, at)).into_iter().collect() }),
         ("Packet/question", packet(false, b"append")),
         ("Packet/answer", packet(true, b"")),
     ];

@@ -227,6 +227,7 @@ impl EncodedInput {
                     Frame::Hello { .. }
                     | Frame::WhoIs { .. }
                     | Frame::HereIs { .. }
+                    | Frame::Masters { .. }
                     | Frame::Packet(_) => return None,
                 }
             }
