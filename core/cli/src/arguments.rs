@@ -4,6 +4,7 @@ mod servers;
 
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use leasehold_proto::NodeId;
 pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(
     name = "leasehold",
-    version,
+    version = env!("LEASEHOLD_VERSION"),
     arg_required_else_help = true,
     max_term_width = 100,
     after_help = "\
@@ -86,7 +87,10 @@ The local file appears under its name when all of it is there, never before.")]
 Examples:
   echo started | leasehold append /log                # stdin as one record
   journalctl -f | leasehold append --lines --create /log
-A record is at most 1 MiB and at most a quarter of the file's chunk size.")]
+A record is at most 1 MiB and at most a quarter of the file's chunk size, and is never cut: one that
+does not fit into the rest of a chunk goes into the next, and the rest is filled with zero bytes. A
+text file of more than one chunk has such bytes in it; `leasehold cat /log | tr -d '\\0'` leaves
+them out. What is to be stored byte for byte is stored with put.")]
     Append(AppendArguments),
     /// List a directory
     Ls(LsArguments),
@@ -98,6 +102,15 @@ A record is at most 1 MiB and at most a quarter of the file's chunk size.")]
     Mv(MvArguments),
     /// Remove files; they stay in the trash for a while
     Rm(RmArguments),
+    /// Remove what interrupted puts left: files with names like .x.partial-HOST-PID-RANDOM
+    #[command(after_help = "\
+Examples:
+  leasehold sweep --dry-run --older-than 0s           # every unfinished file, and whose it is
+  leasehold sweep                                     # remove those begun a day ago or earlier
+A put that ends, also by Ctrl-C, SIGTERM or SIGHUP, removes its own unfinished file; one that is \
+killed with SIGKILL cannot. Removed files are in the trash for a while. A put that still runs after \
+its file was swept fails and says so; those of this machine that still run are left alone.")]
+    Sweep(SweepArguments),
     /// Check every chunk: its replicas, versions and checksums; or a stopped master's directory
     #[command(after_help = "\
 Prints HEALTHY and exits with 0, or lists what is wrong and exits with 1.
@@ -107,6 +120,16 @@ Examples:
     Fsck(FsckArguments),
     /// The cluster at a glance
     Status(StatusArguments),
+    /// Say that a chunkserver is gone for good
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  leasehold server forget n10519829103               # as `leasehold status` names it
+Only a server that is not heard is forgotten, and it is back when it registers again. Its replicas \
+are replaced in any case; forgetting it takes it off the list."
+    )]
+    Server(ServerCommand),
     /// What a new leader waits for before it repairs and deletes; or have it not wait
     #[command(
         subcommand,
@@ -149,8 +172,10 @@ impl Command {
             Command::Mkdir(_) => "mkdir",
             Command::Mv(_) => "mv",
             Command::Rm(_) => "rm",
+            Command::Sweep(_) => "sweep",
             Command::Fsck(_) => "fsck",
             Command::Status(_) => "status",
+            Command::Server(_) => "server",
             Command::SafeMode(_) => "safe-mode",
             Command::Constants(_) => "constants",
         }
@@ -175,7 +200,7 @@ pub struct ClientArguments {
     #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
     pub master: Vec<String>,
     /// Give up on an operation after this long [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
     /// The configuration.
     #[command(flatten)]
@@ -194,11 +219,11 @@ pub enum Sync {
 /// What is fixed about a file when it is made.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct SpecArguments {
-    /// Replicas of each chunk
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    /// Replicas of each chunk, at most 16
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub replicas: u8,
-    /// Size of a chunk
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    /// Size of a chunk, at most 1 TiB
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_chunk_size)]
     pub chunk_size: u64,
     /// When bytes count as stored
     #[arg(long, value_enum, default_value = "durable")]
@@ -330,6 +355,9 @@ pub struct MvArguments {
     /// What to move, and last, where to
     #[arg(required = true, num_args = 2.., value_names = ["FROM", "TO"])]
     pub paths: Vec<String>,
+    /// Replace nothing: a file that is there is an error, also one that appears meanwhile
+    #[arg(short, long)]
+    pub no_clobber: bool,
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,
@@ -347,6 +375,23 @@ pub struct RmArguments {
     /// No error for what is not there
     #[arg(short, long)]
     pub force: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArguments {
+    /// Directories in the cluster, with everything below them
+    #[arg(default_value = "/")]
+    pub paths: Vec<String>,
+    /// Only what was begun so long ago
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_duration)]
+    pub older_than: Duration,
+    /// Print what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,
@@ -411,6 +456,20 @@ pub enum ConstantsCommand {
     List(ConfigArguments),
 }
 
+/// `server`.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommand {
+    /// Take servers that are not heard off the list
+    Forget {
+        /// As `leasehold status` names them
+        #[arg(required = true, value_name = "SERVER", value_parser = parse_node)]
+        servers: Vec<NodeId>,
+        /// The cluster.
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+}
+
 /// `safe-mode`.
 #[derive(Debug, Subcommand)]
 pub enum SafeModeCommand {
@@ -420,56 +479,38 @@ pub enum SafeModeCommand {
     Leave(StatusArguments),
 }
 
+/// A chunk that no file can have is refused before anything is asked of a cluster.
+fn parse_chunk_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        bytes @ 1..=CHUNK_BYTES_MAX => Ok(bytes),
+        _ => Err("a chunk has between 1 byte and 1 TiB".to_owned()),
+    }
+}
+
+const CHUNK_BYTES_MAX: u64 = 1 << 40;
+
+/// A server that offers nothing would be counted as one that can take replicas.
+pub fn parse_capacity(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("a server that offers no byte is of no use".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    if timeout.is_zero() { Err("nothing is done in no time".to_owned()) } else { Ok(timeout) }
+}
+
 /// A duration, or a bare number of seconds.
 fn parse_wait(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_answers_to_its_own_name() {
-        for (line, name) in [
-            ("put a /b", "put"),
-            ("ls -lh /", "ls"),
-            ("mv /a /b /c", "mv"),
-            ("fsck --wait 60", "fsck"),
-            ("fsck --metadata /d --json", "fsck"),
-            ("safe-mode status", "safe-mode"),
-            ("safe-mode leave --json", "safe-mode"),
-            ("constants", "constants"),
-        ] {
-            let words = std::iter::once("leasehold").chain(line.split(' '));
-            let parsed = Arguments::try_parse_from(words).expect(line);
-            assert_eq!(parsed.command.name(), name);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused() {
-        for line in [
-            "",
-            "frobnicate",
-            "put a",
-            "mv /a",
-            "rm",
-            "safe-mode",
-            "put --replicas 0 a /b",
-            "put --chunk-size big a /b",
-            "ls --timeout 5",
-            "fsck --metadata /d --wait 60",
-            "master --listen nowhere",
-        ] {
-            let words = std::iter::once("leasehold").chain(line.split(' '));
-            assert!(Arguments::try_parse_from(words).is_err(), "{line:?}");
-        }
-    }
+fn parse_node(text: &str) -> Result<NodeId, String> {
+    let number = text.strip_prefix('n').unwrap_or(text).parse();
+    number.map(NodeId).map_err(|_| "a server's name is like n7".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,28 @@
 
 use crate::arguments::{LsArguments, StatArguments};
 use crate::failure::{Failure, Outcome, Tally};
-use crate::namespace::is_directory;
-use crate::output::print;
+use crate::namespace::{find, is_directory};
+use crate::output::{print, shown};
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::units::{date, human_size};
 use leasehold_client::{Client, FileInfo, FileKind, Refusal, SyncPolicy};
 use leasehold_runtime::clock::wall_clock_ms;
 use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// A file that got a chunk within this time may have grown since the master heard of it.
 const FRESH_MS: u64 = 60_000;
+
+/// The primaries of such files have this long, all together, to say how long they are.
+const LENGTHS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Files whose lengths are asked for at a time.
+const LENGTHS_AT_A_TIME: usize = 64;
 
 /// One line of `ls`, one object of its JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -21,8 +32,10 @@ struct ListedEntry {
     #[serde(rename = "type")]
     kind: &'static str,
     file_id: u64,
-    /// In bytes.
-    length: u64,
+    /// In bytes; none if no chunkserver says it in time.
+    length: Option<u64>,
+    /// As chunkservers reported it last, in bytes.
+    length_reported: Option<u64>,
     chunks: u64,
     chunk_bytes: Option<u64>,
     replicas: Option<u8>,
@@ -40,7 +53,8 @@ impl ListedEntry {
             name,
             kind: if spec.is_some() { "file" } else { "directory" },
             file_id: info.file.0,
-            length: info.length_reported,
+            length: if spec.is_some() { info.length_reported } else { Some(0) },
+            length_reported: info.length_reported,
             chunks: info.chunks,
             chunk_bytes: spec.map(|spec| spec.chunk_bytes),
             replicas: spec.map(|spec| spec.replicas),
@@ -91,52 +105,84 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
 
 /// What is in a directory; for a file, the file itself.
 async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<ListedEntry>, Failure> {
-    let info = client.stat(path.as_str()).await?;
-    if !is_directory(&info) {
-        return Ok(vec![entry(client, path, path.to_string(), &info).await?]);
-    }
+    let info = look(client, path).await?;
+    let found = if is_directory(&info) {
+        let names = client.list(path.as_str()).await?.into_iter();
+        names.map(|(name, info)| (path.join(&name), name, info)).collect()
+    } else {
+        vec![(path.clone(), path.as_str().to_owned(), info)]
+    };
+    let is_fresh = |info: &FileInfo| info.mtime_ms.saturating_add(FRESH_MS) > wall_clock_ms();
     let mut entries = Vec::new();
-    for (name, info) in client.list(path.as_str()).await? {
-        entries.push(entry(client, &path.join(&name), name, &info).await?);
+    let mut asked = Vec::new();
+    for (place, (path, name, info)) in found.into_iter().enumerate() {
+        let wants = info.chunks > 0 && (is_fresh(&info) || info.length_reported.is_none());
+        asked.extend(wants.then_some((place, path)));
+        entries.push(ListedEntry::new(name, &info));
     }
+    ask_lengths(client, asked, &mut entries).await;
     Ok(entries)
 }
 
-/// One entry. The master knows lengths from heartbeats, a moment late: of a file that was just
-/// written, the primary of its last chunk is asked.
-async fn entry(
-    client: &Client,
-    path: &ClusterPath,
-    name: String,
-    info: &FileInfo,
-) -> Result<ListedEntry, Failure> {
-    let mut entry = ListedEntry::new(name, info);
-    let fresh = info.mtime_ms.saturating_add(FRESH_MS) > wall_clock_ms();
-    if fresh && !is_directory(info) {
-        match client.open(path.as_str()).await {
-            Ok(file) => entry.length = file.len().await?,
-            // Removed or renamed since it was listed: what was listed is what there was.
-            Err(error) if error.refusal() == Some(&Refusal::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(entry)
+async fn look(client: &Client, path: &ClusterPath) -> Result<FileInfo, Failure> {
+    find(client, path).await?.ok_or_else(|| Failure::about(path, Refusal::NotFound))
 }
 
-/// A name as it may be shown on a terminal: control characters are escaped. `--json` has it as it is.
-fn shown(name: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
+/// Asks the primaries of last chunks, who know better than the last report. A length that is not said
+/// in time is not known: names do not wait for chunkservers.
+async fn ask_lengths(
+    client: &Client,
+    asked: Vec<(usize, ClusterPath)>,
+    entries: &mut [ListedEntry],
+) {
+    for (place, _) in &asked {
+        entries[*place].length = None;
+    }
+    let room = Arc::new(Semaphore::new(LENGTHS_AT_A_TIME));
+    let mut asking = JoinSet::new();
+    for (place, path) in asked {
+        let (client, room) = (client.clone(), room.clone());
+        asking.spawn(async move {
+            let _place = room.acquire().await;
+            (place, length(&client, &path).await)
+        });
+    }
+    let answers = async {
+        while let Some(answered) = asking.join_next().await {
+            match answered {
+                Ok((place, Answered::Length(length))) => entries[place].length = Some(length),
+                Ok((place, Answered::Gone)) => {
+                    // Removed or renamed since it was listed: what was listed is what there was.
+                    entries[place].length = entries[place].length_reported;
+                }
+                Ok((_, Answered::Unknown)) | Err(_) => {}
+            }
+        }
     };
-    name.chars().map(escaped).collect()
+    // What is still out is dropped with the set.
+    let _ = timeout(LENGTHS_PATIENCE, answers).await;
+}
+
+enum Answered {
+    Length(u64),
+    Gone,
+    Unknown,
+}
+
+async fn length(client: &Client, path: &ClusterPath) -> Answered {
+    let length = async { client.open(path.as_str()).await?.len().await };
+    match length.await {
+        Ok(length) => Answered::Length(length),
+        Err(error) if error.refusal() == Some(&Refusal::NotFound) => Answered::Gone,
+        Err(_) => Answered::Unknown,
+    }
 }
 
 fn long(entries: &[ListedEntry], human: bool) -> Vec<String> {
     let size = |entry: &ListedEntry| match (entry.kind, human) {
         ("directory", _) => "-".to_owned(),
-        (_, true) => human_size(entry.length),
-        (_, false) => entry.length.to_string(),
+        (_, true) => entry.length.map_or("?".to_owned(), human_size),
+        (_, false) => entry.length.map_or("?".to_owned(), |length| length.to_string()),
     };
     let width = entries.iter().map(|entry| size(entry).len()).max().unwrap_or(0);
     entries
@@ -170,18 +216,29 @@ pub async fn stat(arguments: &StatArguments) -> Outcome {
 }
 
 async fn examine(client: &Client, path: &ClusterPath) -> Result<ListedEntry, Failure> {
-    let info = client.stat(path.as_str()).await?;
-    let mut entry = ListedEntry::new(path.to_string(), &info);
-    if entry.kind == "file" {
-        // The primary of the last chunk knows better than the last heartbeat.
-        entry.length = client.open(path.as_str()).await?.len().await?;
+    let info = look(client, path).await?;
+    let mut entry = [ListedEntry::new(path.as_str().to_owned(), &info)];
+    if info.chunks > 0 {
+        ask_lengths(client, vec![(0, path.clone())], &mut entry).await;
     }
+    let [entry] = entry;
     Ok(entry)
+}
+
+fn length_words(entry: &ListedEntry) -> String {
+    let bytes = |length: u64| format!("{length} bytes ({})", human_size(length));
+    match (entry.length, entry.length_reported) {
+        (Some(length), _) => bytes(length),
+        (None, Some(reported)) => {
+            format!("? (no chunkserver answers; the last report is {})", bytes(reported))
+        }
+        (None, None) => "? (no chunkserver answers)".to_owned(),
+    }
 }
 
 fn page(entry: &ListedEntry) -> String {
     let mut lines = vec![
-        format!("{:>10}: {}", "path", entry.name),
+        format!("{:>10}: {}", "path", shown(&entry.name)),
         format!("{:>10}: {}", "type", entry.kind),
         format!("{:>10}: f{}", "file id", entry.file_id),
         format!("{:>10}: {} UTC", "modified", date(entry.mtime_ms)),
@@ -189,8 +246,7 @@ fn page(entry: &ListedEntry) -> String {
     if let (Some(chunk), Some(replicas), Some(sync)) =
         (entry.chunk_bytes, entry.replicas, entry.sync)
     {
-        let length = entry.length;
-        lines.push(format!("{:>10}: {length} bytes ({})", "length", human_size(length)));
+        lines.push(format!("{:>10}: {}", "length", length_words(entry)));
         lines.push(format!("{:>10}: {} of {}", "chunks", entry.chunks, human_size(chunk)));
         lines.push(format!("{:>10}: {replicas}", "replicas"));
         lines.push(format!("{:>10}: {sync}", "sync"));
@@ -209,8 +265,15 @@ mod tests {
             Some(_) => FileKind::File(FileSpec::default()),
             None => FileKind::Directory,
         };
-        let length_reported = length.unwrap_or(0);
-        let info = FileInfo { file: FileId(7), kind, chunks: 1, mtime_ms: 0, length_reported };
+        let length_reported = length;
+        let info = FileInfo {
+            file: FileId(7),
+            kind,
+            chunks: 1,
+            mtime_ms: 0,
+            length_reported,
+            removed: false,
+        };
         ListedEntry::new(name.to_owned(), &info)
     }
 
@@ -229,8 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_commands_no_terminal() {
-        assert_eq!(shown("x\u{1b}[31mred\nz é"), "x\\u{1b}[31mred\\nz é");
+    fn a_length_that_is_not_known_is_shown_as_such() {
+        let mut entry = entry("a", Some(5));
+        entry.length = None;
+        let line = &long(std::slice::from_ref(&entry), false)[0];
+        assert_eq!(line, "-   3 durable    ? 1970-01-01 00:00:00 a");
+        assert!(page(&entry).contains("length: ? (no chunkserver answers; the last report is 5 "));
+        assert!(serde_json::to_value(entry).expect("plain data")["length"].is_null());
     }
 
     #[test]

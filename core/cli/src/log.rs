@@ -2,6 +2,7 @@
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
+use crate::output::shown;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
@@ -26,9 +27,9 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says a line on stderr, if anybody can hear it.
+/// Says a line on stderr, if anybody can hear it. Names in it command no terminal.
 pub fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(Patient, "{line}");
+    let _ = writeln!(Patient, "{}", shown(&line.to_string()));
 }
 
 /// stderr that never fails: a full disk under the log, or a closed pipe, is no reason for a server

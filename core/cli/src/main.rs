@@ -13,6 +13,7 @@ mod log;
 mod masters;
 mod namespace;
 mod output;
+mod partial;
 mod path;
 mod paths;
 mod tree;
@@ -23,6 +24,7 @@ mod session;
 mod settings;
 mod signals;
 mod status;
+mod sweep;
 mod transfer;
 mod units;
 
@@ -62,8 +64,10 @@ async fn run(command: &Command) -> Outcome {
         Command::Mkdir(arguments) => namespace::mkdir(arguments).await,
         Command::Mv(arguments) => namespace::mv(arguments).await,
         Command::Rm(arguments) => namespace::rm(arguments).await,
+        Command::Sweep(arguments) => sweep::sweep(arguments).await,
         Command::Fsck(arguments) => fsck::fsck(arguments).await,
         Command::Status(arguments) => status::status(arguments).await,
+        Command::Server(command) => status::server(command).await,
         Command::SafeMode(command) => safe_mode::safe_mode(command).await,
         Command::Constants(arguments) => constants::constants(arguments).await,
     }

@@ -17,7 +17,9 @@ pub async fn find(
     let mut walk = TreeWalk::below(ClusterPath::parse("/")?);
     while found.len() < wanted.len() {
         let Some(listed) = walk.next(client).await? else { break };
-        let files = listed.files.into_iter().map(|(path, info)| (info.file, path));
+        // A directory that cannot be listed hides its own files, and no others.
+        let files =
+            listed.files.unwrap_or_default().into_iter().map(|(path, info)| (info.file, path));
         found.extend(files.filter(|(file, _)| wanted.contains(file)));
     }
     Ok(())

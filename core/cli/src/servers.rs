@@ -38,6 +38,9 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
         salt: entropy::draw()?,
         peers: peers(arguments, node).await?,
     };
+    let listed = options.peers.iter().flat_map(|peers| &peers.masters);
+    let listed = listed.clone().find(|(master, _)| *master == node).map(|(_, address)| *address);
+    refuse_wildcard(options.advertise.or(listed).unwrap_or(options.listen))?;
     let mut signals = Signals::listen()?;
     let running = master::start(options).await.map_err(failure)?;
     run(running, &mut signals, arguments.until_stdin_closes).await
@@ -62,9 +65,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = arguments.listen.or(settings.listen).unwrap_or(any_port);
     let advertise = advertise(arguments.advertise.as_ref(), &settings).await?;
-    if advertise.unwrap_or(listen).ip().is_unspecified() {
-        return Err(failure(ServeError::Wildcard { address: listen }));
-    }
+    refuse_wildcard(advertise.unwrap_or(listen))?;
     let data_dir = data_dir(arguments.data_dir.as_ref(), &settings)?;
     let constants = settings.constants()?;
     let mut signals = Signals::listen()?;
@@ -94,6 +95,14 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
     };
     let running = chunkserver::start(options).await.map_err(failure)?;
     run(running, &mut signals, arguments.until_stdin_closes).await
+}
+
+/// Said before the directory is touched.
+fn refuse_wildcard(address: SocketAddr) -> Result<(), Failure> {
+    if address.ip().is_unspecified() {
+        return Err(failure(ServeError::Wildcard { address }));
+    }
+    Ok(())
 }
 
 /// All masters. A chunkserver that does not know which master listens where waits until one of them

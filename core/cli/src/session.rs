@@ -3,6 +3,7 @@
 use crate::arguments::ClientArguments;
 use crate::entropy;
 use crate::failure::Failure;
+use crate::output::shown;
 use crate::seeds::{find, seeds};
 use crate::settings::Settings;
 use crate::units::human_duration;
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Failure::Failed(error.to_string())
+        Failure::Failed(shown(&error.to_string()))
     }
 }
 

@@ -1,14 +1,29 @@
 //! `status`: the cluster at a glance.
 
-use crate::arguments::StatusArguments;
-use crate::failure::Outcome;
+use crate::arguments::{ServerCommand, StatusArguments};
+use crate::failure::{Failure, Outcome, Tally};
 use crate::masters;
 use crate::output::print;
 use crate::safe_mode::Waits;
 use crate::session::connect;
-use crate::units::human_size;
-use leasehold_client::{ClusterStatus, ServerStatus};
+use crate::units::{human_duration, human_size};
+use leasehold_client::{ClusterStatus, Refusal, ServerStatus};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// `leasehold server`.
+pub async fn server(command: &ServerCommand) -> Outcome {
+    let ServerCommand::Forget { servers, client } = command;
+    let client = connect(client).await?;
+    let mut tally = Tally::new("server");
+    for node in servers {
+        tally.note(client.forget_server(*node).await.map_err(|error| match error.refusal() {
+            Some(Refusal::NotFound) => Failure::about(node, "no such server ever registered"),
+            _ => error.into(),
+        }));
+    }
+    tally.outcome()
+}
 
 /// `leasehold status`.
 pub async fn status(arguments: &StatusArguments) -> Outcome {
@@ -97,6 +112,12 @@ fn page(status: &ClusterStatus, waits: Option<&Waits>) -> String {
         ));
     }
     lines.extend(status.servers.iter().map(line));
+    if status.servers.iter().any(|server| !server.alive) {
+        lines.push(
+            "`leasehold server forget SERVER` takes one that is gone for good off this list"
+                .to_owned(),
+        );
+    }
     lines.join("\n")
 }
 
@@ -110,7 +131,19 @@ fn line(server: &ServerStatus) -> String {
         server.replicas,
         human_size(server.used_bytes),
         human_size(server.capacity_bytes)
-    )
+    ) + &silence(server)
+}
+
+/// How long a dead server is dead.
+fn silence(server: &ServerStatus) -> String {
+    match server.silent_for {
+        _ if server.alive => String::new(),
+        Some(silence) => {
+            let seconds = Duration::from_secs(silence.as_secs());
+            format!("  not heard for {}", human_duration(seconds))
+        }
+        None => "  not heard by this leader".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +157,7 @@ mod tests {
             incarnation: Incarnation(2),
             rack: Rack(1),
             alive,
+            silent_for: Some(Duration::from_millis(90_500)),
             replicas: 4,
             used_bytes: 1 << 20,
             capacity_bytes: 1 << 30,
@@ -142,6 +176,7 @@ mod tests {
         assert!(page.contains("servers: 1 of 2 alive"), "{page}");
         assert!(page.contains("chunks: 4, under target: 3, unavailable: 0"), "{page}");
         assert!(page.contains("n205                   DEAD"), "{page}");
+        assert!(page.contains("1.0 GiB  not heard for 90s\n`leasehold server forget"), "{page}");
         assert!(!page.contains("ALARM") && !page.contains("safe mode"), "{page}");
     }
 

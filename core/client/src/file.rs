@@ -5,9 +5,10 @@ use crate::writer::Writer;
 use crate::{Client, ClientError, FileKind, FileSpec, Pending};
 use bytes::{Bytes, BytesMut};
 use leasehold_proto::file::check_range;
+use leasehold_proto::metadata::{MetadataAnswer, MetadataQuery};
 use leasehold_proto::{
     Cut, Extent, FileCall, FileHandle, FileId, FileOutcome, OpError, Operation, Outcome, Part,
-    Payload, ReadMode,
+    Payload, ReadMode, Refusal,
 };
 use leasehold_wire::crc32c;
 use std::sync::Arc;
@@ -74,6 +75,20 @@ impl File {
         match self.call(FileCall::Length { handle: self.0.handle }).await? {
             FileOutcome::Length(length) => Ok(length),
             other => unreachable!("Length is answered with a length, not {other:?}"),
+        }
+    }
+
+    /// Was it removed? It is in the trash then, and what is written to it goes with it.
+    ///
+    /// # Errors
+    /// Only those of a cluster that does not answer.
+    pub async fn is_removed(&self) -> Result<bool, ClientError> {
+        let query = Operation::Query(MetadataQuery::StatFile { file: self.0.id });
+        match self.0.client.metadata(&self.0.path, query).await {
+            Ok(MetadataAnswer::File(info)) => Ok(info.removed),
+            Ok(other) => unreachable!("StatFile is answered with a file, not {other:?}"),
+            Err(error) if error.refusal() == Some(&Refusal::NotFound) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 

@@ -51,8 +51,8 @@ pub use writer::Writer;
 
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkHandle, Constants, FileCall, FileHandle, FileOutcome, Input, Operation, Outcome,
-    RequestId, Setting,
+    ChunkHandle, Constants, FileCall, FileHandle, FileId, FileOutcome, Input, NodeId, Operation,
+    Outcome, RequestId, Setting,
 };
 use leasehold_runtime::clock::wall_clock_ms;
 use std::fmt;
@@ -196,8 +196,23 @@ impl Client {
     /// `NotFound`, `NotADirectory`, `IsADirectory`, `DirectoryNotEmpty`, `Invalid`; they concern
     /// either path.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), ClientError> {
-        let change = MetadataChange::Rename { from: from.to_owned(), to: to.to_owned() };
-        let what = format!("{from} -> {to}");
+        self.rename_if(from, to, None, false).await
+    }
+
+    /// As [`Client::rename`], under conditions that hold when the master applies it: only if `this` is
+    /// what is at `from`, and with `no_replace` only if nothing is at `to`.
+    ///
+    /// # Errors
+    /// Also `NotFound` if something else is at `from`, and `AlreadyExists` if something is at `to`.
+    pub async fn rename_if(
+        &self,
+        from: &str,
+        to: &str,
+        this: Option<FileId>,
+        no_replace: bool,
+    ) -> Result<(), ClientError> {
+        let (what, from, to) = (format!("{from} -> {to}"), from.to_owned(), to.to_owned());
+        let change = MetadataChange::Rename { from, to, this, no_replace };
         self.metadata(&what, Operation::Change(change)).await.map(drop)
     }
 
@@ -206,8 +221,25 @@ impl Client {
     /// # Errors
     /// `NotFound`, `DirectoryNotEmpty`, `Invalid`.
     pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
-        let change = MetadataChange::Delete { path: path.to_owned() };
+        self.delete_if(path, None).await
+    }
+
+    /// As [`Client::delete`], only if `this` is what is at the path when the master applies it.
+    ///
+    /// # Errors
+    /// Also `NotFound` if something else is there.
+    pub async fn delete_if(&self, path: &str, this: Option<FileId>) -> Result<(), ClientError> {
+        let change = MetadataChange::Delete { path: path.to_owned(), this };
         self.metadata(path, Operation::Change(change)).await.map(drop)
+    }
+
+    /// A chunkserver is gone for good: it is listed no more, unless it registers again.
+    ///
+    /// # Errors
+    /// `NotFound` if it never registered, `Invalid` if it is heard.
+    pub async fn forget_server(&self, node: NodeId) -> Result<(), ClientError> {
+        let change = MetadataChange::ForgetServer { node };
+        self.metadata(&node.to_string(), Operation::Change(change)).await.map(drop)
     }
 
     /// The cluster at a glance.

@@ -117,7 +117,8 @@ impl Fake {
             kind: FileKind::File(SPEC),
             chunks,
             mtime_ms: 0,
-            length_reported: 0,
+            length_reported: None,
+            removed: false,
         }
     }
 

@@ -44,17 +44,21 @@ impl Storage for AloneStorage {
     }
 }
 
-/// Answers until it is told to stop.
+/// Answers until it is told to stop, or the log is out of service: then this master can do nothing any
+/// more, and ends.
 pub(crate) async fn serve(
     node: NodeId,
     link: Link,
     mut packets: mpsc::Receiver<Packet>,
     progress: Gauge<Progress>,
-    mut stopped: oneshot::Receiver<()>,
+    (mut stopped, mut failure): (oneshot::Receiver<()>, oneshot::Receiver<()>),
 ) -> Result<(), LogEnded> {
     while let Some(packet) = tokio::select! {
         biased;
         _ = &mut stopped => None,
+        Ok(()) = &mut failure => {
+            return Err(LogEnded("its disk is out of service, see above".to_owned()));
+        }
         packet = packets.recv() => packet,
     } {
         let asked = postcard::from_bytes(&packet.bytes);

@@ -9,12 +9,16 @@ use leasehold_proto::{
 use leasehold_store::{
     ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions, Written,
 };
+use tokio::sync::oneshot;
 
 /// Carries out I/O. Each operation of a batch ends as one `IoDone`.
 pub trait Executor {
     /// Carries out a batch, durable together where the operations request it, and returns what
     /// the machine is to be told, in an order in which it may be told.
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input>;
+
+    /// What it means that the disk is out of service, and whether the process stays.
+    fn out_of_service(&mut self) -> &'static str;
 
     /// Does what nobody waits for; called between two batches.
     fn idle(&mut self) {}
@@ -42,6 +46,10 @@ impl<D: Disk> ChunkExecutor<D> {
 }
 
 impl<D: Disk> Executor for ChunkExecutor<D> {
+    fn out_of_service(&mut self) -> &'static str {
+        "the masters have its replicas copied elsewhere, and the process stays so that they see why"
+    }
+
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input> {
         let done = self.store.execute(batch);
         done.into_iter().map(|(io, result)| Input::IoDone { io, result }).collect()
@@ -59,6 +67,8 @@ pub struct MasterExecutor<D: Disk> {
     uncovered: u64,
     checkpoint_entries: u64,
     progress: Gauge<Progress>,
+    /// Hears that the log is out of service.
+    failure: Option<oneshot::Sender<()>>,
 }
 
 /// How far a lone master's log has come.
@@ -102,7 +112,9 @@ impl<D: Disk> MasterExecutor<D> {
         }
         inputs.push(Input::Leadership(Leadership::Leader));
         let progress = Gauge::default();
-        let executor = MasterExecutor { log, replayed, uncovered, checkpoint_entries, progress };
+        let failure = None;
+        let executor =
+            MasterExecutor { log, replayed, uncovered, checkpoint_entries, progress, failure };
         executor.show();
         Ok((executor, MasterStart { checkpoint, inputs }))
     }
@@ -111,6 +123,13 @@ impl<D: Disk> MasterExecutor<D> {
     #[must_use]
     pub fn progress(&self) -> Gauge<Progress> {
         self.progress.clone()
+    }
+
+    /// Ends when the log is out of service, or with this executor.
+    pub fn failure(&mut self) -> oneshot::Receiver<()> {
+        let (failure, heard) = oneshot::channel();
+        self.failure = Some(failure);
+        heard
     }
 
     fn show(&self) {
@@ -151,6 +170,11 @@ impl<D: Disk> MasterExecutor<D> {
 }
 
 impl<D: Disk> Executor for MasterExecutor<D> {
+    fn out_of_service(&mut self) -> &'static str {
+        self.failure.take().map(|failure| failure.send(()));
+        "nothing can be logged any more, and the process ends"
+    }
+
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input> {
         let mut out = Vec::with_capacity(batch.len() * 2);
         let mut proposed = Vec::new();

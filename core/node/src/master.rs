@@ -77,7 +77,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     }
     let disk = data_dir::open(&options.data_dir, ServerRole::Master, options.begin)?;
     let log = MasterLogOptions::of(&options.constants);
-    let (executor, first) =
+    let (mut executor, first) =
         MasterExecutor::open(disk, log, CHECKPOINT_ENTRIES).map_err(|error| ServeError::Store {
             path: options.data_dir.display().to_string(),
             error,
@@ -86,7 +86,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let announced = advertised(options.advertise, address)?;
     let MasterStart { checkpoint, inputs } = first;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
-    let progress = executor.progress();
+    let (progress, failure) = (executor.progress(), executor.failure());
     let (disk, disk_end) =
         DiskThread::start("log", executor, sender.clone()).map_err(ServeError::Thread)?;
     let node = options.node;
@@ -97,7 +97,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let transport = Transport::with_packets(transport, sender, Some(packets));
     let link = Link::new(node, TcpCarrier(transport.sender()), 0);
     let (stop, stopped) = oneshot::channel();
-    let answering = alone::serve(node, link, questions, progress, stopped);
+    let answering = alone::serve(node, link, questions, progress, (stopped, failure));
     let ended = tokio::spawn(answering);
     let (machine, clock, recovered) = recover(options, checkpoint);
     tracing::info!(%node, %address, %announced, replayed = inputs.len() - 1, "master starts");

@@ -64,6 +64,20 @@ impl OsDisk {
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
+
+    /// How a change ended. One that failed takes the disk out of service: the log says at which file,
+    /// and what the operating system said.
+    fn changed<T>(&self, name: &str, what: &str, done: io::Result<T>) -> Result<T, DiskError> {
+        named(
+            name,
+            done.inspect_err(|error| {
+                if let DiskError::Failed { .. } = disk_error(name, error) {
+                    let path = self.path(name);
+                    tracing::error!(path = %path.display(), %error, "cannot {what} a file");
+                }
+            }),
+        )
+    }
 }
 
 /// Makes a directory and its missing parents, each name durable in its own parent.
@@ -149,7 +163,7 @@ impl Disk for OsDisk {
     }
 
     fn write_at(&self, file: &OsFile, offset: u64, data: &[u8]) -> Result<(), DiskError> {
-        named(&file.name, file.file.write_all_at(data, offset))
+        self.changed(&file.name, "write", file.file.write_all_at(data, offset))
     }
 
     fn len(&self, file: &OsFile) -> Result<u64, DiskError> {
@@ -157,7 +171,7 @@ impl Disk for OsDisk {
     }
 
     fn set_len(&self, file: &OsFile, len: u64) -> Result<(), DiskError> {
-        named(&file.name, file.file.set_len(len))
+        self.changed(&file.name, "cut or extend", file.file.set_len(len))
     }
 
     fn reserve(&self, file: &OsFile, len: u64) -> Result<(), DiskError> {
@@ -167,26 +181,26 @@ impl Disk for OsDisk {
         match fallocate(&file.file, FallocateFlags::KEEP_SIZE, 0, len) {
             // A hint: some file systems have no such thing.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(errno) => Err(disk_error(&file.name, &errno.into())),
+            Err(errno) => self.changed(&file.name, "reserve room for", Err(errno.into())),
         }
     }
 
     fn sync_data(&self, file: &OsFile) -> Result<(), DiskError> {
-        named(&file.name, file.file.sync_data())
+        self.changed(&file.name, "sync", file.file.sync_data())
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
-        named(from, fs::rename(self.path(from), self.path(to)))
+        self.changed(from, "rename", fs::rename(self.path(from), self.path(to)))
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        named(name, fs::remove_file(self.path(name)))
+        self.changed(name, "remove", fs::remove_file(self.path(name)))
     }
 
     fn create_dir(&self, folder: &str) -> Result<(), DiskError> {
         match fs::create_dir(self.path(folder)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            result => named(folder, result),
+            result => self.changed(folder, "make", result),
         }
     }
 
@@ -195,7 +209,8 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, folder: &str) -> Result<(), DiskError> {
-        named(folder, File::open(self.path(folder)).and_then(|dir| dir.sync_all()))
+        let synced = File::open(self.path(folder)).and_then(|dir| dir.sync_all());
+        self.changed(folder, "sync", synced)
     }
 }
 

@@ -107,7 +107,10 @@ fn serve(
         tracing::trace!(operations, "executed a batch");
         for input in inputs {
             if says_disk_failed(&input) && !std::mem::replace(&mut failed, true) {
-                tracing::error!("the disk is out of service: a write or sync failed");
+                let is = executor.out_of_service();
+                tracing::error!(
+                    "the disk is out of service until this server is started again: {is}"
+                );
             }
             // A node that stops leaves its inbox; what is queued is finished all the same.
             let _ = inbox.blocking_send(input);
@@ -154,6 +157,10 @@ mod tests {
     }
 
     impl Executor for Slow {
+        fn out_of_service(&mut self) -> &'static str {
+            "it is slow"
+        }
+
         fn execute(&mut self, batch: Batch) -> Vec<Input> {
             self.sizes.lock().unwrap().push(batch.len());
             self.gate.recv().unwrap();

@@ -155,6 +155,21 @@ impl Constants {
         if self.inflight_bytes_max < self.mutation_bytes_max || self.inflight_bytes_max > 16 << 20 {
             return fail("inflight_bytes_max", "must be between mutation_bytes_max and 16 MiB");
         }
+        if self.operation_timeout.is_zero() {
+            return fail("operation_timeout", "must be above zero");
+        }
+        if self.list_entries_max == 0 || self.list_entries_max > 100_000 {
+            return fail("list_entries_max", "must be between 1 and 100000");
+        }
+        if self.remembered_clients_max == 0 {
+            return fail("remembered_clients_max", "must be at least 1");
+        }
+        if self.block_bytes > 16 << 20 {
+            return fail("block_bytes", "must be at most 16 MiB");
+        }
+        if self.repair_bytes_per_second == 0 {
+            return fail("repair_bytes_per_second", "must be above zero: no copy would ever begin");
+        }
         if self.inflight_mutations_max == 0 || self.waiting_requests_max == 0 {
             return fail("inflight_mutations_max", "and waiting_requests_max must be at least 1");
         }

@@ -48,18 +48,25 @@ pub enum MetadataChange {
         mtime_ms: u64,
     },
     /// Move a file or directory. Replaces an existing file (or an empty directory by a
-    /// directory), as POSIX `rename` does; what it replaces goes to the trash.
+    /// directory), as POSIX `rename` does; what it replaces goes to the trash. Its conditions are
+    /// checked when it is applied, so that no other change comes between the look and the act.
     Rename {
         /// What.
         from: String,
         /// Its new name.
         to: String,
+        /// Only if this is what is at `from`: otherwise `NotFound`.
+        this: Option<FileId>,
+        /// Only if nothing is at `to`: otherwise `AlreadyExists`.
+        no_replace: bool,
     },
     /// Move a file to the trash, or remove an empty directory. A trashed file can still be
     /// written by handle until it is reclaimed.
     Delete {
         /// What.
         path: String,
+        /// Only if this is what is at `path`: otherwise `NotFound`.
+        this: Option<FileId>,
     },
     /// Begin a change of the cluster's constants. Refused if one is under way, if one of them is
     /// fixed, or if they would contradict each other.
@@ -76,6 +83,12 @@ pub enum MetadataChange {
         index: u64,
         /// The client's wall clock, milliseconds since 1970.
         mtime_ms: u64,
+    },
+    /// A chunkserver is gone for good: it is listed no more, unless it registers again. Refused for
+    /// one that is heard.
+    ForgetServer {
+        /// Which.
+        node: NodeId,
     },
 }
 
@@ -148,9 +161,11 @@ pub struct FileInfo {
     pub chunks: u64,
     /// By the clock of the client that made or last extended it, milliseconds since 1970.
     pub mtime_ms: u64,
-    /// The length as far as heartbeats told the master; exact for a file that is not being
-    /// written. Zero for a directory.
-    pub length_reported: u64,
+    /// The length as far as chunkservers reported it to the master; exact for a file that is not
+    /// being written. None for a directory, and as long as no replica of the last chunk is reported.
+    pub length_reported: Option<u64>,
+    /// It is in the trash: no name leads to it.
+    pub removed: bool,
 }
 
 /// Where a chunk is.
@@ -215,6 +230,8 @@ pub struct ServerStatus {
     pub rack: Rack,
     /// Is it heard?
     pub alive: bool,
+    /// How long it is not heard; none if this leader never heard it.
+    pub silent_for: Option<Duration>,
     /// Replicas that it reported.
     pub replicas: u64,
     /// Bytes in use, as it reported.
@@ -226,7 +243,7 @@ pub struct ServerStatus {
 /// The cluster at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClusterStatus {
-    /// Every chunkserver ever registered.
+    /// Every chunkserver ever registered that was not forgotten.
     pub servers: Vec<ServerStatus>,
     /// Files in the namespace, the trash aside.
     pub files: u64,
@@ -307,7 +324,7 @@ pub struct SafeModeStatus {
 pub enum MetadataAnswer {
     /// Create, Stat, StatFile, Mkdir.
     File(FileInfo),
-    /// Rename, Delete.
+    /// Rename, Delete, ForgetServer.
     Done,
     /// List.
     List {

@@ -155,8 +155,13 @@ fn names(clients: u64, open: u64) -> Vec<Timed<NamesOp>> {
                 spec: FileSpec::default(),
                 mtime_ms: 0,
             }),
-            (true, 2 | 3) => Asked::Change(MetadataChange::Delete { path }),
-            (true, _) => Asked::Change(MetadataChange::Rename { from: path, to }),
+            (true, 2 | 3) => Asked::Change(MetadataChange::Delete { path, this: None }),
+            (true, _) => Asked::Change(MetadataChange::Rename {
+                from: path,
+                to,
+                this: None,
+                no_replace: false,
+            }),
         };
         NamesOp { asked, answer: None, tells_news: false }
     });
@@ -184,10 +189,10 @@ impl Directory {
     fn answer(&mut self, asked: &Asked, told: bool) -> Result<MetadataAnswer, Refusal> {
         match asked {
             Asked::Change(MetadataChange::Create { path, .. }) => self.create(path, told),
-            Asked::Change(MetadataChange::Delete { path }) => {
+            Asked::Change(MetadataChange::Delete { path, .. }) => {
                 self.files.remove(path).map(|_| MetadataAnswer::Done).ok_or(Refusal::NotFound)
             }
-            Asked::Change(MetadataChange::Rename { from, to }) => {
+            Asked::Change(MetadataChange::Rename { from, to, .. }) => {
                 let file = self.files.remove(from).ok_or(Refusal::NotFound)?;
                 self.files.insert(to.clone(), file);
                 Ok(MetadataAnswer::Done)
@@ -233,5 +238,5 @@ impl Directory {
 
 fn info(file: FileId) -> FileInfo {
     let kind = FileKind::File(FileSpec::default());
-    FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: 0 }
+    FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: None, removed: false }
 }

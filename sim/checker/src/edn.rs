@@ -94,6 +94,7 @@ fn function(call: &Call) -> &'static str {
             MetadataChange::Mkdir { .. } => "mkdir",
             MetadataChange::Rename { .. } => "rename",
             MetadataChange::Delete { .. } => "delete",
+            MetadataChange::ForgetServer { .. } => "forget-server",
             MetadataChange::AddChunk { .. } => "add-chunk",
             MetadataChange::SetConstants { .. } => "set-constants",
         },
@@ -161,8 +162,9 @@ fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
     match change {
         MetadataChange::Create { path, .. }
         | MetadataChange::Mkdir { path, .. }
-        | MetadataChange::Delete { path } => vec![("path", text(path))],
-        MetadataChange::Rename { from, to } => vec![("from", text(from)), ("to", text(to))],
+        | MetadataChange::Delete { path, .. } => vec![("path", text(path))],
+        MetadataChange::Rename { from, to, .. } => vec![("from", text(from)), ("to", text(to))],
+        MetadataChange::ForgetServer { node } => vec![("server", Edn::Number(node.0))],
         MetadataChange::AddChunk { file, index, .. } => {
             vec![("file", Edn::Number(file.0)), ("chunk", Edn::Number(*index))]
         }

@@ -41,8 +41,12 @@ impl fmt::Display for Call {
             Call::Change { change } => match change {
                 Change::Create { path, .. } => write!(f, "create {path}"),
                 Change::Mkdir { path, .. } => write!(f, "mkdir {path}"),
-                Change::Rename { from, to } => write!(f, "rename {from} to {to}"),
-                Change::Delete { path } => write!(f, "delete {path}"),
+                Change::Rename { from, to, no_replace: true, .. } => {
+                    write!(f, "rename {from} to {to}, which is new")
+                }
+                Change::Rename { from, to, .. } => write!(f, "rename {from} to {to}"),
+                Change::Delete { path, .. } => write!(f, "delete {path}"),
+                Change::ForgetServer { node } => write!(f, "forget server {node}"),
                 Change::AddChunk { file, index, .. } => write!(f, "add chunk {index} to {file}"),
                 Change::SetConstants { settings } => write!(f, "set constants {settings:?}"),
             },

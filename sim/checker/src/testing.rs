@@ -143,7 +143,7 @@ pub fn mkdir(path: &str) -> MetadataChange {
 }
 
 pub fn rename(from: &str, to: &str) -> MetadataChange {
-    MetadataChange::Rename { from: from.into(), to: to.into() }
+    MetadataChange::Rename { from: from.into(), to: to.into(), this: None, no_replace: false }
 }
 
 pub fn stat(path: &str) -> MetadataQuery {
@@ -155,7 +155,14 @@ pub fn list(path: &str) -> MetadataQuery {
 }
 
 fn info(id: u64, kind: FileKind) -> FileInfo {
-    FileInfo { file: FileId(id), kind, chunks: 0, mtime_ms: 0, length_reported: 0 }
+    FileInfo {
+        file: FileId(id),
+        kind,
+        chunks: 0,
+        mtime_ms: 0,
+        length_reported: None,
+        removed: false,
+    }
 }
 
 pub fn file(id: u64) -> MetadataAnswer {

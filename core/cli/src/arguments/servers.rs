@@ -1,11 +1,13 @@
 //! Arguments of the commands that serve, and of those for masters.
 
-use super::{ClientArguments, ConfigArguments, StatusArguments};
-use crate::units::parse_size;
+use super::{ClientArguments, ConfigArguments, StatusArguments, parse_capacity};
 use clap::{Args, Subcommand, value_parser};
 use leasehold_node::data_dir::Begin;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+/// Masters' numbers are small; a chunkserver's is drawn at random from all 64 bits.
+const NODE_MAX: u64 = 1 << 32;
 
 /// `master`.
 #[derive(Debug, Args)]
@@ -33,7 +35,7 @@ pub struct MasterArguments {
     #[command(flatten)]
     pub begin: BeginArguments,
     /// The number by which others know this master [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=NODE_MAX))]
     pub node: Option<u64>,
     /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
     #[arg(long, hide = true)]
@@ -121,7 +123,7 @@ pub struct ChunkserverArguments {
     #[arg(long, value_name = "N")]
     pub rack: Option<u32>,
     /// Bytes to offer [default: what it holds already, and what is free on the disk]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_capacity)]
     pub capacity: Option<u64>,
     /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
     #[arg(long, hide = true)]
@@ -144,7 +146,7 @@ pub struct ClusterArguments {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
     pub chunkservers: u16,
     /// The first master's port; the other masters, then the chunkservers take the ones after it
-    #[arg(long, value_name = "PORT", default_value_t = 7400)]
+    #[arg(long, value_name = "PORT", default_value_t = 7400, value_parser = value_parser!(u16).range(1..))]
     pub base_port: u16,
     /// Where to listen; 0.0.0.0 needs --advertise
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]

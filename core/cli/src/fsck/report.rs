@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use crate::path::ClusterPath;
+use crate::sweep::Unfinished;
 use crate::units::human_size;
 use leasehold_client::ChunkStatus;
 use leasehold_proto::{ChunkHandle, FileId};
@@ -35,6 +36,10 @@ pub struct Report {
     pub chunks: Vec<ChunkStatus>,
     /// Paths of the files outside the trash.
     pub paths: BTreeMap<FileId, ClusterPath>,
+    /// Directories that could not be listed, and why.
+    pub unlisted: Vec<(ClusterPath, String)>,
+    /// Files that puts have begun and not finished, or left. They are no fault of the chunks.
+    pub unfinished: Vec<Unfinished>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// The master met chunks that its log does not know.
@@ -45,10 +50,21 @@ pub struct Report {
     pub bytes_read: u64,
 }
 
+fn unfinished_json(file: &Unfinished) -> Value {
+    json!({
+        "path": file.path.as_str(),
+        "file": file.info.file.0,
+        "host": file.owner.as_ref().map(|owner| owner.host.as_str()),
+        "pid": file.owner.as_ref().map(|owner| owner.pid),
+        "age_s": file.age().as_secs(),
+        "length_reported": file.info.length_reported,
+    })
+}
+
 impl Report {
     /// True if nothing is wrong.
     pub fn is_healthy(&self) -> bool {
-        self.findings.is_empty() && !self.alarm
+        self.findings.is_empty() && self.unlisted.is_empty() && !self.alarm
     }
 
     fn path(&self, file: FileId) -> String {
@@ -65,11 +81,19 @@ impl Report {
             let path = self.path(finding.file);
             format!("{path} chunk {} ({}): {}", finding.index, finding.chunk, finding.problem)
         }));
+        let unlisted = self.unlisted.iter();
+        lines.extend(unlisted.map(|(path, why)| format!("{path} cannot be listed: {why}")));
+        let unfinished = self.unfinished.iter();
+        lines.extend(unfinished.map(|file| format!("{}: unfinished, {}", file.path, file.what())));
+        if !self.unfinished.is_empty() {
+            lines.push("`leasehold sweep` removes unfinished files that are a day old".to_owned());
+        }
         let read = format!("{} replicas read, {}", self.replicas_read, human_size(self.bytes_read));
         let verdict = if self.is_healthy() {
             "HEALTHY".to_owned()
         } else {
-            let problems = self.findings.len() + usize::from(self.alarm);
+            let listing = self.unlisted.len();
+            let problems = self.findings.len() + listing + usize::from(self.alarm);
             format!("NOT HEALTHY: {problems} problem{}", if problems == 1 { "" } else { "s" })
         };
         lines.push(format!("{} chunks, {read}", self.chunks.len()));
@@ -95,6 +119,10 @@ impl Report {
             "alarm": self.alarm,
             "replicas_read": self.replicas_read,
             "bytes_read": self.bytes_read,
+            "unlisted": self.unlisted.iter().map(|(path, why)| {
+                json!({ "path": path.as_str(), "what": why })
+            }).collect::<Vec<_>>(),
+            "unfinished": self.unfinished.iter().map(unfinished_json).collect::<Vec<_>>(),
             "problems": self.findings.iter().map(finding).collect::<Vec<_>>(),
             "chunks": self.chunks.iter().map(|chunk| self.chunk_json(chunk)).collect::<Vec<_>>(),
         });

@@ -16,7 +16,7 @@ use leasehold_proto::{
 };
 use leasehold_runtime::transport::{TcpSender, Transport, TransportOptions};
 use leasehold_wire::Role;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -68,6 +68,8 @@ struct Asker {
     sender: TcpSender,
     inbox: mpsc::Receiver<Input>,
     last: u64,
+    /// Servers that did not answer once: they are not waited for again at every chunk.
+    silent: BTreeSet<NodeId>,
 }
 
 impl Asker {
@@ -83,7 +85,7 @@ impl Asker {
         let (sender, inbox) = mpsc::channel(64);
         let transport = Transport::new(options, sender);
         let sender = transport.sender();
-        Ok(Asker { node, transport, sender, inbox, last: 0 })
+        Ok(Asker { node, transport, sender, inbox, last: 0, silent: BTreeSet::new() })
     }
 
     /// Reads all members side by side, piece by piece. A member that fails is left out of
@@ -133,11 +135,15 @@ impl Asker {
         extent: Extent,
     ) -> Vec<(NodeId, Result<Piece, String>)> {
         let mut waiting: BTreeMap<u64, NodeId> = BTreeMap::new();
+        let mut answers = Vec::new();
         for member in members {
+            if self.silent.contains(member) {
+                answers.push((*member, Err("does not answer".to_owned())));
+                continue;
+            }
             self.last += 1;
             waiting.insert(self.last, *member);
         }
-        let mut answers = Vec::new();
         for _ in 0..TRIES_MAX {
             for (number, to) in &waiting {
                 self.ask(*number, *to, chunk, version, extent);
@@ -154,6 +160,7 @@ impl Asker {
                 break;
             }
         }
+        self.silent.extend(waiting.values());
         let silent = waiting.into_values().map(|node| (node, Err("does not answer".to_owned())));
         answers.extend(silent);
         answers

@@ -61,10 +61,21 @@ impl Table {
         Some(span.map_or_else(|_| value.to_string(), |span| format!("{:?}", human_duration(span))))
     }
 
-    /// All of them; the error names what does not fit its type (a number above 32 bits).
+    /// All of them; the error names the key that does not fit its type (a number above 32 bits).
     pub fn build(&self) -> Result<Constants, String> {
-        serde_json::from_value(Value::Object(self.0.clone())).map_err(|error| error.to_string())
+        let built = serde_json::from_value(Value::Object(self.0.clone()));
+        built.map_err(|error| match self.0.iter().find(|(key, value)| !fits(key, value)) {
+            Some((key, value)) => format!("{key}: {value} is more than it can be, {}", u32::MAX),
+            None => error.to_string(),
+        })
     }
+}
+
+/// Can this key alone have this value?
+fn fits(key: &str, value: &Value) -> bool {
+    let mut table = Table::default();
+    table.0.insert(key.to_owned(), value.clone());
+    serde_json::from_value::<Constants>(Value::Object(table.0)).is_ok()
 }
 
 fn is_size(key: &str) -> bool {

@@ -13,8 +13,8 @@
 mod constants;
 mod nearest;
 
+use crate::arguments::parse_capacity;
 use crate::failure::Failure;
-use crate::units::parse_size;
 use constants::Table;
 use leasehold_proto::{ClusterConstant, ClusterConstants, Constants, Setting};
 use nearest::nearest;
@@ -117,7 +117,7 @@ impl Settings {
             }
             "node" => parse(text, "a whole number").map(|number| self.node = number),
             "rack" => parse(text, "a whole number").map(|number| self.rack = number),
-            "capacity" => parse_size(text).map(|bytes| self.capacity = Some(bytes)),
+            "capacity" => parse_capacity(text).map(|bytes| self.capacity = Some(bytes)),
             constant => match self.constants.set(constant, text) {
                 Some(done) => done,
                 None => return Err(self.unknown_key(key, &origin)),
@@ -311,5 +311,65 @@ mod tests {
             settings.constants().expect("the defaults are consistent"),
             Constants::default()
         );
+    }
+
+    /// Every constant at its edges: what is taken is a cluster that works (the timing that a test can
+    /// wait for is tried with real processes), and what is refused says which key and why.
+    #[test]
+    fn every_constant_at_its_edges_is_taken_or_refused_by_name() {
+        let keys: Vec<String> = Table::default().keys().map(str::to_owned).collect();
+        let values = [
+            "0",
+            "1",
+            "2",
+            "999",
+            "1000",
+            "1001",
+            "65536",
+            "2147483648",
+            "4294967295",
+            "4294967296",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-1",
+            "",
+            "0s",
+            "1ns",
+            "1ms",
+            "213503d",
+            "99999999d",
+            "1.5",
+        ];
+        for key in keys.iter().map(String::as_str).chain(KEYS) {
+            for value in values {
+                let set = format!("{key}={value}");
+                let built = Settings::read(None, std::slice::from_ref(&set))
+                    .and_then(|settings| settings.constants());
+                match built {
+                    Ok(_) => {}
+                    Err(Failure::Usage(why)) => assert!(why.contains(key), "{set}: {why}"),
+                    Err(other) => panic!("{set}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    /// None of them may make a check vacuous, or a wait endless.
+    #[test]
+    fn constants_that_would_switch_something_off_are_refused() {
+        for set in [
+            "list_entries_max=0",
+            "operation_timeout=0s",
+            "remembered_clients_max=0",
+            "repair_bytes_per_second=0",
+            "repairs_max=0",
+            "changes_max=0",
+            "waiting_requests_max=0",
+            "block_bytes=2147483648",
+            "capacity=0",
+        ] {
+            let built = Settings::read(None, &[set.to_owned()]).and_then(|s| s.constants());
+            assert!(matches!(built, Err(Failure::Usage(_))), "{set}");
+        }
     }
 }

@@ -3,13 +3,20 @@
 use super::local::Source;
 use crate::arguments::AppendArguments;
 use crate::failure::{Failure, Outcome};
+use crate::namespace;
+use crate::output::shown;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use bytes::{Bytes, BytesMut};
 use leasehold_client::{Client, File, Refusal};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Read at a time when lines are wanted as soon as they are there.
 const READ_BYTES: usize = 64 << 10;
+
+/// How often it is looked whether the file is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// `leasehold append`.
 pub async fn append(arguments: &AppendArguments) -> Outcome {
@@ -24,7 +31,7 @@ pub async fn append(arguments: &AppendArguments) -> Outcome {
     } else {
         source.pieces(record_bytes_max)
     };
-    let mut appended = 0_u64;
+    let mut appended = Appended { number: 0, looked: Instant::now() };
     while let Some(piece) = pieces.recv().await {
         records.push(&piece?);
         while let Some(record) = records.next()? {
@@ -34,16 +41,43 @@ pub async fn append(arguments: &AppendArguments) -> Outcome {
     if let Some(record) = records.rest() {
         store(&file, record, &mut appended).await?;
     }
+    appended.look(&file).await
+}
+
+/// What was acknowledged, and when it was looked last whether the file is still there.
+struct Appended {
+    number: u64,
+    looked: Instant,
+}
+
+async fn store(file: &File, record: Bytes, appended: &mut Appended) -> Outcome {
+    let (before, number) = (appended.number, appended.number + 1);
+    file.append(record).await.map_err(|error| {
+        let error = shown(&error.to_string());
+        Failure::Failed(format!("{error}; record {number} failed, {before} before it are stored"))
+    })?;
+    appended.number = number;
+    if appended.looked.elapsed() >= LOOK_EVERY {
+        appended.look(file).await?;
+    }
     Ok(())
 }
 
-async fn store(file: &File, record: Bytes, appended: &mut u64) -> Outcome {
-    let number = *appended + 1;
-    file.append(record).await.map_err(|error| {
-        Failure::Failed(format!("{error}; record {number} failed, {appended} before it are stored"))
-    })?;
-    *appended = number;
-    Ok(())
+impl Appended {
+    /// A removed file takes records until it is purged, and they go with it: whoever appends is to hear
+    /// it at once. One that was renamed is the same file.
+    async fn look(&mut self, file: &File) -> Outcome {
+        self.looked = Instant::now();
+        if self.number > 0 && file.is_removed().await? {
+            let why = format!(
+                "the file was removed; of the {} records that were appended, the last ones are in the \
+                 trash with it",
+                self.number
+            );
+            return Err(Failure::about(shown(file.path()), why));
+        }
+        Ok(())
+    }
 }
 
 async fn open(
@@ -52,12 +86,15 @@ async fn open(
     arguments: &AppendArguments,
 ) -> Result<File, Failure> {
     if arguments.create {
+        if path.wants_directory() {
+            return Err(Failure::about(path, "Is a directory"));
+        }
         match client.create(path.as_str(), arguments.spec.into()).await {
             Err(error) if error.refusal() == Some(&Refusal::AlreadyExists) => {}
             other => return Ok(other?),
         }
     }
-    Ok(client.open(path.as_str()).await?)
+    namespace::open(client, path).await
 }
 
 /// A record fits into one mutation and into a quarter of a chunk.

@@ -4,6 +4,7 @@ use super::get::copy;
 use super::local::Sink;
 use crate::arguments::CatArguments;
 use crate::failure::{Failure, Outcome, Tally};
+use crate::namespace::open;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use leasehold_client::Client;
@@ -22,7 +23,7 @@ pub async fn cat(arguments: &CatArguments) -> Outcome {
 }
 
 async fn show(client: &Client, path: &ClusterPath, sink: &Sink) -> Result<(), Failure> {
-    let file = client.open(path.as_str()).await?;
+    let file = open(client, path).await?;
     let length = file.len().await?;
     copy(&file, length, sink).await
 }

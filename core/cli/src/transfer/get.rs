@@ -4,6 +4,7 @@ use super::local::{DASH, Sink};
 use super::progress::Progress;
 use crate::arguments::GetArguments;
 use crate::failure::{Failure, Outcome};
+use crate::namespace::open;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::signals::Signals;
@@ -15,9 +16,17 @@ use std::path::Path;
 pub async fn get(arguments: &GetArguments) -> Outcome {
     let from = ClusterPath::parse(&arguments.from)?;
     let mut signals = Signals::listen()?;
-    let client = connect(&arguments.client).await?;
-    let file = client.open(from.as_str()).await?;
-    let length = file.len().await?;
+    let begun = async {
+        let client = connect(&arguments.client).await?;
+        let file = open(&client, &from).await?;
+        let length = file.len().await?;
+        Ok::<_, Failure>((client, file, length))
+    };
+    let (_client, file, length) = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(Failure::Failed(format!("stopped by {signal}"))),
+        begun = begun => begun?,
+    };
     let sink = sink(&arguments.to, &from, arguments.force)?;
     let copied = tokio::select! {
         biased;

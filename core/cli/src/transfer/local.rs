@@ -4,11 +4,11 @@
 // The person's own files are what these commands are about; nothing of the cluster is here.
 #![allow(clippy::disallowed_types)]
 
-use super::partial_name;
 use crate::failure::Failure;
+use crate::partial::{partial_name, unfinished};
 use bytes::Bytes;
 use leasehold_client::Buffers;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, linkat, openat, renameat_with};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -122,7 +122,17 @@ pub struct Sink {
 #[derive(Clone, Debug)]
 enum Place {
     Stdout,
-    File { partial: PathBuf, target: PathBuf, replace: bool },
+    File(Begun),
+}
+
+/// A local file that has not got its name.
+#[derive(Clone, Debug)]
+struct Begun {
+    target: PathBuf,
+    replace: bool,
+    /// The hidden name that it has meanwhile; none where the system keeps files without a name, of
+    /// which a killed process leaves nothing.
+    partial: Option<PathBuf>,
 }
 
 impl Sink {
@@ -135,17 +145,24 @@ impl Sink {
 
     /// Writes to a new file beside `target`, which becomes `target` with `finish`.
     pub fn file(target: &Path, replace: bool) -> Result<Sink, Failure> {
-        let name = target.file_name().ok_or_else(|| {
-            Failure::about(target.display(), "names a directory, not a file in it")
-        })?;
-        if !replace && target.symlink_metadata().is_ok() {
-            return Err(exists(target));
+        let target = look(target, replace)?;
+        let fail = |error: std::io::Error| Failure::about(target.display(), describe(&error));
+        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        sweep(directory, &target);
+        let (file, partial) = match nameless(directory) {
+            Some(file) => (file, None),
+            None => {
+                let partial = beside(&target)?;
+                (File::create_new(&partial).map_err(fail)?, Some(partial))
+            }
+        };
+        // Who may read the file that is replaced may read the new one, and nobody else.
+        if let Ok(replaced) = target.metadata() {
+            file.set_permissions(replaced.permissions()).map_err(fail)?;
         }
-        let partial = target.with_file_name(partial_name(&name.to_string_lossy())?);
-        let file = File::create_new(&partial)
-            .map_err(|error| Failure::about(target.display(), describe(&error)))?;
-        let place = Place::File { partial, target: target.to_owned(), replace };
-        Ok(Sink::over(target.display().to_string(), file, place))
+        let name = target.display().to_string();
+        Ok(Sink::over(name, file, Place::File(Begun { target, replace, partial })))
     }
 
     fn over(name: String, mut file: File, place: Place) -> Sink {
@@ -168,16 +185,15 @@ impl Sink {
     pub async fn finish(self) -> Result<(), Failure> {
         drop(self.pieces);
         let written = self.writer.await.expect("the writer does not panic");
-        let Place::File { partial, target, replace } = self.place else {
-            return written.map(drop);
-        };
+        let Place::File(begun) = self.place else { return written.map(drop) };
         let named = written.and_then(|file| {
-            let fail = |error: std::io::Error| Failure::about(target.display(), describe(&error));
+            let fail =
+                |error: std::io::Error| Failure::about(begun.target.display(), describe(&error));
             file.sync_all().map_err(fail)?;
-            rename(&partial, &target, replace)
+            begun.name(&file)
         });
-        if named.is_err() {
-            remove(&partial);
+        if let (Err(_), Some(partial)) = (&named, &begun.partial) {
+            remove(partial);
         }
         named
     }
@@ -187,21 +203,112 @@ impl Sink {
         drop(self.pieces);
         // Its failure does not matter any more; its end does, before the file is removed.
         let _ = self.writer.await;
-        if let Place::File { partial, .. } = self.place {
+        if let Place::File(Begun { partial: Some(partial), .. }) = self.place {
             remove(&partial);
         }
     }
 }
 
-fn rename(from: &Path, to: &Path, replace: bool) -> Result<(), Failure> {
-    if replace {
-        return fs::rename(from, to)
-            .map_err(|error| Failure::about(to.display(), describe(&error)));
+/// Looks at what a file would replace: a regular file and only with `replace`. A link stays a link: what
+/// it leads to is replaced. The path to write to.
+fn look(target: &Path, replace: bool) -> Result<PathBuf, Failure> {
+    let refuse = |why: &str| Err(Failure::about(target.display(), why));
+    let typed = target.as_os_str().as_encoded_bytes();
+    if target.file_name().is_none() || typed.ends_with(b"/") {
+        return refuse("names a directory, not a file in it");
     }
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::EXIST) => Err(exists(to)),
-        other => other.map_err(|error| Failure::about(to.display(), describe(&error.into()))),
+    let Ok(found) = target.symlink_metadata() else { return Ok(target.to_owned()) };
+    if !replace {
+        return Err(exists(target));
     }
+    let leads_to = match found.is_symlink() {
+        true => fs::canonicalize(target),
+        false => Ok(target.to_owned()),
+    };
+    let leads_to = leads_to.map_err(|error| Failure::about(target.display(), describe(&error)))?;
+    match leads_to.metadata() {
+        Ok(found) if found.is_dir() => refuse("Is a directory"),
+        Ok(found) if !found.is_file() => {
+            refuse("is no regular file, and is not replaced by one; `-` writes to stdout")
+        }
+        Ok(_) => Ok(leads_to),
+        Err(error) => Err(Failure::about(target.display(), describe(&error))),
+    }
+}
+
+/// A file in a directory, without a name; none where the file system has none.
+fn nameless(directory: &Path) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
+    openat(CWD, directory, flags, mode).ok().map(File::from)
+}
+
+/// A hidden name in the same directory.
+fn beside(target: &Path) -> Result<PathBuf, Failure> {
+    let name = target.file_name().unwrap_or_default();
+    Ok(target.with_file_name(partial_name(&name.to_string_lossy())?))
+}
+
+/// Removes what processes of this machine that were killed left of the same file. What cannot be
+/// removed stays: it is in nobody's way.
+fn sweep(directory: &Path, target: &Path) {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let begins = format!(".{}.partial-", name.chars().take(64).collect::<String>());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(found) = entry.file_name().into_string() else { continue };
+        let is_same = found.starts_with(&begins);
+        if is_same && unfinished(&found).flatten().is_some_and(|owner| owner.has_ended_here()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Begun {
+    /// Gives the file its name.
+    fn name(&self, file: &File) -> Result<(), Failure> {
+        let fail = |error| Failure::about(self.target.display(), describe(&error));
+        match &self.partial {
+            Some(partial) if self.replace => fs::rename(partial, &self.target).map_err(fail),
+            Some(partial) => self.rename_new(partial),
+            None if self.replace => {
+                let partial = beside(&self.target)?;
+                link(file, &partial).map_err(|errno| fail(errno.into()))?;
+                fs::rename(&partial, &self.target).map_err(|error| {
+                    remove(&partial);
+                    fail(error)
+                })
+            }
+            None => match link(file, &self.target) {
+                Err(rustix::io::Errno::EXIST) => Err(exists(&self.target)),
+                other => other.map_err(|errno| fail(errno.into())),
+            },
+        }
+    }
+
+    /// Renames if nothing is there. File systems without such a rename have links, which replace
+    /// nothing either.
+    fn rename_new(&self, partial: &Path) -> Result<(), Failure> {
+        use rustix::io::Errno;
+        let renamed = match renameat_with(CWD, partial, CWD, &self.target, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let linked = linkat(CWD, partial, CWD, &self.target, AtFlags::empty());
+                linked.inspect(|()| remove(partial))
+            }
+            other => other,
+        };
+        match renamed {
+            Err(Errno::EXIST) => Err(exists(&self.target)),
+            other => other
+                .map_err(|errno| Failure::about(self.target.display(), describe(&errno.into()))),
+        }
+    }
+}
+
+/// Names a file that has no name; refused if the name is taken.
+fn link(file: &File, to: &Path) -> Result<(), rustix::io::Errno> {
+    use std::os::fd::AsRawFd;
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(CWD, open, CWD, to, AtFlags::SYMLINK_FOLLOW)
 }
 
 fn remove(partial: &Path) {
@@ -279,7 +386,7 @@ mod tests {
         let target = scratch.0.join("out");
         let sink = Sink::file(&target, false).unwrap();
         assert!(sink.write(Bytes::from_static(b"abc")).await);
-        assert!(scratch.names()[0].starts_with(".out.partial-"), "{:?}", scratch.names());
+        assert!(!scratch.names().contains(&"out".to_owned()), "{:?}", scratch.names());
         sink.finish().await.unwrap();
         assert_eq!(scratch.names(), ["out"]);
         assert_eq!(fs::read(&target).unwrap(), b"abc");
@@ -306,6 +413,31 @@ mod tests {
         assert_eq!(scratch.names(), ["out"]);
         Sink::file(&target, true).unwrap().finish().await.unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"");
+    }
+
+    /// Whoever replaces a file replaces a file: no device, no directory, no link, and no permission.
+    #[tokio::test]
+    async fn what_a_file_would_replace_is_looked_at_first() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = Scratch::new("look");
+        let (target, link) = (scratch.0.join("out"), scratch.0.join("link"));
+        let refused = |path: &Path, says: &str| match Sink::file(path, true) {
+            Err(Failure::Failed(why)) => assert!(why.contains(says), "{why}"),
+            other => panic!("refused, not {other:?}"),
+        };
+        refused(Path::new("/dev/null"), "no regular file");
+        refused(&scratch.0, "Is a directory");
+        refused(&scratch.0.join("new/"), "names a directory");
+        fs::write(&target, b"theirs").unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink("out", &link).unwrap();
+        let sink = Sink::file(&link, true).unwrap();
+        assert!(sink.write(Bytes::from_static(b"ours")).await);
+        sink.finish().await.unwrap();
+        assert_eq!(scratch.names(), ["link", "out"]);
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"ours");
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -13,8 +13,6 @@ pub use get::get;
 pub use put::put;
 
 use crate::arguments::{SpecArguments, Sync};
-use crate::entropy;
-use crate::failure::Failure;
 use leasehold_client::{FileSpec, SyncPolicy};
 
 impl From<SpecArguments> for FileSpec {
@@ -28,16 +26,4 @@ impl From<SpecArguments> for FileSpec {
             },
         }
     }
-}
-
-/// A name for what is on its way to become `name`: hidden, and nobody else's.
-fn partial_name(name: &str) -> Result<String, Failure> {
-    const NAME_BYTES_MAX: usize = 255;
-    let suffix = format!(".partial-{:08x}", entropy::draw()? >> 32);
-    // A name may be as long as names can be; what is hidden needs only its beginning.
-    let mut kept = name.len().min(NAME_BYTES_MAX - 1 - suffix.len());
-    while !name.is_char_boundary(kept) {
-        kept -= 1;
-    }
-    Ok(format!(".{}{suffix}", &name[..kept]))
 }

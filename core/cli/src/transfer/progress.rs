@@ -1,5 +1,6 @@
 //! A bar on stderr while somebody is looking at it.
 
+use crate::output::shown;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ impl Progress {
             None => "{prefix} {spinner} {bytes} {bytes_per_sec}",
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(shown(name));
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress(bar)
     }

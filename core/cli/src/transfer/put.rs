@@ -1,11 +1,11 @@
 //! `put`: a local file into the cluster, under its name only when all of it is stored.
 
 use super::local::{DASH, Source};
-use super::partial_name;
 use super::progress::Progress;
 use crate::arguments::PutArguments;
 use crate::failure::{Failure, Outcome};
 use crate::namespace::{find, is_directory};
+use crate::partial::partial_name;
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::signals::Signals;
@@ -23,38 +23,84 @@ pub async fn put(arguments: &PutArguments) -> Outcome {
     let to = ClusterPath::parse(&arguments.to)?;
     let source = Source::open(&arguments.from)?;
     let mut signals = Signals::listen()?;
-    let client = connect(&arguments.client).await?;
-    let target = target(&client, to, &arguments.to, &arguments.from).await?;
-    if !arguments.force {
-        refuse_existing(&client, &target).await?;
-    }
-    let partial = target.parent().join(&partial_name(target.name())?);
-    let created = client.create(partial.as_str(), arguments.spec.into()).await;
-    let file = created.map_err(|error| about_target(&target, error))?;
-    let mut transfer = Transfer { acknowledged: 0, length: source.length };
+    let begun = tokio::select! {
+        biased;
+        signal = signals.next() => return Err(stopped(signal)),
+        begun = begin(arguments, to, &source) => begun?,
+    };
+    let mut transfer = Transfer { acknowledged: 0, length: source.length, file: None };
     let stored = tokio::select! {
         biased;
-        signal = signals.next() => Err(Failure::Failed(format!("stopped by {signal}"))),
-        stored = transfer.run(&file, source, &target) => stored,
+        signal = signals.next() => Err(stopped(signal)),
+        stored = transfer.run(arguments, &begun, source) => stored,
     };
+    let Begun { client, partial, target } = &begun;
     if let Err(failure) = stored {
-        return Err(clean_up(&client, &partial, &target, &transfer, failure).await);
+        return Err(clean_up(client, partial, target, &transfer, failure).await);
     }
-    if !arguments.force
-        && let Err(failure) = refuse_existing(&client, &target).await
-    {
-        return Err(clean_up(&client, &partial, &target, &transfer, failure).await);
-    }
-    match client.rename(partial.as_str(), target.as_str()).await {
+    let this = transfer.file.as_ref().map(File::id);
+    // Without --force nothing is replaced, whoever made it since it was looked for.
+    let no_replace = !arguments.force;
+    match client.rename_if(partial.as_str(), target.as_str(), this, no_replace).await {
         Ok(()) => {
-            warn_of_few(&client, &file, &target).await;
+            warn_of_few(client, arguments.spec.replicas, target).await;
             Ok(())
         }
         Err(error) if error.maybe_took_effect() => Err(Failure::Failed(format!(
             "{error}: all bytes are stored, as {target} or still as {partial}"
         ))),
-        Err(error) => Err(clean_up(&client, &partial, &target, &transfer, error.into()).await),
+        Err(error) => {
+            let failure = match error.refusal() {
+                Some(Refusal::AlreadyExists) => exists(target),
+                Some(refusal) => Failure::about(target, refusal),
+                None => error.into(),
+            };
+            Err(clean_up(client, partial, target, &transfer, failure).await)
+        }
     }
+}
+
+fn stopped(signal: &str) -> Failure {
+    Failure::Failed(format!("stopped by {signal}"))
+}
+
+/// What is known before the first byte is on its way.
+struct Begun {
+    client: Client,
+    partial: ClusterPath,
+    target: ClusterPath,
+}
+
+/// Looks at the target and at the room there is: what would be refused at the end is refused here.
+async fn begin(
+    arguments: &PutArguments,
+    to: ClusterPath,
+    source: &Source,
+) -> Result<Begun, Failure> {
+    let client = connect(&arguments.client).await?;
+    let target = target(&client, to, &arguments.to, &arguments.from).await?;
+    refuse_existing(&client, &target, arguments.force).await?;
+    refuse_full(&client, &target, source.length.unwrap_or(1)).await?;
+    let partial = target.parent().join(&partial_name(target.name())?);
+    Ok(Begun { client, partial, target })
+}
+
+/// What the cluster has no room for, once, is refused before it is sent. More room may still be
+/// missing later: other writers use it too.
+async fn refuse_full(client: &Client, target: &ClusterPath, bytes: u64) -> Outcome {
+    let status = client.status().await?;
+    let alive: Vec<_> = status.servers.iter().filter(|server| server.alive).collect();
+    let room = alive.iter().map(|server| server.capacity_bytes.saturating_sub(server.used_bytes));
+    let room = room.fold(0, u64::saturating_add);
+    if alive.is_empty() || bytes <= room {
+        return Ok(());
+    }
+    let (wanted, room, n) = (human_size(bytes), human_size(room), alive.len());
+    let why = format!(
+        "No space left on device: {wanted} are to be stored, and the {n} chunkservers that are alive \
+         have room for {room}; nothing was stored"
+    );
+    Err(Failure::about(target, why))
 }
 
 /// The path to make: the one named, or the file's own name in the directory named.
@@ -79,23 +125,33 @@ async fn target(
     let name = from.file_name().filter(|_| from != Path::new(DASH)).ok_or_else(|| {
         Failure::about(&to, "is a directory; say under which name to store this in it")
     })?;
-    Ok(to.join(&name.to_string_lossy()))
+    let name = name.to_str().ok_or_else(|| {
+        let why =
+            "its name is not UTF-8, as names in the cluster are: say under which name to store it";
+        Failure::about(from.display(), why)
+    })?;
+    Ok(to.join(name))
 }
 
-async fn refuse_existing(client: &Client, target: &ClusterPath) -> Outcome {
+/// A directory is never replaced; a file only with `--force`.
+async fn refuse_existing(client: &Client, target: &ClusterPath, force: bool) -> Outcome {
     match find(client, target).await? {
-        None => Ok(()),
         Some(info) if is_directory(&info) => Err(Failure::about(target, Refusal::IsADirectory)),
-        Some(_) => Err(Failure::about(target, "File exists; --force replaces it")),
+        Some(_) if !force => Err(exists(target)),
+        Some(_) | None => Ok(()),
     }
+}
+
+fn exists(target: &ClusterPath) -> Failure {
+    Failure::about(target, "File exists; --force replaces it")
 }
 
 /// What was acknowledged is on every replica that there is; a caller that wants more of them than
 /// there are servers wants to know.
-async fn warn_of_few(client: &Client, file: &File, target: &ClusterPath) {
+async fn warn_of_few(client: &Client, replicas: u8, target: &ClusterPath) {
     let Ok(status) = client.status().await else { return };
     let alive = status.servers.iter().filter(|server| server.alive).count();
-    let wanted = usize::from(file.spec().replicas);
+    let wanted = usize::from(replicas);
     if alive < wanted {
         crate::log::say(format_args!(
             "leasehold: put: {target}: {wanted} replicas are wanted and {alive} chunkservers \
@@ -108,10 +164,16 @@ async fn warn_of_few(client: &Client, file: &File, target: &ClusterPath) {
 struct Transfer {
     acknowledged: u64,
     length: Option<u64>,
+    /// The partial file, once it is known to be there.
+    file: Option<File>,
 }
 
 impl Transfer {
-    async fn run(&mut self, file: &File, source: Source, target: &ClusterPath) -> Outcome {
+    async fn run(&mut self, arguments: &PutArguments, begun: &Begun, source: Source) -> Outcome {
+        let Begun { client, partial, target } = begun;
+        let created = client.create(partial.as_str(), arguments.spec.into()).await;
+        let file = created.map_err(|error| about_target(target, error))?;
+        self.file = Some(file.clone());
         let progress = Progress::new(target.name(), source.length);
         let mut writer = file.writer(0);
         let mut pieces = source.pieces(writer.wants());
@@ -161,8 +223,15 @@ async fn clean_up(
     let Failure::Failed(why) = failure else { return failure };
     let done = human_size(transfer.acknowledged);
     let whole = transfer.length.map_or(String::new(), |bytes| format!(" of {}", human_size(bytes)));
-    let removed = timeout(CLEANUP, client.delete(partial.as_str())).await;
-    let left = if matches!(removed, Ok(Ok(()))) {
+    // Of a file whose making was not answered, only the name is known.
+    let this = transfer.file.as_ref().map(File::id);
+    let removed = timeout(CLEANUP, client.delete_if(partial.as_str(), this)).await;
+    let gone = match removed {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => error.refusal() == Some(&Refusal::NotFound),
+        Err(_) => false,
+    };
+    let left = if gone {
         format!("nothing was stored as {target}")
     } else {
         format!("{target} is as it was; {partial} remains, `leasehold rm {partial}` removes it")

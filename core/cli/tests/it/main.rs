@@ -20,4 +20,6 @@ mod rot;
 mod safe_mode;
 mod masters;
 mod offline;
+mod operators;
+mod promises;
 mod servers;

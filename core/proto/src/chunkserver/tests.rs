@@ -140,7 +140,7 @@ fn a_deleted_file_is_reclaimed_after_its_retention() {
     let (file, chunk) = bed.file("/a", 8_192);
     let op = bed.op();
     bed.mutate(file, op, Write, 0, b"one").unwrap();
-    bed.change(crate::metadata::MetadataChange::Delete { path: "/a".into() });
+    bed.change(crate::metadata::MetadataChange::Delete { path: "/a".into(), this: None });
     let op = bed.op();
     bed.mutate(file, op, Write, 0, b"two").unwrap();
     bed.run(SECOND * 30);

@@ -9,9 +9,12 @@ use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
 use crate::log::Command;
 use crate::message::MasterRequest;
 use crate::message::call;
-use crate::metadata::{FileInfo, Location, MetadataAnswer, MetadataQuery};
+use crate::metadata::{
+    FileInfo, FileKind, Location, MetadataAnswer, MetadataChange, MetadataQuery,
+};
 use crate::refusal::Refusal;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// A client that waits for a chunk to have a configuration, or a primary.
@@ -28,6 +31,13 @@ impl Leader<'_> {
             return;
         }
         match request {
+            MasterRequest::Change(MetadataChange::ForgetServer { node })
+                if self.known().is_usable(node) =>
+            {
+                let why = format!("{node} is heard: stop it before it is forgotten");
+                let answer = Err(Refusal::Invalid(why));
+                self.cx.send(op.client, call::Reply { op, answer });
+            }
             MasterRequest::Change(change) => {
                 let twice = self.log.awaits(&Proposal::Change(op));
                 if !twice {
@@ -81,20 +91,28 @@ impl Leader<'_> {
         Ok(MetadataAnswer::List { entries: entries.collect(), more })
     }
 
-    /// Adds what heartbeats told of the last chunk's length.
+    /// Adds what chunkservers reported of the last chunk's length, if any of them has.
     fn with_length(&self, mut info: FileInfo) -> FileInfo {
-        let layout = self.state.inodes().layout(info.file);
-        if let Some(last) = layout.and_then(|layout| layout.refs().last()) {
-            let record = &self.state.chunks()[last.chunk];
-            let holders = self.lead.holders.get(&last.chunk);
-            let current = holders
-                .into_iter()
-                .flat_map(Holders::states)
-                .filter(|state| state.applied_version == record.version() && !state.learner);
-            let tail = current.map(|state| state.length).max().unwrap_or(0);
-            info.length_reported = position(record.spec.chunk_bytes, last.index, tail);
-        }
+        info.length_reported = match info.kind {
+            FileKind::Directory => None,
+            FileKind::File(_) => self.length_reported(info.file),
+        };
         info
+    }
+
+    fn length_reported(&self, file: FileId) -> Option<u64> {
+        let layout = self.state.inodes().layout(file)?;
+        let Some(last) = layout.refs().last() else { return Some(0) };
+        let record = &self.state.chunks()[last.chunk];
+        let holders = self.lead.holders.get(&last.chunk);
+        let current = holders
+            .into_iter()
+            .flat_map(Holders::states)
+            .filter(|state| state.applied_version == record.version() && !state.learner);
+        // A chunk that never had a configuration holds no byte.
+        let empty = record.config.is_none().then_some(0);
+        let tail = current.map(|state| state.length).max().or(empty)?;
+        Some(position(record.spec.chunk_bytes, last.index, tail))
     }
 
     /// Where a chunk is; `None` if the client has to wait for it to have a primary.

@@ -159,7 +159,9 @@ impl Leader<'_> {
         let now = self.cx.now;
         let safe_mode = self.lead.safe_mode.as_ref()?;
         let silent = |node: &NodeId| self.known().server(*node).is_none_or(|server| !server.alive);
-        let servers = || self.state.servers().iter().map(|(node, _)| node);
+        let table = self.state.servers();
+        let servers =
+            || table.iter().map(|(node, _)| node).filter(|node| !table.is_forgotten(*node));
         let Unreported { chunks, unreported, max } = self.unreported(safe_mode);
         let first = self
             .state

@@ -59,12 +59,15 @@ impl Known<'_> {
                 incarnation: record.incarnation,
                 rack: record.rack,
                 alive: self.is_usable(node),
+                silent_for: server.map(|server| self.now.since(server.heard_at)),
                 replicas: server.map_or(0, |server| server.holds.len() as u64),
                 used_bytes: server.map_or(0, |server| server.used_bytes),
                 capacity_bytes: server.map_or(0, |server| server.capacity_bytes),
             }
         };
-        self.state.servers().iter().map(status).collect()
+        let servers = self.state.servers();
+        let listed = |node| self.is_usable(node) || !servers.is_forgotten(node);
+        servers.iter().filter(|(node, _)| listed(*node)).map(status).collect()
     }
 
     pub(super) fn chunk_statuses(self, from: ChunkHandle) -> MetadataAnswer {

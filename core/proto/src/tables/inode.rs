@@ -54,14 +54,16 @@ impl Inode {
         }
     }
 
-    /// What it looks like from outside. The reported length is not in the log: zero here.
+    /// What it looks like from outside. The reported length is not in the log: none here.
     #[must_use]
     pub fn info(&self, file: FileId) -> FileInfo {
-        let (kind, chunks) = match &self.body {
-            InodeBody::Directory(_) => (FileKind::Directory, 0),
-            InodeBody::File { layout, .. } => (FileKind::File(*layout.spec()), layout.slots()),
+        let (kind, chunks, removed) = match &self.body {
+            InodeBody::Directory(_) => (FileKind::Directory, 0, false),
+            InodeBody::File { layout, trashed, .. } => {
+                (FileKind::File(*layout.spec()), layout.slots(), *trashed)
+            }
         };
-        FileInfo { file, kind, chunks, mtime_ms: self.mtime_ms, length_reported: 0 }
+        FileInfo { file, kind, chunks, mtime_ms: self.mtime_ms, length_reported: None, removed }
     }
 }
 

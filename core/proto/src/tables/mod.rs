@@ -160,13 +160,18 @@ impl MasterState {
             MetadataChange::Mkdir { path, mtime_ms } => {
                 return inodes.mkdir(ids, path, *mtime_ms).map(MetadataAnswer::File);
             }
+            MetadataChange::ForgetServer { node } => {
+                return self.servers.forget(*node).map(|()| MetadataAnswer::Done);
+            }
             MetadataChange::AddChunk { file, index, mtime_ms } => {
                 let (chunk, made) = self.add_chunk(*file, *index, *mtime_ms)?;
                 consequences.extend(made.then_some(Consequence::ChunkMade(chunk)));
                 return Ok(MetadataAnswer::Chunk(chunk));
             }
-            MetadataChange::Rename { from, to } => inodes.rename(from, to)?,
-            MetadataChange::Delete { path } => inodes.delete(path)?,
+            MetadataChange::Rename { from, to, this, no_replace } => {
+                inodes.rename(from, to, *this, *no_replace)?
+            }
+            MetadataChange::Delete { path, this } => inodes.delete(path, *this)?,
             MetadataChange::SetConstants { settings } => {
                 let changes = self.constants.change(settings)?;
                 let version = self.constants.version();

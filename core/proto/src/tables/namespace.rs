@@ -2,8 +2,8 @@
 //! everything first and changes something only when nothing can fail any more.
 
 use super::allocator::Allocator;
-use super::inode::{Inode, InodeBody, InodeTable};
-use super::path::Path;
+use super::inode::{Inode, InodeBody, InodeTable, Names};
+use super::path::{PATH_BYTES_MAX, Path};
 use crate::ids::FileId;
 use crate::metadata::{FileInfo, FileSpec};
 use crate::refusal::Refusal;
@@ -79,15 +79,25 @@ impl InodeTable {
         Ok(info)
     }
 
-    /// As POSIX `rename`; gives the file that went to the trash.
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<Option<FileId>, Refusal> {
+    /// As POSIX `rename`, under the conditions of [`MetadataChange::Rename`]; gives the file that went
+    /// to the trash.
+    ///
+    /// [`MetadataChange::Rename`]: crate::metadata::MetadataChange::Rename
+    pub(super) fn rename(
+        &mut self,
+        from: &str,
+        to: &str,
+        this: Option<FileId>,
+        no_replace: bool,
+    ) -> Result<Option<FileId>, Refusal> {
         let (from, to) = (Path::parse(from)?, Path::parse(to)?);
         let root = || Refusal::Invalid("the root cannot be renamed or replaced".to_owned());
         let (from_parent, from_name) = from.split().ok_or_else(root)?;
         let (to_parent, to_name) = to.split().ok_or_else(root)?;
         let file = self.resolve(&from)?;
+        is_meant(file, this)?;
         if from == to {
-            return Ok(None);
+            return if no_replace { Err(Refusal::AlreadyExists) } else { Ok(None) };
         }
         let is_directory = self.names(file).is_ok();
         if is_directory && from.is_above(&to) {
@@ -98,11 +108,32 @@ impl InodeTable {
         let to_parent = self.walk(to_parent)?;
         let replaced = self.names(to_parent)?.get(to_name).copied();
         if let Some(replaced) = replaced {
+            if no_replace {
+                return Err(Refusal::AlreadyExists);
+            }
             self.check_replaces(is_directory, replaced)?;
+        }
+        // What is moved up or sideways cannot get longer than it was allowed to be.
+        if to.bytes() > from.bytes() && !self.fits(file, to.bytes()) {
+            let why = "a path below it would have more than 4096 bytes";
+            return Err(Refusal::Invalid(why.to_owned()));
         }
         self.names_mut(from_parent).remove(from_name);
         self.names_mut(to_parent).insert(to_name.into(), file);
         Ok(replaced.and_then(|replaced| self.discard(replaced)))
+    }
+
+    /// Would every path below this have at most [`PATH_BYTES_MAX`] bytes, were its own so long?
+    fn fits(&self, top: FileId, bytes: usize) -> bool {
+        let mut left = alloc::vec![(top, bytes)];
+        while let Some((file, bytes)) = left.pop() {
+            if bytes > PATH_BYTES_MAX {
+                return false;
+            }
+            let names = self.names(file).into_iter().flat_map(Names::iter);
+            left.extend(names.map(|(name, below)| (*below, bytes + 1 + name.len())));
+        }
+        true
     }
 
     fn check_replaces(&self, by_directory: bool, replaced: FileId) -> Result<(), Refusal> {
@@ -116,12 +147,17 @@ impl InodeTable {
     }
 
     /// Gives the file that went to the trash; none for a directory.
-    pub(super) fn delete(&mut self, path: &str) -> Result<Option<FileId>, Refusal> {
+    pub(super) fn delete(
+        &mut self,
+        path: &str,
+        this: Option<FileId>,
+    ) -> Result<Option<FileId>, Refusal> {
         let path = Path::parse(path)?;
         let root = || Refusal::Invalid("the root cannot be deleted".to_owned());
         let (parent, name) = path.split().ok_or_else(root)?;
         let parent = self.walk(parent)?;
         let file = *self.names(parent)?.get(name).ok_or(Refusal::NotFound)?;
+        is_meant(file, this)?;
         if self.names(file).is_ok_and(|names| !names.is_empty()) {
             return Err(Refusal::DirectoryNotEmpty);
         }
@@ -140,6 +176,14 @@ impl InodeTable {
             at = *self.names(at)?.get(*component).ok_or(Refusal::NotFound)?;
         }
         Ok(at)
+    }
+}
+
+/// Is what was found at a path what the client looked at?
+fn is_meant(found: FileId, this: Option<FileId>) -> Result<(), Refusal> {
+    match this {
+        Some(this) if this != found => Err(Refusal::NotFound),
+        Some(_) | None => Ok(()),
     }
 }
 

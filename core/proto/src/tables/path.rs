@@ -41,6 +41,11 @@ impl<'a> Path<'a> {
         Ok(Path(components))
     }
 
+    /// How long it is, written out; zero for the root.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|name| 1 + name.len()).sum()
+    }
+
     /// From the root down.
     pub fn components(&self) -> &[&'a str] {
         &self.0

@@ -1,7 +1,8 @@
 //! The server table: which life of each chunkserver is registered.
 
 use crate::ids::{Incarnation, NodeId, Rack, Session};
-use alloc::collections::BTreeMap;
+use crate::refusal::Refusal;
+use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// A chunkserver as the log knows it.
@@ -15,11 +16,13 @@ pub struct ServerRecord {
     pub rack: Rack,
 }
 
-/// Every chunkserver that ever registered.
+/// Every chunkserver that ever registered. One that is forgotten keeps its record, so that a copy of its
+/// disk cannot register as an earlier life of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct ServerTable {
     servers: BTreeMap<NodeId, ServerRecord>,
+    /// Gone for good, as an operator said; registering ends it.
+    forgotten: BTreeSet<NodeId>,
 }
 
 /// How a registration ended.
@@ -56,6 +59,21 @@ impl ServerTable {
         self.servers.is_empty()
     }
 
+    /// Did an operator say that it is gone for good?
+    #[must_use]
+    pub fn is_forgotten(&self, node: NodeId) -> bool {
+        self.forgotten.contains(&node)
+    }
+
+    /// It is listed no more. Error: `NotFound`.
+    pub(super) fn forget(&mut self, node: NodeId) -> Result<(), Refusal> {
+        if !self.servers.contains_key(&node) {
+            return Err(Refusal::NotFound);
+        }
+        self.forgotten.insert(node);
+        Ok(())
+    }
+
     /// A life is registered once. A lower incarnation, or an equal one from another process, is
     /// a copy of the disk or a late message of a life that ended.
     pub(super) fn join(&mut self, node: NodeId, record: ServerRecord) -> Join {
@@ -64,10 +82,14 @@ impl ServerTable {
                 return Join::Refused;
             }
             if record.incarnation == known.incarnation {
-                let again = record.session == known.session;
-                return if again { Join::Again(known.rack) } else { Join::Refused };
+                if record.session != known.session {
+                    return Join::Refused;
+                }
+                self.forgotten.remove(&node);
+                return Join::Again(known.rack);
             }
         }
+        self.forgotten.remove(&node);
         self.servers.insert(node, record);
         Join::New
     }

@@ -65,11 +65,22 @@ impl Log {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<MetadataAnswer, Refusal> {
-        self.change(MetadataChange::Rename { from: from.to_string(), to: to.to_string() })
+        self.rename_if(from, to, None, false)
+    }
+
+    fn rename_if(
+        &mut self,
+        from: &str,
+        to: &str,
+        this: Option<FileId>,
+        no_replace: bool,
+    ) -> Result<MetadataAnswer, Refusal> {
+        let (from, to) = (from.to_string(), to.to_string());
+        self.change(MetadataChange::Rename { from, to, this, no_replace })
     }
 
     fn delete(&mut self, path: &str) -> Result<MetadataAnswer, Refusal> {
-        self.change(MetadataChange::Delete { path: path.to_string() })
+        self.change(MetadataChange::Delete { path: path.to_string(), this: None })
     }
 
     fn add_chunk(&mut self, file: FileId, index: u64) -> Result<ChunkHandle, Refusal> {
@@ -195,7 +206,7 @@ fn a_retry_gets_the_first_answer() {
 
 impl Log {
     fn delete_as(&mut self, number: u64, path: &str) {
-        self.change_as(number, 1, MetadataChange::Delete { path: path.to_string() });
+        self.change_as(number, 1, MetadataChange::Delete { path: path.to_string(), this: None });
     }
 }
 
@@ -275,7 +286,8 @@ fn create_and_mkdir() {
         kind: FileKind::File(FileSpec::default()),
         chunks: 0,
         mtime_ms: 5,
-        length_reported: 0,
+        length_reported: None,
+        removed: false,
     };
     assert_eq!(log.state.stat("/d/f"), Ok(info.clone()));
     assert_eq!(log.state.inodes.stat_file(file), Ok(info));
@@ -354,7 +366,12 @@ fn a_replaced_file_goes_to_the_trash() {
     let mut log = Log::new();
     let old = log.create("/old").unwrap();
     let new = log.create("/new").unwrap();
-    let change = MetadataChange::Rename { from: "/new".to_string(), to: "/old".to_string() };
+    let change = MetadataChange::Rename {
+        from: "/new".to_string(),
+        to: "/old".to_string(),
+        this: None,
+        no_replace: false,
+    };
     let op = OpId { client: CLIENT, number: 9 };
     let answered = Consequence::Answered { op, answer: Ok(MetadataAnswer::Done) };
     assert_eq!(log.change_as(9, 9, change), [Consequence::Trashed(old), answered]);
@@ -516,4 +533,48 @@ fn the_same_log_gives_the_same_state() {
     assert_eq!(state, run());
     assert!(state.ids.next_file() > FileId(100), "enough changes took effect: {:?}", state.ids);
     assert!(state.counts().trashed > 10);
+}
+
+/// Of two that each saw that nothing is there, one finds that something is.
+#[test]
+fn conditions_are_checked_when_a_change_is_applied() {
+    let mut log = Log::new();
+    let first = log.create("/first").unwrap();
+    let second = log.create("/second").unwrap();
+    assert_eq!(log.rename_if("/first", "/to", None, true), Ok(MetadataAnswer::Done));
+    let refused = log.rename_if("/second", "/to", None, true);
+    assert_eq!(refused, Err(Refusal::AlreadyExists));
+    assert_eq!(log.rename_if("/to", "/to", None, true), Err(Refusal::AlreadyExists));
+    // Another file is at the path by now: it stays.
+    let other = log.rename_if("/to", "/elsewhere", Some(second), false);
+    assert_eq!(other, Err(Refusal::NotFound));
+    let delete = |this| MetadataChange::Delete { path: "/to".to_string(), this };
+    assert_eq!(log.change(delete(Some(second))), Err(Refusal::NotFound));
+    assert_eq!(log.state.stat("/to").map(|info| info.file), Ok(first));
+    assert_eq!(log.change(delete(Some(first))), Ok(MetadataAnswer::Done));
+    assert_eq!(log.rename_if("/second", "/to", Some(second), true), Ok(MetadataAnswer::Done));
+}
+
+/// The limit holds for every path that a rename makes, not only for the two that it names.
+#[test]
+fn a_rename_makes_no_path_that_is_too_long() {
+    let mut log = Log::new();
+    let name = "n".repeat(250);
+    let mut deep = String::new();
+    for _ in 0..15 {
+        deep = format!("{deep}/{name}");
+        log.mkdir(&deep).unwrap();
+    }
+    log.mkdir("/t").unwrap();
+    log.mkdir("/t/u").unwrap();
+    let rest = 4_096 - deep.len() - "/d/".len();
+    log.create(&format!("/t/u/{}", "f".repeat(rest))).unwrap();
+    let refused = log.rename("/t", &format!("{deep}/dd"));
+    let Err(Refusal::Invalid(why)) = refused else { panic!("refused, not {refused:?}") };
+    assert!(why.contains("4096"), "{why}");
+    assert_eq!(log.rename("/t/u", &format!("{deep}/d")), Ok(MetadataAnswer::Done));
+    let longest = format!("{deep}/d/{}", "f".repeat(rest));
+    assert_eq!(longest.len(), 4_096);
+    assert!(log.state.stat(&longest).is_ok());
+    log.state.assert_invariants();
 }

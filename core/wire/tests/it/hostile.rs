@@ -274,7 +274,7 @@ fn flags_and_kinds_of_the_future_are_refused() {
         Header::decode(&header(4, 0x80, 0, 0)),
         Err(FrameError::UnknownFlags { found: 0x80 })
     );
-    for kind in [0, 6, 255] {
+    for kind in [0, 7, 255] {
         assert_eq!(
             Header::decode(&header(kind, 0, 0, 0)),
             Err(FrameError::UnknownKind { found: kind })

@@ -376,12 +376,18 @@ pub fn changes() -> Vec<MetadataChange> {
     vec![
         MetadataChange::Create { path: path.clone(), spec, mtime_ms },
         MetadataChange::Mkdir { path: "/logs".into(), mtime_ms },
-        MetadataChange::Rename { from: path.clone(), to: "/logs/b".into() },
-        MetadataChange::Delete { path },
+        MetadataChange::Rename {
+            from: path.clone(),
+            to: "/logs/b".into(),
+            this: Some(FILE),
+            no_replace: true,
+        },
+        MetadataChange::Delete { path, this: None },
         MetadataChange::AddChunk { file: FILE, index: 2, mtime_ms },
         MetadataChange::SetConstants {
             settings: vec![constants().setting(ClusterConstant::TrashRetention)],
         },
+        MetadataChange::ForgetServer { node: NODE },
     ]
 }
 

@@ -131,9 +131,11 @@ fn changed(change: &MetadataChange) -> Vec<&str> {
     match change {
         MetadataChange::Create { path, .. }
         | MetadataChange::Mkdir { path, .. }
-        | MetadataChange::Delete { path } => vec![path],
-        MetadataChange::Rename { from, to } => vec![from, to],
-        MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => vec!["/"],
+        | MetadataChange::Delete { path, .. } => vec![path],
+        MetadataChange::Rename { from, to, .. } => vec![from, to],
+        MetadataChange::AddChunk { .. }
+        | MetadataChange::SetConstants { .. }
+        | MetadataChange::ForgetServer { .. } => vec!["/"],
     }
 }
 
@@ -141,9 +143,12 @@ fn changed(change: &MetadataChange) -> Vec<&str> {
 /// question without an answer.
 fn is_judged(operated: &Operated) -> bool {
     let about_names = match &operated.call {
-        Call::Change { change } => {
-            !matches!(change, MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. })
-        }
+        Call::Change { change } => !matches!(
+            change,
+            MetadataChange::AddChunk { .. }
+                | MetadataChange::SetConstants { .. }
+                | MetadataChange::ForgetServer { .. }
+        ),
         Call::Query { query } => {
             matches!(query, MetadataQuery::Stat { .. } | MetadataQuery::List { .. })
         }

@@ -2,8 +2,10 @@
 
 use super::path::Path;
 use super::{Names, Node};
+use leasehold_proto::FileId;
 use leasehold_proto::metadata::{FileKind, FileSpec, MetadataChange};
 
+const PATH_BYTES_MAX: usize = 4_096;
 const REPLICAS_MAX: u8 = 16;
 const CHUNK_BYTES_MAX: u64 = 1 << 40;
 
@@ -44,12 +46,14 @@ impl Names {
                 self.make(path, FileKind::File(*spec))
             }
             MetadataChange::Mkdir { path, .. } => self.make(path, FileKind::Directory),
-            MetadataChange::Rename { from, to } => self.rename(from, to),
-            MetadataChange::Delete { path } => self.delete(path),
-            // Chunks are not names, nor are constants.
-            MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => {
-                Ok(Effect::Nothing)
+            MetadataChange::Rename { from, to, this, no_replace } => {
+                self.rename(from, to, *this, *no_replace)
             }
+            MetadataChange::Delete { path, this } => self.delete(path, *this),
+            // Chunks, servers and constants are not names.
+            MetadataChange::AddChunk { .. }
+            | MetadataChange::SetConstants { .. }
+            | MetadataChange::ForgetServer { .. } => Ok(Effect::Nothing),
         }
     }
 
@@ -65,20 +69,30 @@ impl Names {
         }
     }
 
-    fn rename(&self, from: &str, to: &str) -> Result<Effect, Why> {
+    fn rename(
+        &self,
+        from: &str,
+        to: &str,
+        this: Option<FileId>,
+        no_replace: bool,
+    ) -> Result<Effect, Why> {
         let (from, to) = (parse(from)?, parse(to)?);
         if from.is_root() || to.is_root() {
             return Err(Why::Invalid);
         }
         let kind = self.kind(from)?;
+        self.is_meant(from, this)?;
         if from == to {
-            return Ok(Effect::Nothing);
+            return if no_replace { Err(Why::AlreadyExists) } else { Ok(Effect::Nothing) };
         }
         if kind == FileKind::Directory && from.holds(to) {
             return Err(Why::Invalid);
         }
         self.directory(to.parent())?;
         if let Some(replaced) = self.nodes.get(to.text()) {
+            if no_replace {
+                return Err(Why::AlreadyExists);
+            }
             match (kind, replaced.kind) {
                 (FileKind::File(_), FileKind::File(_)) => {}
                 (FileKind::File(_), FileKind::Directory) => return Err(Why::IsADirectory),
@@ -88,18 +102,33 @@ impl Names {
         }
         let itself = self.nodes.get_key_value(from.text());
         let moved = itself.into_iter().chain(self.within(from));
-        let moved = moved.map(|(path, node)| (path.clone(), *node)).collect();
+        let moved: Vec<_> = moved.map(|(path, node)| (path.clone(), *node)).collect();
+        let renamed = |path: &str| path.len() - from.text().len() + to.text().len();
+        if moved.iter().any(|(path, _)| renamed(path) > PATH_BYTES_MAX) {
+            return Err(Why::Invalid);
+        }
         Ok(Effect::Move { moved, to: to.text().to_owned() })
     }
 
-    fn delete(&self, path: &str) -> Result<Effect, Why> {
+    fn delete(&self, path: &str, this: Option<FileId>) -> Result<Effect, Why> {
         let path = parse(path)?;
         if path.is_root() {
             return Err(Why::Invalid);
         }
         self.kind(path)?;
+        self.is_meant(path, this)?;
         self.empty(path)?;
         Ok(Effect::Remove { path: path.text().to_owned() })
+    }
+
+    /// Is what stands there what the client means? Of a node whose identity no one was told, any can be
+    /// meant.
+    fn is_meant(&self, path: Path<'_>, this: Option<FileId>) -> Result<(), Why> {
+        let found = self.nodes.get(path.text()).and_then(|node| node.file);
+        match (found, this) {
+            (Some(found), Some(this)) if found != this => Err(Why::NotFound),
+            _ => Ok(()),
+        }
     }
 
     /// The one path that a Stat shows.

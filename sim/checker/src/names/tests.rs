@@ -21,7 +21,12 @@ fn a_move_takes_everything_along_and_is_undone() {
         assert!(names.apply(&change(mkdir(path), None)).is_some());
     }
     let before = (names.nodes.clone(), names.key());
-    let rename = MetadataChange::Rename { from: "/a".into(), to: "/z".into() };
+    let rename = MetadataChange::Rename {
+        from: "/a".into(),
+        to: "/z".into(),
+        this: None,
+        no_replace: false,
+    };
     let undo = names.apply(&change(rename, Some(Ok(MetadataAnswer::Done)))).unwrap();
     assert_eq!(names.nodes.keys().collect::<Vec<_>>(), ["/ab", "/z", "/z/b", "/z/b/c"]);
     names.undo(undo);
@@ -34,8 +39,14 @@ fn an_id_that_was_news_stays() {
     assert!(names.apply(&change(mkdir("/a"), None)).is_some());
     let stat = |file: u64| {
         let kind = FileKind::Directory;
-        let info =
-            FileInfo { file: FileId(file), kind, chunks: 0, mtime_ms: 0, length_reported: 0 };
+        let info = FileInfo {
+            file: FileId(file),
+            kind,
+            chunks: 0,
+            mtime_ms: 0,
+            length_reported: None,
+            removed: false,
+        };
         let asked = Asked::Query(MetadataQuery::Stat { path: "/a".into() });
         NamesOp { asked, answer: Some(Ok(MetadataAnswer::File(info))), tells_news: true }
     };
@@ -79,8 +90,13 @@ fn the_master_answers_as_specified() {
                 mtime_ms: 0,
             }),
             3..=4 => Asked::Change(mkdir(&path)),
-            5 => Asked::Change(MetadataChange::Rename { from: path, to }),
-            6..=7 => Asked::Change(MetadataChange::Delete { path }),
+            5 => Asked::Change(MetadataChange::Rename {
+                from: path,
+                to,
+                this: None,
+                no_replace: false,
+            }),
+            6..=7 => Asked::Change(MetadataChange::Delete { path, this: None }),
             8 => Asked::Query(MetadataQuery::Stat { path }),
             _ => Asked::Query(MetadataQuery::List {
                 path,

@@ -23,7 +23,7 @@ use files::Files;
 use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{ChunkHandle, FileOutcome, OpError, Outcome, SyncPolicy};
+use leasehold_proto::{ChunkHandle, FileId, FileOutcome, OpError, Outcome, SyncPolicy};
 use names::Names;
 use std::collections::VecDeque;
 
@@ -151,11 +151,18 @@ impl Grammar {
 
     fn rename(&mut self, draw: &mut impl Draw) -> Request {
         let (from, to) = self.names.rename(draw);
-        Request::Change(MetadataChange::Rename { from, to })
+        let (this, no_replace) = (self.condition(draw), draw.permille(250));
+        Request::Change(MetadataChange::Rename { from, to, this, no_replace })
     }
 
     fn delete(&mut self, draw: &mut impl Draw) -> Request {
-        Request::Change(MetadataChange::Delete { path: self.names.existing(draw) })
+        let (path, this) = (self.names.existing(draw), self.condition(draw));
+        Request::Change(MetadataChange::Delete { path, this })
+    }
+
+    /// That it is still some file, which it may never have been.
+    fn condition(&self, draw: &mut impl Draw) -> Option<FileId> {
+        draw.permille(200).then(|| self.files.any(draw)).flatten().map(|known| known.file)
     }
 
     fn stat(&mut self, draw: &mut impl Draw) -> Request {
@@ -227,15 +234,17 @@ impl Grammar {
                     self.known(path, info);
                 }
             }
-            MetadataChange::Rename { from, to } => {
+            MetadataChange::Rename { from, to, .. } => {
                 let replaced = self.names.moved(from, to);
                 self.files.unnamed(replaced);
             }
-            MetadataChange::Delete { path } => {
+            MetadataChange::Delete { path, .. } => {
                 let gone = self.names.forget(path);
                 self.files.unnamed(gone);
             }
-            MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => {}
+            MetadataChange::AddChunk { .. }
+            | MetadataChange::SetConstants { .. }
+            | MetadataChange::ForgetServer { .. } => {}
         }
     }
 

@@ -87,14 +87,16 @@ impl Shares {
         match change {
             MetadataChange::Create { path, .. }
             | MetadataChange::Mkdir { path, .. }
-            | MetadataChange::Delete { path } => self.one("nested", done && nested(path)),
-            MetadataChange::Rename { from, to } => {
+            | MetadataChange::Delete { path, .. } => self.one("nested", done && nested(path)),
+            MetadataChange::Rename { from, to, .. } => {
                 let there = names.is_file(to) || names.is_directory(to);
                 self.one("nested", done && (nested(from) || nested(to)));
                 self.one("replaced", done && there && from != to);
                 self.one("directories moved", done && names.is_directory(from) && from != to);
             }
-            MetadataChange::AddChunk { .. } | MetadataChange::SetConstants { .. } => {}
+            MetadataChange::AddChunk { .. }
+            | MetadataChange::SetConstants { .. }
+            | MetadataChange::ForgetServer { .. } => {}
         }
     }
 }

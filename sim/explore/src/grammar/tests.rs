@@ -33,12 +33,26 @@ fn requests(seed: u64, count: u64) -> (Vec<Request>, Grammar) {
             Request::Change(MetadataChange::Create { spec, .. }) => {
                 let kind = FileKind::File(*spec);
                 let file = FileId(number + 2);
-                let info = FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: 0 };
+                let info = FileInfo {
+                    file,
+                    kind,
+                    chunks: 0,
+                    mtime_ms: 0,
+                    length_reported: Some(0),
+                    removed: false,
+                };
                 Ok(Outcome::Metadata(MetadataAnswer::File(info)))
             }
             Request::Change(MetadataChange::Mkdir { .. }) => {
                 let (file, kind) = (FileId(number + 2), FileKind::Directory);
-                let info = FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: 0 };
+                let info = FileInfo {
+                    file,
+                    kind,
+                    chunks: 0,
+                    mtime_ms: 0,
+                    length_reported: Some(0),
+                    removed: false,
+                };
                 Ok(Outcome::Metadata(MetadataAnswer::File(info)))
             }
             Request::Change(_) => Ok(Outcome::Metadata(MetadataAnswer::Done)),
@@ -69,6 +83,7 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Change(MetadataChange::Delete { .. }) => "delete",
             Request::Change(MetadataChange::AddChunk { .. }) => "add chunk",
             Request::Change(MetadataChange::SetConstants { .. }) => "set constants",
+            Request::Change(MetadataChange::ForgetServer { .. }) => "forget server",
             Request::Query(MetadataQuery::List { .. }) => "list",
             Request::Query(MetadataQuery::Stat { .. }) => "stat",
             Request::Query(MetadataQuery::StatFile { .. }) => "stat file",

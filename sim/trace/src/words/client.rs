@@ -4,7 +4,7 @@ use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
 };
 use leasehold_proto::{
-    FileCall, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode, Setting,
+    FileCall, FileId, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode, Setting,
 };
 
 /// What an owner asks of its client.
@@ -67,8 +67,12 @@ pub fn change(change: &MetadataChange) -> String {
     match change {
         MetadataChange::Create { path, .. } => format!("create {path}"),
         MetadataChange::Mkdir { path, .. } => format!("mkdir {path}"),
-        MetadataChange::Rename { from, to } => format!("rename {from} to {to}"),
-        MetadataChange::Delete { path } => format!("delete {path}"),
+        MetadataChange::Rename { from, to, this, no_replace } => {
+            let new = if *no_replace { ", which is new" } else { "" };
+            format!("rename {from}{} to {to}{new}", meant(*this))
+        }
+        MetadataChange::Delete { path, this } => format!("delete {path}{}", meant(*this)),
+        MetadataChange::ForgetServer { node } => format!("forget server {node}"),
         MetadataChange::AddChunk { file, index, .. } => format!("add chunk {index} to {file}"),
         MetadataChange::SetConstants { settings } => {
             let one = |setting: &Setting| format!("{} = {setting}", setting.constant);
@@ -76,6 +80,11 @@ pub fn change(change: &MetadataChange) -> String {
             format!("set {}", all.join(", "))
         }
     }
+}
+
+/// A condition on what is at the path.
+fn meant(this: Option<FileId>) -> String {
+    this.map_or_else(String::new, |file| format!(" if it is {file}"))
 }
 
 /// A question about the namespace.

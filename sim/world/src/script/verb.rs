@@ -48,9 +48,18 @@ impl Verb {
             }
             "rename" => {
                 let (from, to) = (path()?, path()?);
-                Verb::Plain(Ask::Change(MetadataChange::Rename { from, to }))
+                let no_replace = match words.next() {
+                    None => false,
+                    Some("if-absent") => true,
+                    Some(word) => return Err(format!("`{word}` is not `if-absent`")),
+                };
+                let change = MetadataChange::Rename { from, to, this: None, no_replace };
+                Verb::Plain(Ask::Change(change))
             }
-            "delete" => Verb::Plain(Ask::Change(MetadataChange::Delete { path: path()? })),
+            "delete" => {
+                let (path, this) = (path()?, None);
+                Verb::Plain(Ask::Change(MetadataChange::Delete { path, this }))
+            }
             "stat" => Verb::Plain(Ask::Query(MetadataQuery::Stat { path: path()? })),
             "ls" => {
                 let path = path()?;

@@ -87,7 +87,7 @@ impl Workload {
             90..=97 => Operation::Read { file, index, extent, mode: ReadMode::Relaxed },
             _ => {
                 let path = self.files.remove(&file)?;
-                Operation::Change(MetadataChange::Delete { path })
+                Operation::Change(MetadataChange::Delete { path, this: None })
             }
         })
     }

@@ -115,7 +115,14 @@ impl Cluster {
             | MasterRequest::Query(MetadataQuery::Stat { .. } | MetadataQuery::StatFile { .. }) => {
                 let chunks = self.chunks.len() as u64;
                 let kind = FileKind::File(SPEC);
-                let info = FileInfo { file: FILE, kind, chunks, mtime_ms: 5, length_reported: 0 };
+                let info = FileInfo {
+                    file: FILE,
+                    kind,
+                    chunks,
+                    mtime_ms: 5,
+                    length_reported: None,
+                    removed: false,
+                };
                 Ok(MetadataAnswer::File(info))
             }
             other => panic!("not played here: {other:?}"),

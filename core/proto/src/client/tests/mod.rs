@@ -171,7 +171,14 @@ impl Bench {
     fn tell_tail(&mut self, chunks: u64) {
         let op = self.expect_query(&MetadataQuery::StatFile { file: FILE });
         let kind = FileKind::File(FileSpec::default());
-        let info = FileInfo { file: FILE, kind, chunks, mtime_ms: 0, length_reported: 0 };
+        let info = FileInfo {
+            file: FILE,
+            kind,
+            chunks,
+            mtime_ms: 0,
+            length_reported: None,
+            removed: false,
+        };
         self.tell(op, Ok(MetadataAnswer::File(info)));
     }
 

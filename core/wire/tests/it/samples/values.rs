@@ -59,7 +59,8 @@ pub(super) fn file_info() -> FileInfo {
         kind: FileKind::File(FileSpec::default()),
         chunks: 3,
         mtime_ms: MTIME_MS,
-        length_reported: 150 << 20,
+        length_reported: Some(150 << 20),
+        removed: true,
     }
 }
 
@@ -85,6 +86,7 @@ pub(super) fn cluster_status() -> ClusterStatus {
             incarnation: INCARNATION,
             rack: Rack(3),
             alive: true,
+            silent_for: Some(Duration::from_millis(250)),
             replicas: 17,
             used_bytes: 1 << 30,
             capacity_bytes: 1 << 40,
