@@ -3,7 +3,7 @@
 
 use super::leader::Leader;
 use crate::event::{Event, LostLog};
-use crate::ids::{Attempt, ChunkHandle, ChunkVersion, Epoch, IoId, NodeId, OpId};
+use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
 use crate::lease::Claim;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
@@ -20,8 +20,8 @@ pub(super) enum Confirmable {
         from: NodeId,
         request: lease::Request,
     },
-    /// A chunkserver was registered in this epoch. Above that of a leader that still leads is none.
-    Epoch(Epoch),
+    /// That the log is not the newest.
+    Suspicion(LostLog),
 }
 
 /// One round at a time; what comes in while one is on its way waits for the next, since a round
@@ -39,6 +39,15 @@ impl Confirmations {
             matches!(waiting, Confirmable::Lease { from, request }
                 if (*from, request.attempt) == (server, question))
         })
+    }
+
+    /// Does a suspicion wait for the next round already? The strongest proof is enough.
+    pub fn joins_suspicion(&mut self, proof: LostLog) -> bool {
+        let waiting = self.next.iter_mut().find_map(|waiting| match waiting {
+            Confirmable::Suspicion(other) => Some(other),
+            Confirmable::Query { .. } | Confirmable::Lease { .. } => None,
+        });
+        waiting.map(|other| *other = proof.max(*other)).is_some()
     }
 
     /// The round for what waits, if none is on its way.
@@ -63,8 +72,8 @@ impl Confirmations {
 impl Leader<'_> {
     pub(super) fn confirm(&mut self, what: Confirmable) {
         if !self.cx.rules().confirm_leadership {
-            // Unconfirmed, an epoch proves nothing.
-            if !matches!(what, Confirmable::Epoch(_)) {
+            // Unconfirmed, a suspicion proves nothing.
+            if !matches!(what, Confirmable::Suspicion(_)) {
                 self.serve(what);
             }
             return;
@@ -89,7 +98,7 @@ impl Leader<'_> {
         match what {
             Confirmable::Query { op, query } => self.answer_query(op, query),
             Confirmable::Lease { from, request } => self.grant_leases(from, &request),
-            Confirmable::Epoch(epoch) => self.on_log_lost(LostLog::Epoch(epoch)),
+            Confirmable::Suspicion(proof) => self.on_suspicion_confirmed(proof),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reports: what chunkservers say they have, taken in as a pure function of their order.
 
 use super::leader::Leader;
+use super::leases::Confirmable;
 use crate::event::{Event, LostLog};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::message::ReplicaState;
@@ -115,7 +116,7 @@ impl Leader<'_> {
             return;
         }
         if chunk >= next {
-            return self.on_log_lost(LostLog::Chunk(chunk));
+            return self.suspect(LostLog::Chunk(chunk));
         }
         let lead = &mut *self.lead;
         if let Some(server) = lead.servers.get_mut(&from).filter(|_| !lead.log_lost) {
@@ -124,8 +125,21 @@ impl Leader<'_> {
         }
     }
 
-    pub(super) fn on_log_lost(&mut self, proof: LostLog) {
-        if !core::mem::replace(&mut self.lead.log_lost, true) {
+    /// A chunkserver knows of what this log does not: of a leader that still leads, and has applied
+    /// what was committed, the log is not the newest. One that is deposed just does not know it yet.
+    pub(super) fn suspect(&mut self, proof: LostLog) {
+        if !self.lead.log_lost && !self.lead.confirmations.joins_suspicion(proof) {
+            self.confirm(Confirmable::Suspicion(proof));
+        }
+    }
+
+    /// This leader led after it suspected its log.
+    pub(super) fn on_suspicion_confirmed(&mut self, proof: LostLog) {
+        let missing = match proof {
+            LostLog::Chunk(chunk) => chunk >= self.state.ids().next_chunk(),
+            LostLog::Epoch(epoch) => epoch > self.lead.epoch,
+        };
+        if missing && !core::mem::replace(&mut self.lead.log_lost, true) {
             self.cx.observe(Event::LogLost { proof });
         }
     }

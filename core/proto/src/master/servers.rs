@@ -1,9 +1,8 @@
 //! Chunkservers: who is registered in which life, and who is heard.
 
 use super::leader::Leader;
-use super::leases::Confirmable;
 use super::proposals::Proposal;
-use crate::event::Event;
+use crate::event::{Event, LostLog};
 use crate::ids::{ChunkHandle, ConstantsVersion, Incarnation, NodeId, Rack};
 use crate::log::Command;
 use crate::message::membership;
@@ -106,8 +105,8 @@ impl Leader<'_> {
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
         let Some(server) = server.filter(|_| epoch == current) else {
-            if epoch > current && !lead.log_lost {
-                self.confirm(Confirmable::Epoch(epoch));
+            if epoch > current {
+                self.suspect(LostLog::Epoch(epoch));
             }
             return self.cx.send(from, membership::RegisterAgain { epoch: current });
         };
