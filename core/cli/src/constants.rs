@@ -173,7 +173,7 @@ mod tests {
         for line in [
             "constants k2, changing: waiting for n7",
             "20s  (was 12s)",
-            "64KiB  (fixed)",
+            "64.0 KiB  (fixed)",
             "go by older ones: n7",
             "not heard: n8",
         ] {

@@ -1,9 +1,8 @@
 //! `safe-mode`, and what `status` says of it.
 
-use crate::cluster::{CONFIG, Cluster};
+use crate::cluster::Cluster;
 use crate::command::until;
 use serde_json::Value;
-use std::fs;
 
 fn json(cluster: &Cluster, words: &[&str]) -> Value {
     serde_json::from_str(cluster.run(words).well().text()).unwrap()
@@ -26,11 +25,10 @@ fn a_lost_chunk_is_named_and_safe_mode_is_left_by_order() {
     let holder = holder(&cluster).unwrap();
     assert_eq!(json(&cluster, &["safe-mode", "status", "--json"])["safe_mode"], false);
 
+    // As long as the test may take on any machine.
+    cluster.run(&["constants", "set", "safe_mode_max=1h"]).well();
     cluster.chunkservers[holder - 1].kill();
     cluster.master.kill();
-    // As long as the test may take on any machine.
-    let config = format!("{CONFIG}safe_mode_max = '1h'\n");
-    fs::write(cluster.dir.path().join("leasehold.toml"), config).unwrap();
     cluster.master.start();
     let waits = || json(&cluster, &["safe-mode", "status", "--json"])["waits_for"].clone();
     until("the other two reported", || {
