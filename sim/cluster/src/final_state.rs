@@ -27,9 +27,8 @@ pub fn finals(cluster: &Cluster, constants: &Constants) -> Result<Finals, StoreE
         let server = server(cluster.disk(host), cluster.around.journal_bytes, constants)?;
         servers.insert(cluster.node(host), server);
     }
-    let chunk = |(handle, record): (&ChunkHandle, &ChunkRecord)| {
-        (*handle, chunk_final(&state, record, &servers))
-    };
+    let chunk =
+        |(handle, record): (&ChunkHandle, &ChunkRecord)| (*handle, chunk_final(record, &servers));
     let chunks = state.chunks().iter().map(chunk).collect();
     Ok(Finals { true_ns: cluster.around.timeline.now(), chunks, servers })
 }
@@ -63,11 +62,7 @@ fn replicated_state(cluster: &Cluster, constants: &Constants) -> Result<MasterSt
     Ok(longest.expect("a cluster has masters").state)
 }
 
-fn chunk_final(
-    state: &MasterState,
-    record: &ChunkRecord,
-    servers: &BTreeMap<NodeId, ServerFinal>,
-) -> ChunkFinal {
+fn chunk_final(record: &ChunkRecord, servers: &BTreeMap<NodeId, ServerFinal>) -> ChunkFinal {
     let members: Vec<NodeId> =
         record.config.iter().flat_map(|config| &config.members).map(|m| m.node).collect();
     // What is in the trash waits for its end as it is.

@@ -92,15 +92,19 @@ impl SharedNames {
                 let made = self.client.mkdir(&within(path)).await;
                 ("shared mkdir", made.map(|()| Outcome::Metadata(directory())))
             }
-            MetadataChange::Rename { from, to } => {
-                let moved = self.client.rename(&within(from), &within(to)).await;
+            MetadataChange::Rename { from, to, this, no_replace } => {
+                let (from, to) = (within(from), within(to));
+                let moved = self.client.rename_if(&from, &to, *this, *no_replace).await;
                 ("shared rename", moved.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
             }
-            MetadataChange::Delete { path } => {
-                let gone = self.client.delete(&within(path)).await;
+            MetadataChange::Delete { path, this } => {
+                let gone = self.client.delete_if(&within(path), *this).await;
                 ("shared delete", gone.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
             }
             MetadataChange::AddChunk { .. } => unreachable!("a client adds chunks by itself"),
+            MetadataChange::SetConstants { .. } | MetadataChange::ForgetServer { .. } => {
+                unreachable!("operators are not drawn from this grammar")
+            }
         }
     }
 
@@ -110,7 +114,14 @@ impl SharedNames {
         if self.open.len() > 12 {
             self.open.pop_first();
         }
-        let info = FileInfo { file: id, kind, chunks: 0, mtime_ms: 0, length_reported: 0 };
+        let info = FileInfo {
+            file: id,
+            kind,
+            chunks: 0,
+            mtime_ms: 0,
+            length_reported: Some(0),
+            removed: false,
+        };
         Outcome::Metadata(MetadataAnswer::File(info))
     }
 
@@ -197,7 +208,14 @@ fn within(path: &str) -> String {
 
 fn directory() -> MetadataAnswer {
     let (file, kind) = (FileId(0), FileKind::Directory);
-    MetadataAnswer::File(FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: 0 })
+    MetadataAnswer::File(FileInfo {
+        file,
+        kind,
+        chunks: 0,
+        mtime_ms: 0,
+        length_reported: Some(0),
+        removed: false,
+    })
 }
 
 fn op_error(error: &ClientError) -> OpError {
