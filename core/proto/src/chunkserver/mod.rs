@@ -1,6 +1,6 @@
 //! The chunkserver: replicas, promises, the pipeline, copies.
 //!
-//! This file routes: it opens the [`Replica`] that an input concerns, calls the handler of the
+//! This file routes: it opens the `Replica` that an input concerns, calls the handler of the
 //! concern, and decides what follows from its outcome. No concern calls it, nor another that calls
 //! back. Suggested order: `step` (the server's state), `route` (what crosses the concerns of one replica), `replica` (the view
 //! that handlers work on), `live` (what is volatile about a replica), `fence` (promises), `admission` (a client's mutation at the door), `order` and

@@ -1,13 +1,13 @@
 //! The client: finds the leader and the primaries, retries, and never runs an operation twice.
 //!
-//! Every request becomes a *task* ([`task`]). What several tasks need (a location, a file's number
+//! Every request becomes a *task* (`task`). What several tasks need (a location, a file's number
 //! of chunks, one more chunk) is a *shared lookup*: a task of its own that runs once, for all of
 //! them. A task that can continue is *ready*; every other one waits for a reply, a lookup or a time.
 //!
-//! A call on an open file is carried out in *pieces*, each a request like the owner's ([`file`]).
+//! A call on an open file is carried out in *pieces*, each a request like the owner's (`file`).
 //!
-//! [`tasks`] is the table; [`call`], [`mutate`] and [`read`] each handle one task with what they
-//! borrow of the client, and return what it needs [`next`]; [`file`] says which pieces a file call
+//! `tasks` is the table; `call`, `mutate` and `read` each handle one task with what they
+//! borrow of the client, and return what it needs `next`; `file` says which pieces a file call
 //! begins, and how it ended. This file alone acts on that.
 
 mod backoff;

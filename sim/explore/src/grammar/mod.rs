@@ -4,7 +4,7 @@
 //! moves a directory, a listing is continued while entries change. Files stay in use after their name
 //! is gone. Sizes, offsets and lengths are drawn at the limits of what is allowed ([`Draw::near`]).
 //!
-//! The grammar keeps what it was answered ([`names`], [`files`]), so that most requests can succeed; it
+//! The grammar keeps what it was answered (`names`, `files`), so that most requests can succeed; it
 //! does not depend on being right. A seed draws a [`Style`]: which kinds of requests are frequent.
 
 mod names;
