@@ -1,10 +1,11 @@
 //! The command line, and the help that teaches it.
 
+mod operators;
 mod servers;
 
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use leasehold_proto::NodeId;
+pub use operators::{ConstantsArguments, ConstantsCommand, SafeModeCommand, ServerCommand};
 pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -428,57 +429,6 @@ pub struct StatusArguments {
     pub client: ClientArguments,
 }
 
-/// `constants`.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct ConstantsArguments {
-    /// What to do, if not to show them.
-    #[command(subcommand)]
-    pub command: Option<ConstantsCommand>,
-    /// The cluster, and how to show it.
-    #[command(flatten)]
-    pub show: StatusArguments,
-}
-
-/// What else there is to do about constants.
-#[derive(Debug, Subcommand)]
-pub enum ConstantsCommand {
-    /// Change constants of the cluster; wait until every chunkserver that is heard goes by them
-    Set {
-        /// What is to change, and to what: 250ms, 12s, 1h for a time, 4MiB for bytes
-        #[arg(value_name = "NAME=VALUE", required = true)]
-        settings: Vec<String>,
-        /// The cluster.
-        #[command(flatten)]
-        client: ClientArguments,
-    },
-    /// Print every constant of a process as a configuration file takes it
-    List(ConfigArguments),
-}
-
-/// `server`.
-#[derive(Debug, Subcommand)]
-pub enum ServerCommand {
-    /// Take servers that are not heard off the list
-    Forget {
-        /// As `leasehold status` names them
-        #[arg(required = true, value_name = "SERVER", value_parser = parse_node)]
-        servers: Vec<NodeId>,
-        /// The cluster.
-        #[command(flatten)]
-        client: ClientArguments,
-    },
-}
-
-/// `safe-mode`.
-#[derive(Debug, Subcommand)]
-pub enum SafeModeCommand {
-    /// Say whether the leader is in safe mode, and what it waits for
-    Status(StatusArguments),
-    /// End it for this leader
-    Leave(StatusArguments),
-}
-
 /// A chunk that no file can have is refused before anything is asked of a cluster.
 fn parse_chunk_size(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
@@ -505,11 +455,6 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 /// A duration, or a bare number of seconds.
 fn parse_wait(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| parse_duration(text))
-}
-
-fn parse_node(text: &str) -> Result<NodeId, String> {
-    let number = text.strip_prefix('n').unwrap_or(text).parse();
-    number.map(NodeId).map_err(|_| "a server's name is like n7".to_owned())
 }
 
 #[cfg(test)]
