@@ -249,6 +249,23 @@ pub enum Order {
     Sequential,
 }
 
+impl Workload {
+    /// Of every kind of operation, in the order in which `workload` draws them.
+    #[must_use]
+    pub fn weights(&self) -> [u32; 8] {
+        [
+            self.write,
+            self.append,
+            self.read,
+            self.relaxed_read,
+            self.namespace,
+            self.look,
+            self.constants,
+            self.shared,
+        ]
+    }
+}
+
 impl Default for Workload {
     fn default() -> Self {
         Workload {
@@ -460,16 +477,7 @@ impl Scenario {
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
         }
-        let all = [
-            work.write,
-            work.append,
-            work.read,
-            work.relaxed_read,
-            work.namespace,
-            work.look,
-            work.shared,
-        ];
-        if all.iter().all(|weight| *weight == 0) {
+        if work.weights().iter().all(|weight| *weight == 0) {
             return Err("[workload] clients must have something to do".to_owned());
         }
         Ok(())

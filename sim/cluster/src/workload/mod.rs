@@ -178,17 +178,7 @@ impl Worker {
     }
 
     async fn one(&mut self) {
-        let work = &self.shared.workload;
-        let weights = [
-            work.write,
-            work.append,
-            work.read,
-            work.relaxed_read,
-            work.namespace,
-            work.look,
-            work.constants,
-            work.shared,
-        ];
+        let weights = self.shared.workload.weights();
         match self.stream.weighted(&weights) {
             Some(0) => self.write().await,
             Some(1) => self.append().await,
