@@ -207,8 +207,8 @@ async fn first_to_end(servers: &mut [Server]) -> Failure {
     Failure::Failed(format!("{} ended by itself ({status}); its log says why", servers[at].name))
 }
 
-/// Starts servers again that end: whoever kills one wants to see the others continue, and it come
-/// back. Ends if one cannot be started.
+/// Restarts servers that end, so that a kill shows how the others continue and how it comes back.
+/// Ends if one cannot be started.
 async fn keep_up(servers: &mut [Server]) -> Failure {
     loop {
         let (at, status) = next_end(servers).await;

@@ -26,7 +26,7 @@ pub async fn ask(command: &MasterCommand) -> Outcome {
         MasterCommand::List(arguments) => {
             let standings = standings(&arguments.client).await?;
             if let [Err(Silent(_))] = standings[..] {
-                // Whoever requests its service is told what is wrong with it.
+                // Connecting reports why the only master does not answer.
                 connect(&arguments.client).await?;
             }
             if arguments.json {

@@ -37,7 +37,7 @@ async fn make_lineage(client: &Client, path: &ClusterPath) -> Outcome {
     Ok(())
 }
 
-/// A target that changes under several looks is in use by somebody else.
+/// Lookups of a target that changes each time, before the command gives up.
 const LOOKS_MAX: usize = 8;
 
 /// `leasehold mv`.

@@ -36,7 +36,7 @@ fn own_host() -> String {
     name.trim().chars().map(plain).take(HOST_BYTES_MAX).collect()
 }
 
-/// A name for what is on its way to become `name`: hidden, and of nobody else.
+/// A temporary name for a transfer to `name`: hidden, and unique to this process.
 pub fn partial_name(name: &str) -> Result<String, Failure> {
     let (host, pid, random) = (own_host(), std::process::id(), entropy::draw()? >> 32);
     let suffix = format!("{MARK}{host}-{pid}-{random:08x}");

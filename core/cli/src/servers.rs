@@ -24,14 +24,15 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     if let Some(ask) = &arguments.ask {
         return crate::masters::ask(ask).await;
     }
-    let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
+    let settings =
+        Settings::read(arguments.server.config.config.as_deref(), &arguments.server.config.sets)?;
     let usual = DEFAULT_MASTER.parse().expect("the usual address is one");
     let node = NodeId(arguments.node.or(settings.node).unwrap_or(1));
     let options = MasterOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(usual),
-        advertise: advertise(arguments.advertise.as_ref(), &settings).await?,
+        advertise: advertise(arguments.server.advertise.as_ref(), &settings).await?,
         data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
-        begin: arguments.begin.expected(),
+        begin: arguments.server.begin.expected(),
         node,
         constants: settings.constants()?,
         insists: settings.insists()?,
@@ -43,7 +44,7 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     refuse_wildcard(options.advertise.or(listed).unwrap_or(options.listen))?;
     let mut signals = Signals::listen()?;
     let running = master::start(options).await.map_err(failure)?;
-    run(running, &mut signals, arguments.until_stdin_closes).await
+    run(running, &mut signals, arguments.server.until_stdin_closes).await
 }
 
 async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<PeersOptions>, Failure> {
@@ -61,10 +62,11 @@ async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<Peers
 
 /// `leasehold chunkserver`.
 pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
-    let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
+    let settings =
+        Settings::read(arguments.server.config.config.as_deref(), &arguments.server.config.sets)?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = arguments.listen.or(settings.listen).unwrap_or(any_port);
-    let advertise = advertise(arguments.advertise.as_ref(), &settings).await?;
+    let advertise = advertise(arguments.server.advertise.as_ref(), &settings).await?;
     refuse_wildcard(advertise.unwrap_or(listen))?;
     let data_dir = data_dir(arguments.data_dir.as_ref(), &settings)?;
     let constants = settings.constants()?;
@@ -76,7 +78,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
             tracing::info!(why = signal, "stopped before a master answered");
             return Ok(());
         }
-        () = stdin_closed(), if arguments.until_stdin_closes => return Ok(()),
+        () = stdin_closed(), if arguments.server.until_stdin_closes => return Ok(()),
         masters = find_for_good(&seeds) => masters,
     };
     warn_of_loopback(advertise.unwrap_or(listen), &masters);
@@ -84,7 +86,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
         listen,
         advertise,
         data_dir,
-        begin: arguments.begin.expected(),
+        begin: arguments.server.begin.expected(),
         masters,
         rack: Rack(arguments.rack.or(settings.rack).unwrap_or(0)),
         capacity_bytes: arguments.capacity.or(settings.capacity),
@@ -94,7 +96,7 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
         session: Session(entropy::draw()?),
     };
     let running = chunkserver::start(options).await.map_err(failure)?;
-    run(running, &mut signals, arguments.until_stdin_closes).await
+    run(running, &mut signals, arguments.server.until_stdin_closes).await
 }
 
 /// Said before the directory is touched.

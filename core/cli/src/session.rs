@@ -92,7 +92,7 @@ async fn session(
     Ok(Client::connect(options).await?)
 }
 
-/// Asks the master for the constants; tells a person who waits long what is being waited for.
+/// Requests the constants from the master; after `PATIENCE`, reports on stderr what it waits for.
 async fn greet(
     client: &Client,
     names: &str,

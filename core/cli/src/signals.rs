@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// None where whoever started this process said that it is to outlive its terminal (`nohup`).
+    /// None if SIGHUP was ignored when the process started (`nohup`): it outlives its terminal.
     hangup: Option<tokio::signal::unix::Signal>,
 }
 

@@ -168,6 +168,14 @@ pub struct FileInfo {
     pub removed: bool,
 }
 
+impl FileInfo {
+    /// Of what nobody has changed, and of which no length was reported.
+    #[must_use]
+    pub fn new(file: FileId, kind: FileKind, chunks: u64) -> Self {
+        FileInfo { file, kind, chunks, mtime_ms: 0, length_reported: None, removed: false }
+    }
+}
+
 /// Where a chunk is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Location {

@@ -25,18 +25,26 @@ pub struct MasterArguments {
     /// Where to listen [default: 127.0.0.1:7400]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
-    #[arg(long, value_name = "HOST:PORT")]
-    pub advertise: Option<String>,
     /// Where to keep the operation log
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// What is expected of the directory.
-    #[command(flatten)]
-    pub begin: BeginArguments,
     /// The number by which others know this master [default: 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=NODE_MAX))]
     pub node: Option<u64>,
+    /// As every server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// What every server takes.
+#[derive(Debug, Args)]
+pub struct ServerArguments {
+    /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// What is expected of the directory.
+    #[command(flatten)]
+    pub begin: BeginArguments,
     /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -107,15 +115,9 @@ pub struct ChunkserverArguments {
     /// Where to listen [default: 127.0.0.1, any free port]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
-    #[arg(long, value_name = "HOST:PORT")]
-    pub advertise: Option<String>,
     /// Where to keep the chunks
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// What is expected of the directory.
-    #[command(flatten)]
-    pub begin: BeginArguments,
     /// Address of a master, or of several, comma-separated: any one of them names the others
     #[arg(long, value_name = "HOST:PORT", env = "LEASEHOLD_MASTER", value_delimiter = ',')]
     pub master: Vec<String>,
@@ -125,12 +127,9 @@ pub struct ChunkserverArguments {
     /// Bytes to offer [default: what it holds already, and what is free on the disk]
     #[arg(long, value_name = "SIZE", value_parser = parse_capacity)]
     pub capacity: Option<u64>,
-    /// Stop when stdin is closed (`cluster` starts its servers so: they never outlive it)
-    #[arg(long, hide = true)]
-    pub until_stdin_closes: bool,
-    /// The configuration.
+    /// As every server.
     #[command(flatten)]
-    pub config: ConfigArguments,
+    pub server: ServerArguments,
 }
 
 /// `cluster`.

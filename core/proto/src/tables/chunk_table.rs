@@ -41,10 +41,10 @@ pub struct Owners {
 pub struct ChunkRecord {
     /// Which layouts refer to it is counted here, and listed nowhere.
     pub owners: Owners,
-    /// What it was made for. It says where to look first, in messages and reports; who decides
-    /// something asks `owners`.
+    /// What it was made for: named in messages and reports, and its file's retention in the trash
+    /// counts. Everything else is decided by `owners`.
     pub made_for: FileSlot,
-    /// How it is kept: that of the file that it was made for.
+    /// Copied from the file that it was made for.
     pub spec: FileSpec,
     /// None before the first.
     pub config: Option<Configuration>,

@@ -114,14 +114,7 @@ impl SharedNames {
         if self.open.len() > 12 {
             self.open.pop_first();
         }
-        let info = FileInfo {
-            file: id,
-            kind,
-            chunks: 0,
-            mtime_ms: 0,
-            length_reported: Some(0),
-            removed: false,
-        };
+        let info = FileInfo::new(id, kind, 0);
         Outcome::Metadata(MetadataAnswer::File(info))
     }
 
@@ -208,14 +201,7 @@ fn within(path: &str) -> String {
 
 fn directory() -> MetadataAnswer {
     let (file, kind) = (FileId(0), FileKind::Directory);
-    MetadataAnswer::File(FileInfo {
-        file,
-        kind,
-        chunks: 0,
-        mtime_ms: 0,
-        length_reported: Some(0),
-        removed: false,
-    })
+    MetadataAnswer::File(FileInfo::new(file, kind, 0))
 }
 
 fn op_error(error: &ClientError) -> OpError {

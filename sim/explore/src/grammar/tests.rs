@@ -33,26 +33,12 @@ fn requests(seed: u64, count: u64) -> (Vec<Request>, Grammar) {
             Request::Change(MetadataChange::Create { spec, .. }) => {
                 let kind = FileKind::File(*spec);
                 let file = FileId(number + 2);
-                let info = FileInfo {
-                    file,
-                    kind,
-                    chunks: 0,
-                    mtime_ms: 0,
-                    length_reported: Some(0),
-                    removed: false,
-                };
+                let info = FileInfo::new(file, kind, 0);
                 Ok(Outcome::Metadata(MetadataAnswer::File(info)))
             }
             Request::Change(MetadataChange::Mkdir { .. }) => {
                 let (file, kind) = (FileId(number + 2), FileKind::Directory);
-                let info = FileInfo {
-                    file,
-                    kind,
-                    chunks: 0,
-                    mtime_ms: 0,
-                    length_reported: Some(0),
-                    removed: false,
-                };
+                let info = FileInfo::new(file, kind, 0);
                 Ok(Outcome::Metadata(MetadataAnswer::File(info)))
             }
             Request::Change(_) => Ok(Outcome::Metadata(MetadataAnswer::Done)),

@@ -319,14 +319,7 @@ fn any_answer(message: &Message, roll: &mut impl FnMut(u64) -> u64) -> Message {
                 MasterRequest::Query(_) => {
                     let kind = FileKind::File(FileSpec::default());
                     let chunks = roll(3);
-                    let info = FileInfo {
-                        file: FILE,
-                        kind,
-                        chunks,
-                        mtime_ms: 0,
-                        length_reported: None,
-                        removed: false,
-                    };
+                    let info = FileInfo::new(FILE, kind, chunks);
                     MetadataAnswer::File(info)
                 }
                 MasterRequest::Change(_) => MetadataAnswer::Chunk(ChunkHandle(100)),

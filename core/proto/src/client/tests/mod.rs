@@ -171,14 +171,7 @@ impl Bench {
     fn tell_tail(&mut self, chunks: u64) {
         let op = self.expect_query(&MetadataQuery::StatFile { file: FILE });
         let kind = FileKind::File(FileSpec::default());
-        let info = FileInfo {
-            file: FILE,
-            kind,
-            chunks,
-            mtime_ms: 0,
-            length_reported: None,
-            removed: false,
-        };
+        let info = FileInfo::new(FILE, kind, chunks);
         self.tell(op, Ok(MetadataAnswer::File(info)));
     }
 
