@@ -226,6 +226,8 @@ pub struct Rules {
     pub granter_allows_for_drift: bool,
     /// The holder counts from when it asked, not from when the answer came.
     pub lease_counts_from_question: bool,
+    /// The holder counts T·(1−2ρ) less the margin, not T.
+    pub holder_allows_for_drift: bool,
     /// A chunkserver ends its lease on receiving a Prepare, before the promise is written.
     pub prepare_ends_lease: bool,
     /// A promise is durable before it is answered.
@@ -268,6 +270,9 @@ pub struct Rules {
     pub repair: bool,
     /// Of the chunks that wait for a copy, those with fewest good replicas come first.
     pub repair_by_danger: bool,
+    /// Copies begin only within `repairs_max`, `repairs_per_server_max` and
+    /// `repair_bytes_per_second`.
+    pub repair_within_budget: bool,
     /// A replica goes to a rack that has fewest of its chunk's.
     pub spread_over_racks: bool,
     /// A deleted file stays in the trash for `trash_retention`.
@@ -276,6 +281,11 @@ pub struct Rules {
     pub grant_carries_term: bool,
     /// A change of constants is finished when every lease of the old term is over, not before.
     pub constants_wait_out_leases: bool,
+    /// Safe mode lasts until enough is reported, or for `safe_mode_max`.
+    pub safe_mode_waits: bool,
+    /// A leader says that its log is lost only after a confirmation of its leadership that began
+    /// when it suspected so.
+    pub confirm_suspicion: bool,
 }
 
 impl Default for Rules {
@@ -286,6 +296,7 @@ impl Default for Rules {
             new_leader_waits: true,
             granter_allows_for_drift: true,
             lease_counts_from_question: true,
+            holder_allows_for_drift: true,
             prepare_ends_lease: true,
             promise_is_durable: true,
             drain_before_prepared: true,
@@ -307,10 +318,13 @@ impl Default for Rules {
             delete_names_version: true,
             repair: true,
             repair_by_danger: true,
+            repair_within_budget: true,
             spread_over_racks: true,
             keep_deleted: true,
             grant_carries_term: true,
             constants_wait_out_leases: true,
+            safe_mode_waits: true,
+            confirm_suspicion: true,
         }
     }
 }

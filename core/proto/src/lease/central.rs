@@ -76,7 +76,8 @@ impl Holder {
         let from = if constants.rules.lease_counts_from_question { requested } else { now };
         let carried = constants.rules.grant_carries_term;
         let term = if carried { term } else { constants.lease_term() };
-        let until = from + term.at_holder();
+        let allows = constants.rules.holder_allows_for_drift;
+        let until = from + if allows { term.at_holder() } else { term.duration };
         let longer = match self.held.get(&chunk) {
             Some(held) => held.version != version || until > held.until,
             None => true,

@@ -133,7 +133,8 @@ impl Leader<'_> {
         let incarnation = self.known().server(to).expect("chosen among the usable").incarnation;
         let repair = Repair { to, incarnation, source, version, heard_at: now, caught_up: false };
         let lead = &mut *self.lead;
-        if busy || !lead.repairs.take(cost) {
+        let affordable = !busy && lead.repairs.take(cost);
+        if constants.rules.repair_within_budget && !affordable {
             return;
         }
         lead.repairs.under_way.insert(chunk, repair);

@@ -128,6 +128,9 @@ impl Leader<'_> {
     /// A chunkserver knows of what this log does not: of a leader that still leads, and has applied
     /// what was committed, the log is not the newest. One that is deposed just does not know it yet.
     pub(super) fn suspect(&mut self, proof: LostLog) {
+        if !self.cx.rules().confirm_suspicion {
+            return self.on_suspicion_confirmed(proof);
+        }
         if !self.lead.log_lost && !self.lead.confirmations.joins_suspicion(proof) {
             self.confirm(Confirmable::Suspicion(proof));
         }

@@ -97,7 +97,8 @@ impl Leader<'_> {
     pub(super) fn end_safe_mode_if_enough(&mut self) {
         let lead = &*self.lead;
         let Some(safe_mode) = &lead.safe_mode else { return };
-        if self.have_all_reported() || self.unreported(safe_mode).are_few() {
+        let waits = self.cx.rules().safe_mode_waits;
+        if !waits || self.have_all_reported() || self.unreported(safe_mode).are_few() {
             self.end_safe_mode(SafeModeEnd::Reported);
         } else {
             self.tick_safe_mode();

@@ -106,5 +106,9 @@ patch! {
         keep_deleted: bool,
         grant_carries_term: bool,
         constants_wait_out_leases: bool,
+        holder_allows_for_drift: bool,
+        repair_within_budget: bool,
+        safe_mode_waits: bool,
+        confirm_suspicion: bool,
     }
 }
