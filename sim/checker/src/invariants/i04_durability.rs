@@ -1,10 +1,16 @@
 //! I4: acknowledged bytes are on every member.
+//!
+//! Judged twice: when a primary counts a mutation as replicated or acknowledges it, by what each member
+//! reported until then; and at the end, by what is on the disks. Without the first, a primary that
+//! acknowledges too early is noticed only if a member fails before it has caught up.
 
 use crate::finals::{ChunkFinal, Finals, ReplicaFinal};
+use crate::fleet::Fleet;
 use crate::history::History;
 use crate::order::{ChunkOrder, Order};
+use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
-use leasehold_proto::{ChunkHandle, Extent, NodeId, Sequence};
+use leasehold_proto::{ChunkHandle, ChunkVersion, Event, Extent, NodeId, Rules, Sequence};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// I4.
@@ -15,6 +21,69 @@ pub const INVARIANT: Invariant = Invariant {
                holder's disk was destroyed",
     source: "GFS §3.1; Lin et al., PacificA 2008, §2.2",
 };
+
+/// How far each replica reported to be: the version whose state it has, and up to where. What a power
+/// failure takes back, as it may under `page-cache`, is not taken back here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reported(BTreeMap<(NodeId, ChunkHandle), (ChunkVersion, Sequence)>);
+
+impl Reported {
+    /// Takes in what happened, `fleet` being as it was before; true if there was something to judge. A
+    /// study that leaves out the rule that is judged asks what comes of it, so it is not judged here.
+    pub fn observe(
+        &mut self,
+        fleet: &Fleet,
+        rules: &Rules,
+        seen: &Seen<'_>,
+    ) -> Result<bool, Violation> {
+        match seen.event {
+            Event::Adopted { chunk, version, sequence, .. } => {
+                self.0.insert((seen.node, *chunk), (*version, *sequence));
+                Ok(false)
+            }
+            Event::Applied { chunk, version, sequence, .. }
+            | Event::Recovered { chunk, applied_version: version, sequence, .. } => {
+                let known = self.0.entry((seen.node, *chunk)).or_default();
+                *known = (*known).max((*version, *sequence));
+                Ok(false)
+            }
+            Event::Freed { chunk, .. } => {
+                self.0.retain(|(_, of), _| of != chunk);
+                Ok(false)
+            }
+            Event::Committed { chunk, version, sequence }
+            | Event::Acknowledged { chunk, version, sequence, .. }
+                if rules.acknowledge_after_all && rules.durable_before_ack =>
+            {
+                let Some(members) = fleet.members(*chunk, *version) else { return Ok(false) };
+                self.all_have(members, *chunk, (*version, *sequence)).map(|()| true).map_err(
+                    |what| INVARIANT.broken(seen.true_ns, format!("{}: {what}", seen.node)),
+                )
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// One that has the state of a later version had this one's before, or was left out since.
+    fn all_have(
+        &self,
+        members: &[NodeId],
+        chunk: ChunkHandle,
+        (version, sequence): (ChunkVersion, Sequence),
+    ) -> Result<(), String> {
+        for node in members {
+            let has = self.0.get(&(*node, chunk)).copied().unwrap_or_default();
+            if sequence > Sequence(0) && has < (version, sequence) {
+                return Err(format!(
+                    "{chunk} {version} counts as replicated up to {sequence}, and its member {node} \
+                     has it up to {} of {}",
+                    has.1, has.0
+                ));
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Judges what is at the end; the number of replicas judged.
 pub fn finish(
@@ -167,6 +236,35 @@ mod tests {
         assert_eq!(run.checkers.finish(&finals).unwrap_err().invariant, "I4");
         run.checkers.disk_destroyed(S2);
         run.checkers.finish(&finals).unwrap();
+    }
+
+    #[test]
+    fn what_a_member_lacks_is_not_replicated() {
+        let mut run = Run::new();
+        run.good(MASTER, configured(0, 1, &[S1, S2]));
+        run.good(S1, applied(1, 1, op(1)));
+        assert_eq!(run.clone().bad(S1, acknowledged(1, 1, op(1))).invariant, "I4");
+        run.good(S2, applied(1, 1, op(1)));
+        run.good(S1, acknowledged(1, 1, op(1)));
+    }
+
+    /// What it had of an earlier version, and gave up, is nothing of this one.
+    #[test]
+    fn what_a_member_had_before_does_not_count() {
+        let mut run = Run::new();
+        run.good(MASTER, configured(0, 1, &[S1, S2]));
+        run.good(S1, applied(1, 1, op(1)));
+        run.good(S2, applied(1, 1, op(1)));
+        run.good(S2, applied(1, 2, op(2)));
+        run.good(MASTER, configured(1, 2, &[S1, S2]));
+        run.good(S1, adopted(2, 1, &[], true));
+        assert_eq!(run.clone().bad(S1, acknowledged(2, 1, op(1))).invariant, "I4");
+        run.good(S2, adopted(2, 1, &[], false));
+        run.good(S1, acknowledged(2, 1, op(1)));
+        run.good(S1, applied(2, 2, op(2)));
+        assert_eq!(run.clone().bad(S1, acknowledged(2, 2, op(2))).invariant, "I4");
+        run.good(S2, applied(2, 2, op(2)));
+        run.good(S1, acknowledged(2, 2, op(2)));
     }
 
     #[test]

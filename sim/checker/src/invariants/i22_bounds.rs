@@ -210,6 +210,7 @@ mod tests {
             let mut committed = run.clone();
             assert_eq!(run.bad(S1, appended(1, 2, op(2), 64)).invariant, "I22");
             let (version, sequence) = (ChunkVersion(1), Sequence(1));
+            committed.good(S2, appended(1, 1, op(1), 0));
             committed.good(S1, Event::Committed { chunk: CHUNK, version, sequence });
             committed.good(S1, appended(1, 2, op(2), 64));
         }

@@ -1,4 +1,4 @@
-//! The checkers that see events only, as they do under madsim: I1, I2, I3, I5, I7 and I17 to I23
+//! The checkers that see events only, as they do under madsim: I1, I2, I3, I4, I5, I7 and I17 to I23
 //! while a run continues, and I9 at its end. What else they judge there needs contents that describe themselves,
 //! which a script's are not; `ending` judges that from the disks.
 

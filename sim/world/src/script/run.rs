@@ -49,6 +49,8 @@ pub(super) struct Runner {
     /// Of a script that somebody wants to look at.
     tracer: Option<Tracer>,
     traced: bool,
+    /// It is counted which states it reaches.
+    covered: bool,
 }
 
 impl Runner {
@@ -66,12 +68,18 @@ impl Runner {
             out: Vec::new(),
             tracer: None,
             traced: false,
+            covered: false,
         }
     }
 
     /// From its beginning on, everything is recorded.
     pub fn traced(self) -> Self {
         Runner { traced: true, ..self }
+    }
+
+    /// From its beginning on, it is counted which states are reached.
+    pub fn covered(self) -> Self {
+        Runner { covered: true, ..self }
     }
 
     /// What was recorded, if the script had a cluster.
@@ -104,7 +112,8 @@ impl Runner {
                 return Err("a script has one cluster".into());
             }
             self.spec = setup.spec;
-            let world = World::new(setup.shape);
+            let begin = if self.covered { World::covered } else { World::new };
+            let world = begin(setup.shape);
             self.tracer = self.traced.then(|| Tracer::begin(&world));
             self.world = Some(world);
         } else {

@@ -26,7 +26,18 @@ impl Stage {
     /// # Errors
     /// If a line is no command, cannot be done there, or there is no `cluster`.
     pub fn set(script: &str) -> Result<Stage, ScriptError> {
-        let mut runner = Runner::new();
+        Stage::after(Runner::new(), script)
+    }
+
+    /// Runs a script, and counts which states it reaches: [`World::coverage`].
+    ///
+    /// # Errors
+    /// If a line is no command, cannot be done there, or there is no `cluster`.
+    pub fn covered(script: &str) -> Result<Stage, ScriptError> {
+        Stage::after(Runner::new().covered(), script)
+    }
+
+    fn after(mut runner: Runner, script: &str) -> Result<Stage, ScriptError> {
         Golden::with(&mut runner, script)?;
         let (line, begun) = (script.lines().count(), runner.began().is_some());
         let stage = Stage { runner };

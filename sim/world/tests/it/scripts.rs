@@ -1,6 +1,6 @@
 //! Every script prints what it says. `UPDATE=1 cargo test -p leasehold-world` rewrites them.
 
-use leasehold_world::script::{Golden, difference};
+use leasehold_world::script::{Golden, Stage, difference};
 use std::path::{Path, PathBuf};
 
 fn scripts(folder: &str, at_least: usize) -> Vec<PathBuf> {
@@ -82,6 +82,20 @@ fn every_run_that_a_model_found_replays() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What walks rarely reach: a member is ahead of its primary, and says so when its place in the order is
+/// another mutation's.
+#[test]
+fn an_acknowledgement_is_late_and_of_more_than_its_primary_took_over() {
+    let path =
+        scripts("scripts", 6).into_iter().find(|path| path.ends_with("late_acknowledgement.txt"));
+    let script = std::fs::read_to_string(path.unwrap()).unwrap();
+    let stage = Stage::covered(&script).unwrap();
+    let reached = stage.world().coverage().unwrap().summary();
+    for mark in ["late-ack", "late-ack-in-pipeline", "late-ack-of-more"] {
+        assert!(reached.contains_key(mark), "{mark} is reached: {reached:?}");
+    }
 }
 
 fn with_every_rule(script: &str) -> String {
