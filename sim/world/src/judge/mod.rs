@@ -198,7 +198,7 @@ impl Judge {
         ending::durable(cluster, &self.pasts)?;
         let Some(events) = &mut self.events else { return Ok(()) };
         events.finish(cluster)?;
-        for id in ["I9", "I17", "I18", "I19", "I20", "I21", "I22", "I23"] {
+        for id in ["I4", "I9", "I17", "I18", "I19", "I20", "I21", "I22", "I23"] {
             *self.counts.entry(id).or_default() += events.judged(id);
         }
         Ok(())
