@@ -135,6 +135,7 @@ impl Checkers {
     /// A process ended, orderly or not. Its disk stays. To be told before its next life begins.
     pub fn node_crashed(&mut self, node: NodeId) {
         self.leases.node_crashed(node);
+        self.terms.node_crashed(node);
         self.fleet.node_crashed(node);
         self.safe_mode.node_crashed(node);
         self.bounds.node_crashed(node);

@@ -1,7 +1,8 @@
 //! I20: how long leases last.
 //!
 //! I1 is violated only when both ends of a lease err, or one does by more than the other's allowance.
-//! This judges each end by itself.
+//! This judges each end by itself, and a leader's waiting: to propose before the last lease is over by
+//! its own count does harm only if the holder still acts then.
 
 use crate::seen::Seen;
 use crate::spans::nanos;
@@ -16,7 +17,9 @@ pub const INVARIANT: Invariant = Invariant {
     name: "lease terms",
     sentence: "by true time a holder believes in a lease for at most lease_duration after it took it, \
                a granter keeps away for at least lease_duration after it granted, and it does so for \
-               lease_margin longer than the holder believes, if clocks drift within bounds",
+               lease_margin longer than the holder believes, if clocks drift within bounds; what a \
+               leader proposes for a chunk takes effect when every lease that it granted under an \
+               earlier version is over by its own clock, or its holder has promised more",
     source: "Gray and Cheriton 1989, section 5: the server's and the client's count of a term allow for \
              drift and for the time that messages take",
 };
@@ -25,6 +28,27 @@ pub const INVARIANT: Invariant = Invariant {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseTerms {
     granted: BTreeMap<(NodeId, ChunkHandle), (ChunkVersion, u64)>,
+    waits: Waits,
+}
+
+/// A lease that a leader granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Grant {
+    to: NodeId,
+    version: ChunkVersion,
+    /// By the leader's clock.
+    until: Time,
+}
+
+/// What a leader has to wait for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Waits {
+    /// By leader and chunk, the one that ends last.
+    grants: BTreeMap<(NodeId, ChunkHandle), Grant>,
+    /// Who began to lead last: what an earlier leader proposed, and is applied after that, has no effect.
+    leader: Option<NodeId>,
+    /// The last configuration: another master may apply it much later.
+    configured: BTreeMap<ChunkHandle, ChunkVersion>,
 }
 
 impl LeaseTerms {
@@ -36,8 +60,9 @@ impl LeaseTerms {
         (granter, holder): (&Constants, &Constants),
         seen: &Seen<'_>,
     ) -> Result<bool, Violation> {
+        let waited = granter.rules.wait_out_old_lease && self.waits.observe(seen)?;
         if leaves_a_rule_out(&granter.rules) {
-            return Ok(false);
+            return Ok(waited);
         }
         match seen.event {
             Event::LeaseGranted { chunk, to, until, .. } if beyond(granter, seen, *until) => {
@@ -67,10 +92,15 @@ impl LeaseTerms {
             }
             Event::Freed { chunk, .. } => {
                 self.granted.retain(|(_, of), _| of != chunk);
-                Ok(false)
+                Ok(waited)
             }
-            _ => Ok(false),
+            _ => Ok(waited),
         }
+    }
+
+    /// A process ended: what it granted binds the next leader, which counts from its own beginning.
+    pub fn node_crashed(&mut self, node: NodeId) {
+        self.waits.grants.retain(|(leader, _), _| *leader != node);
     }
 
     fn note(&mut self, of: (NodeId, ChunkHandle), version: ChunkVersion, until: u64) {
@@ -96,6 +126,68 @@ impl LeaseTerms {
             "{} believes to be primary of {chunk} {version} until {until}, and its granter keeps away \
              until {kept}",
             seen.node
+        );
+        Err(INVARIANT.broken(seen.true_ns, detail))
+    }
+}
+
+impl Waits {
+    fn observe(&mut self, seen: &Seen<'_>) -> Result<bool, Violation> {
+        match seen.event {
+            Event::LeaderBegan { .. } => {
+                self.leader = Some(seen.node);
+                self.grants.retain(|(leader, _), _| *leader != seen.node);
+                Ok(false)
+            }
+            Event::LeaseGranted { chunk, version, to, until } => {
+                let grant = Grant { to: *to, version: *version, until: *until };
+                let last = self.grants.entry((seen.node, *chunk)).or_insert(grant);
+                if (last.version, last.until) <= (grant.version, grant.until) {
+                    *last = grant;
+                }
+                Ok(false)
+            }
+            // The only early end: the holder takes no later grant of a version before this.
+            Event::Promised { chunk, version } => {
+                self.grants.retain(|(_, of), grant| {
+                    (of, grant.to) != (chunk, seen.node) || grant.version >= *version
+                });
+                Ok(false)
+            }
+            Event::Configured { chunk, version, .. } => {
+                if self.configured.get(chunk).is_some_and(|last| last >= version) {
+                    return Ok(false);
+                }
+                self.configured.insert(*chunk, *version);
+                self.takes_effect(seen, *chunk, *version)
+            }
+            Event::Freed { chunk, base } => {
+                let judged = self.takes_effect(seen, *chunk, base.next());
+                self.configured.remove(chunk);
+                self.grants.retain(|(_, of), _| of != chunk);
+                judged
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn takes_effect(
+        &self,
+        seen: &Seen<'_>,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+    ) -> Result<bool, Violation> {
+        let Some(leader) = self.leader else { return Ok(false) };
+        let grant = self.grants.get(&(leader, chunk)).filter(|grant| grant.version < version);
+        let Some(Grant { to, version: old, until }) = grant.copied() else { return Ok(false) };
+        let ends = seen.clock.true_ns(leader, until);
+        if ends <= seen.true_ns {
+            return Ok(true);
+        }
+        let detail = format!(
+            "{leader} changed {chunk} {old}, of which {to} may believe to be primary until {} by the \
+             clock of {leader}",
+            seconds(ends)
         );
         Err(INVARIANT.broken(seen.true_ns, detail))
     }
@@ -129,11 +221,38 @@ fn wrong(seen: &Seen<'_>, what: String, length: u64) -> Result<bool, Violation> 
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{Constants, Time};
+    use leasehold_proto::{Constants, Epoch, Event, Time};
 
     fn granted(until: u64) -> leasehold_proto::Event {
         let version = leasehold_proto::ChunkVersion(1);
         leasehold_proto::Event::LeaseGranted { chunk: CHUNK, version, to: S1, until: Time(until) }
+    }
+
+    fn begun() -> Run {
+        let term = u64::try_from(Constants::default().lease_duration.as_nanos()).unwrap();
+        let mut run = Run::new();
+        run.good(MASTER, Event::LeaderBegan { epoch: Epoch(1) });
+        run.good(MASTER, configured(0, 1, &[S1, S2]));
+        run.at(9).good(MASTER, granted(term + 9));
+        run
+    }
+
+    #[test]
+    fn a_change_waits_for_the_last_lease() {
+        assert_eq!(begun().bad(MASTER, configured(1, 2, &[S2])).invariant, "I20");
+        assert_eq!(begun().bad(MASTER, freed(1)).invariant, "I20");
+        let mut other = begun();
+        other.good(S2, promised(2));
+        assert_eq!(other.bad(MASTER, configured(1, 2, &[S2])).invariant, "I20");
+        let mut run = begun();
+        run.good(S1, promised(2));
+        run.good(MASTER, configured(1, 2, &[S2]));
+        let end = u64::try_from(Constants::default().lease_duration.as_nanos()).unwrap() + 9;
+        begun().at(end).good(MASTER, configured(1, 2, &[S2]));
+        // A deposed leader's grants bind its successor, which counts from its beginning.
+        let mut run = begun();
+        run.checkers.node_crashed(MASTER);
+        run.good(MASTER, configured(1, 2, &[S2]));
     }
 
     #[test]
