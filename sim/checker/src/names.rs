@@ -75,6 +75,7 @@ impl Object for Names {
             Asked::Query(query) => return self.looks_like(query, op.answer.as_ref()?),
         };
         match (&op.answer, effect) {
+            (Some(Err(Refusal::NotFound)), _) if self.is_unsure(op) => Some(Undo::default()),
             (None, Ok(effect)) => Some(self.perform(effect, None)),
             (None, Err(_)) => Some(Undo::default()),
             (Some(Ok(MetadataAnswer::File(info))), Ok(effect @ Effect::Make { .. })) => {
@@ -113,6 +114,10 @@ impl Object for Names {
 }
 
 impl Names {
+    fn is_unsure(&self, op: &NamesOp) -> bool {
+        matches!(&op.asked, Asked::Change(change) if self.may_mean_another(change))
+    }
+
     /// Puts a node at a path, or nothing; what stood there.
     fn set(&mut self, path: String, node: Option<Node>) -> Option<Node> {
         let entry = |node: Option<Node>| node.map_or(0, |node| hashed(&(path.as_str(), node)));

@@ -131,6 +131,18 @@ impl Names {
         }
     }
 
+    /// Does the change name a node by an identity, while no one was told which it has? Then it may be
+    /// another, and the answer is that the one meant is not there.
+    pub(super) fn may_mean_another(&self, change: &MetadataChange) -> bool {
+        let (path, this) = match change {
+            MetadataChange::Rename { from, this, .. } => (from, this),
+            MetadataChange::Delete { path, this } => (path, this),
+            _ => return false,
+        };
+        let node = Path::parse(path).and_then(|path| self.nodes.get(path.text()));
+        this.is_some() && node.is_some_and(|node| node.file.is_none())
+    }
+
     /// The one path that a Stat shows.
     pub(super) fn stat(&self, path: &str) -> Result<Vec<String>, Why> {
         let path = parse(path)?;

@@ -33,6 +33,30 @@ fn a_move_takes_everything_along_and_is_undone() {
     assert_eq!((names.nodes.clone(), names.key()), before);
 }
 
+/// A create without an answer may have made any file: a change that means one by its identity may find it
+/// there, and may not.
+#[test]
+fn a_node_of_unknown_identity_may_be_another() {
+    let create = |path: &str| {
+        let (path, spec) = (path.into(), FileSpec::default());
+        MetadataChange::Create { path, spec, mtime_ms: 0 }
+    };
+    let delete = |answer| {
+        let this = Some(FileId(7));
+        change(MetadataChange::Delete { path: "/a".into(), this }, Some(answer))
+    };
+    let mut names = Names::default();
+    assert!(names.apply(&change(create("/a"), None)).is_some());
+    let before = names.key();
+    assert!(names.apply(&delete(Err(Refusal::NotFound))).is_some());
+    assert_eq!(names.key(), before);
+    let undo = names.apply(&delete(Ok(MetadataAnswer::Done))).unwrap();
+    names.undo(undo);
+    assert!(names.apply(&delete(Err(Refusal::IsADirectory))).is_none());
+    let plain = MetadataChange::Delete { path: "/a".into(), this: None };
+    assert!(names.apply(&change(plain, Some(Err(Refusal::NotFound)))).is_none());
+}
+
 #[test]
 fn an_id_that_was_news_stays() {
     let mut names = Names::default();
