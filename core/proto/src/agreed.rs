@@ -32,6 +32,9 @@ pub enum Mutability {
     OnDisk,
 }
 
+/// Durations can be added and doubled below this without a thought: a century.
+const TIME_MAX_NS: u64 = 100 * 366 * 86_400 * 1_000_000_000;
+
 /// A value of a constant: nanoseconds of a duration, else the number itself.
 trait Value: Copy + Ord {
     const IS_TIME: bool = false;
@@ -307,6 +310,12 @@ impl ClusterConstants {
     /// # Errors
     /// Two that do not.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let long = |constant: &&ClusterConstant| {
+            constant.is_time() && self.number(**constant) > TIME_MAX_NS
+        };
+        if let Some(constant) = ClusterConstant::ALL.iter().find(long) {
+            return Err(ConfigError { key: constant.name(), why: "must be at most a century" });
+        }
         let mut constants = Constants::default();
         self.install(&mut constants);
         constants.check()

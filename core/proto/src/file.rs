@@ -11,6 +11,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Bytes in a chunk at the most.
+pub const CHUNK_BYTES_MAX: u64 = 1 << 40;
+
 /// A range inside one chunk, at most as long as one operation may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
@@ -75,7 +78,8 @@ impl Cut {
 /// Where in a file with chunks of `chunk_bytes` a byte of one of its chunks is.
 #[must_use]
 pub fn position(chunk_bytes: u64, index: u64, offset: u64) -> u64 {
-    index * chunk_bytes + offset
+    // No file reaches beyond: a peer that says so is mistaken.
+    index.saturating_mul(chunk_bytes).saturating_add(offset)
 }
 
 /// GFS §3.3: a record is at most a quarter of a chunk, so that padding stays bounded.

@@ -3,14 +3,31 @@
 use crate::kind::Kind;
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
+/// What is counted is below this on the wire and on disk: counting on never overflows, whatever a peer
+/// sends.
+pub const COUNTED_MAX: u64 = 1 << 62;
+
+/// Decodes what is counted, and refuses what no count reaches.
+pub(crate) fn counted<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(from)?;
+    if number < COUNTED_MAX { Ok(number) } else { Err(D::Error::custom("no count reaches this")) }
+}
+
+/// `numbered` ones are counted up from zero or one; `counted` ones too, and models see through them.
 macro_rules! identity {
     ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal) => {
+        identity!($(#[$doc])* #[derive(Hash, Deserialize)] $name($int), $prefix, plain);
+    };
+    ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, numbered) => {
         identity!($(#[$doc])* #[derive(Hash)] $name($int), $prefix, plain);
+        identity!(decoded $name);
     };
     ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, counted) => {
         identity!($(#[$doc])* $name($int), $prefix, plain);
+        identity!(decoded $name);
 
         impl Hash for $name {
             fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -19,9 +36,16 @@ macro_rules! identity {
             }
         }
     };
+    (decoded $name:ident) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                counted(from).map(Self)
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident($int:ty), $prefix:literal, plain) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub $int);
 
@@ -53,7 +77,7 @@ identity!(
 identity!(
     /// One process life of a node. A chunkserver's is counted up durably at every start, so that
     /// (node, incarnation) names the memory behind an answer.
-    Incarnation(u64), "i"
+    Incarnation(u64), "i", numbered
 );
 identity!(
     /// A random number that a chunkserver's process draws at start: tells a second process on a
@@ -77,12 +101,12 @@ identity!(
 identity!(
     /// A chunk's configuration number (GFS: chunk version, HDFS: generation stamp). Zero means
     /// "no configuration yet".
-    ChunkVersion(u64), "v"
+    ChunkVersion(u64), "v", numbered
 );
 identity!(
     /// The order of mutations of one chunk, counted from 1 and never reset; (version, sequence)
     /// names one mutation.
-    Sequence(u64), "s"
+    Sequence(u64), "s", numbered
 );
 identity!(
     /// The log index of the `NewLeader` entry under which a master acts. Zero: none.
@@ -108,7 +132,7 @@ identity!(
 
 identity!(
     /// A step in the history of the cluster's constants, counted from 1. Zero: none.
-    ConstantsVersion(u64), "k"
+    ConstantsVersion(u64), "k", numbered
 );
 identity!(
     /// One question for a lease. The holder keeps when it asked in a volatile table.
@@ -197,6 +221,7 @@ pub struct OpId {
     /// The session that invoked it.
     pub client: NodeId,
     /// Counted from 1 by the client.
+    #[serde(deserialize_with = "counted")]
     pub number: u64,
 }
 
@@ -207,6 +232,7 @@ pub struct CopyId {
     /// The source's incarnation.
     pub life: Incarnation,
     /// Counted from 1 within that incarnation, over all chunks.
+    #[serde(deserialize_with = "counted")]
     pub number: u64,
 }
 

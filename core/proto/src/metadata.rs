@@ -158,6 +158,7 @@ pub struct FileInfo {
     /// What it is.
     pub kind: FileKind,
     /// Number of its chunks (zero for a directory).
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub chunks: u64,
     /// By the clock of the client that made or last extended it, milliseconds since 1970.
     pub mtime_ms: u64,

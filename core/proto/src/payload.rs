@@ -63,6 +63,12 @@ impl Extent {
         self.offset.saturating_add(self.length)
     }
 
+    /// Does it end at or before `end`?
+    #[must_use]
+    pub fn is_within(&self, end: u64) -> bool {
+        self.offset.checked_add(self.length).is_some_and(|own| own <= end)
+    }
+
     /// True if both share a byte.
     #[must_use]
     pub fn overlaps(&self, other: &Extent) -> bool {
@@ -85,6 +91,14 @@ impl Extent {
     pub fn below(&self, end: u64) -> Extent {
         Extent { offset: self.offset, length: self.end().min(end).saturating_sub(self.offset) }
     }
+}
+
+/// Are these places below `end` for exactly as many bytes as there are? What a peer sends is checked
+/// by it.
+#[must_use]
+pub fn fit(places: &[Extent], end: u64, payload: &Payload) -> bool {
+    let sum = places.iter().try_fold(0_u64, |sum, place| sum.checked_add(place.length));
+    sum == Some(payload.len()) && places.iter().all(|place| place.is_within(end))
 }
 
 impl fmt::Debug for Extent {

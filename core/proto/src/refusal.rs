@@ -24,6 +24,7 @@ pub enum Refusal {
     /// AddChunk beyond the end: this many chunks there are.
     NotNextChunk {
         /// Number of chunks.
+        #[serde(deserialize_with = "crate::ids::counted")]
         chunks: u64,
     },
     /// Longer than a mutation may be.
@@ -66,6 +67,7 @@ pub enum Refusal {
     /// will be; otherwise nobody knows.
     PerhapsForgotten {
         /// Numbers from this on are remembered.
+        #[serde(deserialize_with = "crate::ids::counted")]
         below: u64,
     },
     // From the namespace; final.

@@ -8,6 +8,7 @@ mod op_table;
 pub use op_table::{Done, Lookup, OpTable};
 
 use crate::config::Rules;
+use crate::file::CHUNK_BYTES_MAX;
 use crate::ids::{ChunkHandle, ChunkVersion, OpId, Sequence};
 use crate::payload::Extent;
 use alloc::boxed::Box;
@@ -38,6 +39,14 @@ pub struct ChunkSpec {
     pub sync: SyncPolicy,
 }
 
+impl ChunkSpec {
+    /// Can a chunk be like this? What a peer sends is checked by it.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        (1..=CHUNK_BYTES_MAX).contains(&self.chunk_bytes)
+    }
+}
+
 /// What a mutation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MutationKind {
@@ -55,6 +64,7 @@ pub struct Mutation {
     /// Whose operation this is.
     pub op: OpId,
     /// The client has a definitive answer to each of its operations below this number.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub acked_below: u64,
     /// What it does.
     pub kind: MutationKind,
@@ -62,6 +72,17 @@ pub struct Mutation {
     pub extent: Extent,
     /// CRC-32C of those bytes.
     pub crc: u32,
+}
+
+impl Mutation {
+    /// Does it stay inside its chunk, and is it about so many bytes? What a primary sends is checked
+    /// by it.
+    #[must_use]
+    pub fn is_sound(&self, spec: &ChunkSpec, bytes: u64) -> bool {
+        let inside = self.extent.is_within(spec.chunk_bytes);
+        let of_its_kind = (self.kind == MutationKind::Seal) == (self.extent.length == 0);
+        inside && of_its_kind && self.extent.length == bytes
+    }
 }
 
 /// A mutation that is applied here but not known to be on every member.
@@ -95,6 +116,13 @@ pub struct ReplicaImage {
 }
 
 impl ReplicaImage {
+    /// Can a replica of a chunk with this spec be like this? What a peer sends is checked by it.
+    #[must_use]
+    pub fn is_sound(&self, spec: &ChunkSpec) -> bool {
+        let recent = self.recent.keys().next_back().is_none_or(|last| *last <= self.sequence);
+        recent && self.committed <= self.sequence && self.length <= spec.chunk_bytes
+    }
+
     /// Ranges touched after the sequence `after`, clipped to nothing.
     #[must_use]
     pub fn touched_after(&self, after: Sequence) -> Vec<Extent> {

@@ -10,9 +10,9 @@ use crate::observation::{Observation, Seen};
 use crate::shape::Shape;
 use leasehold_proto::message::data;
 use leasehold_proto::{
-    Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Incarnation, Input,
-    IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, LogOp, Master, MasterConfig, MasterState,
-    Message, NodeId, ProposeOutcome, Rack, Session, StateMachine,
+    Chunkserver, ChunkserverConfig, Client, ClientConfig, Effect, Effects, Envelope, Incarnation,
+    Input, IoFault, IoId, IoOp, IoOutput, Leadership, LogIndex, LogOp, Master, MasterConfig,
+    MasterState, Message, NodeId, ProposeOutcome, Rack, Session, StateMachine,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -127,6 +127,11 @@ impl Cluster {
     /// Takes messages out that this chooser has no use for.
     pub fn forget_messages(&mut self, useless: impl FnMut(MessageId) -> bool) {
         self.net.forget(useless);
+    }
+
+    /// Puts a message in flight that its sender did not send.
+    pub fn forge(&mut self, envelope: Envelope) {
+        self.net.send(envelope);
     }
 
     /// Lets one thing happen.

@@ -9,6 +9,7 @@ use crate::ids::{ChunkVersion, CopyId, Epoch, NodeId, Sequence};
 use crate::io::ReplicaData;
 use crate::message::CopyEnd;
 use crate::message::copy;
+use crate::payload::fit;
 use crate::replica::ReplicaChange;
 use crate::time::{Deadline, Time};
 use alloc::boxed::Box;
@@ -81,8 +82,8 @@ impl Learner {
 impl Replica<'_> {
     /// Is a copy to begin? What is here of the chunk is dropped for it.
     pub fn on_copy_order(&mut self, from: NodeId, order: copy::Order) -> bool {
-        let copy::Order { chunk, epoch, version, incarnation, source, spec: _ } = order;
-        if incarnation != self.incarnation || self.disk.has_failed() {
+        let copy::Order { chunk, epoch, version, incarnation, source, spec } = order;
+        if incarnation != self.incarnation || self.disk.has_failed() || !spec.is_sound() {
             return false;
         }
         if let Some(learner) = self.live.learner_mut()
@@ -150,14 +151,19 @@ impl Replica<'_> {
         let copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload } =
             answer;
         let (own, now, busy) = (self.incarnation, self.cx.now, self.live.is_changing());
+        let sound = self.record.is_some_and(|record| {
+            let end = end.as_ref().is_none_or(|end| {
+                end.version <= record.promised && end.image.is_sound(&record.spec)
+            });
+            end && fit(&pieces, record.spec.chunk_bytes, &payload)
+        });
         let Some(learner) = self.learner() else { return };
         let expected = incarnation == own
             && learner.source == from
             && learner.copy.is_none_or(|own| own == copy)
             && learner.step == step
             && learner.phase == Phase::Asking;
-        let bytes: u64 = pieces.iter().map(|piece| piece.length).sum();
-        if !expected || busy || bytes != payload.len() {
+        if !expected || busy || !sound {
             return;
         }
         learner.copy = Some(copy);

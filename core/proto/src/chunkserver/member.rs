@@ -18,6 +18,9 @@ impl<'a> Replica<'a> {
             Ok(record) => record,
             Err(refusal) => return self.refuse_push(primary, version, refusal),
         };
+        if !push.mutation.is_sound(&record.spec, push.payload.len()) {
+            return self.refuse_push(primary, version, Refusal::Corrupt);
+        }
         if let Some((first, rest)) = push.chain.split_first() {
             let chain = rest.to_vec();
             let (mutation, payload) = (push.mutation.clone(), push.payload.clone());
@@ -73,8 +76,12 @@ impl<'a> Replica<'a> {
             self.cx.observe(Event::ProtocolError { chunk, sequence });
             return false;
         }
-        let at_disk = self.is_being_applied(sequence, &queued.mutation);
-        if sequence <= applied || at_disk || sequence.0 > applied.0 + 2 * window {
+        let at_disk = self.at_disk(sequence).map(|there| there.op == queued.mutation.op);
+        if at_disk == Some(false) {
+            self.cx.observe(Event::ProtocolError { chunk, sequence });
+            return false;
+        }
+        if sequence <= applied || at_disk.is_some() || sequence.0 > applied.0 + 2 * window {
             return true;
         }
         self.touch();
@@ -97,13 +104,10 @@ impl<'a> Replica<'a> {
         }
     }
 
-    /// Is this sequence on its way to the disk already?
-    fn is_being_applied(&self, sequence: Sequence, mutation: &Mutation) -> bool {
-        self.being_applied().is_some_and(|(first, mutations)| {
-            let index = sequence.0.checked_sub(first.0).map(|i| i as usize);
-            let there = index.and_then(|index| mutations.get(index));
-            there.is_some_and(|there| there.op == mutation.op)
-        })
+    /// The mutation with this sequence number, if it is on its way to the disk already.
+    fn at_disk(&self, sequence: Sequence) -> Option<&Mutation> {
+        let (first, mutations) = self.being_applied()?;
+        mutations.get(usize::try_from(sequence.0.checked_sub(first.0)?).ok()?)
     }
 
     /// A group is durable here.

@@ -87,7 +87,10 @@ impl Chunkserver {
             return true;
         };
         let Chunkserver { config, state } = self;
-        let Some(agreed) = state.link.newer_constants(config, reply) else { return true };
+        let agreed = state.link.newer_constants(config, reply);
+        // Constants that contradict each other are no cluster's.
+        let sound = agreed.filter(|agreed| agreed.values.check().is_ok());
+        let Some(agreed) = sound else { return true };
         let first = state.link.leader().is_none();
         let insisted = config.insisted();
         if let Some((own, cluster)) = agreed.values.contradiction(&insisted).filter(|_| first) {

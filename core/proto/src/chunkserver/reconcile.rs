@@ -14,10 +14,10 @@ use crate::event::Event;
 use crate::ids::{ChunkVersion, NodeId, OpId, Sequence};
 use crate::io::ReplicaData;
 use crate::message::{configure, pipeline, reconcile};
-use crate::payload::{Extent, Payload};
+use crate::payload::fit;
 use crate::ranges::Ranges;
 use crate::refusal::Refusal;
-use crate::replica::{ReplicaChange, ReplicaImage, ReplicaRecord, counts_as_whole};
+use crate::replica::{ReplicaChange, ReplicaRecord, counts_as_whole};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -41,6 +41,8 @@ impl<'a> Replica<'a> {
             return Then::Nothing;
         }
         let chain = members.into_iter().filter(|member| *member != node).collect();
+        // Nothing but this node orders under this version, whatever was pushed here.
+        self.live.queue.clear();
         self.live.role = Role::Primary(Primary::new(version, chain, self.cx.now).into());
         if record.applied_version == version {
             // A first configuration: the promise that made the replica made it of this version.
@@ -160,7 +162,7 @@ impl<'a> Replica<'a> {
     pub fn on_install(&mut self, from: NodeId, message: reconcile::Install) {
         let reconcile::Install { chunk, version, image, pieces, payload } = message;
         let Ok(record) = self.check_reconcile(version) else { return };
-        if !is_whole(&image, &pieces, &payload) {
+        if !image.is_sound(&record.spec) || !fit(&pieces, image.length, &payload) {
             return;
         }
         let done = record.applied_version == version;
@@ -210,10 +212,4 @@ impl<'a> Replica<'a> {
             cx.observe(Event::Committed { chunk: *chunk, version, sequence });
         }
     }
-}
-
-/// The pieces and the bytes fit each other and the image.
-fn is_whole(image: &ReplicaImage, pieces: &[Extent], payload: &Payload) -> bool {
-    let bytes: u64 = pieces.iter().map(|piece| piece.length).sum();
-    bytes == payload.len() && pieces.iter().all(|piece| piece.end() <= image.length)
 }

@@ -121,7 +121,8 @@ impl Caller<'_> {
     }
 
     pub fn on_reply(&mut self, from: NodeId, answer: Result<MetadataAnswer, Refusal>) -> Next {
-        if !self.task.kind.is_for_master() {
+        let fits = answer.as_ref().map_or(true, |answer| self.task.kind.fits_answer(answer));
+        if !self.task.kind.is_for_master() || !fits {
             return Next::Unchanged;
         }
         match answer {

@@ -6,7 +6,7 @@
 //!
 //! A call on an open file is carried out in *pieces*, each a request like the owner's (`file`).
 //!
-//! `tasks` is the table; `call`, `mutate` and `read` each handle one task with what they
+//! `tasks` is the table; `fit` says which answers can be answers; `call`, `mutate` and `read` each handle one task with what they
 //! borrow of the client, and return what it needs `next`; `file` says which pieces a file call
 //! begins, and how it ended. This file alone acts on that.
 
@@ -17,6 +17,7 @@ mod session;
 mod tasks;
 mod routes;
 mod next;
+mod fit;
 mod call;
 mod mutate;
 mod read;
@@ -178,7 +179,23 @@ impl Step<'_> {
                 let next = self.reader(id, range).on_reply(from, reply);
                 self.conclude(id, next);
             }
-            _ => self.on_unsolicited(from),
+            Message::Call(_)
+            | Message::Membership(_)
+            | Message::MembershipReply(_)
+            | Message::Removal(_)
+            | Message::Lease(_)
+            | Message::LeaseGrant(_)
+            | Message::Configure(_)
+            | Message::ConfigureReply(_)
+            | Message::Reconcile(_)
+            | Message::ReconcileReply(_)
+            | Message::CopyOrder(_)
+            | Message::Copy(_)
+            | Message::CopyReply(_)
+            | Message::CopyReport(_)
+            | Message::Data(_)
+            | Message::Pipeline(_)
+            | Message::PipelineReply(_) => self.on_unsolicited(from),
         }
     }
 

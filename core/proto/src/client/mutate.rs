@@ -131,7 +131,8 @@ impl Mutator<'_> {
             return Next::Unchanged;
         }
         match reply.result {
-            Ok(extent) => self.on_done(file, index, extent),
+            Ok(place) if !self.task.kind.fits_place(place) => Next::Unchanged,
+            Ok(place) => self.on_done(file, index, place),
             Err(Refusal::Sealed) => self.on_sealed(file, index),
             Err(refusal @ Refusal::Forgotten) => match self.task.kind {
                 TaskKind::Lookup(_) => Next::Refused(refusal),

@@ -1,6 +1,7 @@
 //! Reads: strong ones at the primary, relaxed ones at the members in turn.
 
 use super::backoff;
+use super::fit::fits_read;
 use super::lookup::Lookup;
 use super::next::Next;
 use super::routes::Routes;
@@ -103,6 +104,9 @@ impl Reader<'_> {
         match (reply.result, &self.task.stage) {
             // Good at any time: it was read after it was requested.
             (Ok(chunk_length), _) => {
+                if !fits_read(self.range.extent, reply.payload.len(), chunk_length) {
+                    return Next::Unchanged;
+                }
                 Next::Ended(Ok(Outcome::Read { payload: reply.payload, chunk_length }))
             }
             (Err(refusal), _) if is_final(&refusal) => Next::Refused(refusal),

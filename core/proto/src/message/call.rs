@@ -20,6 +20,7 @@ pub struct Request {
     /// The operation; a retry carries the same.
     pub op: OpId,
     /// The client has a definitive answer to each of its operations below this number.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub acked_below: u64,
     /// What.
     pub request: MasterRequest,

@@ -67,6 +67,7 @@ pub struct Request {
     pub copy: Option<CopyId>,
     /// Counted up by one, and never used twice in one incarnation: (incarnation, step) orders
     /// a learner's opening requests.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub step: u64,
     /// The version that the learner has promised since, asking for the end of the copy.
     pub prepared: Option<ChunkVersion>,
@@ -82,6 +83,7 @@ pub struct Step {
     /// The copy that this belongs to. A learner takes steps of one copy only.
     pub copy: CopyId,
     /// The step answered.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub step: u64,
     /// Where the bytes go.
     pub pieces: Vec<Extent>,
@@ -102,6 +104,7 @@ pub struct Void {
     /// The learner's life.
     pub incarnation: Incarnation,
     /// The step that it asked for.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub step: u64,
 }
 

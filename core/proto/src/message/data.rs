@@ -39,6 +39,7 @@ pub struct Mutate {
     /// The operation; a retry carries the same.
     pub op: OpId,
     /// The client has a definitive answer to each of its operations below this number.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub acked_below: u64,
     /// To which chunk.
     pub chunk: ChunkHandle,

@@ -70,6 +70,7 @@ pub struct Report {
     pub epoch: Epoch,
     /// Counted from 1 within the incarnation, and never back: a full report, with which every
     /// registration and every beginning again begins, has the next number too.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub number: u64,
     /// Everything that is here, or only what changed since the report before.
     pub full: bool,
@@ -124,5 +125,6 @@ pub struct ReportAck {
     /// The leader's epoch.
     pub epoch: Epoch,
     /// The last one.
+    #[serde(deserialize_with = "crate::ids::counted")]
     pub number: u64,
 }

@@ -21,6 +21,7 @@ pub struct Done {
 /// What a chunk knows of one client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct ClientOps {
+    #[serde(deserialize_with = "crate::ids::counted")]
     acked_below: u64,
     last: Sequence,
     done: BTreeMap<u64, Done>,
@@ -56,6 +57,7 @@ pub enum Lookup {
 pub struct OpTable {
     clients: BTreeMap<NodeId, ClientOps>,
     /// Above the number of every operation that was ever forgotten without its client's leave.
+    #[serde(deserialize_with = "crate::ids::counted")]
     forgotten_below: u64,
     /// The mutation at which that happened last.
     forgotten_at: Sequence,
@@ -104,7 +106,7 @@ impl OpTable {
     fn forget_one(&mut self, sequence: Sequence) {
         let oldest = self.clients.iter().min_by_key(|(id, c)| (c.last, **id)).map(|(id, _)| *id);
         let Some(gone) = oldest.and_then(|oldest| self.clients.remove(&oldest)) else { return };
-        let highest = gone.done.keys().next_back().map_or(0, |number| number + 1);
+        let highest = gone.done.keys().next_back().map_or(0, |number| number.saturating_add(1));
         self.forgotten_below = self.forgotten_below.max(gone.acked_below).max(highest);
         self.forgotten_at = sequence;
     }

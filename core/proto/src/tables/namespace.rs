@@ -4,6 +4,7 @@
 use super::allocator::Allocator;
 use super::inode::{Inode, InodeBody, InodeTable, Names};
 use super::path::{PATH_BYTES_MAX, Path};
+use crate::file::CHUNK_BYTES_MAX;
 use crate::ids::FileId;
 use crate::metadata::{FileInfo, FileSpec};
 use crate::refusal::Refusal;
@@ -14,8 +15,6 @@ use core::ops::Bound;
 
 /// Replicas of a chunk at the most.
 pub const REPLICAS_MAX: u8 = 16;
-/// Bytes in a chunk at the most.
-pub const CHUNK_BYTES_MAX: u64 = 1 << 40;
 
 impl InodeTable {
     /// What is at a path? Errors: `Invalid`, `NotFound`, `NotADirectory`.

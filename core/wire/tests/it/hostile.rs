@@ -5,7 +5,8 @@ use bytes::Bytes;
 use leasehold_proto::message::ReplicaState;
 use leasehold_proto::message::{configure, membership};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Envelope, Epoch, Incarnation, Message, NodeId, Payload, Sequence,
+    COUNTED_MAX, ChunkHandle, ChunkVersion, Envelope, Epoch, Incarnation, Message, NodeId, Payload,
+    Sequence,
 };
 use leasehold_wire::{
     BODY_BYTES_MAX, FORMAT_VERSION, Frame, FrameError, FrameKind, HANDSHAKE_BYTES_MAX, HEADER_LEN,
@@ -250,6 +251,19 @@ fn a_length_inside_the_body_allocates_nothing() {
     assert_eq!(body.pop(), Some(0), "the empty list of members ends the body");
     body.extend(members_claimed);
     let error = read(&sealed(FrameKind::Envelope as u8, &body, &[])).unwrap_err();
+    assert!(matches!(error, FrameError::Malformed { kind: FrameKind::Envelope, .. }), "{error}");
+}
+
+// Otherwise the next epoch, version, sequence or number of an operation would overflow.
+#[test]
+fn what_no_count_reaches_is_malformed() {
+    let counted = |number| {
+        let message = membership::RegisterAgain { epoch: Epoch(number) };
+        Frame::Envelope(Envelope { from: NodeId(1), to: NodeId(2), message: message.into() })
+    };
+    let last = counted(COUNTED_MAX - 1);
+    assert_eq!(read(&stream(&last)).unwrap(), last);
+    let error = read(&stream(&counted(COUNTED_MAX))).unwrap_err();
     assert!(matches!(error, FrameError::Malformed { kind: FrameKind::Envelope, .. }), "{error}");
 }
 

@@ -72,8 +72,8 @@ fn what_several_need_is_asked_once() {
 #[test]
 fn a_retry_keeps_its_id() {
     let mut bench = Bench::new();
-    bench.request(Operation::Change(mkdir()));
-    let first = bench.expect_change(&mkdir());
+    bench.request(Operation::Change(delete()));
+    let first = bench.expect_change(&delete());
     bench.wake();
     let (to, second, ..) = bench.asked();
     assert_eq!((to, second), (M1, first), "messages get lost: the same master again");
@@ -96,8 +96,8 @@ fn a_retry_keeps_its_id() {
 #[test]
 fn follows_the_leader() {
     let mut bench = Bench::new();
-    bench.request(Operation::Change(mkdir()));
-    let op = bench.expect_change(&mkdir());
+    bench.request(Operation::Change(delete()));
+    let op = bench.expect_change(&delete());
     bench.tell(op, Err(Refusal::NotLeader { leader: Some(M2) }));
     // A second copy of the same refusal changes nothing.
     bench.tell(op, Err(Refusal::NotLeader { leader: Some(M2) }));

@@ -43,20 +43,20 @@ fn what_was_sent_twice_has_an_unknown_outcome() {
     assert_eq!(bench.answer(), unknown());
     bench.assert_idle();
     // The next one begins where nothing is forgotten.
-    bench.request(Operation::Change(mkdir()));
-    assert!(bench.expect_change(&mkdir()).number >= BELOW);
+    bench.request(Operation::Change(delete()));
+    assert!(bench.expect_change(&delete()).number >= BELOW);
 }
 
 #[test]
 fn a_master_forgets_too() {
     let mut bench = Bench::new();
-    bench.request(Operation::Change(mkdir()));
-    let first = bench.expect_change(&mkdir());
+    bench.request(Operation::Change(delete()));
+    let first = bench.expect_change(&delete());
     bench.tell(first, Err(perhaps()));
-    let second = bench.expect_change(&mkdir());
+    let second = bench.expect_change(&delete());
     assert!(second.number >= BELOW);
     bench.wake();
-    assert_eq!(bench.expect_change(&mkdir()), second);
+    assert_eq!(bench.expect_change(&delete()), second);
     bench.tell(second, Err(perhaps()));
     assert_eq!(bench.answer(), unknown());
 }

@@ -4,6 +4,7 @@ mod changes;
 mod endings;
 mod files;
 mod forgotten;
+mod hostile;
 mod reads;
 
 use super::*;
@@ -231,8 +232,8 @@ fn read(mode: ReadMode) -> Operation {
     Operation::Read { file: FILE, index: 0, extent: Extent::new(0, 8), mode }
 }
 
-fn mkdir() -> MetadataChange {
-    MetadataChange::Mkdir { path: "/d".to_string(), mtime_ms: 9 }
+fn delete() -> MetadataChange {
+    MetadataChange::Delete { path: "/d".to_string(), this: None }
 }
 
 fn written(index: u64) -> Result<Outcome, OpError> {

@@ -1,0 +1,84 @@
+//! The client's door: does an answer fit what was requested, by kind, length and range? One that does
+//! not is dropped like one that came too late. Past this file a bad value is a bug.
+
+use super::task::TaskKind;
+use crate::file::CHUNK_BYTES_MAX;
+use crate::machine::Operation;
+use crate::metadata::{FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery};
+use crate::payload::Extent;
+
+impl TaskKind {
+    /// Can this be the answer to a change or a query? Lookups match the kind themselves.
+    pub fn fits_answer(&self, answer: &MetadataAnswer) -> bool {
+        let kind = match self {
+            TaskKind::Request { op: Operation::Change(change), .. } => fits_change(change, answer),
+            TaskKind::Request { op: Operation::Query(query), .. } => fits_query(query, answer),
+            TaskKind::Request { .. } => false,
+            TaskKind::Lookup(_) => true,
+        };
+        kind && values_are_sound(answer)
+    }
+
+    /// Can a mutation of this task have been placed there?
+    pub fn fits_place(&self, place: Extent) -> bool {
+        match self {
+            TaskKind::Request { op: Operation::Write { offset, payload, .. }, .. } => {
+                place == Extent::new(*offset, payload.len())
+            }
+            TaskKind::Request { op: Operation::Append { chunk_bytes, payload, .. }, .. } => {
+                place.length == payload.len() && place.is_within(*chunk_bytes)
+            }
+            TaskKind::Request { .. } => false,
+            // A seal has no place.
+            TaskKind::Lookup(_) => true,
+        }
+    }
+}
+
+/// Can a read of `extent` have brought so many bytes of a chunk of this length?
+pub(super) fn fits_read(extent: Extent, bytes: u64, chunk_length: u64) -> bool {
+    bytes <= extent.length && chunk_length <= CHUNK_BYTES_MAX
+}
+
+fn fits_change(change: &MetadataChange, answer: &MetadataAnswer) -> bool {
+    use MetadataChange as C;
+    match change {
+        C::Create { .. } | C::Mkdir { .. } => matches!(answer, MetadataAnswer::File(_)),
+        C::Rename { .. } | C::Delete { .. } | C::SetConstants { .. } | C::ForgetServer { .. } => {
+            matches!(answer, MetadataAnswer::Done)
+        }
+        C::AddChunk { .. } => matches!(answer, MetadataAnswer::Chunk(_)),
+    }
+}
+
+fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
+    use MetadataQuery as Q;
+    match query {
+        Q::Stat { .. } | Q::StatFile { .. } => matches!(answer, MetadataAnswer::File(_)),
+        Q::List { .. } => matches!(answer, MetadataAnswer::List { .. }),
+        Q::Locate { .. } => matches!(answer, MetadataAnswer::Location(_)),
+        Q::Chunks { .. } => matches!(answer, MetadataAnswer::Chunks { .. }),
+        Q::Status => matches!(answer, MetadataAnswer::Status(_)),
+        Q::Constants => matches!(answer, MetadataAnswer::Constants(_)),
+        Q::SafeMode | Q::LeaveSafeMode => matches!(answer, MetadataAnswer::SafeMode(_)),
+    }
+}
+
+/// What the client reckons with.
+fn values_are_sound(answer: &MetadataAnswer) -> bool {
+    let sound = |info: &FileInfo| match info.kind {
+        FileKind::Directory => true,
+        FileKind::File(spec) => (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes),
+    };
+    match answer {
+        MetadataAnswer::File(info) => sound(info),
+        MetadataAnswer::List { entries, .. } => entries.iter().all(|(_, info)| sound(info)),
+        MetadataAnswer::Done
+        | MetadataAnswer::Chunk(_)
+        | MetadataAnswer::Location(_)
+        | MetadataAnswer::Chunks { .. }
+        | MetadataAnswer::Status(_)
+        | MetadataAnswer::Constants(_)
+        | MetadataAnswer::SafeMode(_) => true,
+    }
+}
