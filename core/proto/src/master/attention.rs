@@ -135,7 +135,7 @@ impl Leader<'_> {
         if self.lead.changes.contains_key(&chunk) {
             return false;
         }
-        if record.is_trashed() && self.known().is_due(record.made_for.file) {
+        if self.known().is_given_up(chunk, record.made_for.file) {
             // The trash looks after it.
             return true;
         }

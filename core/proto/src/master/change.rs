@@ -25,6 +25,7 @@ use crate::log::{Command, Member};
 use crate::message::{Message, ReplicaState};
 use crate::message::{configure, copy};
 use crate::replica::{ChunkSpec, counts_as_whole};
+use crate::tables::Release;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -268,7 +269,11 @@ impl Leader<'_> {
 
     /// Begins again above a promise.
     fn raise(&mut self, chunk: ChunkHandle, version: ChunkVersion) {
+        let state = self.state;
         let Some(change) = self.change(chunk) else { return };
+        // It may have got another owner meanwhile: then it is configured and not freed.
+        let last = |file: &FileId| state.release(*file, chunk) == Some(Release::LastOwner);
+        change.freed_by = change.freed_by.filter(last);
         change.version = version.max(change.version.next());
         change.answers.clear();
         change.viable_since = None;

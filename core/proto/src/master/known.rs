@@ -8,7 +8,7 @@ use crate::config::Constants;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::log::Member;
 use crate::replica::SyncPolicy;
-use crate::tables::{Configuration, MasterState};
+use crate::tables::{Configuration, MasterState, Release};
 use crate::time::Time;
 use alloc::vec::Vec;
 
@@ -158,9 +158,9 @@ impl<'a> Known<'a> {
         mix(self.salt(chunk), node.0)
     }
 
-    /// Has this file been in the trash for long enough?
-    pub(super) fn is_due(self, file: FileId) -> bool {
-        let now = self.now;
-        self.lead.trash.get(&file).is_some_and(|due| *due <= now)
+    /// Is this file the chunk's last owner, and has it been in the trash for long enough?
+    pub(super) fn is_given_up(self, chunk: ChunkHandle, file: FileId) -> bool {
+        let due = self.lead.trash.get(&file).is_some_and(|due| *due <= self.now);
+        due && self.state.release(file, chunk) == Some(Release::LastOwner)
     }
 }

@@ -149,6 +149,7 @@ impl Master {
                 Proposal::Change(_)
                 | Proposal::Leader
                 | Proposal::Join(_)
+                | Proposal::Release(..)
                 | Proposal::Purge
                 | Proposal::Constants,
                 _,
@@ -213,6 +214,7 @@ impl Master {
                 out.observe(Event::ConstantsChanged { version, sides: Box::new(sides) });
             }
             Consequence::Ignored
+            | Consequence::Released { .. }
             | Consequence::LeaderBegan { .. }
             | Consequence::Joined { .. }
             | Consequence::JoinRefused { .. }

@@ -1,7 +1,7 @@
 //! The log as a device: what is proposed comes back as committed, and only then takes effect.
 
 use crate::cx::Cx;
-use crate::ids::{ChunkHandle, Epoch, IoId, NodeId, OpId};
+use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId, OpId};
 use crate::io::{IoOp, LogOp};
 use crate::log::{Command, LogEntry};
 use crate::machine::Effect;
@@ -15,6 +15,8 @@ pub(super) enum Proposal {
     Change(OpId),
     Configure(ChunkHandle),
     Free(ChunkHandle),
+    /// A file in the trash gives up a chunk that others refer to.
+    Release(FileId, ChunkHandle),
     Purge,
     Constants,
 }

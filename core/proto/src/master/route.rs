@@ -86,7 +86,10 @@ impl Leader<'_> {
                 self.on_freed(chunk, base, &members);
                 self.answer_parked(chunk);
             }
-            Consequence::LeaderBegan { .. } | Consequence::Purged(_) | Consequence::Ignored => {}
+            Consequence::LeaderBegan { .. }
+            | Consequence::Released { .. }
+            | Consequence::Purged(_)
+            | Consequence::Ignored => {}
         }
     }
 

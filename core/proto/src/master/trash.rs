@@ -1,4 +1,5 @@
-//! The trash: deleted files wait in it, then their chunks are freed one by one.
+//! The trash: deleted files wait in it, then they give their chunks up one by one. A chunk that other
+//! files refer to stays as it is; the last owner frees it.
 //!
 //! A chunk is freed like a configuration is changed: only after a Prepare of all reachable
 //! members and the end of leases, so that nobody writes to what is being removed. A member that does
@@ -14,6 +15,7 @@ use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::log::{Command, Member};
 use crate::message::DeleteReason;
 use crate::message::removal;
+use crate::tables::Release;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -59,9 +61,26 @@ impl Leader<'_> {
                 self.propose(Proposal::Purge, Command::Purge { file });
             }
             for chunk in chunks {
+                self.give_up(file, chunk);
+            }
+        }
+    }
+
+    /// A due file gives a chunk up: it is prepared to be freed, or just released if others refer to it.
+    fn give_up(&mut self, file: FileId, chunk: ChunkHandle) {
+        match self.state.release(file, chunk) {
+            Some(Release::LastOwner) => {
                 self.start_change(chunk, "a freed chunk");
                 self.turn_into_free(chunk, file);
             }
+            Some(Release::Kept) => {
+                let (what, base) =
+                    (Proposal::Release(file, chunk), self.state.chunks()[chunk].version());
+                if !self.log.awaits(&what) {
+                    self.propose(what, Command::Free { file, chunk, base });
+                }
+            }
+            None => {}
         }
     }
 

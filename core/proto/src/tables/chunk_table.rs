@@ -36,6 +36,15 @@ pub struct Owners {
     pub trashed: u32,
 }
 
+/// What becomes of a chunk when a file of the trash gives it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Other layouts refer to it: it stays, and its replicas are not touched.
+    Kept,
+    /// Nothing else refers to it: it goes, once no replica takes mutations any more.
+    LastOwner,
+}
+
 /// A chunk as the log knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRecord {
@@ -143,6 +152,32 @@ impl ChunkTable {
         record.owners.trashed += 1;
     }
 
+    /// What becomes of a chunk when a file of the trash gives it up; none if no such file refers to it.
+    /// That a chunk may go is decided here and nowhere else: see [`MasterState::release`].
+    ///
+    /// [`MasterState::release`]: super::MasterState::release
+    pub(super) fn release(&self, chunk: ChunkHandle) -> Option<Release> {
+        match self.get(chunk)?.owners {
+            Owners { trashed: 0, .. } => None,
+            Owners { named: 0, trashed: 1 } => Some(Release::LastOwner),
+            Owners { .. } => Some(Release::Kept),
+        }
+    }
+
+    /// A file of the trash gave up a chunk that others refer to.
+    pub(super) fn drop_owner(&mut self, chunk: ChunkHandle) {
+        let record = self.chunks.get_mut(&chunk).expect("released just now");
+        record.owners.trashed -= 1;
+    }
+
+    /// Another layout refers to this chunk. No command of the log does that yet.
+    #[cfg(test)]
+    pub fn add_owner(&mut self, chunk: ChunkHandle, in_trash: bool) {
+        let record = self.chunks.get_mut(&chunk).expect("a layout refers to chunks that are there");
+        record.owners.named += u32::from(!in_trash);
+        record.owners.trashed += u32::from(in_trash);
+    }
+
     /// A configuration takes effect, if it follows the committed one. False if it does not.
     pub(super) fn configure(
         &mut self,
@@ -162,9 +197,14 @@ impl ChunkTable {
         true
     }
 
-    /// A chunk is freed.
-    pub(super) fn remove(&mut self, chunk: ChunkHandle) -> Option<ChunkRecord> {
-        self.chunks.remove(&chunk)
+    /// A chunk is freed, if this is the version of its committed configuration.
+    pub(super) fn remove_at(
+        &mut self,
+        chunk: ChunkHandle,
+        base: ChunkVersion,
+    ) -> Option<ChunkRecord> {
+        let current = self.get(chunk).is_some_and(|record| record.version() == base);
+        if current { self.chunks.remove(&chunk) } else { None }
     }
 }
 

@@ -73,6 +73,13 @@ pub enum Consequence {
         /// The members of its last configuration.
         members: Vec<Member>,
     },
+    /// A file in the trash gave up a chunk that other files refer to.
+    Released {
+        /// The file.
+        file: FileId,
+        /// The chunk.
+        chunk: ChunkHandle,
+    },
     /// A file is no more: it had no chunks, or its last one was freed.
     Purged(FileId),
 }

@@ -17,7 +17,7 @@ pub mod allocator;
 pub mod constant_table;
 
 pub use allocator::Allocator;
-pub use chunk_table::{ChunkRecord, ChunkTable, Configuration, FileSlot, Owners};
+pub use chunk_table::{ChunkRecord, ChunkTable, Configuration, FileSlot, Owners, Release};
 pub use consequence::Consequence;
 pub use constant_table::ConstantTable;
 pub use inode::{Inode, InodeTable};
@@ -218,22 +218,32 @@ impl MasterState {
         }
     }
 
-    /// The last layout that refers to a chunk gives it up; it is one in the trash.
+    /// What becomes of a chunk when this file gives it up; none if the file is not in the trash, or does
+    /// not refer to the chunk. A file refers to a chunk once at the most.
+    #[must_use]
+    pub fn release(&self, file: FileId, chunk: ChunkHandle) -> Option<Release> {
+        let refers = self.inodes.layout(file).is_some_and(|layout| layout.refers_to(chunk));
+        if refers && self.inodes.is_trashed(file) { self.chunks.release(chunk) } else { None }
+    }
+
+    /// A file of the trash gives a chunk up. With its last owner the chunk goes, if its configuration is
+    /// still the one that was prepared.
     fn free(&mut self, file: FileId, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
-        let ignored = vec![Consequence::Ignored];
-        let Some(record) = self.chunks.get(chunk) else { return ignored };
-        let last = record.owners == Owners { named: 0, trashed: 1 };
-        let owner = self.inodes.layout(file).is_some_and(|layout| layout.refers_to(chunk));
-        if base != record.version() || !last || !owner {
-            return ignored;
-        }
-        let record = self.chunks.remove(chunk).expect("looked at above");
-        let members = record.config.map_or_else(Vec::new, |config| config.members.to_vec());
-        let mut consequences = vec![Consequence::Freed { chunk, base, members }];
-        if self.inodes.shrink(file, chunk) {
-            consequences.push(Consequence::Purged(file));
-        }
-        consequences
+        let first = match self.release(file, chunk) {
+            None => return vec![Consequence::Ignored],
+            Some(Release::Kept) => {
+                self.chunks.drop_owner(chunk);
+                Consequence::Released { file, chunk }
+            }
+            Some(Release::LastOwner) => {
+                let record = self.chunks.remove_at(chunk, base);
+                let Some(record) = record else { return vec![Consequence::Ignored] };
+                let members = record.config.map_or_else(Vec::new, |c| c.members.to_vec());
+                Consequence::Freed { chunk, base, members }
+            }
+        };
+        let purged = self.inodes.shrink(file, chunk).then_some(Consequence::Purged(file));
+        [first].into_iter().chain(purged).collect()
     }
 
     fn purge(&mut self, file: FileId) -> Consequence {
