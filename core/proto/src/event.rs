@@ -154,6 +154,8 @@ pub enum Event {
     CorruptRead { chunk: ChunkHandle },
     /// The disk is out of service.
     DiskFailed,
+    /// A later process of the same disk is registered: this one serves no more.
+    Superseded,
     /// A message broke the protocol: the same place in the order with other content.
     ProtocolError { chunk: ChunkHandle, sequence: Sequence },
 

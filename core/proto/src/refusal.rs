@@ -52,7 +52,7 @@ pub enum Refusal {
     NotPrimary,
     /// Its disk has no room.
     NoSpace,
-    /// Its disk is out of service.
+    /// It serves no more: its disk is out of service, or another process took its place.
     DiskFailed,
     /// Its bytes do not fit their checksum.
     Corrupt,
@@ -92,7 +92,7 @@ impl fmt::Display for Refusal {
             Refusal::Stale { promised } => write!(f, "the chunk has moved on to {promised}"),
             Refusal::NotPrimary => f.write_str("not the chunk's primary"),
             Refusal::NoSpace => f.write_str("No space left on device"),
-            Refusal::DiskFailed => f.write_str("the chunkserver's disk is out of service"),
+            Refusal::DiskFailed => f.write_str("the chunkserver serves no more"),
             Refusal::Corrupt => f.write_str("checksum mismatch"),
             Refusal::Sealed => f.write_str("the chunk is sealed"),
             Refusal::Busy => f.write_str("too many requests wait for the chunk"),

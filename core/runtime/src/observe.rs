@@ -63,6 +63,9 @@ fn tell(event: &Event) {
         Event::RepairEnded { chunk, to, done } => info!(%chunk, %to, done, "copy ended"),
         Event::CorruptRead { chunk } => warn!(%chunk, "a block does not fit its checksum"),
         Event::DiskFailed => error!("the disk is out of service"),
+        Event::Superseded => {
+            error!("serves no more: another process with this disk's identity is registered");
+        }
         Event::ProtocolError { chunk, sequence } => {
             error!(%chunk, %sequence, "another mutation at a place that is taken");
         }

@@ -55,7 +55,7 @@ impl Replica<'_> {
 
     fn check_mutation(&self, version: ChunkVersion, wanted: &Wanted) -> Result<(), Refusal> {
         let chunk_bytes = self.check_primary(version)?;
-        if self.live.full {
+        if self.live.health.is_full() {
             return Err(Refusal::NoSpace);
         }
         let bytes_max = chunk_bytes.min(u64::from(self.cx.constants.mutation_bytes_max));

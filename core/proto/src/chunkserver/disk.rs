@@ -57,7 +57,6 @@ impl Slot {
 pub(super) struct Disk {
     pending: BTreeMap<IoId, Pending>,
     last: IoId,
-    failed: bool,
 }
 
 impl Disk {
@@ -113,15 +112,6 @@ impl Disk {
             Pending::Change(change, _) => Some(change.chunk()),
             Pending::Read(..) => None,
         })
-    }
-
-    pub fn has_failed(&self) -> bool {
-        self.failed
-    }
-
-    /// It is out of service, for good. Is that new?
-    pub fn fail(&mut self) -> bool {
-        !core::mem::replace(&mut self.failed, true)
     }
 }
 

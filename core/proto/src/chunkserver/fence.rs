@@ -75,7 +75,7 @@ impl Replica<'_> {
     pub fn on_prepare(&mut self, master: NodeId, message: configure::Prepare) -> Prepare {
         let configure::Prepare { chunk, epoch, version, incarnation, create } = message;
         let unsound = create.is_some_and(|spec| !spec.is_sound());
-        if incarnation != self.incarnation || self.disk.has_failed() || unsound {
+        if incarnation != self.incarnation || self.service.is_stopped() || unsound {
             return Prepare::Refused;
         }
         let fence = self.fence();

@@ -83,7 +83,7 @@ impl Replica<'_> {
     /// Is a copy to begin? What is here of the chunk is dropped for it.
     pub fn on_copy_order(&mut self, from: NodeId, order: copy::Order) -> bool {
         let copy::Order { chunk, epoch, version, incarnation, source, spec } = order;
-        if incarnation != self.incarnation || self.disk.has_failed() || !spec.is_sound() {
+        if incarnation != self.incarnation || self.service.is_stopped() || !spec.is_sound() {
             return false;
         }
         if let Some(learner) = self.live.learner_mut()
@@ -181,7 +181,7 @@ impl Replica<'_> {
 
     /// What was here is dropped, and an empty copy is in its place.
     pub fn on_copy_started(&mut self) {
-        (self.live.corrupt, self.live.incomplete) = (false, false);
+        self.live.health.begin_copy();
         self.request_step();
     }
 

@@ -12,7 +12,7 @@ impl Replica<'_> {
     pub fn is_active(&self) -> bool {
         let Some(primary) = self.live.primary() else { return false };
         primary.is_active()
-            && !self.disk.has_failed()
+            && !self.service.is_stopped()
             && self.leases.may_act(self.chunk, primary.version(), self.cx.now)
     }
 
@@ -46,7 +46,7 @@ impl Replica<'_> {
         let (now, constants) = (self.cx.now, self.cx.constants);
         let primary = self.live.primary()?;
         let in_use = self.live.reads.any_waiting() || primary.is_in_use(now, constants);
-        let can_ask = self.link.leader().is_some() && !self.disk.has_failed();
+        let can_ask = self.link.leader().is_some() && !self.service.is_stopped();
         if primary.is_retired() || !in_use || !can_ask {
             return None;
         }

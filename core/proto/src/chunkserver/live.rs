@@ -2,6 +2,7 @@
 
 use super::disk::Slot;
 use super::fence::Fence;
+use super::health::Health;
 use super::learner::Learner;
 use super::primary::Primary;
 use super::queue::Queue;
@@ -30,13 +31,7 @@ pub(super) struct Live {
     pub slot: Slot,
     pub reads: Reads,
     pub queue: Queue,
-    /// Met a checksum error in this life.
-    pub corrupt: bool,
-    /// A `page-cache` replica after a restart: it may lack what the operating system had not
-    /// written.
-    pub incomplete: bool,
-    /// The disk was full when this replica last wrote.
-    pub full: bool,
+    pub health: Health,
     /// Why it is being deleted.
     pub deleting: Option<DeleteReason>,
 }
@@ -88,7 +83,7 @@ impl Live {
             committed: record.image.committed,
             length: record.image.length,
             learner: record.learner,
-            corrupt: self.corrupt,
+            corrupt: self.health.is_corrupt(),
         }
     }
 

@@ -46,7 +46,7 @@ impl<'a> Replica<'a> {
 
     /// Is this replica a member that takes mutations of `version`? Gives its record.
     fn check_push(&self, version: ChunkVersion) -> Result<&'a ReplicaRecord, Refusal> {
-        if self.disk.has_failed() {
+        if self.service.is_stopped() {
             return Err(Refusal::DiskFailed);
         }
         let stale = Refusal::Stale { promised: self.fence() };
@@ -54,7 +54,11 @@ impl<'a> Replica<'a> {
         if self.is_fenced(version) || record.applied_version != version {
             return Err(stale);
         }
-        if self.live.incomplete || self.live.full {
+        if self.live.health.is_incomplete() {
+            // What a restart may have cost it, no mutation brings back.
+            return Err(Refusal::Corrupt);
+        }
+        if self.live.health.is_full() {
             return Err(Refusal::NoSpace);
         }
         match self.live.role {

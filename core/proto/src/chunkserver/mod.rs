@@ -2,14 +2,17 @@
 //!
 //! This file routes: it opens the `Replica` that an input concerns, calls the handler of the
 //! concern, and decides what follows from its outcome. No concern calls it, nor another that calls
-//! back. Suggested order: `step` (the server's state), `route` (what crosses the concerns of one replica), `replica` (the view
+//! back. Suggested order: `step` (the server's state), `tick` (what begins and
+//! ends every step), `route` (what crosses the concerns of one replica), `replica` (the view
 //! that handlers work on), `live` (what is volatile about a replica), `fence` (promises), `admission` (a client's mutation at the door), `order` and
 //! `peers` (what a primary keeps), `primary` (ordering and acknowledging), `queue` and `member`
 //! (taking what the primary ordered), `reconcile` (the start of a configuration), `read`, `source`
-//! and `learner` (copies), `leases` (asking for them), `disk` (which I/O may run together), `link`
+//! and `learner` (copies), `leases` (asking for them), `disk` (which I/O may run together), `service` (whether
+//! this process serves at all), `health` (what is wrong with a replica), `link`
 //! (registration, heartbeats, reports), `removal` (deletion and quarantine).
 
 mod step;
+mod tick;
 mod route;
 mod replica;
 mod live;
@@ -26,6 +29,8 @@ mod source;
 mod learner;
 mod leases;
 mod disk;
+mod service;
+mod health;
 mod link;
 mod removal;
 #[cfg(test)]
@@ -41,16 +46,18 @@ use crate::machine::{Effects, Input, StateMachine};
 use crate::message::{self, configure, copy, data, lease, membership, pipeline};
 use crate::message::{Envelope, Message};
 use crate::refusal::Refusal;
-use crate::replica::{ReplicaChange, Replicas, SyncPolicy};
+use crate::replica::{ReplicaChange, Replicas};
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use disk::{Disk, Pending};
+use health::Health;
 use learner::CopySteps;
 use link::{Answer, Inventory, Link};
 use live::Live;
 use read::{ReadEnd, ReadJob};
 use removal::Quarantine;
+use service::{Service, StopReason};
 use source::CopyIds;
 use step::{State, Step};
 
@@ -119,9 +126,8 @@ impl StateMachine for Chunkserver {
     fn recover(config: &Self::Config, durable: Replicas, now: Time, out: &mut Effects) -> Self {
         let mut live = BTreeMap::new();
         for (&chunk, record) in &durable.live {
-            // What the operating system had not written yet is gone, and what that was is unknown.
-            let incomplete = record.spec.sync == SyncPolicy::PageCache;
-            live.insert(chunk, Live { incomplete, ..Live::default() });
+            let health = Health::recovered(record.spec.sync);
+            live.insert(chunk, Live { health, ..Live::default() });
             out.observe(Event::Recovered {
                 chunk,
                 promised: record.promised,
@@ -138,6 +144,7 @@ impl StateMachine for Chunkserver {
             leases: Leases::new(),
             link: Link::new(now),
             disk: Disk::default(),
+            service: Service::default(),
             copy_steps: CopySteps::default(),
             copy_ids: CopyIds::default(),
             alarms: BTreeMap::new(),
@@ -153,7 +160,7 @@ impl StateMachine for Chunkserver {
         let mut step = self.begin_step(now, out);
         step.tick();
         if !serves {
-            step.fail_disk();
+            step.stop_serving(StopReason::ConstantsRefused);
         }
         match input {
             Input::Deliver(Envelope { from, to, message }) => {
@@ -172,7 +179,7 @@ impl StateMachine for Chunkserver {
             }
         }
         step.ask_leases();
-        step.set_alarms();
+        step.end();
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
@@ -278,17 +285,18 @@ impl Step<'_> {
             Answer::Registered => self.tick_link(),
             Answer::RegisterAgain => link::register(config, cx),
             Answer::ReportAll => {
-                let State { link, replicas, live, disk, .. } = &mut **state;
-                let inventory = Inventory { replicas, live, disk_failed: disk.has_failed() };
+                let State { link, replicas, live, service, .. } = &mut **state;
+                let disk_failed = service.has_failed_disk();
+                let inventory = Inventory { replicas, live, disk_failed };
                 link.report(config, from, &inventory, cx);
             }
-            Answer::Superseded => self.fail_disk(),
+            Answer::Superseded => self.stop_serving(StopReason::Superseded),
         }
     }
 
     fn on_grant(&mut self, grant: lease::Grant) {
         let lease::Grant { incarnation, attempt, term, chunks } = grant;
-        if incarnation != self.config.incarnation || self.state.disk.has_failed() {
+        if incarnation != self.config.incarnation || self.state.service.is_stopped() {
             return;
         }
         for (chunk, version) in chunks {
@@ -333,10 +341,12 @@ impl Step<'_> {
                 replica.on_corrupt();
                 job.failed(Refusal::Corrupt)
             }
-            Err(IoFault::DiskFailed | IoFault::NoSpace) => {
-                self.fail_disk();
+            Err(IoFault::DiskFailed) => {
+                self.stop_serving(StopReason::DiskFailed);
                 job.failed(Refusal::DiskFailed)
             }
+            // A disk that needs room to read still holds what it holds.
+            Err(IoFault::NoSpace) => job.failed(Refusal::NoSpace),
             Err(IoFault::NotLeader) => unreachable!("a chunkserver does not propose"),
         }
     }
@@ -385,7 +395,7 @@ impl Step<'_> {
         let mut replica = self.replica(change.chunk());
         match fault {
             IoFault::NoSpace => replica.on_disk_full(change, data),
-            IoFault::DiskFailed => self.fail_disk(),
+            IoFault::DiskFailed => self.stop_serving(StopReason::DiskFailed),
             IoFault::Corrupt { .. } => {
                 replica.on_corrupt();
                 // A step of a copy that met it is not asked for again.
@@ -395,12 +405,14 @@ impl Step<'_> {
         }
     }
 
-    /// The disk is out of service, for good: no lease outlives it, and no promise is made any more.
-    fn fail_disk(&mut self) {
-        if !self.state.disk.fail() {
+    /// This process serves no more, for good: it has no lease from here on, and makes no promise.
+    fn stop_serving(&mut self, reason: StopReason) {
+        if !self.state.service.stop(reason) {
             return;
         }
-        self.cx.observe(Event::DiskFailed);
+        if let Some(event) = reason.event() {
+            self.cx.observe(event);
+        }
         for (chunk, version) in self.state.leases.end_all() {
             self.cx.observe(Event::LeaseEnded { chunk, version });
         }
@@ -408,92 +420,5 @@ impl Step<'_> {
             live.fence.drop_promise();
         }
         self.state.link.heartbeat_due();
-    }
-
-    /// Does what `now` has made due. Nothing else in a step comes before it.
-    fn tick(&mut self) {
-        let State { leases, touched, alarms, .. } = &mut *self.state;
-        let now = self.cx.now;
-        for (chunk, version) in leases.expire(now) {
-            touched.insert(chunk);
-            self.cx.observe(Event::LeaseEnded { chunk, version });
-        }
-        let due: Vec<ChunkHandle> =
-            alarms.iter().filter(|(_, d)| d.at <= now).map(|(chunk, _)| *chunk).collect();
-        for chunk in due {
-            self.state.touched.insert(chunk);
-            self.replica(chunk).on_timer();
-        }
-        self.end_quarantines();
-        self.tick_link();
-    }
-
-    /// Removes what was in quarantine for long enough.
-    fn end_quarantines(&mut self) {
-        for chunk in self.state.quarantine.take_over(self.cx.now) {
-            if !self.state.live.contains_key(&chunk) && !self.state.disk.has_failed() {
-                self.replica(chunk).write(ReplicaChange::Delete { chunk });
-            }
-        }
-    }
-
-    /// Sends a heartbeat if it is time.
-    fn tick_link(&mut self) {
-        if !self.state.link.take_due(&self.cx) {
-            return;
-        }
-        self.retry_full_disks();
-        let State { link, replicas, live, disk, .. } = &mut *self.state;
-        let inventory = Inventory { replicas, live, disk_failed: disk.has_failed() };
-        link.send_heartbeat(self.config, &inventory, &mut self.cx);
-    }
-
-    /// A full disk may have got room meanwhile.
-    fn retry_full_disks(&mut self) {
-        let live = &self.state.live;
-        let full: Vec<ChunkHandle> =
-            live.iter().filter(|(_, live)| live.full).map(|(chunk, _)| *chunk).collect();
-        for chunk in full {
-            let mut replica = self.replica(chunk);
-            replica.touch();
-            replica.live.full = false;
-            replica.make_progress();
-        }
-    }
-
-    /// Asks for every lease that is wanted, in one message, at the end of a step.
-    fn ask_leases(&mut self) {
-        let Some(leader) = self.state.link.leader() else { return };
-        let touched = core::mem::take(&mut self.state.touched);
-        let mut chunks: Vec<(ChunkHandle, ChunkVersion)> = Vec::new();
-        for &chunk in &touched {
-            if self.state.live.contains_key(&chunk) {
-                chunks.extend(self.replica(chunk).ask_lease().map(|version| (chunk, version)));
-            }
-        }
-        self.state.touched = touched;
-        if !chunks.is_empty() {
-            let attempt = self.state.leases.request(self.cx.constants, self.cx.now);
-            let incarnation = self.config.incarnation;
-            self.cx.send(leader, lease::Request { incarnation, attempt, chunks });
-        }
-    }
-
-    /// Sets the alarms of the chunks that the step looked at, and sees that all is well with them.
-    fn set_alarms(&mut self) {
-        for chunk in core::mem::take(&mut self.state.touched) {
-            self.state.assert_chunk(chunk);
-            let present = self.state.live.contains_key(&chunk);
-            let alarm = if present { self.replica(chunk).deadline() } else { None };
-            let State { alarms, live, replicas, .. } = &mut *self.state;
-            match alarm {
-                Some(alarm) => alarms.insert(chunk, alarm),
-                None => alarms.remove(&chunk),
-            };
-            let gone = !replicas.live.contains_key(&chunk);
-            if gone && live.get(&chunk).is_some_and(Live::is_idle) {
-                live.remove(&chunk);
-            }
-        }
     }
 }

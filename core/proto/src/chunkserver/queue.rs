@@ -44,6 +44,20 @@ impl Queue {
         self.waiting.insert(sequence, queued);
     }
 
+    /// A group did not get to the disk: its mutations wait for their turn again.
+    pub fn put_back(
+        &mut self,
+        version: ChunkVersion,
+        first: Sequence,
+        mutations: impl Iterator<Item = (Mutation, Payload)>,
+    ) {
+        let mut sequence = first;
+        for (mutation, payload) in mutations {
+            self.insert(sequence, Queued { version, mutation, payload });
+            sequence = sequence.next();
+        }
+    }
+
     pub fn clear(&mut self) {
         self.waiting.clear();
     }
@@ -114,7 +128,7 @@ impl Replica<'_> {
     pub fn start_apply(&mut self) {
         let Some(record) = self.record else { return };
         let live = &mut *self.live;
-        let stopped = live.is_changing() || self.disk.has_failed() || live.full;
+        let stopped = live.is_changing() || self.service.is_stopped() || live.health.is_full();
         if stopped || matches!(live.role, Role::Learner(_)) {
             return;
         }
@@ -146,26 +160,5 @@ impl Replica<'_> {
             self.cx.observe(Event::Applied { chunk, version, sequence, op, kind, extent, crc });
             sequence = sequence.next();
         }
-    }
-
-    /// The disk had no room for a group: its mutations go back into the queue. False if a promise
-    /// made meanwhile fences them off: then they do not come back.
-    pub fn put_back(
-        &mut self,
-        version: ChunkVersion,
-        first: Sequence,
-        mutations: impl Iterator<Item = (Mutation, Payload)>,
-    ) -> bool {
-        let fenced = self.fence() > version;
-        self.live.full = true;
-        if fenced {
-            return false;
-        }
-        let mut sequence = first;
-        for (mutation, payload) in mutations {
-            self.live.queue.insert(sequence, Queued { version, mutation, payload });
-            sequence = sequence.next();
-        }
-        true
     }
 }

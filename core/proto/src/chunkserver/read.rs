@@ -193,8 +193,8 @@ impl Replica<'_> {
         }
         match mode {
             ReadMode::Strong => self.check_primary(version).map(|_| record.applied_version),
-            ReadMode::Relaxed if self.disk.has_failed() => Err(Refusal::DiskFailed),
-            ReadMode::Relaxed if record.learner || self.live.incomplete => Err(stale),
+            ReadMode::Relaxed if self.service.is_stopped() => Err(Refusal::DiskFailed),
+            ReadMode::Relaxed if record.learner || self.live.health.is_incomplete() => Err(stale),
             ReadMode::Relaxed => Ok(record.applied_version),
         }
     }

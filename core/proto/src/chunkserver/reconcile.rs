@@ -56,9 +56,7 @@ impl<'a> Replica<'a> {
     /// Primary: its own state is durably that of the version; the members are to become like it.
     pub fn on_adopted(&mut self, version: ChunkVersion) {
         self.observe_adopted(version, true);
-        // Whatever a restart may have cost it: the master found no better copy, and this is the
-        // chunk's state from here on.
-        self.live.incomplete = false;
+        self.live.health.is_the_state();
         let (chunk, now) = (self.chunk, self.cx.now);
         let Some(primary) = self.live.primary_mut() else { return };
         if primary.version() != version || !primary.adopt(now) {
@@ -100,7 +98,7 @@ impl<'a> Replica<'a> {
     /// Is this replica to become like the primary of `version`? Gives its record.
     fn check_reconcile(&self, version: ChunkVersion) -> Result<&'a ReplicaRecord, Refusal> {
         let promised = self.fence();
-        if self.disk.has_failed() {
+        if self.service.is_stopped() {
             return Err(Refusal::DiskFailed);
         }
         let Some(record) = self.record else { return Err(Refusal::Stale { promised }) };
@@ -167,7 +165,7 @@ impl<'a> Replica<'a> {
         }
         let done = record.applied_version == version;
         self.touch();
-        if done || self.live.is_busy() || self.live.incomplete {
+        if done || self.live.is_busy() || self.live.health.is_incomplete() {
             // The primary asks again.
             return;
         }

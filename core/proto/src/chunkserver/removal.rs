@@ -64,7 +64,7 @@ impl Replica<'_> {
     /// Nothing is on its way here; otherwise the master's next order will find it so. A copy under
     /// way may go too: if it is still wanted it begins anew, and if it is not, only this ends it.
     pub fn may_remove(&self) -> bool {
-        self.record.is_some() && !self.live.is_busy() && !self.disk.has_failed()
+        self.record.is_some() && !self.live.is_busy() && !self.service.is_stopped()
     }
 
     /// Nothing is served and nothing is waited for any more.

@@ -8,6 +8,7 @@ use super::disk::Disk;
 use super::learner::CopySteps;
 use super::link::Link;
 use super::live::Live;
+use super::service::Service;
 use super::source::CopyIds;
 use crate::cx::Cx;
 use crate::event::Event;
@@ -26,6 +27,7 @@ pub(super) struct Replica<'a> {
     pub live: &'a mut Live,
     pub leases: &'a mut Leases,
     pub disk: &'a mut Disk,
+    pub service: &'a Service,
     pub link: &'a mut Link,
     pub copy_steps: &'a mut CopySteps,
     pub copy_ids: &'a mut CopyIds,
@@ -59,7 +61,7 @@ impl Replica<'_> {
 
     /// Refuses what is not for this node as the chunk's primary; gives the chunk's size.
     pub fn check_primary(&self, version: ChunkVersion) -> Result<u64, Refusal> {
-        if self.disk.has_failed() {
+        if self.service.is_stopped() {
             return Err(Refusal::DiskFailed);
         }
         let promised = self.fence();
@@ -87,8 +89,7 @@ impl Replica<'_> {
     /// a learner.
     pub fn on_corrupt(&mut self) {
         self.touch();
-        if !self.live.corrupt {
-            self.live.corrupt = true;
+        if self.live.health.note_corrupt() {
             self.cx.observe(Event::CorruptRead { chunk: self.chunk });
             self.link.note_change(self.chunk);
             self.link.heartbeat_due();

@@ -60,7 +60,8 @@ impl Replica<'_> {
         self.live.queue.forget_primary();
         let chunk = self.chunk;
         // Of a full disk a client hears, and not only that this is no primary any more.
-        let refusal = if self.live.full { Refusal::NoSpace } else { Refusal::NotPrimary };
+        let refusal =
+            if self.live.health.is_full() { Refusal::NoSpace } else { Refusal::NotPrimary };
         if let Role::Primary(primary) = &mut self.live.role {
             for (client, op) in primary.retire() {
                 let result = Err(refusal.clone());
@@ -142,7 +143,11 @@ impl Replica<'_> {
                 ReplicaChange::Apply { version, first, mutations, .. },
                 ReplicaData::Mutations(payloads),
             ) => {
-                if self.put_back(version, first, mutations.into_iter().zip(payloads)) {
+                self.live.health.note_full();
+                // A promise made meanwhile fences them off for good.
+                if self.fence() <= version {
+                    let group = mutations.into_iter().zip(payloads);
+                    self.live.queue.put_back(version, first, group);
                     self.report_full(version);
                 }
             }

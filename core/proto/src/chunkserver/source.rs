@@ -132,7 +132,7 @@ impl Replica<'_> {
         opened_by: (Incarnation, u64),
     ) -> bool {
         let Some(length) = self.record.map(|record| record.image.length) else { return false };
-        if self.live.corrupt {
+        if self.live.health.is_corrupt() {
             return false;
         }
         let at_disk = self.live.slot.extents().to_vec();

@@ -6,6 +6,7 @@ use super::link::Link;
 use super::live::Live;
 use super::removal::Quarantine;
 use super::replica::{Replica, Then};
+use super::service::Service;
 use super::source::CopyIds;
 use crate::config::ChunkserverConfig;
 use crate::cx::Cx;
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub leases: Leases,
     pub link: Link,
     pub disk: Disk,
+    pub service: Service,
     pub copy_steps: CopySteps,
     pub copy_ids: CopyIds,
     /// When each chunk next wants attention.
@@ -61,8 +63,18 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     /// Opens a replica, or the place for one.
     pub fn replica(&mut self, chunk: ChunkHandle) -> Replica<'_> {
-        let State { replicas, live, leases, disk, link, copy_steps, copy_ids, touched, .. } =
-            self.state;
+        let State {
+            replicas,
+            live,
+            leases,
+            disk,
+            service,
+            link,
+            copy_steps,
+            copy_ids,
+            touched,
+            ..
+        } = self.state;
         let live = live.entry(chunk).or_insert_with(|| {
             // If nothing comes of it, the end of the step takes it away again.
             touched.insert(chunk);
@@ -74,6 +86,7 @@ impl Step<'_> {
             live,
             leases,
             disk,
+            service,
             link,
             copy_steps,
             copy_ids,

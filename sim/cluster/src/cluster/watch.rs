@@ -357,6 +357,7 @@ fn fact(event: &Event) -> &'static str {
         Event::QuarantineEnded { .. } => "quarantines ended",
         Event::CorruptRead { .. } => "corrupt reads",
         Event::DiskFailed => "disks failed",
+        Event::Superseded => "servers superseded",
         Event::ProtocolError { .. } => "protocol errors",
         Event::Retried { .. } => "client retries",
         Event::PieceBegan { .. } => "pieces begun",

@@ -79,7 +79,7 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             (record.chunk, record.bad) = (Some(*chunk), true);
         }
         Event::LogLost { proof: LostLog::Epoch(_) } => record.bad = true,
-        Event::DiskFailed => record.bad = true,
+        Event::DiskFailed | Event::Superseded => record.bad = true,
         Event::ProtocolError { chunk, sequence } => {
             (record.chunk, record.sequence) = (Some(*chunk), Some(*sequence));
             record.bad = true;
@@ -134,6 +134,7 @@ fn name(event: &Event) -> &'static str {
         Event::QuarantineEnded { .. } => "QuarantineEnded",
         Event::CorruptRead { .. } => "CorruptRead",
         Event::DiskFailed => "DiskFailed",
+        Event::Superseded => "Superseded",
         Event::ProtocolError { .. } => "ProtocolError",
         Event::Retried { .. } => "Retried",
         Event::PieceBegan { .. } => "PieceBegan",
@@ -231,6 +232,7 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         | Event::QuarantineEnded { .. }
         | Event::CorruptRead { .. }
         | Event::DiskFailed
+        | Event::Superseded
         | Event::ProtocolError { .. } => of_a_replica(naming, event),
         Event::Retried { op, why } => format!("retries {}: {why}", naming.op(*op)),
         Event::PieceBegan { call, piece, op } => {
@@ -286,6 +288,7 @@ fn of_a_replica(naming: &dyn Naming, event: &Event) -> String {
         Event::QuarantineEnded { chunk } => format!("removed {chunk}, which was set aside"),
         Event::CorruptRead { chunk } => format!("met rot in {chunk}"),
         Event::DiskFailed => "has a failed disk".into(),
+        Event::Superseded => "stops: a later process of its disk is registered".into(),
         Event::ProtocolError { chunk, sequence } => {
             format!("met another content for {chunk} {sequence}")
         }
