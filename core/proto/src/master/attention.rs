@@ -157,12 +157,13 @@ impl Leader<'_> {
         }
         // A member that is still coming may wait for the bad one in vain.
         if !bad.is_empty() && bad.len() < config.members.len() {
-            self.start_change(chunk, "a member is lost");
             // One that is merely not heard is left out by its silence. If it is heard again before
             // the change is over, and answers, it is as good a member as any.
             let heard: Vec<NodeId> =
                 bad.into_iter().filter(|node| self.known().is_usable(*node)).collect();
-            self.exclude(chunk, &heard);
+            if let Some(change) = self.start_change(chunk, "a member is lost") {
+                change.exclude(&heard);
+            }
             return false;
         }
         if good < config.members.len() {

@@ -6,7 +6,7 @@
 //!               └──────────── refused, unknown ◄── Configure proposed ◄┘
 //!                                                      │ committed
 //!                                                      ▼
-//!                                     Configured to the primary ──► it asks for its lease
+//!                                     Activate to the primary ──► it requests its lease
 //! ```
 //!
 //! A change that has begun never ends at the old version: members that promised v' refuse the old
@@ -47,14 +47,61 @@ pub(super) struct Change {
     pub learner: Option<(NodeId, bool)>,
     /// Since when a configuration could be proposed, if it had to be.
     viable_since: Option<Time>,
-    proposed: Option<IoId>,
-    /// What was proposed did not take effect, as far as is known.
-    unresolved: bool,
-    /// The file in the trash that gives the chunk up: it is freed, not configured.
-    freed_by: Option<FileId>,
+    stage: Stage,
+    goal: Goal,
+}
+
+/// How far a change is at its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// Promises are requested and awaited.
+    Asking,
+    /// This proposal is with the log.
+    Proposed(IoId),
+    /// What was proposed did not take effect, as far as is known: it begins again above.
+    Unresolved,
+}
+
+/// What a change ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Goal {
+    /// The next configuration.
+    Configure,
+    /// This file in the trash, its last owner, gives the chunk up.
+    Free(FileId),
 }
 
 impl Change {
+    fn new(version: ChunkVersion, now: Time) -> Self {
+        Change {
+            version,
+            began_at: now,
+            asked_at: now,
+            targets: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            excluded: BTreeSet::new(),
+            learner: None,
+            viable_since: None,
+            stage: Stage::Asking,
+            goal: Goal::Configure,
+        }
+    }
+
+    /// Leaves members out of the next configuration, if it can do without them.
+    pub fn exclude(&mut self, members: &[NodeId]) {
+        self.excluded.extend(members);
+    }
+
+    /// The chunk's last owner is to go: the change ends in a `Free`.
+    pub fn turn_into_free(&mut self, file: FileId) {
+        self.goal = Goal::Free(file);
+    }
+
+    /// The learner whose copy the change waited for in vain.
+    fn waited_in_vain(&self) -> Option<NodeId> {
+        self.learner.filter(|(_, whole)| !whole).map(|(node, _)| node)
+    }
+
     /// Who did not answer, or holds the chunk up, and is not in the configuration that came of it.
     fn left_out(&self, members: &[Member]) -> impl Iterator<Item = NodeId> {
         let silent = self.targets.keys().filter(|node| !self.answers.contains_key(node));
@@ -62,6 +109,15 @@ impl Change {
         left_out.retain(|node| !members.iter().any(|member| member.node == *node));
         left_out.into_iter()
     }
+}
+
+/// What a change that ended says of servers.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// The learner whose copy the change waited for in vain.
+    pub in_vain: Option<NodeId>,
+    /// Servers that did not answer, or blocked progress, and are not in the configuration.
+    pub left_out: Vec<NodeId>,
 }
 
 /// A committed configuration whose primary has not asked for its lease yet.
@@ -78,57 +134,37 @@ impl Leader<'_> {
         self.start_change(chunk, "a new chunk");
     }
 
-    /// Begins a change, unless one is under way.
-    pub(super) fn start_change(&mut self, chunk: ChunkHandle, why: &'static str) {
+    /// Begins a change, unless one is under way. Gives the one that is under way then: none if the chunk is
+    /// gone, or there is no place for another; attention tries again.
+    pub(super) fn start_change(
+        &mut self,
+        chunk: ChunkHandle,
+        why: &'static str,
+    ) -> Option<&mut Change> {
         let now = self.cx.now;
         let changes_max = self.cx.constants.changes_max as usize;
-        let Some(record) = self.state.chunks().get(chunk) else { return };
+        let record = self.state.chunks().get(chunk)?;
         let version = self.known().highest_promise(chunk).max(record.version()).next();
         let lead = &mut *self.lead;
         if lead.changes.contains_key(&chunk) || lead.changes.len() >= changes_max {
-            return lead.attention.add(chunk, now);
+            lead.attention.add(chunk, now);
+            return self.change(chunk);
         }
-        let change = Change {
-            version,
-            began_at: now,
-            asked_at: now,
-            targets: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            excluded: BTreeSet::new(),
-            learner: None,
-            viable_since: None,
-            proposed: None,
-            unresolved: false,
-            freed_by: None,
-        };
-        lead.changes.insert(chunk, change);
+        lead.changes.insert(chunk, Change::new(version, now));
         lead.activations.remove(&chunk);
         self.cx.observe(Event::ChangeBegan { chunk, version, why });
         self.prepare(chunk);
+        self.change(chunk)
     }
 
     fn change(&mut self, chunk: ChunkHandle) -> Option<&mut Change> {
         self.lead.changes.get_mut(&chunk)
     }
 
-    /// Leaves members out of the next configuration, if it can do without them.
-    pub(super) fn exclude(&mut self, chunk: ChunkHandle, members: &[NodeId]) {
-        if let Some(change) = self.change(chunk) {
-            change.excluded.extend(members);
-        }
-    }
-
-    /// The chunk's file is gone: the change ends in a `Free`.
-    pub(super) fn turn_into_free(&mut self, chunk: ChunkHandle, file: FileId) {
-        if let Some(change) = self.change(chunk) {
-            change.freed_by = Some(file);
-        }
-    }
-
-    /// Brings a copy that has caught up into the change.
+    /// Brings a copy that has caught up into a change.
     pub(super) fn join_change(&mut self, chunk: ChunkHandle, learner: NodeId) {
-        let Some(change) = self.change(chunk) else { return };
-        if change.proposed.is_none() && change.learner.is_none() {
+        let Some(change) = self.start_change(chunk, "a copy has caught up") else { return };
+        if change.stage == Stage::Asking && change.learner.is_none() {
             change.learner = Some((learner, false));
             self.prepare(chunk);
         }
@@ -253,7 +289,7 @@ impl Leader<'_> {
         let configure::PrepareRefused { chunk, epoch, version, promised, .. } = message;
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
-        if epoch != lead.epoch || change.version != version || change.proposed.is_some() {
+        if epoch != lead.epoch || change.version != version || change.stage != Stage::Asking {
             return;
         }
         match promised {
@@ -272,12 +308,15 @@ impl Leader<'_> {
         let state = self.state;
         let Some(change) = self.change(chunk) else { return };
         // It may have got another owner meanwhile: then it is configured and not freed.
-        let last = |file: &FileId| state.release(*file, chunk) == Some(Release::LastOwner);
-        change.freed_by = change.freed_by.filter(last);
+        if let Goal::Free(file) = change.goal
+            && state.release(file, chunk) != Some(Release::LastOwner)
+        {
+            change.goal = Goal::Configure;
+        }
         change.version = version.max(change.version.next());
         change.answers.clear();
         change.viable_since = None;
-        (change.proposed, change.unresolved) = (None, false);
+        change.stage = Stage::Asking;
         if let Some((_, whole)) = &mut change.learner {
             *whole = false;
         }
@@ -308,8 +347,9 @@ impl Leader<'_> {
         let primary = config.members.first().is_some_and(|member| member.node == from);
         let member = config.members.iter().any(|member| member.node == from);
         if primary || (member && members == [from]) {
-            self.start_change(chunk, "a member failed");
-            self.exclude(chunk, &members);
+            if let Some(change) = self.start_change(chunk, "a member failed") {
+                change.exclude(&members);
+            }
         }
     }
 
@@ -325,7 +365,7 @@ impl Leader<'_> {
         let expects_more = old.iter().any(|node| self.known().is_expected(*node));
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
-        if change.proposed.is_some() {
+        if change.stage != Stage::Asking {
             return;
         }
         let viable_since = *change.viable_since.get_or_insert(now);
@@ -347,58 +387,64 @@ impl Leader<'_> {
             return;
         }
         let version = change.version;
-        let freed_by = change.freed_by;
+        let goal = change.goal;
         let base = self.state.chunks()[chunk].version();
-        let (what, command) = if let Some(file) = freed_by {
-            (Proposal::Free(chunk), Command::Free { file, chunk, base })
-        } else {
-            let command = Command::Configure { chunk, base, version, members };
-            (Proposal::Configure(chunk), command)
+        let (what, command) = match goal {
+            Goal::Free(file) => (Proposal::Free(chunk), Command::Free { file, chunk, base }),
+            Goal::Configure => {
+                let command = Command::Configure { chunk, base, version, members };
+                (Proposal::Configure(chunk), command)
+            }
         };
         let proposed = self.propose(what, command);
-        self.change(chunk).expect("looked at above").proposed = Some(proposed);
+        self.change(chunk).expect("looked at above").stage = Stage::Proposed(proposed);
     }
 
-    /// A configuration took effect: its change is over. Gives the learner whose copy the change waited
-    /// for in vain.
-    pub(super) fn end_change(&mut self, chunk: ChunkHandle) -> Option<NodeId> {
+    /// A configuration took effect: its change is over, and the chunk's primary is to be activated.
+    pub(super) fn end_change(&mut self, chunk: ChunkHandle) -> Ended {
         let now = self.cx.now;
-        let config = self.state.chunks()[chunk].config.clone().expect("configured just now");
+        let change = self.lead.changes.remove(&chunk);
+        let mut ended = Ended::default();
+        if let Some(change) = &change {
+            ended.in_vain = change.waited_in_vain();
+            ended.left_out = self.left_out(chunk, change);
+            self.keep_answers(chunk, change);
+        }
         let lead = &mut *self.lead;
-        let change = lead.changes.remove(&chunk);
-        let learner = change.as_ref().and_then(|change| change.learner);
-        let in_vain = learner.filter(|(_, whole)| !whole).map(|(node, _)| node);
-        if let Some(change) = change {
-            // Where a member was heard and was left out nevertheless, a copy is tried last; but another
-            // life of it was not asked, and may well answer.
-            let same_life = |node: &NodeId| {
-                let server = lead.servers.get(node);
-                server.map(|server| server.incarnation) == change.targets.get(node).copied()
-            };
-            let left_out = change.left_out(&config.members).filter(same_life);
-            for node in left_out.filter(|node| in_vain != Some(*node)) {
-                lead.repairs.setbacks.note(self.cx.constants, now, chunk, node);
-            }
-            let holders = lead.holders.entry(chunk).or_default();
-            for member in &config.members {
-                let Some(state) = change.answers.get(&member.node) else { continue };
-                let held = holders.get(member.node).unwrap_or(state);
-                // A member may have reported since it answered, and that is what counts: a promise
-                // to somebody else above this version, or rot. A copy is another replica than the
-                // one of which was reported before.
-                if held.promised <= state.promised {
-                    let copied = change.learner.is_some_and(|(node, _)| node == member.node);
-                    let corrupt = state.corrupt || (held.corrupt && !copied);
-                    holders.insert(member.node, ReplicaState { corrupt, ..state.clone() });
-                    if let Some(server) = lead.servers.get_mut(&member.node) {
-                        server.holds.insert(chunk);
-                    }
+        lead.activations.insert(chunk, Activation { told_at: now });
+        lead.attention.add(chunk, now);
+        ended
+    }
+
+    /// The members that were requested to promise in the life in which they are, and are left out
+    /// nevertheless; another life of one was not, and may well answer.
+    fn left_out(&self, chunk: ChunkHandle, change: &Change) -> Vec<NodeId> {
+        let same_life = |node: &NodeId| {
+            let server = self.lead.servers.get(node);
+            server.map(|server| server.incarnation) == change.targets.get(node).copied()
+        };
+        change.left_out(self.state.chunks().members(chunk)).filter(same_life).collect()
+    }
+
+    /// What the members answered is what they hold. One may have reported since, and that is what counts:
+    /// a promise to another leader above this version, or rot. A copy is another replica than the one of
+    /// which was reported before.
+    fn keep_answers(&mut self, chunk: ChunkHandle, change: &Change) {
+        let members = self.state.chunks().members(chunk);
+        let lead = &mut *self.lead;
+        let holders = lead.holders.entry(chunk).or_default();
+        for member in members {
+            let Some(state) = change.answers.get(&member.node) else { continue };
+            let held = holders.get(member.node).unwrap_or(state);
+            if held.promised <= state.promised {
+                let copied = change.learner.is_some_and(|(node, _)| node == member.node);
+                let corrupt = state.corrupt || (held.corrupt && !copied);
+                holders.insert(member.node, ReplicaState { corrupt, ..state.clone() });
+                if let Some(server) = lead.servers.get_mut(&member.node) {
+                    server.holds.insert(chunk);
                 }
             }
         }
-        lead.activations.insert(chunk, Activation { told_at: now });
-        lead.attention.add(chunk, now);
-        in_vain
     }
 
     pub(super) fn tell_primary(&mut self, chunk: ChunkHandle) {
@@ -424,10 +470,10 @@ impl Leader<'_> {
         let exists = self.state.chunks().contains(chunk);
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
-        if change.proposed != Some(io) {
+        if change.stage != Stage::Proposed(io) {
             return;
         }
-        change.unresolved = true;
+        change.stage = Stage::Unresolved;
         if !exists {
             lead.changes.remove(&chunk);
         }

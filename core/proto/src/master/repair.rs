@@ -4,6 +4,7 @@
 //! run, per server and in all, and how many bytes a second are begun. A server that could not take a
 //! copy is remembered (`setbacks`): others come first, and it is tried ever less often.
 
+use super::change::Ended;
 use super::holders::Holders;
 use super::leader::Leader;
 use super::placement::Candidate;
@@ -116,7 +117,8 @@ impl Leader<'_> {
             return;
         }
         let Some(source) = self.known().usable_primary(chunk) else {
-            return self.start_change(chunk, "a copy needs a primary");
+            self.start_change(chunk, "a copy needs a primary");
+            return;
         };
         let Some(to) = self.choose_learner(chunk) else { return };
         let per_server = constants.repairs_per_server_max as usize;
@@ -186,7 +188,7 @@ impl Leader<'_> {
             && lead.epoch == epoch;
         if same {
             repair.caught_up = true;
-            self.join(chunk, from);
+            self.join_change(chunk, from);
         }
     }
 
@@ -229,16 +231,16 @@ impl Leader<'_> {
     }
 
     /// A configuration took effect: the copy made under the one before it is in it, or void. If the
-    /// change waited for it `in_vain`, its learner could not.
-    pub(super) fn end_repair_of(
-        &mut self,
-        chunk: ChunkHandle,
-        members: &[Member],
-        in_vain: Option<NodeId>,
-    ) {
+    /// change waited for it in vain, its learner could not. Where a member was left out, a copy is tried
+    /// last.
+    pub(super) fn end_repair_of(&mut self, chunk: ChunkHandle, members: &[Member], ended: &Ended) {
         let now = self.cx.now;
         let constants = self.cx.constants;
         let lead = &mut *self.lead;
+        let Ended { in_vain, ref left_out } = *ended;
+        for node in left_out.iter().filter(|node| in_vain != Some(**node)) {
+            lead.repairs.setbacks.note(constants, now, chunk, *node);
+        }
         if let Some(repair) = lead.repairs.under_way.remove(&chunk) {
             let done = members.iter().any(|member| member.node == repair.to);
             self.cx.observe(Event::RepairEnded { chunk, to: repair.to, done });
@@ -274,14 +276,9 @@ impl Leader<'_> {
                 self.order_copy(chunk);
             } else if !changing {
                 // There was no place for its change, or the change gave its place up.
-                self.join(chunk, repair.to);
+                self.join_change(chunk, repair.to);
             }
         }
-    }
-
-    fn join(&mut self, chunk: ChunkHandle, learner: NodeId) {
-        self.start_change(chunk, "a copy has caught up");
-        self.join_change(chunk, learner);
     }
 }
 

@@ -95,8 +95,8 @@ impl Leader<'_> {
 
     /// A configuration took effect: its primary is activated, and requests its lease.
     fn on_configured(&mut self, chunk: ChunkHandle, members: &[Member]) {
-        let in_vain = self.end_change(chunk);
-        self.end_repair_of(chunk, members, in_vain);
+        let ended = self.end_change(chunk);
+        self.end_repair_of(chunk, members, &ended);
         self.tell_primary(chunk);
         self.answer_parked(chunk);
     }

@@ -70,8 +70,9 @@ impl Leader<'_> {
     fn give_up(&mut self, file: FileId, chunk: ChunkHandle) {
         match self.state.release(file, chunk) {
             Some(Release::LastOwner) => {
-                self.start_change(chunk, "a freed chunk");
-                self.turn_into_free(chunk, file);
+                if let Some(change) = self.start_change(chunk, "a freed chunk") {
+                    change.turn_into_free(file);
+                }
             }
             Some(Release::Kept) => {
                 let (what, base) =

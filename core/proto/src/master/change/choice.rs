@@ -1,6 +1,6 @@
 //! Which configuration the answers to a Prepare allow.
 
-use super::Change;
+use super::{Change, Goal};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::log::Member;
 use crate::master::known::Known;
@@ -23,7 +23,10 @@ impl Known<'_> {
     pub(super) fn choose(self, chunk: ChunkHandle) -> Option<Choice> {
         let change = self.lead.changes.get(&chunk)?;
         let nobody = Choice { members: Vec::new(), clean: true };
-        if change.freed_by.is_some() { Some(nobody) } else { self.choose_members(chunk, change) }
+        match change.goal {
+            Goal::Free(_) => Some(nobody),
+            Goal::Configure => self.choose_members(chunk, change),
+        }
     }
 
     /// The primary and the members that the answers allow, in pipeline order.

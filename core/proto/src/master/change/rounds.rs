@@ -1,6 +1,6 @@
 //! What a round does for changes under way: repeat, decide, and let go of what waits in vain.
 
-use super::Change;
+use super::{Change, Stage};
 use crate::ids::ChunkHandle;
 use crate::master::leader::Leader;
 use alloc::vec::Vec;
@@ -13,13 +13,13 @@ impl Leader<'_> {
         let lead = &*self.lead;
         for chunk in lead.changes.keys().copied().collect::<Vec<_>>() {
             let change = self.change(chunk).expect("listed above");
-            if change.unresolved {
+            if change.stage == Stage::Unresolved {
                 change.asked_at = now;
                 let above = change.version.max(self.state.chunks()[chunk].version()).next();
                 self.raise(chunk, above);
                 continue;
             }
-            if change.proposed.is_some() {
+            if change.stage != Stage::Asking {
                 continue;
             }
             self.place_elsewhere(chunk);
@@ -56,7 +56,7 @@ impl Leader<'_> {
             return;
         }
         let in_vain = |(chunk, change): (&ChunkHandle, &Change)| {
-            let undecided = change.proposed.is_none() && !change.unresolved;
+            let undecided = change.stage == Stage::Asking;
             let old = now.since(change.began_at) >= patience;
             (undecided && old && self.known().choose(*chunk).is_none()).then_some(*chunk)
         };
