@@ -101,6 +101,10 @@ kill9 *ARGS:
     @cargo build --release -q -p leasehold-cli
     @benches/kill9.sh "$@"
 
+# POSIX's file-system calls on a mounted cluster, by pjdfstest, as the superuser; `just pjdfstest DIR` on another.
+pjdfstest *ARGS:
+    @benches/pjdfstest.sh "$@"
+
 # Put 2 GiB and make 1,000 files a second on three masters, while leaders are killed and stopped.
 leaders *ARGS:
     @cargo run --release -q -p leasehold-bench -- leaders "$@"

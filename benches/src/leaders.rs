@@ -330,7 +330,8 @@ impl Made {
         let mut there = BTreeSet::new();
         for directory in 0..self.begun.div_ceil(FILES_PER_DIRECTORY) {
             for (name, _) in client.list(&directory_of(directory * FILES_PER_DIRECTORY)).await? {
-                let number = name.strip_prefix('f').and_then(|number| number.parse().ok());
+                let number =
+                    name.to_string().strip_prefix('f').and_then(|number| number.parse().ok());
                 there.insert(number.with_context(|| format!("{name} was never made"))?);
             }
         }

@@ -158,12 +158,12 @@ impl Maker {
             let directory = file / FILES_PER_DIRECTORY;
             if file % FILES_PER_DIRECTORY == 0 {
                 let path = format!("/directory-{directory}");
-                self.change(MetadataChange::Mkdir { path, mtime_ms: 0 })?;
+                self.change(MetadataChange::Mkdir { path: path.into(), mode: 0o755 })?;
             }
             let path = format!("/directory-{directory}/file-{file}");
             let id = self.state.ids().next_file();
             let spec = FileSpec::default();
-            self.change(MetadataChange::Create { path, spec, mtime_ms: 0 })?;
+            self.change(MetadataChange::Create { path: path.into(), spec, mode: 0o644 })?;
             let due = chunks * (file + 1) / files;
             self.chunks(id, due - made)?;
             made = due;
@@ -174,7 +174,7 @@ impl Maker {
     fn chunks(&mut self, file: FileId, count: u64) -> Result<()> {
         for index in 0..count {
             let chunk: ChunkHandle = self.state.ids().next_chunk();
-            self.change(MetadataChange::AddChunk { file, index, mtime_ms: 0 })?;
+            self.change(MetadataChange::AddChunk { file, index, slots: index, epoch: 0 })?;
             let member = |at: u64| Member {
                 node: NodeId(1 + (chunk.0 * 7 + at * 31) % SERVERS),
                 incarnation: Incarnation(1),
@@ -189,7 +189,12 @@ impl Maker {
     fn change(&mut self, change: MetadataChange) -> Result<()> {
         self.number += 1;
         let op = OpId { client: NodeId(1 << 32), number: self.number };
-        self.entry(LogCommand::Change { op, acked_below: self.number, change })
+        self.entry(LogCommand::Change {
+            caller: Box::default(),
+            op,
+            acked_below: self.number,
+            change,
+        })
     }
 
     fn entry(&mut self, command: LogCommand) -> Result<()> {

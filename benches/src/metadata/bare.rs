@@ -238,9 +238,11 @@ impl Empty {
     /// As long as a create, and of an epoch that is nobody's.
     fn entry(&self, proposal: IoId) -> LogEntry {
         let path = path(proposal.0);
-        let change = MetadataChange::Create { path, spec: FileSpec::default(), mtime_ms: 1 << 40 };
+        let change =
+            MetadataChange::Create { path: path.into(), spec: FileSpec::default(), mode: 0o644 };
         let op = OpId { client: self.node, number: proposal.0 };
-        let command = LogCommand::Change { op, acked_below: proposal.0, change };
+        let command =
+            LogCommand::Change { caller: Box::default(), op, acked_below: proposal.0, change };
         LogEntry { epoch: Epoch(1), proposal, command }
     }
 

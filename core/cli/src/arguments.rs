@@ -1,10 +1,12 @@
 //! The command line, and the help that teaches it.
 
+mod mount;
 mod operators;
 mod servers;
 
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+pub use mount::{MountArguments, of_process};
 pub use operators::{ConstantsArguments, ConstantsCommand, SafeModeCommand, ServerCommand};
 pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
 use std::path::PathBuf;
@@ -97,6 +99,14 @@ them out. What is to be stored byte for byte is stored with put.")]
     Ls(LsArguments),
     /// Say what is known of a file or directory
     Stat(StatArguments),
+    /// Make files shorter or longer
+    #[command(after_help = "\
+Examples:
+  leasehold truncate -s 0 /log                        # empty it
+  leasehold truncate -s 1TiB /disk.img                # as large as that, and no byte stored
+What is behind the new end is gone at once, and is not in the trash. What was not there reads as zeros.
+A file that does not exist is made, unless --no-create says otherwise.")]
+    Truncate(TruncateArguments),
     /// Make directories
     Mkdir(MkdirArguments),
     /// Rename files or directories, or move them into a directory
@@ -112,6 +122,9 @@ A put that ends, also by Ctrl-C, SIGTERM or SIGHUP, removes its own unfinished f
 killed with SIGKILL cannot. Removed files are in the trash for a while. A put that still runs after \
 its file was swept fails and says so; those of this machine that still run are left alone.")]
     Sweep(SweepArguments),
+    /// Mount the cluster as a file system of this machine, by FUSE
+    #[command(after_help = mount::HELP)]
+    Mount(MountArguments),
     /// Check every chunk: its replicas, versions and checksums; or a stopped master's directory
     #[command(after_help = "\
 Prints HEALTHY and exits with 0, or lists what is wrong and exits with 1.
@@ -172,8 +185,10 @@ impl Command {
             Command::Stat(_) => "stat",
             Command::Mkdir(_) => "mkdir",
             Command::Mv(_) => "mv",
+            Command::Truncate(_) => "truncate",
             Command::Rm(_) => "rm",
             Command::Sweep(_) => "sweep",
+            Command::Mount(_) => "mount",
             Command::Fsck(_) => "fsck",
             Command::Status(_) => "status",
             Command::Server(_) => "server",
@@ -331,6 +346,23 @@ pub struct StatArguments {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `truncate`.
+#[derive(Debug, Args)]
+pub struct TruncateArguments {
+    /// Paths in the cluster
+    #[arg(required = true)]
+    pub paths: Vec<String>,
+    /// How long to make each: 4096, 64KiB, 1.5GiB (powers of 1024) or 1GB (powers of 1000)
+    #[arg(short, long, value_name = "SIZE", value_parser = parse_size)]
+    pub size: u64,
+    /// Make no file that does not exist, and say nothing of it
+    #[arg(short = 'c', long)]
+    pub no_create: bool,
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,

@@ -41,27 +41,86 @@ struct ListedEntry {
     replicas: Option<u8>,
     sync: Option<&'static str>,
     mtime_ms: u64,
+    /// Permission bits, in octal.
+    mode: String,
+    uid: u32,
+    gid: u32,
+    links: u32,
 }
 
 impl ListedEntry {
     fn new(name: String, info: &FileInfo) -> ListedEntry {
         let spec = match info.kind {
             FileKind::File(spec) => Some(spec),
-            FileKind::Directory => None,
+            _ => None,
         };
         ListedEntry {
             name,
-            kind: if spec.is_some() { "file" } else { "directory" },
+            kind: kind_name(info.kind),
             file_id: info.file.0,
-            length: if spec.is_some() { info.length_reported } else { Some(0) },
+            length: if spec.is_some() {
+                info.length_reported
+            } else {
+                Some(info.length_reported.unwrap_or(0))
+            },
             length_reported: info.length_reported,
             chunks: info.chunks,
             chunk_bytes: spec.map(|spec| spec.chunk_bytes),
             replicas: spec.map(|spec| spec.replicas),
             sync: spec.map(|spec| sync_name(spec.sync)),
-            mtime_ms: info.mtime_ms,
+            mtime_ms: mtime_ms(info),
+            mode: format!("{:04o}", info.attributes.mode),
+            uid: info.attributes.uid,
+            gid: info.attributes.gid,
+            links: info.attributes.links,
         }
     }
+}
+
+fn kind_name(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Directory => "directory",
+        FileKind::File(_) => "file",
+        FileKind::Symlink => "symlink",
+        FileKind::Fifo => "fifo",
+        FileKind::Socket => "socket",
+        FileKind::CharDevice(_) => "char device",
+        FileKind::BlockDevice(_) => "block device",
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn mtime_ms(info: &FileInfo) -> u64 {
+    u64::try_from(info.attributes.mtime_ns / 1_000_000).unwrap_or_default()
+}
+
+/// As `ls` shows it: the kind and who may do what.
+fn mode_words(kind: &str, octal: &str) -> String {
+    let mode = u16::from_str_radix(octal, 8).unwrap_or_default();
+    let letter = match kind {
+        "directory" => 'd',
+        "symlink" => 'l',
+        "fifo" => 'p',
+        "socket" => 's',
+        "char device" => 'c',
+        "block device" => 'b',
+        _ => '-',
+    };
+    let mut words = String::from(letter);
+    for (shift, special, set, unset) in
+        [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')]
+    {
+        let class = mode >> shift;
+        words.push(if class & 4 != 0 { 'r' } else { '-' });
+        words.push(if class & 2 != 0 { 'w' } else { '-' });
+        words.push(match (class & 1 != 0, mode & special != 0) {
+            (true, true) => set,
+            (false, true) => unset,
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    words
 }
 
 fn sync_name(policy: SyncPolicy) -> &'static str {
@@ -108,11 +167,11 @@ async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<ListedEntry>
     let info = look(client, path).await?;
     let found = if is_directory(&info) {
         let names = client.list(path.as_str()).await?.into_iter();
-        names.map(|(name, info)| (path.join(&name), name, info)).collect()
+        names.map(|(name, info)| (path.join(&name.to_string()), name.to_string(), info)).collect()
     } else {
         vec![(path.clone(), path.as_str().to_owned(), info)]
     };
-    let is_fresh = |info: &FileInfo| info.mtime_ms.saturating_add(FRESH_MS) > wall_clock_ms();
+    let is_fresh = |info: &FileInfo| mtime_ms(info).saturating_add(FRESH_MS) > wall_clock_ms();
     let mut entries = Vec::new();
     let mut asked = Vec::new();
     for (place, (path, name, info)) in found.into_iter().enumerate() {
@@ -188,11 +247,14 @@ fn long(entries: &[ListedEntry], human: bool) -> Vec<String> {
     entries
         .iter()
         .map(|entry| {
-            let kind = if entry.kind == "directory" { 'd' } else { '-' };
+            let mode = mode_words(entry.kind, &entry.mode);
+            let ListedEntry { links, uid, gid, .. } = entry;
             let replicas = entry.replicas.map_or("-".to_owned(), |n| n.to_string());
             let (sync, size) = (entry.sync.unwrap_or("-"), size(entry));
             let (when, name) = (date(entry.mtime_ms), shown(&entry.name));
-            format!("{kind} {replicas:>3} {sync:<10} {size:>width$} {when} {name}")
+            format!(
+                "{mode} {links:>2} {uid:>5} {gid:>5} {replicas:>2} {sync:<10} {size:>width$} {when} {name}"
+            )
         })
         .collect()
 }
@@ -241,6 +303,9 @@ fn page(entry: &ListedEntry) -> String {
         format!("{:>10}: {}", "path", shown(&entry.name)),
         format!("{:>10}: {}", "type", entry.kind),
         format!("{:>10}: f{}", "file id", entry.file_id),
+        format!("{:>10}: {} ({})", "mode", entry.mode, mode_words(entry.kind, &entry.mode)),
+        format!("{:>10}: user {}, group {}", "owner", entry.uid, entry.gid),
+        format!("{:>10}: {}", "links", entry.links),
         format!("{:>10}: {} UTC", "modified", date(entry.mtime_ms)),
     ];
     if let (Some(chunk), Some(replicas), Some(sync)) =
@@ -266,14 +331,7 @@ mod tests {
             None => FileKind::Directory,
         };
         let length_reported = length;
-        let info = FileInfo {
-            file: FileId(7),
-            kind,
-            chunks: 1,
-            mtime_ms: 0,
-            length_reported,
-            removed: false,
-        };
+        let info = FileInfo { length_reported, ..FileInfo::new(FileId(7), kind, 1) };
         ListedEntry::new(name.to_owned(), &info)
     }
 
@@ -283,12 +341,15 @@ mod tests {
         assert_eq!(
             long(&entries, false),
             [
-                "-   3 durable         5 1970-01-01 00:00:00 a",
-                "d   - -               - 1970-01-01 00:00:00 d",
-                "-   3 durable    123456 1970-01-01 00:00:00 b",
+                "----------  1     0     0  3 durable         5 1970-01-01 00:00:00 a",
+                "d---------  1     0     0  - -               - 1970-01-01 00:00:00 d",
+                "----------  1     0     0  3 durable    123456 1970-01-01 00:00:00 b",
             ]
         );
-        assert_eq!(long(&entries[2..], true), ["-   3 durable    120.6 KiB 1970-01-01 00:00:00 b"]);
+        assert_eq!(
+            long(&entries[2..], true),
+            ["----------  1     0     0  3 durable    120.6 KiB 1970-01-01 00:00:00 b"]
+        );
     }
 
     #[test]
@@ -296,7 +357,7 @@ mod tests {
         let mut entry = entry("a", Some(5));
         entry.length = None;
         let line = &long(std::slice::from_ref(&entry), false)[0];
-        assert_eq!(line, "-   3 durable    ? 1970-01-01 00:00:00 a");
+        assert_eq!(line, "----------  1     0     0  3 durable    ? 1970-01-01 00:00:00 a");
         assert!(page(&entry).contains("length: ? (no chunkserver answers; the last report is 5 "));
         assert!(serde_json::to_value(entry).expect("plain data")["length"].is_null());
     }

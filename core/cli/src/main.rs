@@ -11,6 +11,7 @@ mod fsck;
 mod listing;
 mod log;
 mod masters;
+mod mount;
 mod namespace;
 mod output;
 mod partial;
@@ -36,7 +37,15 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(arguments::of_process(std::env::args_os()));
+    if let Command::Mount(mount) = &arguments.command
+        && !mount.foreground
+    {
+        return match mount::in_background(mount) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.tell(arguments.command.name()),
+        };
+    }
     let outcome = log::start(&arguments).and_then(|()| {
         let runtime = Runtime::new().map_err(|error| Failure::about("runtime", error))?;
         let outcome = runtime.block_on(run(&arguments.command));
@@ -61,10 +70,12 @@ async fn run(command: &Command) -> Outcome {
         Command::Append(arguments) => transfer::append(arguments).await,
         Command::Ls(arguments) => listing::ls(arguments).await,
         Command::Stat(arguments) => listing::stat(arguments).await,
+        Command::Truncate(arguments) => namespace::truncate(arguments).await,
         Command::Mkdir(arguments) => namespace::mkdir(arguments).await,
         Command::Mv(arguments) => namespace::mv(arguments).await,
         Command::Rm(arguments) => namespace::rm(arguments).await,
         Command::Sweep(arguments) => sweep::sweep(arguments).await,
+        Command::Mount(arguments) => mount::mount(arguments).await,
         Command::Fsck(arguments) => fsck::fsck(arguments).await,
         Command::Status(arguments) => status::status(arguments).await,
         Command::Server(command) => status::server(command).await,

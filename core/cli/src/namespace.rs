@@ -1,11 +1,11 @@
-//! `mkdir`, `mv` and `rm`.
+//! `mkdir`, `mv`, `rm` and `truncate`.
 
-use crate::arguments::{MkdirArguments, MvArguments, RmArguments};
+use crate::arguments::{MkdirArguments, MvArguments, RmArguments, TruncateArguments};
 use crate::failure::{Failure, Outcome, Tally};
 use crate::path::ClusterPath;
 use crate::session::connect;
 use crate::tree::{Listed, TreeWalk};
-use leasehold_client::{Client, ClientError, File, FileInfo, FileKind, Refusal};
+use leasehold_client::{Client, ClientError, File, FileInfo, FileKind, FileSpec, Refusal};
 use leasehold_proto::FileId;
 
 /// `leasehold mkdir`.
@@ -17,7 +17,7 @@ pub async fn mkdir(arguments: &MkdirArguments) -> Outcome {
         tally.note(if arguments.parents {
             make_lineage(&client, path).await
         } else {
-            client.mkdir(path.as_str()).await.map_err(Failure::from)
+            client.mkdir(path.as_str()).await.map(drop).map_err(Failure::from)
         });
     }
     tally.outcome()
@@ -31,10 +31,40 @@ async fn make_lineage(client: &Client, path: &ClusterPath) -> Outcome {
                     return Err(Failure::about(directory, Refusal::NotADirectory));
                 }
             }
-            other => other?,
+            other => {
+                other?;
+            }
         }
     }
     Ok(())
+}
+
+/// `leasehold truncate`.
+pub async fn truncate(arguments: &TruncateArguments) -> Outcome {
+    let paths = ClusterPath::parse_all(&arguments.paths)?;
+    let client = connect(&arguments.client).await?;
+    let mut tally = Tally::new("truncate");
+    for path in &paths {
+        tally.note(give_length(&client, path, arguments).await);
+    }
+    tally.outcome()
+}
+
+async fn give_length(
+    client: &Client,
+    path: &ClusterPath,
+    arguments: &TruncateArguments,
+) -> Outcome {
+    let file = match client.open(path.as_str()).await {
+        Err(error) if error.refusal() == Some(&Refusal::NotFound) => {
+            if arguments.no_create {
+                return Ok(());
+            }
+            client.create(path.as_str(), FileSpec::default()).await?
+        }
+        opened => opened?,
+    };
+    Ok(file.truncate(arguments.size).await?)
 }
 
 /// Lookups of a target that changes each time, before the command gives up.
@@ -181,8 +211,5 @@ pub async fn open(client: &Client, path: &ClusterPath) -> Result<File, Failure> 
 
 /// True for a directory.
 pub fn is_directory(info: &FileInfo) -> bool {
-    match info.kind {
-        FileKind::Directory => true,
-        FileKind::File(_) => false,
-    }
+    info.kind == FileKind::Directory
 }

@@ -7,9 +7,11 @@ use crate::output::shown;
 use crate::seeds::{find, seeds};
 use crate::settings::Settings;
 use crate::units::human_duration;
-use leasehold_client::{Client, ClientError, ClientOptions, ConstantsStatus};
+use leasehold_client::{Client, ClientError, ClientOptions, ConstantsStatus, Identity};
 use leasehold_node::ServeError;
 use leasehold_proto::{Constants, NodeId};
+use rustix::fs::Mode;
+use rustix::process::{getgid, getgroups, getuid, umask};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -32,9 +34,17 @@ impl From<ClientError> for Failure {
 ///
 /// The session goes by the cluster's constants. One that was configured with others is refused.
 pub async fn connect(arguments: &ClientArguments) -> Result<Client, Failure> {
+    connect_for(arguments, None).await
+}
+
+/// As [`connect`]; once the cluster has answered, its operations wait for so long.
+pub async fn connect_for(
+    arguments: &ClientArguments,
+    patience: Option<Duration>,
+) -> Result<Client, Failure> {
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
     let insists = settings.insists()?;
-    let (client, status) = begin(arguments, &settings).await?;
+    let (client, status) = begin(arguments, &settings, patience).await?;
     let refused = [Some(&status.values), status.changes_from.as_ref()]
         .into_iter()
         .flatten()
@@ -52,12 +62,13 @@ pub async fn connect(arguments: &ClientArguments) -> Result<Client, Failure> {
 /// As [`connect`], whatever the configuration says of the cluster's constants.
 pub async fn connect_as_operator(arguments: &ClientArguments) -> Result<Client, Failure> {
     let settings = Settings::read(arguments.config.config.as_deref(), &arguments.config.sets)?;
-    Ok(begin(arguments, &settings).await?.0)
+    Ok(begin(arguments, &settings, None).await?.0)
 }
 
 async fn begin(
     arguments: &ClientArguments,
     settings: &Settings,
+    then: Option<Duration>,
 ) -> Result<(Client, ConstantsStatus), Failure> {
     let mut constants = settings.constants()?;
     if let Some(timeout) = arguments.timeout {
@@ -78,6 +89,7 @@ async fn begin(
     };
     let mut agreed = constants.clone();
     status.values.install(&mut agreed);
+    agreed.operation_timeout = then.unwrap_or(agreed.operation_timeout);
     if agreed == constants {
         return Ok((client, status));
     }
@@ -89,7 +101,20 @@ async fn session(
     constants: Constants,
 ) -> Result<Client, Failure> {
     let options = ClientOptions { node: NodeId(entropy::draw()?), masters, constants };
-    Ok(Client::connect(options).await?)
+    Ok(Client::connect(options).await?.as_caller(identity()?))
+}
+
+/// Who runs this process.
+fn identity() -> Result<Identity, Failure> {
+    let groups = getgroups().map_err(|error| Failure::about("groups", error))?;
+    let umask = umask(Mode::empty());
+    rustix::process::umask(umask);
+    Ok(Identity {
+        uid: getuid().as_raw(),
+        gid: getgid().as_raw(),
+        groups: groups.into_iter().map(rustix::fs::Gid::as_raw).collect(),
+        umask: (umask.bits() & 0o777) as u16,
+    })
 }
 
 /// Requests the constants from the master; after `PATIENCE`, reports on stderr what it waits for.

@@ -2,6 +2,7 @@
 
 use crate::arguments::SweepArguments;
 use crate::failure::{Failure, Outcome, Tally};
+use crate::listing::mtime_ms;
 use crate::output::print;
 use crate::partial::{Owner, unfinished};
 use crate::path::ClusterPath;
@@ -29,7 +30,7 @@ impl Unfinished {
 
     /// Since it was begun, by the clock of the machine that began it.
     pub fn age(&self) -> Duration {
-        Duration::from_secs(wall_clock_ms().saturating_sub(self.info.mtime_ms) / 1_000)
+        Duration::from_secs(wall_clock_ms().saturating_sub(mtime_ms(&self.info)) / 1_000)
     }
 
     /// Whose it is and for how long, as a person reads it.

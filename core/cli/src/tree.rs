@@ -37,7 +37,7 @@ impl TreeWalk {
         };
         let mut files = Vec::new();
         for (name, info) in names {
-            let path = directory.join(&name);
+            let path = directory.join(&name.to_string());
             if is_directory(&info) {
                 self.0.push((path, Some(info.file)));
             } else {

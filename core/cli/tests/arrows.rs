@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-client",
         ],
     ),
+    ("leasehold-fuse", &["leasehold-proto", "leasehold-runtime", "leasehold-client"]),
     (
         "leasehold-cli",
         &[
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-store",
             "leasehold-runtime",
             "leasehold-client",
+            "leasehold-fuse",
             "leasehold-node",
         ],
     ),
@@ -85,6 +87,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
         &[
             "leasehold-runtime",
             "leasehold-client",
+            "leasehold-fuse",
             "leasehold-node",
             "leasehold-cli",
             "leasehold-sim",
@@ -98,7 +101,18 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("syn", &["leasehold-mutants"]),
     ("proc-macro2", &["leasehold-mutants"]),
     // Core emits typed events; they become log lines from runtime outward.
-    ("tracing", &["leasehold-runtime", "leasehold-node", "leasehold-cli", "leasehold-sim"]),
+    (
+        "tracing",
+        &[
+            "leasehold-runtime",
+            "leasehold-fuse",
+            "leasehold-node",
+            "leasehold-cli",
+            "leasehold-sim",
+        ],
+    ),
+    // The kernel's requests.
+    ("fuser", &["leasehold-fuse"]),
     ("tracing-subscriber", &["leasehold-cli", "leasehold-sim"]),
     // Entropy only in binaries; a simulation draws everything from its seed.
     ("getrandom", &["leasehold-cli", "leasehold-bench"]),

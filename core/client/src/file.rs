@@ -85,7 +85,7 @@ impl File {
     pub async fn is_removed(&self) -> Result<bool, ClientError> {
         let query = Operation::Query(MetadataQuery::StatFile { file: self.0.id });
         match self.0.client.metadata(&self.0.path, query).await {
-            Ok(MetadataAnswer::File(info)) => Ok(info.removed),
+            Ok(MetadataAnswer::File(info)) => Ok(info.is_removed()),
             Ok(other) => unreachable!("StatFile is answered with a file, not {other:?}"),
             Err(error) if error.refusal() == Some(&Refusal::NotFound) => Ok(true),
             Err(error) => Err(error),
@@ -148,6 +148,22 @@ impl File {
         match self.call(FileCall::Append { handle: self.0.handle, payload }).await? {
             FileOutcome::Appended { at } => Ok(at),
             other => unreachable!("Append is answered with a place, not {other:?}"),
+        }
+    }
+
+    /// Makes the file exactly `length` bytes long, as POSIX `ftruncate` does: what is behind vanishes,
+    /// and what was not there reads as zeros and costs nothing.
+    ///
+    /// Chunk by chunk: a reader may meanwhile see a part of it done. One that is broken off leaves the
+    /// file with zeros or with its old bytes behind the new end; the next one completes it.
+    ///
+    /// # Errors
+    /// `NotFound` once the file is reclaimed. "No effect" is said only if nothing was taken away.
+    pub async fn truncate(&self, length: u64) -> Result<(), ClientError> {
+        let handle = self.0.handle;
+        match self.call(FileCall::Truncate { handle, length }).await? {
+            FileOutcome::Truncated => Ok(()),
+            other => unreachable!("Truncate is answered with nothing, not {other:?}"),
         }
     }
 

@@ -28,6 +28,8 @@
 mod answers;
 mod error;
 mod file;
+mod identity;
+mod names;
 mod reader;
 mod writer;
 #[cfg(not(madsim))]
@@ -40,28 +42,34 @@ pub use answers::{Answer, Answers, Settler, answers};
 pub use connect::ClientOptions;
 pub use error::ClientError;
 pub use file::File;
+pub use identity::Identity;
+pub use leasehold_proto::metadata::Special;
 pub use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, ConstantsStatus, FileInfo, FileKind, FileSpec, ReplicaStatus,
     SafeModeStatus, ServerStatus, UnreportedChunk,
 };
-pub use leasehold_proto::{OpError, Refusal, SyncPolicy};
+pub use leasehold_proto::{
+    Name, OpError, Path, Refusal, SetAttributes, SetTime, SyncPolicy, XattrCondition,
+};
 pub use leasehold_store::Buffers;
 pub use reader::Reader;
 pub use writer::Writer;
 
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkHandle, Constants, FileCall, FileHandle, FileId, FileOutcome, Input, NodeId, Operation,
-    Outcome, RequestId, Setting,
+    ChunkHandle, Constants, FileCall, FileHandle, FileOutcome, Input, NodeId, Operation, Outcome,
+    RequestId, Setting,
 };
-use leasehold_runtime::clock::wall_clock_ms;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// A session with a cluster.
+/// A session with a cluster, on behalf of somebody.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Session>);
+pub struct Client {
+    session: Arc<Session>,
+    identity: Arc<Identity>,
+}
 
 #[derive(Debug)]
 struct Session {
@@ -111,126 +119,33 @@ impl Client {
         reach: Reach,
     ) -> Self {
         let dropped = Mutex::new(Vec::new());
-        Client(Arc::new(Session { inbox, answers, constants, dropped, _alive: alive, reach }))
+        let session = Session { inbox, answers, constants, dropped, _alive: alive, reach };
+        Client { session: Arc::new(session), identity: Arc::new(Identity::default()) }
     }
 
     /// The nodes that could not be reached when they were tried last, each with its address and the
     /// reason, as a person reads it.
     #[must_use]
     pub fn unreachable(&self) -> Vec<String> {
-        self.0.reach.unreachable()
+        self.session.reach.unreachable()
     }
 
     /// The constants of the cluster as this session was told them.
     #[must_use]
     pub fn constants(&self) -> &Constants {
-        &self.0.constants
+        &self.session.constants
     }
 
-    /// Makes an empty file and opens it. Its directory must exist.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if something is at the path, `NotFound` or `NotADirectory` if its parent
-    /// is not a directory, `Invalid` for a path or a spec that cannot be.
-    pub async fn create(&self, path: &str, spec: FileSpec) -> Result<File, ClientError> {
-        let (owned, mtime_ms) = (path.to_owned(), wall_clock_ms());
-        self.open_by(path, FileCall::Create { path: owned, spec, mtime_ms }).await
+    /// The same session on behalf of somebody else.
+    #[must_use]
+    pub fn as_caller(&self, identity: Identity) -> Client {
+        Client { session: self.session.clone(), identity: Arc::new(identity) }
     }
 
-    /// Opens a file. The handle names the file, not the path: a rename does not affect it.
-    ///
-    /// # Errors
-    /// `NotFound` if nothing is at the path, `IsADirectory` if a directory is.
-    pub async fn open(&self, path: &str) -> Result<File, ClientError> {
-        self.open_by(path, FileCall::Open { path: path.to_owned() }).await
-    }
-
-    /// Makes a directory. Its parent must exist.
-    ///
-    /// # Errors
-    /// As [`Client::create`].
-    pub async fn mkdir(&self, path: &str) -> Result<(), ClientError> {
-        let change = MetadataChange::Mkdir { path: path.to_owned(), mtime_ms: wall_clock_ms() };
-        self.metadata(path, Operation::Change(change)).await.map(drop)
-    }
-
-    /// What is at a path. The length of a file that is being written is [`File::len`]'s to say.
-    ///
-    /// # Errors
-    /// `NotFound`, `NotADirectory`, `Invalid`.
-    pub async fn stat(&self, path: &str) -> Result<FileInfo, ClientError> {
-        let query = MetadataQuery::Stat { path: path.to_owned() };
-        match self.metadata(path, Operation::Query(query)).await? {
-            MetadataAnswer::File(info) => Ok(info),
-            other => unreachable!("Stat is answered with a file, not {other:?}"),
-        }
-    }
-
-    /// Everything in a directory, in order of name. A long directory is read in several
-    /// questions: names that come or go meanwhile may be in it or not, all others are.
-    ///
-    /// # Errors
-    /// `NotFound`, `NotADirectory`, `Invalid`.
-    pub async fn list(&self, path: &str) -> Result<Vec<(String, FileInfo)>, ClientError> {
-        let mut all = Vec::new();
-        loop {
-            let after = all.last().map(|(name, _): &(String, FileInfo)| name.clone());
-            let query = MetadataQuery::List { path: path.to_owned(), after };
-            match self.metadata(path, Operation::Query(query)).await? {
-                MetadataAnswer::List { entries, more } => {
-                    let more = more && !entries.is_empty();
-                    all.extend(entries);
-                    if !more {
-                        return Ok(all);
-                    }
-                }
-                other => unreachable!("List is answered with a list, not {other:?}"),
-            }
-        }
-    }
-
-    /// Moves a file or directory, replacing a file (or an empty directory by a directory) as
-    /// POSIX `rename` does.
-    ///
-    /// # Errors
-    /// `NotFound`, `NotADirectory`, `IsADirectory`, `DirectoryNotEmpty`, `Invalid`; they concern
-    /// either path.
-    pub async fn rename(&self, from: &str, to: &str) -> Result<(), ClientError> {
-        self.rename_if(from, to, None, false).await
-    }
-
-    /// As [`Client::rename`], under conditions that hold when the master applies it: only if `this` is
-    /// what is at `from`, and with `no_replace` only if nothing is at `to`.
-    ///
-    /// # Errors
-    /// Also `NotFound` if something else is at `from`, and `AlreadyExists` if something is at `to`.
-    pub async fn rename_if(
-        &self,
-        from: &str,
-        to: &str,
-        this: Option<FileId>,
-        no_replace: bool,
-    ) -> Result<(), ClientError> {
-        let (what, from, to) = (format!("{from} -> {to}"), from.to_owned(), to.to_owned());
-        let change = MetadataChange::Rename { from, to, this, no_replace };
-        self.metadata(&what, Operation::Change(change)).await.map(drop)
-    }
-
-    /// Moves a file to the trash, or removes an empty directory.
-    ///
-    /// # Errors
-    /// `NotFound`, `DirectoryNotEmpty`, `Invalid`.
-    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
-        self.delete_if(path, None).await
-    }
-
-    /// As [`Client::delete`], only if `this` is what is at the path when the master applies it.
-    ///
-    /// # Errors
-    /// Also `NotFound` if something else is there.
-    pub async fn delete_if(&self, path: &str, this: Option<FileId>) -> Result<(), ClientError> {
-        let change = MetadataChange::Delete { path: path.to_owned(), this };
-        self.metadata(path, Operation::Change(change)).await.map(drop)
+    /// On whose behalf it calls.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// A chunkserver is gone for good: it is listed no more, unless it registers again.
@@ -322,12 +237,6 @@ impl Client {
         }
     }
 
-    async fn open_by(&self, path: &str, call: FileCall) -> Result<File, ClientError> {
-        let pending = self.begin_call(call).await?;
-        let outcome = self.finish_call(path, pending).await?;
-        Ok(File::opened(self.clone(), path.to_owned(), outcome))
-    }
-
     async fn metadata(&self, path: &str, op: Operation) -> Result<MetadataAnswer, ClientError> {
         match self.ask(path, op).await? {
             Outcome::Metadata(answer) => Ok(answer),
@@ -360,31 +269,35 @@ impl Client {
 
     /// Hands an operation to the machine; the answer comes by the channel.
     async fn begin(&self, op: Operation) -> Result<Pending, ClientError> {
-        self.enter(|id| Input::Request { id, op }).await
+        self.enter(|id| Input::Request { caller: self.identity.caller(), id, op }).await
     }
 
     async fn begin_call(&self, call: FileCall) -> Result<Pending, ClientError> {
         for handle in self.take_dropped() {
-            let closing = self.enter(|id| Input::File { id, call: FileCall::Close { handle } });
+            let closing = self.enter(|id| Input::File {
+                caller: self.identity.caller(),
+                id,
+                call: FileCall::Close { handle },
+            });
             // Its answer says nothing.
             drop(closing.await?);
         }
-        self.enter(|id| Input::File { id, call }).await
+        self.enter(|id| Input::File { caller: self.identity.caller(), id, call }).await
     }
 
     async fn enter(&self, input: impl FnOnce(RequestId) -> Input) -> Result<Pending, ClientError> {
-        let (id, answer) = self.0.answers.enter().await.ok_or(ClientError::Closed)?;
-        self.0.inbox.send(input(id)).await.map_err(|_| ClientError::Closed)?;
+        let (id, answer) = self.session.answers.enter().await.ok_or(ClientError::Closed)?;
+        self.session.inbox.send(input(id)).await.map_err(|_| ClientError::Closed)?;
         Ok(answer)
     }
 
     /// The machine forgets this handle before the next file call. `drop` cannot wait for room in the
     /// inbox.
     fn close(&self, handle: FileHandle) {
-        self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        self.session.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }
 
     fn take_dropped(&self) -> Vec<FileHandle> {
-        std::mem::take(&mut *self.0.dropped.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.session.dropped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

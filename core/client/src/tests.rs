@@ -3,7 +3,7 @@
 
 use super::*;
 use bytes::Bytes;
-use leasehold_proto::{Cut, FileId, Part, Payload, file};
+use leasehold_proto::{Cut, FileId, Name, Part, Payload, file};
 use leasehold_wire::crc32c;
 use std::collections::BTreeSet;
 
@@ -64,8 +64,8 @@ impl Fake {
             self.together.insert(writes.collect());
             for input in batch.into_iter().rev() {
                 let (id, answer) = match input {
-                    Input::Request { id, op } => (id, self.operation(op)),
-                    Input::File { id, call } => (id, self.call(call).map(Outcome::File)),
+                    Input::Request { id, op, .. } => (id, self.operation(op)),
+                    Input::File { id, call, .. } => (id, self.call(call).map(Outcome::File)),
                     other => panic!("only requests: {other:?}"),
                 };
                 self.settler.settle(id, answer);
@@ -107,23 +107,20 @@ impl Fake {
                 Ok(FileOutcome::Appended { at })
             }
             FileCall::Length { .. } => Ok(FileOutcome::Length(self.bytes.len() as u64)),
+            FileCall::Truncate { length, .. } => {
+                self.bytes.resize(usize::try_from(length).expect("it is short"), 0);
+                Ok(FileOutcome::Truncated)
+            }
         }
     }
 
     fn info(&self) -> FileInfo {
         let chunks = (self.bytes.len() as u64).div_ceil(CHUNK);
-        FileInfo {
-            file: FileId(7),
-            kind: FileKind::File(SPEC),
-            chunks,
-            mtime_ms: 0,
-            length_reported: None,
-            removed: false,
-        }
+        FileInfo::new(FileId(7), FileKind::File(SPEC), chunks)
     }
 
-    fn page(&self, after: Option<String>) -> Outcome {
-        let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
+    fn page(&self, after: Option<Name>) -> Outcome {
+        let names = ["a", "b", "c", "d", "e"].map(Name::from);
         let rest = names.into_iter().filter(|name| after.as_ref().is_none_or(|a| name > a));
         let entries: Vec<_> = rest.map(|name| (name, self.info())).collect();
         let more = entries.len() > 2;

@@ -237,8 +237,8 @@ mod tests {
 
     fn mkdir(number: u64) -> LogEntry {
         let op = OpId { client: NodeId(9), number };
-        let change = MetadataChange::Mkdir { path: format!("/d{number}"), mtime_ms: 0 };
-        let command = Command::Change { op, acked_below: number, change };
+        let change = MetadataChange::Mkdir { path: format!("/d{number}").into(), mode: 0o755 };
+        let command = Command::Change { caller: Box::default(), op, acked_below: number, change };
         LogEntry { epoch: Epoch(1), proposal: IoId(number), command }
     }
 

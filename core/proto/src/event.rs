@@ -53,6 +53,8 @@ pub enum Event {
     },
     /// A file went to the trash.
     Trashed { file: FileId },
+    /// A file was truncated, and this chunk is no part of it any more.
+    GivenUp { chunk: ChunkHandle },
     /// A file in the trash, and with it its last chunk, is no more.
     Purged { file: FileId },
     /// A configuration took effect.

@@ -5,10 +5,10 @@ use crate::config::Constants;
 use crate::ids::FileHandle;
 use crate::message::ReadMode;
 use crate::metadata::{FileInfo, FileSpec};
+use crate::path::Path;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Bytes in a chunk at the most.
@@ -96,29 +96,39 @@ pub fn check_range(offset: u64, length: u64) -> Result<(), Refusal> {
     if offset.checked_add(length).is_some() {
         return Ok(());
     }
-    Err(Refusal::Invalid(format!("a file does not reach beyond byte {}", u64::MAX)))
+    Err(beyond())
+}
+
+/// Refuses a slot of which a file with chunks of `chunk_bytes` cannot hold every byte. Holes before a
+/// chunk cost nothing, so that nothing else bounds how far out one may be.
+///
+/// # Errors
+/// `Invalid` if it would end beyond byte 2^64 - 1.
+pub fn check_slot(index: u64, chunk_bytes: u64) -> Result<(), Refusal> {
+    if index < u64::MAX / chunk_bytes { Ok(()) } else { Err(beyond()) }
+}
+
+fn beyond() -> Refusal {
+    Refusal::Invalid(format!("a file does not reach beyond byte {}", u64::MAX))
 }
 
 /// What an owner can do with files. A call is carried out in pieces: operations on single chunks,
 /// several of them under way at a time. Each chunk is linearizable by itself.
-///
-/// A change of a file as a whole (a truncation) will be a variant here, with an operation of the
-/// master behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FileCall {
-    /// Opens the file at a path. A rename does not affect the handle.
+    /// Opens the file that a path leads to. A rename does not affect the handle.
     Open {
-        /// The path of a file.
-        path: String,
+        /// The path of a file; a symbolic link is followed.
+        path: Path,
     },
     /// Makes an empty file and opens it.
     Create {
         /// A path at which nothing is.
-        path: String,
+        path: Path,
         /// What is fixed about it from now on.
         spec: FileSpec,
-        /// Milliseconds since 1970, by the owner's clock.
-        mtime_ms: u64,
+        /// Permission bits, the caller's umask applied.
+        mode: u16,
     },
     /// Reads a range; less only if the file ends before. Holes read as zeros.
     Read {
@@ -151,6 +161,13 @@ pub enum FileCall {
     Length {
         /// An open file.
         handle: FileHandle,
+    },
+    /// Makes the file exactly so long: what is behind vanishes, and what was not there reads as zeros.
+    Truncate {
+        /// An open file.
+        handle: FileHandle,
+        /// In bytes.
+        length: u64,
     },
     /// Forgets a handle. Calls under way are not affected.
     Close {
@@ -185,6 +202,8 @@ pub enum FileOutcome {
     },
     /// Length.
     Length(u64),
+    /// Truncate.
+    Truncated,
     /// Close.
     Closed,
 }

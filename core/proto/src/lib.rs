@@ -68,6 +68,8 @@ extern crate alloc;
 pub mod kind;
 pub mod mix;
 pub mod ids;
+pub mod path;
+pub mod attributes;
 pub mod time;
 pub mod config;
 pub mod agreed;
@@ -94,6 +96,7 @@ pub mod client;
 mod testbed;
 
 pub use agreed::{Agreed, ClusterConstant, ClusterConstants, Setting, Sides};
+pub use attributes::{Attributes, Caller, SetAttributes, SetTime, XattrCondition};
 pub use chunkserver::Chunkserver;
 pub use client::Client;
 pub use config::{ChunkserverConfig, ClientConfig, Constants, MasterConfig, Rules};
@@ -107,11 +110,12 @@ pub use machine::{Effect, Effects, Input, Leadership, OpError, Operation, Outcom
 pub use master::Master;
 pub use members::Members;
 pub use message::{Envelope, Message, ReadMode};
+pub use path::{Name, Path};
 pub use payload::{Extent, Payload};
 pub use refusal::Refusal;
 pub use replica::{
-    ChunkSpec, Mutation, MutationKind, ReplicaChange, ReplicaImage, ReplicaRecord, Replicas,
-    SyncPolicy,
+    ChunkEnd, ChunkSpec, Mutation, MutationKind, ReplicaChange, ReplicaImage, ReplicaRecord,
+    Replicas, SyncPolicy,
 };
 pub use tables::MasterState;
 pub use time::{Deadline, Time};

@@ -1,6 +1,7 @@
 //! The master's operation log: its state is a function of the committed entries.
 
 use crate::agreed::ClusterConstants;
+use crate::attributes::Caller;
 use crate::ids::{
     ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId,
 };
@@ -59,6 +60,8 @@ pub enum Command {
         op: OpId,
         /// The client has a definitive answer to each of its operations below this number.
         acked_below: u64,
+        /// Who calls, and when.
+        caller: Box<Caller>,
         /// What.
         change: MetadataChange,
     },
@@ -73,10 +76,10 @@ pub enum Command {
         /// In pipeline order, the primary first.
         members: Vec<Member>,
     },
-    /// A file in the trash gives a chunk up, and the chunk is no more. Refused when applied if
-    /// `base` is not current, or another layout refers to the chunk.
+    /// A file in the trash gives a chunk up, or one did that was truncated, and the chunk is no more.
+    /// Refused when applied if `base` is not current, or another layout refers to the chunk.
     Free {
-        /// Which file.
+        /// Which file; of a chunk that was given up before, the one that it was made for.
         file: FileId,
         /// Which chunk.
         chunk: ChunkHandle,

@@ -1,8 +1,9 @@
 //! The boundary: one alphabet in, one alphabet out, and no other door.
 
+use crate::attributes::Caller;
 use crate::event::Event;
 use crate::file::{FileCall, FileOutcome};
-use crate::ids::{FileId, IoId, LogIndex, RequestId};
+use crate::ids::{ChunkHandle, FileId, IoId, LogIndex, RequestId};
 use crate::io::{IoOp, IoResult};
 use crate::log::LogEntry;
 use crate::message::{Envelope, ReadMode};
@@ -71,6 +72,8 @@ pub enum Input {
     Request {
         /// Chosen by the owner, not used before.
         id: RequestId,
+        /// Who calls, and when.
+        caller: Box<Caller>,
         /// What.
         op: Operation,
     },
@@ -78,6 +81,8 @@ pub enum Input {
     File {
         /// Chosen by the owner, not used before, neither here nor in a `Request`.
         id: RequestId,
+        /// Who calls, and when.
+        caller: Box<Caller>,
         /// What.
         call: FileCall,
     },
@@ -156,7 +161,7 @@ pub enum Operation {
     Change(MetadataChange),
     /// A question about the namespace or the cluster.
     Query(MetadataQuery),
-    /// Write inside one chunk; makes the chunks up to it.
+    /// Write inside one chunk; makes it if there is none.
     Write {
         /// To which file.
         file: FileId,
@@ -166,6 +171,28 @@ pub enum Operation {
         offset: u64,
         /// At most `mutation_bytes_max`.
         payload: Payload,
+    },
+    /// Give one chunk a length, as a step of a truncation; makes it if there is none. Refused with
+    /// `Overtaken` if the chunk was cut or filled under a later epoch.
+    Cut {
+        /// Of which file.
+        file: FileId,
+        /// Which of its chunks.
+        index: u64,
+        /// Its length from here on, in bytes.
+        length: u64,
+        /// The file's truncation epoch in which this was decided.
+        epoch: u64,
+    },
+    /// Empty one chunk for good, as a step of a truncation. Refused with `Retired` if that was done
+    /// before, and with `NotFound` if the file does not refer to the chunk.
+    Retire {
+        /// Of which file.
+        file: FileId,
+        /// In which slot.
+        index: u64,
+        /// The chunk.
+        chunk: ChunkHandle,
     },
     /// Append one record, exactly once, at an offset that the primary chooses.
     Append {
@@ -194,7 +221,7 @@ pub enum Operation {
 pub enum Outcome {
     /// Change, Query.
     Metadata(MetadataAnswer),
-    /// Write, Append: where in which chunk.
+    /// Write, Append: where in which chunk. Cut, Retire: nothing, at its new end.
     Written {
         /// The chunk's index.
         index: u64,
@@ -280,7 +307,7 @@ mod tests {
     /// Every input and effect is moved some ten times on its way through a node.
     #[test]
     fn what_is_moved_often_is_small() {
-        assert!(size_of::<Input>() <= 136, "an input has {} bytes", size_of::<Input>());
-        assert!(size_of::<Effect>() <= 136, "an effect has {} bytes", size_of::<Effect>());
+        assert!(size_of::<Input>() <= 144, "an input has {} bytes", size_of::<Input>());
+        assert!(size_of::<Effect>() <= 144, "an effect has {} bytes", size_of::<Effect>());
     }
 }

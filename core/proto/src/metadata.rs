@@ -1,10 +1,12 @@
 //! What clients ask of the namespace, and what they are told.
 
 use crate::agreed::{ClusterConstants, Setting};
+use crate::attributes::{Attributes, SetAttributes, XattrCondition};
 use crate::ids::{ChunkHandle, ChunkVersion, ConstantsVersion, FileId, Incarnation, NodeId, Rack};
+use crate::path::{Name, Path};
 use crate::replica::SyncPolicy;
+use crate::tables::ChunkRef;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -26,45 +28,110 @@ impl Default for FileSpec {
     }
 }
 
-/// A change of the namespace: logged, and exactly-once by its operation id.
+/// A file that is neither a regular file nor a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Special {
+    /// Leads to this path, which need not exist.
+    Symlink(Box<[u8]>),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device with this number, as `stat` shows it.
+    CharDevice(u32),
+    /// A block device with this number.
+    BlockDevice(u32),
+}
+
+/// A change of the namespace: logged, and exactly-once by its operation id. Whether the caller may is
+/// checked when it is applied.
 ///
-/// Paths are absolute, `/`-separated, without empty, `.` or `..` components.
+/// Paths have no empty, `.` or `..` components. Symbolic links on the way are followed, the last
+/// component is not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataChange {
     /// Make an empty file; its parent must be a directory.
     Create {
         /// Where.
-        path: String,
+        path: Path,
         /// What is fixed about it.
         spec: FileSpec,
-        /// The client's wall clock, milliseconds since 1970.
-        mtime_ms: u64,
+        /// Permission bits, the caller's umask applied.
+        mode: u16,
     },
     /// Make a directory; its parent must be one.
     Mkdir {
         /// Where.
-        path: String,
-        /// The client's wall clock, milliseconds since 1970.
-        mtime_ms: u64,
+        path: Path,
+        /// Permission bits, the caller's umask applied.
+        mode: u16,
+    },
+    /// Make a symbolic link, pipe, socket or device.
+    MakeSpecial {
+        /// Where.
+        path: Path,
+        /// What.
+        what: Special,
+        /// Permission bits, the caller's umask applied.
+        mode: u16,
+    },
+    /// Give a file, that is no directory, one more name.
+    Link {
+        /// The file.
+        from: Path,
+        /// The new name.
+        to: Path,
     },
     /// Move a file or directory. Replaces an existing file (or an empty directory by a
     /// directory), as POSIX `rename` does; what it replaces goes to the trash. Its conditions are
     /// checked when it is applied, so that no other change comes between the look and the act.
     Rename {
         /// What.
-        from: String,
+        from: Path,
         /// Its new name.
-        to: String,
+        to: Path,
         /// Only if this is what is at `from`: otherwise `NotFound`.
         this: Option<FileId>,
         /// Only if nothing is at `to`: otherwise `AlreadyExists`.
         no_replace: bool,
     },
-    /// Move a file to the trash, or remove an empty directory. A trashed file can still be
-    /// written by handle until it is reclaimed.
+    /// Each of two gets the other's name, whatever they are.
+    Exchange {
+        /// One.
+        from: Path,
+        /// The other.
+        to: Path,
+    },
+    /// Set mode, owner, group or times.
+    SetAttributes {
+        /// Of what; a symbolic link itself.
+        path: Path,
+        /// Which.
+        set: Box<SetAttributes>,
+    },
+    /// Set an extended attribute.
+    SetXattr {
+        /// Of what.
+        path: Path,
+        /// With its prefix, such as `user.`.
+        name: Name,
+        /// Its value.
+        value: Box<[u8]>,
+        /// Checked when it is applied.
+        condition: XattrCondition,
+    },
+    /// Remove an extended attribute.
+    RemoveXattr {
+        /// Of what.
+        path: Path,
+        /// Which.
+        name: Name,
+    },
+    /// Remove a name; with the last one a file goes to the trash, and a directory, which must be
+    /// empty, is no more. A trashed file can still be written by handle until it is reclaimed.
     Delete {
         /// What.
-        path: String,
+        path: Path,
         /// Only if this is what is at `path`: otherwise `NotFound`.
         this: Option<FileId>,
     },
@@ -74,15 +141,17 @@ pub enum MetadataChange {
         /// What is to change.
         settings: Vec<Setting>,
     },
-    /// Add chunk `index` to a file. Needs `index` = number of chunks, and, by the client's word,
-    /// the chunk before it sealed. Idempotent: names the chunk that is there already.
+    /// Put a chunk into slot `index` of a file. Behind the last chunk it needs, by the client's word,
+    /// that one sealed. Idempotent: names the chunk that is there already.
     AddChunk {
         /// To which file.
         file: FileId,
-        /// At which place.
+        /// Which slot.
         index: u64,
-        /// The client's wall clock, milliseconds since 1970.
-        mtime_ms: u64,
+        /// Slots up to the last chunk, when the client saw that one sealed.
+        slots: u64,
+        /// The file's truncation epoch, when the client saw the last chunk sealed.
+        epoch: u64,
     },
     /// A chunkserver is gone for good: it is listed no more, unless it registers again. Refused for
     /// one that is heard.
@@ -90,15 +159,47 @@ pub enum MetadataChange {
         /// Which.
         node: NodeId,
     },
+    /// A step of a truncation: the file gives up chunks that are retired, by the client's word. Raises
+    /// its truncation epoch, and names chunks behind the cut that it still has.
+    Truncate {
+        /// Which file.
+        file: FileId,
+        /// Where it is to end, in bytes. At `u64::MAX` nothing is behind.
+        length: u64,
+        /// Given up, as far as the file still refers to them.
+        retired: Vec<ChunkHandle>,
+    },
 }
 
 /// A question that changes nothing in the log, answered by a confirmed leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataQuery {
-    /// What is at a path?
+    /// What is at a path? A symbolic link is shown itself.
     Stat {
         /// Where.
-        path: String,
+        path: Path,
+    },
+    /// What does a path lead to, symbolic links followed to their end?
+    Resolve {
+        /// Where.
+        path: Path,
+    },
+    /// Where does a symbolic link lead to?
+    ReadLink {
+        /// Which.
+        path: Path,
+    },
+    /// The value of an extended attribute.
+    Xattr {
+        /// Of what.
+        path: Path,
+        /// Which.
+        name: Name,
+    },
+    /// The names of all extended attributes that the caller may see.
+    Xattrs {
+        /// Of what.
+        path: Path,
     },
     /// What is this file, wherever it is?
     StatFile {
@@ -108,9 +209,9 @@ pub enum MetadataQuery {
     /// What is in a directory, in order of name?
     List {
         /// Which directory.
-        path: String,
+        path: Path,
         /// Only names after this one.
-        after: Option<String>,
+        after: Option<Name>,
     },
     /// Where is a chunk? With `primary`, the answer comes when the chunk has one that is alive,
     /// and brings about a configuration change if need be.
@@ -140,13 +241,23 @@ pub enum MetadataQuery {
     LeaveSafeMode,
 }
 
-/// A file or a directory.
+/// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FileKind {
     /// Holds names.
     Directory,
     /// Holds chunks.
     File(FileSpec),
+    /// Leads to another path.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device with this number.
+    CharDevice(u32),
+    /// A block device with this number.
+    BlockDevice(u32),
 }
 
 /// What the namespace knows of a file or directory. Its length stands at the primary of its last
@@ -157,23 +268,32 @@ pub struct FileInfo {
     pub file: FileId,
     /// What it is.
     pub kind: FileKind,
-    /// Number of its chunks (zero for a directory).
+    /// Slots up to its last chunk; some may be holes (zero for anything but a file).
     #[serde(deserialize_with = "crate::ids::counted")]
     pub chunks: u64,
-    /// By the clock of the client that made or last extended it, milliseconds since 1970.
-    pub mtime_ms: u64,
+    /// Raised by every step of a truncation: what a client saw of the chunks' ends under an older one
+    /// need not hold any more.
+    pub epoch: u64,
+    /// Mode, owner, links, times.
+    pub attributes: Attributes,
     /// The length as far as chunkservers reported it to the master; exact for a file that is not
-    /// being written. None for a directory, and as long as no replica of the last chunk is reported.
+    /// being written, and for a symbolic link. None for a directory, and as long as no replica of the
+    /// last chunk is reported.
     pub length_reported: Option<u64>,
-    /// It is in the trash: no name leads to it.
-    pub removed: bool,
 }
 
 impl FileInfo {
     /// Of what nobody has changed, and of which no length was reported.
     #[must_use]
     pub fn new(file: FileId, kind: FileKind, chunks: u64) -> Self {
-        FileInfo { file, kind, chunks, mtime_ms: 0, length_reported: None, removed: false }
+        let attributes = Attributes { links: 1, ..Attributes::default() };
+        FileInfo { file, kind, chunks, epoch: 0, attributes, length_reported: None }
+    }
+
+    /// Is it in the trash? No name leads to it then.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.attributes.links == 0
     }
 }
 
@@ -188,6 +308,8 @@ pub struct Location {
     pub members: Vec<NodeId>,
     /// Its primary, if that is alive in the life in which it was configured.
     pub primary: Option<NodeId>,
+    /// Is it its file's last one? Appends go to no other.
+    pub last: bool,
 }
 
 /// One replica, for `fsck`.
@@ -331,14 +453,14 @@ pub struct SafeModeStatus {
 /// The answer to a change or a question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataAnswer {
-    /// Create, Stat, StatFile, Mkdir.
+    /// Create, Mkdir, MakeSpecial, Link, SetAttributes, Stat, Resolve, StatFile.
     File(FileInfo),
-    /// Rename, Delete, ForgetServer.
+    /// Rename, Exchange, Delete, SetXattr, RemoveXattr, ForgetServer.
     Done,
     /// List.
     List {
         /// In order of name.
-        entries: Vec<(String, FileInfo)>,
+        entries: Vec<(Name, FileInfo)>,
         /// Are there more after the last?
         more: bool,
     },
@@ -359,4 +481,17 @@ pub enum MetadataAnswer {
     Constants(Box<ConstantsStatus>),
     /// SafeMode, LeaveSafeMode: what is, or was, waited for; none if safe mode had ended.
     SafeMode(Option<Box<SafeModeStatus>>),
+    /// ReadLink: where to. Xattr: the value.
+    Bytes(Box<[u8]>),
+    /// Xattrs.
+    Xattrs(Vec<Name>),
+    /// Truncate.
+    Truncated {
+        /// Slots up to the last chunk.
+        chunks: u64,
+        /// The truncation epoch from here on.
+        epoch: u64,
+        /// Chunks behind the cut, the last ones, from the end; none if nothing is behind.
+        behind: Vec<ChunkRef>,
+    },
 }

@@ -62,6 +62,23 @@ impl Ranges {
         }
     }
 
+    /// Takes out everything at or above `at`.
+    #[must_use]
+    pub fn split_off(&mut self, at: u64) -> Ranges {
+        let mut above = Ranges { ends: self.ends.split_off(&at) };
+        if let Some(mut last) = self.ends.last_entry().filter(|last| *last.get() > at) {
+            above.insert(Extent::new(at, *last.get() - at));
+            *last.get_mut() = at;
+        }
+        above
+    }
+
+    /// How many bytes there are below `end`.
+    #[must_use]
+    pub fn bytes_below(&self, end: u64) -> u64 {
+        self.ends.range(..end).map(|(s, e)| end.min(*e) - s).sum()
+    }
+
     /// The extents, in order.
     #[must_use]
     pub fn extents(&self) -> Vec<Extent> {
@@ -84,6 +101,16 @@ impl Ranges {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_above_is_taken_out() {
+        let mut ranges = Ranges::of([Extent::new(0, 4), Extent::new(8, 4), Extent::new(20, 1)]);
+        assert_eq!((ranges.bytes_below(10), ranges.bytes_below(8)), (6, 4));
+        let above = ranges.split_off(10);
+        assert_eq!(ranges.extents(), [Extent::new(0, 4), Extent::new(8, 2)]);
+        assert_eq!(above.extents(), [Extent::new(10, 2), Extent::new(20, 1)]);
+        assert_eq!(ranges.split_off(4).extents(), [Extent::new(8, 2)]);
+    }
 
     #[test]
     fn overlapping_and_adjacent_extents_become_one() {

@@ -21,9 +21,10 @@ pub enum Refusal {
     DirectoryNotEmpty,
     /// Not a path, spec or range as this operation takes it; says why.
     Invalid(String),
-    /// AddChunk beyond the end: this many chunks there are.
+    /// AddChunk behind the last chunk, by a client that has not seen that one sealed since the file
+    /// was last truncated.
     NotNextChunk {
-        /// Number of chunks.
+        /// Slots up to the last chunk.
         #[serde(deserialize_with = "crate::ids::counted")]
         chunks: u64,
     },
@@ -73,6 +74,27 @@ pub enum Refusal {
     // From the namespace; final.
     /// The group of masters has handed out every identity of its range.
     IdentitiesExhausted,
+    /// The mode of a directory on the way, or of the file, does not let the caller.
+    PermissionDenied,
+    /// Only the owner, or the superuser, may; or nobody.
+    NotPermitted,
+    /// More symbolic links on the way than are followed.
+    SymlinkLoop,
+    /// A file has no more names than this.
+    TooManyLinks,
+    /// A name of more than 255 bytes, or a path of more than 4,096.
+    NameTooLong,
+    /// It has no extended attribute of that name.
+    NoAttribute,
+    /// A value or all values together are larger than an inode may hold.
+    AttributesTooLarge,
+    /// Not of this kind of file, or not at all.
+    NotSupported,
+    // From a chunkserver, for good.
+    /// A truncation has emptied the chunk: nothing goes into it any more.
+    Retired,
+    /// A cut, and the chunk was cut or filled under a later epoch: the truncation begins again.
+    Overtaken,
 }
 
 impl fmt::Display for Refusal {
@@ -103,6 +125,16 @@ impl fmt::Display for Refusal {
             Refusal::IdentitiesExhausted => {
                 f.write_str("the masters have no identity left for a file or chunk")
             }
+            Refusal::PermissionDenied => f.write_str("Permission denied"),
+            Refusal::NotPermitted => f.write_str("Operation not permitted"),
+            Refusal::SymlinkLoop => f.write_str("Too many levels of symbolic links"),
+            Refusal::TooManyLinks => f.write_str("Too many links"),
+            Refusal::NameTooLong => f.write_str("File name too long"),
+            Refusal::NoAttribute => f.write_str("No data available"),
+            Refusal::NotSupported => f.write_str("Operation not supported"),
+            Refusal::AttributesTooLarge => f.write_str("Argument list too long"),
+            Refusal::Retired => f.write_str("a truncation has emptied the chunk"),
+            Refusal::Overtaken => f.write_str("the file changed during the truncation"),
         }
     }
 }

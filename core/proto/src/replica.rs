@@ -56,6 +56,87 @@ pub enum MutationKind {
     Append,
     /// Pads the chunk to its full size; no append fits after it.
     Seal,
+    /// Makes the chunk exactly as long as its extent's offset says, at most to its full size: bytes
+    /// behind vanish, and whatever was not there reads as zeros. Appends fit after it, unless it is
+    /// full.
+    Cut {
+        /// The file's truncation epoch under which this was decided. One that is older than that of
+        /// another cut of the chunk is refused, as is one of the same epoch unless it only fills the
+        /// chunk: see [`ChunkEnd`].
+        epoch: u64,
+    },
+    /// Empties the chunk for good: whatever is requested of it later is refused with `Retired`.
+    Retire,
+}
+
+impl MutationKind {
+    /// The bytes of a chunk that this may change, given the place where it writes. Those that a seal
+    /// adds read as zeros before and after it.
+    #[must_use]
+    pub fn touches(self, extent: Extent) -> Extent {
+        match self {
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => extent,
+            MutationKind::Cut { .. } => Extent::new(extent.offset, u64::MAX - extent.offset),
+            MutationKind::Retire => Extent::new(0, u64::MAX),
+        }
+    }
+}
+
+/// What may yet be added at the end of a chunk.
+///
+/// A file's chunks are sealed before another is added behind, so that no append lands before bytes
+/// that were written later. A cut opens its chunk again: it must not do so to one behind which a chunk
+/// was added meanwhile. So a chunk that was cut remembers the truncation epoch of the cut, and whoever
+/// seals a chunk of a file that was ever truncated does it by a cut to the full size in the epoch that
+/// the file has: every cut that was decided before is then refused.
+///
+/// The encoding of the first two is that of the flag that was here before chunks could be cut.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum ChunkEnd {
+    /// Appends fit.
+    #[default]
+    Open,
+    /// No append fits any more.
+    Sealed,
+    /// Nothing is taken any more.
+    Retired,
+    /// It was cut.
+    Cut {
+        /// The epoch of the last cut.
+        epoch: u64,
+        /// No append fits any more.
+        sealed: bool,
+    },
+}
+
+impl ChunkEnd {
+    /// No append fits any more.
+    #[must_use]
+    pub fn is_sealed(self) -> bool {
+        match self {
+            ChunkEnd::Sealed | ChunkEnd::Retired | ChunkEnd::Cut { sealed: true, .. } => true,
+            ChunkEnd::Open | ChunkEnd::Cut { sealed: false, .. } => false,
+        }
+    }
+
+    /// The epoch of its last cut; zero if it was never cut.
+    #[must_use]
+    pub fn epoch(self) -> u64 {
+        match self {
+            ChunkEnd::Cut { epoch, .. } => epoch,
+            ChunkEnd::Open | ChunkEnd::Sealed | ChunkEnd::Retired => 0,
+        }
+    }
+
+    fn seal(self) -> Self {
+        match self {
+            ChunkEnd::Open | ChunkEnd::Sealed => ChunkEnd::Sealed,
+            ChunkEnd::Retired => ChunkEnd::Retired,
+            ChunkEnd::Cut { epoch, .. } => ChunkEnd::Cut { epoch, sealed: true },
+        }
+    }
 }
 
 /// One mutation as its primary ordered it. The bytes travel beside it.
@@ -68,7 +149,7 @@ pub struct Mutation {
     pub acked_below: u64,
     /// What it does.
     pub kind: MutationKind,
-    /// Which bytes it writes; empty for a seal.
+    /// Which bytes it writes; empty for a seal, a cut (at the new end) and a retirement.
     pub extent: Extent,
     /// CRC-32C of those bytes.
     pub crc: u32,
@@ -80,7 +161,11 @@ impl Mutation {
     #[must_use]
     pub fn is_sound(&self, spec: &ChunkSpec, bytes: u64) -> bool {
         let inside = self.extent.is_within(spec.chunk_bytes);
-        let of_its_kind = (self.kind == MutationKind::Seal) == (self.extent.length == 0);
+        let writes = match self.kind {
+            MutationKind::Write | MutationKind::Append => true,
+            MutationKind::Seal | MutationKind::Cut { .. } | MutationKind::Retire => false,
+        };
+        let of_its_kind = writes == (self.extent.length > 0);
         inside && of_its_kind && self.extent.length == bytes
     }
 }
@@ -92,7 +177,7 @@ pub struct Recent {
     pub op: OpId,
     /// The version under which it was ordered.
     pub version: ChunkVersion,
-    /// The bytes it touched.
+    /// The bytes it touched: those that it wrote, or that it took away.
     pub extent: Extent,
     /// CRC-32C of what it wrote.
     pub crc: u32,
@@ -105,10 +190,10 @@ pub struct ReplicaImage {
     pub sequence: Sequence,
     /// The last mutation known to be on every member. Never above the truth.
     pub committed: Sequence,
-    /// Bytes up to the highest one ever written.
+    /// Bytes up to the highest one written since the last cut, or up to where that was.
     pub length: u64,
-    /// No append fits any more.
-    pub sealed: bool,
+    /// What may yet be added.
+    pub end: ChunkEnd,
     /// Which operations are in it.
     pub ops: OpTable,
     /// What was touched after `committed`.
@@ -151,14 +236,39 @@ impl ReplicaImage {
         assert_eq!(sequence, self.sequence.next(), "mutations are applied in sequence order");
         assert!(mutation.extent.end() <= spec.chunk_bytes, "a mutation stays inside its chunk");
         self.sequence = sequence;
-        self.length = self.length.max(mutation.extent.end());
-        if mutation.kind == MutationKind::Seal {
-            self.length = spec.chunk_bytes;
-        }
-        self.sealed |= self.length == spec.chunk_bytes;
         self.ops.record(mutation, sequence, clients_max);
-        let Mutation { op, extent, crc, .. } = *mutation;
+        let Mutation { op, extent, crc, kind, .. } = *mutation;
+        let extent = match kind {
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => extent,
+            // What a member has of these bytes is overwritten when it is reconciled, even if the
+            // chunk has grown again since.
+            MutationKind::Cut { .. } | MutationKind::Retire => {
+                let gone = self.length.saturating_sub(extent.offset);
+                Extent::new(extent.offset, gone)
+            }
+        };
         self.recent.insert(sequence, Recent { op, version, extent, crc });
+        self.end_at(spec, mutation);
+    }
+
+    /// Where the chunk ends after this mutation, and what fits there.
+    fn end_at(&mut self, spec: &ChunkSpec, mutation: &Mutation) {
+        let full = spec.chunk_bytes;
+        let Mutation { extent, kind, .. } = mutation;
+        self.length = match kind {
+            MutationKind::Write | MutationKind::Append => self.length.max(extent.end()),
+            MutationKind::Seal => full,
+            MutationKind::Cut { .. } => extent.offset,
+            MutationKind::Retire => 0,
+        };
+        self.end = match *kind {
+            MutationKind::Cut { epoch } => ChunkEnd::Cut { epoch, sealed: false },
+            MutationKind::Retire => ChunkEnd::Retired,
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => self.end,
+        };
+        if self.length == full {
+            self.end = self.end.seal();
+        }
     }
 }
 

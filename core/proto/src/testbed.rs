@@ -17,6 +17,7 @@ use crate::refusal::Refusal;
 use crate::replica::{MutationKind, ReplicaChange, Replicas};
 use crate::tables::MasterState;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -195,7 +196,10 @@ impl Testbed {
 
     pub fn ask(&mut self, request: MasterRequest) -> Result<MetadataAnswer, Refusal> {
         let op = self.op();
-        self.say(MASTER, Message::Call(call::Request { op, acked_below: 0, request }));
+        self.say(
+            MASTER,
+            Message::Call(call::Request { caller: Box::default(), op, acked_below: 0, request }),
+        );
         for _ in 0..200 {
             self.run(Duration::from_millis(100));
             let answer = self.inbox.iter().find_map(|message| match message {
@@ -218,9 +222,9 @@ impl Testbed {
     /// Makes a file with one chunk.
     pub fn file(&mut self, path: &str, chunk_bytes: u64) -> (FileId, ChunkHandle) {
         let spec = FileSpec { chunk_bytes, ..FileSpec::default() };
-        let create = MetadataChange::Create { path: path.into(), spec, mtime_ms: 1 };
+        let create = MetadataChange::Create { path: path.into(), spec, mode: 0o644 };
         let MetadataAnswer::File(info) = self.change(create) else { panic!() };
-        let add = MetadataChange::AddChunk { file: info.file, index: 0, mtime_ms: 1 };
+        let add = MetadataChange::AddChunk { file: info.file, index: 0, slots: 0, epoch: 0 };
         let MetadataAnswer::Chunk(chunk) = self.change(add) else { panic!() };
         (info.file, chunk)
     }

@@ -6,13 +6,19 @@ pub use real::BootClock;
 /// Milliseconds since 1970 by the wall clock, which may jump: an attribute for people, never an
 /// input to a decision. Simulated in a simulation.
 #[must_use]
-#[allow(clippy::disallowed_types, reason = "this crate reads the wall clock for the others")]
 pub fn wall_clock_ms() -> u64 {
+    u64::try_from(wall_clock_ns() / 1_000_000).unwrap_or_default()
+}
+
+/// As [`wall_clock_ms`], in nanoseconds.
+#[must_use]
+#[allow(clippy::disallowed_types, reason = "this crate reads the wall clock for the others")]
+pub fn wall_clock_ns() -> i64 {
     use std::time::{SystemTime, UNIX_EPOCH};
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    let now = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
     #[cfg(madsim)]
-    let now = now.saturating_add_signed(JUMPED_MS.get());
+    let now = now.saturating_add(JUMPED_MS.get().saturating_mul(1_000_000));
     now
 }
 

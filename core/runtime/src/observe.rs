@@ -74,6 +74,7 @@ fn tell(event: &Event) {
         Event::ReplicaDeleted { chunk, reason } => debug!(%chunk, ?reason, "replica deleted"),
         Event::ChunkMade { .. }
         | Event::Trashed { .. }
+        | Event::GivenUp { .. }
         | Event::Purged { .. }
         | Event::Freed { .. }
         | Event::Placed { .. }

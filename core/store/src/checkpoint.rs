@@ -60,10 +60,20 @@ fn write_metas<D: Disk>(store: &mut ChunkStore<D>, chunks: &[ChunkHandle]) -> Re
         let name = ChunkMeta::name(*handle);
         sealed::replace(&store.disk, &name, sealed::CHUNK_META, &meta.to_bytes())
             .map_err(|error| Trouble::of_write(&error))?;
+        // It was of the chunk's life before.
+        store.stale_metas.remove(handle);
     }
     store.disk.sync_dir(chunk::FOLDER).map_err(|error| Trouble::of_sync(&error))?;
     chunks.iter().for_each(|handle| store.state.set_clean(*handle));
     Ok(())
+}
+
+/// Removes the meta file of a chunk that was deleted, if there is one.
+pub(crate) fn remove_meta<D: Disk>(disk: &D, chunk: ChunkHandle) -> Result<(), DiskError> {
+    match disk.remove(&ChunkMeta::name(chunk)) {
+        Err(DiskError::NotFound { .. }) => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Names that were removed must be gone for good before the records that say so are.
@@ -72,6 +82,10 @@ fn drop_covered<D: Disk>(store: &mut ChunkStore<D>) -> Result<(), Trouble> {
     let needed = store.state.dirty.first_key_value().map_or(next, |(&lsn, _)| lsn);
     if !store.journal.oldest_is_covered(needed) {
         return Ok(());
+    }
+    while let Some(&stale) = store.stale_metas.first() {
+        remove_meta(&store.disk, stale).map_err(|error| Trouble::of_write(&error))?;
+        store.stale_metas.remove(&stale);
     }
     for folder in [chunk::FOLDER, data_files::FOLDER] {
         store.disk.sync_dir(folder).map_err(|error| Trouble::of_sync(&error))?;

@@ -7,8 +7,9 @@
 use crate::blocks::Blocks;
 use crate::buffers::Buffers;
 use crate::chunk::Chunk;
+use crate::cut::Amount;
 use crate::data_files::{self, DataFile, DataFiles};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 use crate::error::{Service, StoreError, Trouble};
 use crate::group::{After, Group};
 use crate::journal::Journal;
@@ -24,10 +25,13 @@ use leasehold_proto::{
     ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Payload, ReplicaChange,
     ReplicaData, Replicas, SyncPolicy,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a chunkserver's journal is.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";
+
+/// Zeros that are written at a time.
+const ZEROS: usize = 64 << 10;
 
 /// Every replica of one chunkserver on one disk.
 pub struct ChunkStore<D: Disk> {
@@ -37,6 +41,9 @@ pub struct ChunkStore<D: Disk> {
     pub(crate) files: DataFiles<D>,
     pub(crate) journal: Journal<D>,
     group: Group,
+    /// Meta files of chunks that were deleted, and that could not be removed: while they are there, so
+    /// must be the records that delete the chunks.
+    pub(crate) stale_metas: BTreeSet<ChunkHandle>,
     buffers: Buffers,
     service: Service,
 }
@@ -55,6 +62,7 @@ impl<D: Disk> ChunkStore<D> {
             files,
             journal,
             group,
+            stale_metas: BTreeSet::new(),
             buffers,
             service: Service::default(),
         };
@@ -174,12 +182,17 @@ impl<D: Disk> ChunkStore<D> {
             self.commit()?;
         }
         match change {
-            ReplicaChange::Apply { .. } => {
-                self.write(change, pieces_below(change, data, u64::MAX), None)
+            ReplicaChange::Apply { mutations, .. } => {
+                let (length, full) = self.lengths(chunk);
+                let ReplicaData::Mutations(payloads) = data else {
+                    unreachable!("mutations come with their bytes")
+                };
+                self.write(change, Amount::of(mutations, payloads, length, full))
             }
             ReplicaChange::Reconcile { image, .. } => {
-                let pieces = pieces_below(change, data, image.length);
-                self.write(change, pieces, Some(image.length))
+                let length = image.length;
+                let pieces = pieces_below(change, data, length);
+                self.write(change, Amount { cut: Some(length), pieces, length })
             }
             ReplicaChange::CopyIn { .. } => {
                 self.copy_in(chunk, pieces_below(change, data, u64::MAX))
@@ -218,14 +231,9 @@ impl<D: Disk> ChunkStore<D> {
     }
 
     /// `Apply` and `Reconcile`: bytes and record together.
-    fn write(
-        &mut self,
-        change: &ReplicaChange,
-        pieces: Vec<Piece>,
-        cut: Option<u64>,
-    ) -> Result<(), IoFault> {
-        let chunk = change.chunk();
-        let plan = self.plan(chunk, pieces, cut)?;
+    fn write(&mut self, change: &ReplicaChange, amount: Amount) -> Result<(), IoFault> {
+        let (chunk, cut) = (change.chunk(), amount.cut);
+        let plan = self.plan(chunk, amount)?;
         let runs = runs_of(plan.sums.iter().map(|(&block, &crc)| (block, crc)));
         let redo: Vec<Extent> = match plan.in_place {
             true => Vec::new(),
@@ -249,6 +257,8 @@ impl<D: Disk> ChunkStore<D> {
         let lsn = self.journal.stage(&body, &payload);
         self.state.apply(lsn, change, &runs);
         if !plan.in_place {
+            let end = plan.writes.iter().map(|piece| piece.extent().end()).max().unwrap_or(0);
+            let cut = cut.map(|cut| cut.max(end));
             self.group.after.push(After::Write { chunk, cut, pieces: plan.writes });
         }
         self.group.chunks.insert(chunk);
@@ -258,7 +268,7 @@ impl<D: Disk> ChunkStore<D> {
 
     /// Bytes of a copy that counts for nothing until it is installed: in place, unjournaled.
     fn copy_in(&mut self, chunk: ChunkHandle, pieces: Vec<Piece>) -> Result<(), IoFault> {
-        let plan = self.plan(chunk, pieces, None)?;
+        let plan = self.plan(chunk, Amount { cut: None, pieces, length: u64::MAX })?;
         assert!(plan.in_place, "a learner has no durable bytes that a write could harm");
         self.write_in_place(chunk, &plan.writes)?;
         let sums = runs_of(plan.sums);
@@ -268,7 +278,7 @@ impl<D: Disk> ChunkStore<D> {
 
     fn install(&mut self, change: &ReplicaChange, length: u64) -> Result<(), IoFault> {
         let chunk = change.chunk();
-        let plan = self.plan(chunk, Vec::new(), Some(length))?;
+        let plan = self.plan(chunk, Amount { cut: Some(length), pieces: Vec::new(), length })?;
         let blocks = blocks_below(length, self.state.block_bytes);
         let state = self.state.chunk(chunk);
         let data = state.data;
@@ -289,12 +299,14 @@ impl<D: Disk> ChunkStore<D> {
         Ok(())
     }
 
-    fn plan(
-        &mut self,
-        handle: ChunkHandle,
-        pieces: Vec<Piece>,
-        cut: Option<u64>,
-    ) -> Result<Plan, IoFault> {
+    /// The durable length of a chunk, and that of a full one.
+    fn lengths(&self, handle: ChunkHandle) -> (u64, u64) {
+        let record = &self.state.replicas.live[&handle];
+        (record.image.length, record.spec.chunk_bytes)
+    }
+
+    fn plan(&mut self, handle: ChunkHandle, amount: Amount) -> Result<Plan, IoFault> {
+        let Amount { cut, pieces, length: after } = amount;
         let length = self.state.length(handle);
         let cut = cut.filter(|&cut| cut < length.max(self.state.chunk(handle).file_bytes));
         let mut blocks = self.blocks(handle).expect("a live replica has its data file");
@@ -306,7 +318,7 @@ impl<D: Disk> ChunkStore<D> {
             floor: chunk.floor,
             file_bytes: chunk.file_bytes,
         };
-        Plan::new(&before, pieces, cut, |block| {
+        Plan::new(&before, cut, pieces, after, |block| {
             blocks.range(block..block + 1).map(|bytes| bytes.to_vec())
         })
         .map_err(|blocks| IoFault::Corrupt { blocks })
@@ -369,8 +381,19 @@ impl<D: Disk> ChunkStore<D> {
         let state = self.state.chunk(chunk);
         if state.file_bytes > length {
             let file = self.files.file(&self.disk, state.data).map_err(|_| Trouble::Failed)?;
-            self.disk.set_len(file, length).map_err(|_| Trouble::Failed)?;
-            state.file_bytes = length;
+            match self.disk.set_len(file, length) {
+                Ok(()) => state.file_bytes = length,
+                // What is behind need not go, as long as it reads as zeros.
+                Err(DiskError::NoSpace { .. }) => {
+                    let zeros = vec![0; ZEROS.min((state.file_bytes - length) as usize)];
+                    for at in (length..state.file_bytes).step_by(ZEROS) {
+                        let bytes = zeros.len().min((state.file_bytes - at) as usize);
+                        let written = self.disk.write_at(file, at, &zeros[..bytes]);
+                        written.map_err(|_| Trouble::Failed)?;
+                    }
+                }
+                Err(_) => return Err(Trouble::Failed),
+            }
         }
         Ok(())
     }
@@ -424,8 +447,10 @@ impl<D: Disk> ChunkStore<D> {
                 Ok(())
             }
             After::RemoveMeta(chunk) => {
-                // One that stays is removed at the next open.
-                let _ = self.disk.remove(&crate::chunk::ChunkMeta::name(chunk));
+                // One that stays is removed later, or at the next open.
+                if checkpoint::remove_meta(&self.disk, chunk).is_err() {
+                    self.stale_metas.insert(chunk);
+                }
                 Ok(())
             }
         }

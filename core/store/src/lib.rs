@@ -28,6 +28,7 @@ mod sums;
 
 mod blocks;
 mod plan;
+mod cut;
 
 mod record;
 mod state;

@@ -7,6 +7,7 @@
 //! together with its first bytes, where an earlier, torn write may have left something.
 
 use crate::sealed::crc;
+use crate::state::blocks_below;
 use crate::sums::Sums;
 use bytes::Bytes;
 use leasehold_proto::Extent;
@@ -22,6 +23,11 @@ pub(crate) struct Piece {
 impl Piece {
     pub fn extent(&self) -> Extent {
         Extent::new(self.offset, self.data.len() as u64)
+    }
+
+    /// Leaves out what is at or beyond a length of the chunk.
+    pub fn end_at(&mut self, length: u64) {
+        self.data.truncate(self.extent().below(length).length as usize);
     }
 }
 
@@ -50,30 +56,42 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans the writing of `pieces` and then, with `cut`, the end of the chunk at that length.
-    /// `read` gives the verified bytes of a written block.
+    /// Plans, with `cut`, that the chunk loses what is at or beyond that length, and then the writing
+    /// of `pieces`, after which it is `length` bytes long. `read` gives the verified bytes of a written
+    /// block.
     pub fn new<E>(
         before: &Before<'_>,
-        pieces: Vec<Piece>,
         cut: Option<u64>,
+        pieces: Vec<Piece>,
+        length: u64,
         mut read: impl FnMut(u32) -> Result<Vec<u8>, E>,
     ) -> Result<Plan, E> {
-        let mut planner = Planner { before, partial: BTreeMap::new(), full: BTreeMap::new() };
+        let kept = cut.map_or(u32::MAX, |length| blocks_below(length, before.block_bytes));
+        let (partial, full) = (BTreeMap::new(), BTreeMap::new());
+        let mut planner = Planner { before, kept, partial, full };
+        let tail = match cut {
+            Some(length) => planner.cut(length, &mut read)?,
+            None => None,
+        };
         for piece in &pieces {
             planner.write(piece, &mut read)?;
         }
-        if let Some(length) = cut {
-            planner.cut(length, &mut read)?;
-        }
+        let end = pieces.iter().map(|piece| piece.extent().end()).max().unwrap_or(0);
+        // The file is not cut below what is written: on a full disk another would take the room.
+        let tail = tail.filter(|tail| tail.offset < end).map(|mut tail| {
+            tail.end_at(length);
+            tail
+        });
+        let pieces: Vec<Piece> = tail.into_iter().chain(pieces).collect();
         let in_place = cut.is_none() && pieces.iter().all(|piece| may_be_in_place(before, piece));
-        let ends = pieces.iter().map(|piece| piece.extent().end());
-        let length = cut.unwrap_or(ends.fold(before.length, u64::max));
         Ok(planner.finish(pieces, in_place, length))
     }
 }
 
 struct Planner<'a> {
     before: &'a Before<'a>,
+    /// Blocks from here on are as if never written.
+    kept: u32,
     /// Blocks whose last write covers only a part of them, as they will be.
     partial: BTreeMap<u32, Vec<u8>>,
     /// Blocks that some write covers.
@@ -110,7 +128,7 @@ impl Planner<'_> {
         read: &mut impl FnMut(u32) -> Result<Vec<u8>, E>,
     ) -> Result<&mut Vec<u8>, E> {
         if !self.partial.contains_key(&block) {
-            let bytes = match (self.full.get(&block), self.before.sums.at(block)) {
+            let bytes = match (self.full.get(&block), self.sum_at(block)) {
                 (Some(bytes), _) => bytes.to_vec(),
                 (None, Some(_)) => read(block)?,
                 (None, None) => vec![0; self.before.block_bytes as usize],
@@ -120,31 +138,36 @@ impl Planner<'_> {
         Ok(self.partial.get_mut(&block).expect("it was put there"))
     }
 
-    /// What the last block holds beyond the new length becomes zero.
+    fn sum_at(&self, block: u32) -> Option<u32> {
+        self.before.sums.at(block).filter(|_| block < self.kept)
+    }
+
+    /// What the last block holds beyond the new length becomes zero. Gives those zeros.
     fn cut<E>(
         &mut self,
         length: u64,
         read: &mut impl FnMut(u32) -> Result<Vec<u8>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Option<Piece>, E> {
         let size = self.before.block_bytes;
         let (last, inside) = (block_of(length, size), (length % size) as usize);
-        let written = self.partial.contains_key(&last) || self.before.sums.at(last).is_some();
-        if inside > 0 && written {
-            self.part(last, read)?[inside..].fill(0);
+        if inside == 0 || self.sum_at(last).is_none() {
+            return Ok(None);
         }
-        Ok(())
+        let tail = &mut self.part(last, read)?[inside..];
+        tail.fill(0);
+        Ok(Some(Piece { offset: length, data: tail.to_vec().into() }))
     }
 
     /// A block's first bytes take its zeros along, where an earlier write may have left something.
     /// In the journal only below the new `length`: a replay must not write zeros over bytes that
     /// are appended later, and beyond the length the file is zero anyway.
-    fn finish(self, pieces: Vec<Piece>, in_place: bool, length: u64) -> Plan {
+    fn finish(mut self, pieces: Vec<Piece>, in_place: bool, length: u64) -> Plan {
         let size = self.before.block_bytes;
         let mut sums: BTreeMap<u32, u32> =
             self.full.iter().map(|(&block, bytes)| (block, crc(bytes))).collect();
         let mut writes = Vec::new();
-        for (block, mut bytes) in self.partial {
-            let first = self.before.sums.at(block).is_none() && !self.full.contains_key(&block);
+        for (block, mut bytes) in std::mem::take(&mut self.partial) {
+            let first = self.sum_at(block).is_none() && !self.full.contains_key(&block);
             let start = u64::from(block) * size;
             sums.insert(block, crc(&bytes));
             if first && (!in_place || self.before.file_bytes > start) {

@@ -2,6 +2,7 @@
 
 use crate::chunk::{self, Chunk, ChunkMeta};
 use crate::chunk_store::JOURNAL_FOLDER;
+use crate::cut::lowest_cut;
 use crate::data_files::{self, DataFile, DataFiles};
 use crate::disk::{Disk, DiskError, Open};
 use crate::error::StoreError;
@@ -35,6 +36,7 @@ pub(crate) fn recover<D: Disk>(
         files: DataFiles::new(options.open_files_max),
         included: BTreeMap::new(),
         deleted: BTreeMap::new(),
+        cuts: BTreeMap::new(),
     };
     for meta in ChunkMeta::load_all(disk, options.block_bytes)? {
         recovery.take_in(meta);
@@ -57,12 +59,28 @@ struct Recovery<'a, D: Disk> {
     /// on may be gone: the meta file went with the chunk, and the records that it included with
     /// their generation.
     deleted: BTreeMap<ChunkHandle, u64>,
+    /// The records that cut a chunk, and where. What an earlier record wrote behind the cut is not
+    /// written again: its room may belong to others since.
+    cuts: BTreeMap<ChunkHandle, BTreeMap<u64, u64>>,
+}
+
+/// From where on a change takes away what a chunk has.
+fn cut_by(change: &ReplicaChange) -> Option<u64> {
+    match change {
+        ReplicaChange::Reconcile { image, .. } => Some(image.length),
+        ReplicaChange::Apply { mutations, .. } => lowest_cut(mutations),
+        _ => None,
+    }
 }
 
 impl<D: Disk> Replay for Recovery<'_, D> {
     fn survey(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        if let ReplicaChange::Delete { chunk } = ChunkRecord::from_bytes(record.body)?.change {
+        let change = ChunkRecord::from_bytes(record.body)?.change;
+        if let ReplicaChange::Delete { chunk } = change {
             self.deleted.insert(chunk, record.lsn);
+        }
+        if let Some(cut) = cut_by(&change) {
+            self.cuts.entry(change.chunk()).or_default().insert(record.lsn, cut);
         }
         Ok(())
     }
@@ -80,15 +98,17 @@ impl<D: Disk> Replay for Recovery<'_, D> {
             self.remove_meta(handle)?;
         }
         let length = self.state.length(handle);
-        let cleared = match &change {
-            ReplicaChange::Reconcile { image, .. } if image.length < length => {
-                image.length..length.next_multiple_of(self.state.block_bytes)
-            }
-            _ => 0..0,
+        let cleared = match cut_by(&change).filter(|&cut| cut < length) {
+            Some(cut) => cut..length.next_multiple_of(self.state.block_bytes),
+            None => 0..0,
         };
         self.state.apply(record.lsn, &change, &sums);
         match self.state.chunks.get(&handle).map(|chunk| chunk.data) {
-            Some(data) => self.redo(data, cleared, &redo, record.payload),
+            Some(data) => {
+                let later = self.cuts.get(&handle).map(|cuts| cuts.range(record.lsn + 1..));
+                let end = later.into_iter().flatten().map(|(_, cut)| *cut).min();
+                self.redo(data, cleared, &redo, record.payload, end.unwrap_or(u64::MAX))
+            }
             None => Ok(()),
         }
     }
@@ -137,13 +157,15 @@ impl<D: Disk> Recovery<'_, D> {
         }
     }
 
-    /// Writes again what a record carries. A later record may have dropped the file already.
+    /// Writes again what a record carries, up to `end`. A later record may have dropped the file
+    /// already.
     fn redo(
         &mut self,
         data: DataFile,
         cleared: Range<u64>,
         extents: &[Extent],
         mut payload: &[u8],
+        end: u64,
     ) -> Result<(), StoreError> {
         if cleared.is_empty() && extents.is_empty() {
             return Ok(());
@@ -155,14 +177,17 @@ impl<D: Disk> Recovery<'_, D> {
         };
         // Not by cutting: what was later appended beyond is in its place already. Below the
         // end of what was cut, everything later is in the journal too.
-        let end = cleared.end.min(self.disk.len(file)?);
-        let zeros = vec![0; end.saturating_sub(cleared.start) as usize];
+        let cleared_end = cleared.end.min(self.disk.len(file)?);
+        let zeros = vec![0; cleared_end.saturating_sub(cleared.start) as usize];
         if !zeros.is_empty() {
             self.disk.write_at(file, cleared.start, &zeros)?;
         }
         for extent in extents {
             let (bytes, rest) = payload.split_at(extent.length as usize);
-            self.disk.write_at(file, extent.offset, bytes)?;
+            let kept = &bytes[..extent.below(end).length as usize];
+            if !kept.is_empty() {
+                self.disk.write_at(file, extent.offset, kept)?;
+            }
             payload = rest;
         }
         Ok(())

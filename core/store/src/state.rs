@@ -2,6 +2,7 @@
 //! it: an operation that was just carried out and one that is replayed cannot differ.
 
 use crate::chunk::Chunk;
+use crate::cut::lowest_cut;
 use crate::data_files::DataFile;
 use crate::sums::{Run, Sums};
 use leasehold_proto::{ChunkHandle, ReplicaChange, Replicas};
@@ -54,7 +55,12 @@ impl State {
         }
         match change {
             ReplicaChange::Delete { .. } => return self.replace(handle, None),
-            ReplicaChange::Apply { .. } => self.chunk(handle).sums.extend(sums),
+            ReplicaChange::Apply { mutations, .. } => {
+                if let Some(length) = lowest_cut(mutations) {
+                    self.cut(handle, length);
+                }
+                self.chunk(handle).sums.extend(sums);
+            }
             ReplicaChange::Reconcile { image, .. } => {
                 self.cut(handle, image.length);
                 self.chunk(handle).sums.extend(sums);

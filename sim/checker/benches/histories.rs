@@ -149,16 +149,18 @@ fn names(clients: u64, open: u64) -> Vec<Timed<NamesOp>> {
         let (path, to) = (name(), name());
         let asked = match (changes(number), number % 5) {
             (false, 0) => Asked::Query(MetadataQuery::List { path: "/".into(), after: None }),
-            (false, _) => Asked::Query(MetadataQuery::Stat { path }),
+            (false, _) => Asked::Query(MetadataQuery::Stat { path: path.into() }),
             (true, 0 | 1) => Asked::Change(MetadataChange::Create {
-                path,
+                path: path.into(),
                 spec: FileSpec::default(),
-                mtime_ms: 0,
+                mode: 0o644,
             }),
-            (true, 2 | 3) => Asked::Change(MetadataChange::Delete { path, this: None }),
+            (true, 2 | 3) => {
+                Asked::Change(MetadataChange::Delete { path: path.into(), this: None })
+            }
             (true, _) => Asked::Change(MetadataChange::Rename {
-                from: path,
-                to,
+                from: path.into(),
+                to: to.into(),
                 this: None,
                 no_replace: false,
             }),
@@ -188,21 +190,25 @@ struct Directory {
 impl Directory {
     fn answer(&mut self, asked: &Asked, told: bool) -> Result<MetadataAnswer, Refusal> {
         match asked {
-            Asked::Change(MetadataChange::Create { path, .. }) => self.create(path, told),
-            Asked::Change(MetadataChange::Delete { path, .. }) => {
-                self.files.remove(path).map(|_| MetadataAnswer::Done).ok_or(Refusal::NotFound)
+            Asked::Change(MetadataChange::Create { path, .. }) => {
+                self.create(&path.to_string(), told)
             }
+            Asked::Change(MetadataChange::Delete { path, .. }) => self
+                .files
+                .remove(&path.to_string())
+                .map(|_| MetadataAnswer::Done)
+                .ok_or(Refusal::NotFound),
             Asked::Change(MetadataChange::Rename { from, to, .. }) => {
-                let file = self.files.remove(from).ok_or(Refusal::NotFound)?;
-                self.files.insert(to.clone(), file);
+                let file = self.files.remove(&from.to_string()).ok_or(Refusal::NotFound)?;
+                self.files.insert(to.to_string(), file);
                 Ok(MetadataAnswer::Done)
             }
             Asked::Query(MetadataQuery::Stat { path }) => {
-                let file = self.files.get(path).ok_or(Refusal::NotFound)?;
+                let file = self.files.get(&path.to_string()).ok_or(Refusal::NotFound)?;
                 Ok(MetadataAnswer::File(info(*file)))
             }
             Asked::Query(MetadataQuery::List { .. }) => {
-                let entry = |(path, file): (&String, &FileId)| (path[1..].to_owned(), info(*file));
+                let entry = |(path, file): (&String, &FileId)| (path[1..].into(), info(*file));
                 let entries = self.files.iter().map(entry).collect();
                 Ok(MetadataAnswer::List { entries, more: false })
             }
@@ -238,5 +244,5 @@ impl Directory {
 
 fn info(file: FileId) -> FileInfo {
     let kind = FileKind::File(FileSpec::default());
-    FileInfo { file, kind, chunks: 0, mtime_ms: 0, length_reported: None, removed: false }
+    FileInfo::new(file, kind, 0)
 }

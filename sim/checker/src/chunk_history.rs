@@ -54,6 +54,12 @@ pub fn chunk_histories(history: &History, order: &Order, finals: &Finals) -> Vec
             (Call::Read { mode: ReadMode::Strong, file, index, extent }, Ending::Done { .. }) => {
                 chunks.entry((*file, *index)).or_default().reads.push((at, *extent));
             }
+            (Call::Cut { file, index, length, .. }, _) => {
+                chunks.entry((*file, *index)).or_default().cuts.push((at, *length));
+            }
+            (Call::Retire { file, index, .. }, _) => {
+                chunks.entry((*file, *index)).or_default().cuts.push((at, 0));
+            }
             (Call::Append { .. } | Call::Read { .. }, _) => {}
             (Call::Change { .. } | Call::Query { .. }, _) => {}
         }
@@ -68,8 +74,8 @@ pub fn chunk_histories(history: &History, order: &Order, finals: &Finals) -> Vec
 /// What the order of mutations says of the history's operations.
 #[derive(Default)]
 struct Ordered {
-    /// By place in the history.
-    sequences: BTreeMap<usize, Sequence>,
+    /// By place in the history. Chunks that follow each other in one place have rising handles.
+    sequences: BTreeMap<usize, (ChunkHandle, Sequence)>,
     /// Where appends of unknown end stand.
     appends: BTreeMap<usize, (Place, Extent)>,
 }
@@ -82,11 +88,18 @@ impl Ordered {
                 by_contents.entry((crc, operated.bytes.len() as u64)).or_default().push(at);
             }
         }
+        let is_cut = |at: &usize| {
+            matches!(history.operations()[*at].call, Call::Cut { .. } | Call::Retire { .. })
+        };
+        let cuts: Vec<usize> = (0..history.operations().len()).filter(is_cut).collect();
         let mut ordered = Ordered::default();
         for (handle, chunk) in order.chunks() {
-            let candidates = |entry: &OrderedMutation| {
-                let known = by_contents.get(&(entry.crc, entry.extent.length));
-                known.map_or(&[][..], Vec::as_slice)
+            let candidates = |entry: &OrderedMutation| match entry.kind {
+                MutationKind::Cut { .. } | MutationKind::Retire => &cuts[..],
+                MutationKind::Write | MutationKind::Append | MutationKind::Seal => {
+                    let known = by_contents.get(&(entry.crc, entry.extent.length));
+                    known.map_or(&[][..], Vec::as_slice)
+                }
             };
             ordered.add(history.operations(), handle, finals, &chunk.entries, &candidates);
         }
@@ -104,7 +117,7 @@ impl Ordered {
         let known = finals.chunks.get(&handle).map(|chunk| (chunk.file, chunk.index));
         let mut matched: Vec<(usize, Sequence, Extent)> = Vec::new();
         for (sequence, entry) in entries {
-            let fits = |at: &&usize| could_be(&all[**at], entry, known);
+            let fits = |at: &&usize| could_be(&all[**at], entry, handle, known);
             let mut fitting = candidates(entry).iter().filter(fits);
             if let (Some(at), None) = (fitting.next(), fitting.next()) {
                 matched.push((*at, *sequence, entry.extent));
@@ -114,7 +127,7 @@ impl Ordered {
         let told = matched.iter().find_map(|(at, _, _)| place_of(&all[*at]));
         let Some(place) = known.or(told) else { return };
         for (at, sequence, extent) in matched {
-            self.sequences.insert(at, sequence);
+            self.sequences.insert(at, (handle, sequence));
             if place_of(&all[at]).is_none() {
                 self.appends.insert(at, (place, extent));
             }
@@ -125,19 +138,33 @@ impl Ordered {
 /// The chunk that an operation is known to have changed.
 fn place_of(operated: &Operated) -> Option<Place> {
     match (&operated.call, operated.ending) {
-        (Call::Write { file, index, .. }, _) => Some((*file, *index)),
+        (
+            Call::Write { file, index, .. }
+            | Call::Cut { file, index, .. }
+            | Call::Retire { file, index, .. },
+            _,
+        ) => Some((*file, *index)),
         (Call::Append { file, .. }, Ending::Done { index, .. }) => Some((*file, index)),
         _ => None,
     }
 }
 
-fn could_be(operated: &Operated, entry: &OrderedMutation, known: Option<Place>) -> bool {
+fn could_be(
+    operated: &Operated,
+    entry: &OrderedMutation,
+    handle: ChunkHandle,
+    known: Option<Place>,
+) -> bool {
     let there = match (known, place_of(operated)) {
         (Some(known), Some(place)) => known == place,
         _ => true,
     };
     let likewise = match (&operated.call, entry.kind) {
         (Call::Write { extent, .. }, MutationKind::Write) => *extent == entry.extent,
+        (Call::Cut { length, epoch, .. }, MutationKind::Cut { epoch: of }) => {
+            (*length, *epoch) == (entry.extent.offset, of)
+        }
+        (Call::Retire { chunk, .. }, MutationKind::Retire) => *chunk == handle,
         (Call::Append { file, .. }, MutationKind::Append) => {
             known.is_none_or(|known| known.0 == *file)
         }
@@ -173,19 +200,28 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 struct Ranges {
     writes: Vec<(usize, Extent)>,
     reads: Vec<(usize, Extent)>,
+    /// Everything from here on became zeros.
+    cuts: Vec<(usize, u64)>,
 }
 
 impl Ranges {
     fn cut(&self, all: &[Operated], place: Place, ordered: &Ordered) -> ChunkHistory {
         let ends = self.writes.iter().flat_map(|(_, extent)| [extent.offset, extent.end()]);
-        let ends: Vec<u64> = ends.collect::<BTreeSet<u64>>().into_iter().collect();
+        let mut ends: BTreeSet<u64> = ends.collect();
+        // What lies behind every write is zeros, cut or not.
+        let last = ends.last().copied().unwrap_or(0);
+        ends.extend(self.cuts.iter().map(|(_, length)| *length).filter(|length| *length < last));
+        let ends: Vec<u64> = ends.into_iter().collect();
+        let cut =
+            |(at, length): &(usize, u64)| (*at, Extent::new(*length, last.saturating_sub(*length)));
+        let cuts: Vec<(usize, Extent)> = self.cuts.iter().map(cut).collect();
         let cells: Vec<Extent> =
             ends.windows(2).map(|ends| Extent::new(ends[0], ends[1] - ends[0])).collect();
         let mut names = vec![BTreeMap::new(); cells.len()];
         let mut chunk =
             ChunkHistory { place, cells, ops: Vec::new(), origin: Vec::new(), witness: Vec::new() };
-        let mut ranked: Vec<(Sequence, usize)> = Vec::new();
-        for (write, ranges) in [(true, &self.writes), (false, &self.reads)] {
+        let mut ranked: Vec<((ChunkHandle, Sequence), usize)> = Vec::new();
+        for (write, ranges) in [(true, &self.writes), (true, &cuts), (false, &self.reads)] {
             for (at, extent) in ranges {
                 if !chunk.add(all, *at, *extent, write, &mut names) {
                     continue;

@@ -7,8 +7,8 @@
 use crate::contents::Contents;
 use crate::history::{Call, Ending, History, Operated};
 use crate::names::hashed;
-use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
-use leasehold_proto::{Extent, NodeId, ReadMode};
+use leasehold_proto::metadata::{FileInfo, MetadataAnswer, MetadataChange, MetadataQuery};
+use leasehold_proto::{Extent, Name, NodeId, ReadMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
@@ -87,6 +87,8 @@ fn function(call: &Call) -> &'static str {
     match call {
         Call::Write { .. } => "write",
         Call::Append { .. } => "append",
+        Call::Cut { .. } => "cut",
+        Call::Retire { .. } => "retire",
         Call::Read { mode: ReadMode::Strong, .. } => "read",
         Call::Read { mode: ReadMode::Relaxed, .. } => "relaxed-read",
         Call::Change { change } => match change {
@@ -94,12 +96,23 @@ fn function(call: &Call) -> &'static str {
             MetadataChange::Mkdir { .. } => "mkdir",
             MetadataChange::Rename { .. } => "rename",
             MetadataChange::Delete { .. } => "delete",
+            MetadataChange::MakeSpecial { .. } => "make-special",
+            MetadataChange::Link { .. } => "link",
+            MetadataChange::Exchange { .. } => "exchange",
+            MetadataChange::SetAttributes { .. } => "set-attributes",
+            MetadataChange::SetXattr { .. } => "set-xattr",
+            MetadataChange::RemoveXattr { .. } => "remove-xattr",
             MetadataChange::ForgetServer { .. } => "forget-server",
             MetadataChange::AddChunk { .. } => "add-chunk",
+            MetadataChange::Truncate { .. } => "truncate",
             MetadataChange::SetConstants { .. } => "set-constants",
         },
         Call::Query { query } => match query {
             MetadataQuery::Stat { .. } => "stat",
+            MetadataQuery::Resolve { .. } => "resolve",
+            MetadataQuery::ReadLink { .. } => "read-link",
+            MetadataQuery::Xattr { .. } => "xattr",
+            MetadataQuery::Xattrs { .. } => "xattrs",
             MetadataQuery::StatFile { .. } => "stat-file",
             MetadataQuery::List { .. } => "list",
             MetadataQuery::Locate { .. } => "locate",
@@ -118,12 +131,23 @@ fn asked(operated: &Operated) -> Edn {
         Call::Append { file, length, .. } => {
             vec![("file", Edn::Number(file.0)), ("length", Edn::Number(*length))]
         }
+        Call::Cut { file, index, length, .. } => {
+            return Edn::Map(place(file.0, *index, Extent::new(*length, 0)));
+        }
+        Call::Retire { file, index, .. } => {
+            return Edn::Map(place(file.0, *index, Extent::default()));
+        }
         Call::Read { file, index, extent, .. } => return Edn::Map(place(file.0, *index, *extent)),
         Call::Change { change } => return Edn::Map(names(change)),
         Call::Query { query } => {
             return match query {
-                MetadataQuery::Stat { path } | MetadataQuery::List { path, .. } => {
-                    Edn::Map(vec![("path", Edn::Text(path.clone()))])
+                MetadataQuery::Stat { path }
+                | MetadataQuery::Resolve { path }
+                | MetadataQuery::ReadLink { path }
+                | MetadataQuery::Xattrs { path }
+                | MetadataQuery::List { path, .. } => Edn::Map(vec![("path", text(path))]),
+                MetadataQuery::Xattr { path, name } => {
+                    Edn::Map(vec![("path", text(path)), ("name", text(name))])
                 }
                 MetadataQuery::StatFile { file } => Edn::Map(vec![("file", Edn::Number(file.0))]),
                 MetadataQuery::Locate { .. }
@@ -157,16 +181,30 @@ fn returned(operated: &Operated) -> Edn {
     }
 }
 
+fn text(written: &impl ToString) -> Edn {
+    Edn::Text(written.to_string())
+}
+
 fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
-    let text = |path: &String| Edn::Text(path.clone());
     match change {
         MetadataChange::Create { path, .. }
         | MetadataChange::Mkdir { path, .. }
+        | MetadataChange::MakeSpecial { path, .. }
+        | MetadataChange::SetAttributes { path, .. }
         | MetadataChange::Delete { path, .. } => vec![("path", text(path))],
-        MetadataChange::Rename { from, to, .. } => vec![("from", text(from)), ("to", text(to))],
+        MetadataChange::Rename { from, to, .. }
+        | MetadataChange::Link { from, to }
+        | MetadataChange::Exchange { from, to } => vec![("from", text(from)), ("to", text(to))],
+        MetadataChange::SetXattr { path, name, .. }
+        | MetadataChange::RemoveXattr { path, name } => {
+            vec![("path", text(path)), ("name", text(name))]
+        }
         MetadataChange::ForgetServer { node } => vec![("server", Edn::Number(node.0))],
         MetadataChange::AddChunk { file, index, .. } => {
             vec![("file", Edn::Number(file.0)), ("chunk", Edn::Number(*index))]
+        }
+        MetadataChange::Truncate { file, length, .. } => {
+            vec![("file", Edn::Number(file.0)), ("length", Edn::Number(*length))]
         }
         MetadataChange::SetConstants { settings } => settings
             .iter()
@@ -179,20 +217,22 @@ fn told(answer: &MetadataAnswer) -> Edn {
     match answer {
         MetadataAnswer::File(info) => Edn::Map(vec![("file", Edn::Number(info.file.0))]),
         MetadataAnswer::List { entries, more } => {
-            let entry = |(name, info): &(String, _)| {
-                let info: &leasehold_proto::metadata::FileInfo = info;
-                Edn::Vector(vec![Edn::Text(name.clone()), Edn::Number(info.file.0)])
+            let entry = |(name, info): &(Name, FileInfo)| {
+                Edn::Vector(vec![text(name), Edn::Number(info.file.0)])
             };
             let entries = Edn::Vector(entries.iter().map(entry).collect());
             Edn::Map(vec![("entries", entries), ("more", Edn::Flag(*more))])
         }
         MetadataAnswer::Done
+        | MetadataAnswer::Truncated { .. }
         | MetadataAnswer::Chunk(_)
         | MetadataAnswer::Location(_)
         | MetadataAnswer::Chunks { .. }
         | MetadataAnswer::Status(_)
         | MetadataAnswer::Constants(_)
-        | MetadataAnswer::SafeMode(_) => Edn::Nil,
+        | MetadataAnswer::SafeMode(_)
+        | MetadataAnswer::Bytes(_)
+        | MetadataAnswer::Xattrs(_) => Edn::Nil,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Fleet {
     files: BTreeMap<ChunkHandle, FileId>,
     /// Files in the trash, and the masters that applied it.
     trashed: BTreeMap<FileId, BTreeSet<NodeId>>,
+    /// Chunks that a truncation took away, and the masters that applied it.
+    given_up: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
     failed: BTreeSet<NodeId>,
 }
 
@@ -77,10 +79,14 @@ impl Fleet {
             Event::Trashed { file } => {
                 self.trashed.entry(*file).or_default().insert(node);
             }
+            Event::GivenUp { chunk } => {
+                self.given_up.entry(*chunk).or_default().insert(node);
+            }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
                 self.placed.remove(chunk);
                 self.files.remove(chunk);
+                self.given_up.remove(chunk);
                 for known in self.leaders.values_mut() {
                     known.copies.remove(chunk);
                     known.doubted.retain(|(of, _)| of != chunk);
@@ -119,7 +125,8 @@ impl Fleet {
     #[must_use]
     pub fn is_trashed(&self, master: NodeId, chunk: ChunkHandle) -> Option<bool> {
         let file = self.files.get(&chunk);
-        match file.and_then(|file| self.trashed.get(file)) {
+        let given_up = self.given_up.get(&chunk);
+        match given_up.or_else(|| file.and_then(|file| self.trashed.get(file))) {
             None => Some(false),
             Some(masters) => masters.contains(&master).then_some(true),
         }

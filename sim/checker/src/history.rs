@@ -4,7 +4,9 @@ use crate::violation::seconds;
 use bytes::Bytes;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
-use leasehold_proto::{Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId};
+use leasehold_proto::{
+    ChunkHandle, Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +18,10 @@ use std::fmt;
 pub enum Call {
     /// Write inside one chunk.
     Write { file: FileId, index: u64, extent: Extent, crc: u32 },
+    /// Give one chunk a length.
+    Cut { file: FileId, index: u64, length: u64, epoch: u64 },
+    /// Empty one chunk for good.
+    Retire { file: FileId, index: u64, chunk: ChunkHandle },
     /// Append one record.
     Append { file: FileId, length: u64, crc: u32 },
     /// Read inside one chunk.
@@ -33,6 +39,12 @@ impl fmt::Display for Call {
             Call::Write { file, index, extent, .. } => {
                 write!(f, "write to {file}, chunk {index}, bytes {extent:?}")
             }
+            Call::Cut { file, index, length, epoch } => {
+                write!(f, "cut of {file}, chunk {index}, to {length} B in epoch {epoch}")
+            }
+            Call::Retire { file, index, chunk } => {
+                write!(f, "retirement of {chunk}, chunk {index} of {file}")
+            }
             Call::Append { file, length, .. } => write!(f, "append {length} B to {file}"),
             Call::Read { file, index, extent, mode } => {
                 let mode = format!("{mode:?}").to_lowercase();
@@ -46,8 +58,17 @@ impl fmt::Display for Call {
                 }
                 Change::Rename { from, to, .. } => write!(f, "rename {from} to {to}"),
                 Change::Delete { path, .. } => write!(f, "delete {path}"),
+                Change::MakeSpecial { path, what, .. } => write!(f, "make {what:?} {path}"),
+                Change::Link { from, to } => write!(f, "link {from} to {to}"),
+                Change::Exchange { from, to } => write!(f, "exchange {from} and {to}"),
+                Change::SetAttributes { path, set } => write!(f, "set {set:?} of {path}"),
+                Change::SetXattr { path, name, value, condition } => {
+                    write!(f, "set {name} of {path} to {} B, {condition:?}", value.len())
+                }
+                Change::RemoveXattr { path, name } => write!(f, "remove {name} of {path}"),
                 Change::ForgetServer { node } => write!(f, "forget server {node}"),
                 Change::AddChunk { file, index, .. } => write!(f, "add chunk {index} to {file}"),
+                Change::Truncate { file, length, .. } => write!(f, "truncate {file} to {length}"),
                 Change::SetConstants { settings } => write!(f, "set constants {settings:?}"),
             },
             Call::Query { query: Query::Stat { path } } => write!(f, "stat {path}"),
@@ -122,7 +143,7 @@ impl Operated {
             Some(Ok(MetadataAnswer::Done)) => "done".to_owned(),
             Some(Ok(MetadataAnswer::File(info))) => info.file.to_string(),
             Some(Ok(MetadataAnswer::List { entries, more })) => {
-                let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+                let names: Vec<String> = entries.iter().map(|(name, _)| name.to_string()).collect();
                 format!("[{}{}]", names.join(" "), if *more { " ..." } else { "" })
             }
             Some(Ok(other)) => format!("{other:?}"),
@@ -220,6 +241,28 @@ impl History {
         Some(index)
     }
 
+    /// When files were being truncated, from the first moment to the last at which a step may have
+    /// taken effect. What is true of the order of records in a file holds between such spans.
+    #[must_use]
+    pub fn truncations(&self) -> BTreeMap<FileId, Vec<(u64, u64)>> {
+        let mut spans: BTreeMap<FileId, Vec<(u64, u64)>> = BTreeMap::new();
+        for operated in self.operations.iter().filter(|op| op.ending != Ending::Failed) {
+            let file = match &operated.call {
+                Call::Cut { file, .. } | Call::Retire { file, .. } => *file,
+                Call::Change { change: MetadataChange::Truncate { file, .. } } => *file,
+                Call::Write { .. }
+                | Call::Append { .. }
+                | Call::Read { .. }
+                | Call::Change { .. }
+                | Call::Query { .. } => continue,
+            };
+            let over = operated.returned_ns.filter(|_| operated.ending != Ending::Open);
+            let span = (operated.invoked_ns, over.unwrap_or(u64::MAX));
+            spans.entry(file).or_default().push(span);
+        }
+        spans
+    }
+
     /// A client ended: its answers are lost, and what it began may take effect.
     pub fn client_gone(&mut self, client: NodeId) {
         self.waiting.retain(|(waiting, _), _| *waiting != client);
@@ -235,6 +278,14 @@ fn call_of(operation: &Operation) -> (Call, Bytes) {
             let extent = Extent::new(*offset, payload.len());
             let call = Call::Write { file: *file, index: *index, extent, crc: payload.crc };
             (call, payload.data.clone())
+        }
+        Operation::Cut { file, index, length, epoch } => {
+            let (file, index, length, epoch) = (*file, *index, *length, *epoch);
+            (Call::Cut { file, index, length, epoch }, Bytes::new())
+        }
+        Operation::Retire { file, index, chunk } => {
+            let (file, index, chunk) = (*file, *index, *chunk);
+            (Call::Retire { file, index, chunk }, Bytes::new())
         }
         Operation::Append { file, payload, .. } => {
             let call = Call::Append { file: *file, length: payload.len(), crc: payload.crc };

@@ -7,7 +7,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use path::Path;
+pub use path::{Path, text_of};
 
 use crate::cells::spread;
 use crate::linearizability::Object;
@@ -159,9 +159,13 @@ impl Names {
         answer: &Result<MetadataAnswer, Refusal>,
     ) -> Option<Undo> {
         let shown = match query {
-            MetadataQuery::Stat { path } => self.stat(path),
-            MetadataQuery::List { path, .. } => self.list(path),
-            MetadataQuery::StatFile { .. }
+            MetadataQuery::Stat { path } => self.stat(&text_of(path)),
+            MetadataQuery::List { path, .. } => self.list(&text_of(path)),
+            MetadataQuery::Resolve { .. }
+            | MetadataQuery::ReadLink { .. }
+            | MetadataQuery::Xattr { .. }
+            | MetadataQuery::Xattrs { .. }
+            | MetadataQuery::StatFile { .. }
             | MetadataQuery::Locate { .. }
             | MetadataQuery::Chunks { .. }
             | MetadataQuery::Status
@@ -177,6 +181,7 @@ impl Names {
             }
             (Ok(shown), Ok(MetadataAnswer::List { entries, more })) => {
                 let MetadataQuery::List { path, after } = query else { return None };
+                let path = text_of(path);
                 let start = if path == "/" { "" } else { path.as_str() };
                 let after = after.as_ref().map(|after| format!("{start}/{after}"));
                 let mut rest = shown.iter().filter(|path| after.as_ref().is_none_or(|a| *path > a));
@@ -184,7 +189,7 @@ impl Names {
                     .iter()
                     .map(|(name, info)| {
                         let path = rest.next()?;
-                        (path[start.len()..].strip_prefix('/') == Some(name))
+                        (path[start.len()..].strip_prefix('/') == Some(name.to_string().as_str()))
                             .then_some((path.as_str(), info))
                     })
                     .collect();
@@ -236,6 +241,7 @@ impl Why {
             Why::AlreadyExists => *refusal == Refusal::AlreadyExists,
             Why::NotADirectory => *refusal == Refusal::NotADirectory,
             Why::IsADirectory => *refusal == Refusal::IsADirectory,
+            Why::NameTooLong => *refusal == Refusal::NameTooLong,
             Why::DirectoryNotEmpty => *refusal == Refusal::DirectoryNotEmpty,
             // The words that go with it are for people.
             Why::Invalid => matches!(refusal, Refusal::Invalid(_)),

@@ -135,11 +135,11 @@ pub fn quarantined() -> Event {
 }
 
 pub fn create(path: &str) -> MetadataChange {
-    MetadataChange::Create { path: path.into(), spec: FileSpec::default(), mtime_ms: 0 }
+    MetadataChange::Create { path: path.into(), spec: FileSpec::default(), mode: 0o644 }
 }
 
 pub fn mkdir(path: &str) -> MetadataChange {
-    MetadataChange::Mkdir { path: path.into(), mtime_ms: 0 }
+    MetadataChange::Mkdir { path: path.into(), mode: 0o755 }
 }
 
 pub fn rename(from: &str, to: &str) -> MetadataChange {
@@ -155,14 +155,7 @@ pub fn list(path: &str) -> MetadataQuery {
 }
 
 fn info(id: u64, kind: FileKind) -> FileInfo {
-    FileInfo {
-        file: FileId(id),
-        kind,
-        chunks: 0,
-        mtime_ms: 0,
-        length_reported: None,
-        removed: false,
-    }
+    FileInfo::new(FileId(id), kind, 0)
 }
 
 pub fn file(id: u64) -> MetadataAnswer {
@@ -176,7 +169,7 @@ pub fn directory(id: u64) -> MetadataAnswer {
 /// A list of files.
 pub fn listed(entries: &[(&str, u64)]) -> MetadataAnswer {
     let kind = FileKind::File(FileSpec::default());
-    let entry = |(name, id): &(&str, u64)| ((*name).to_owned(), info(*id, kind));
+    let entry = |(name, id): &(&str, u64)| ((*name).into(), info(*id, kind));
     MetadataAnswer::List { entries: entries.iter().map(entry).collect(), more: false }
 }
 

@@ -88,7 +88,7 @@ impl Recorder {
         self.steps.insert(at.node, at.event);
         match input {
             Input::Deliver(_) => record.flow = self.flows.delivered(&record),
-            Input::Request { id, op } => self.requests.asked(at.node, *id, op),
+            Input::Request { id, op, .. } => self.requests.asked(at.node, *id, op),
             Input::File { .. }
             | Input::Wake
             | Input::IoDone { .. }

@@ -72,6 +72,14 @@ fn asks(wanted: &Operation, message: &Message) -> bool {
             Message::Data(data::Request::Mutate(data::Mutate { kind, offset: at, .. })),
         ) => *kind == MutationKind::Write && offset == at && message.payload() == Some(payload),
         (
+            Operation::Cut { length, epoch, .. },
+            Message::Data(data::Request::Mutate(data::Mutate { kind, offset, .. })),
+        ) => *kind == MutationKind::Cut { epoch: *epoch } && offset == length,
+        (
+            Operation::Retire { chunk, .. },
+            Message::Data(data::Request::Mutate(data::Mutate { kind, chunk: of, .. })),
+        ) => *kind == MutationKind::Retire && of == chunk,
+        (
             Operation::Append { payload, .. },
             Message::Data(data::Request::Mutate(data::Mutate { kind, .. })),
         ) => *kind == MutationKind::Append && message.payload() == Some(payload),

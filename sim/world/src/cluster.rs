@@ -222,12 +222,12 @@ impl Cluster {
             Action::Request(node, id, op) => {
                 self.running(node)?;
                 seen.push(Observation::Invoked { node, id, op: op.clone() });
-                self.step(node, Input::Request { id, op }, seen);
+                self.step(node, Input::Request { caller: Box::default(), id, op }, seen);
                 Ok(())
             }
             Action::Call(node, id, call) => {
                 self.running(node)?;
-                self.step(node, Input::File { id, call }, seen);
+                self.step(node, Input::File { caller: Box::default(), id, call }, seen);
                 Ok(())
             }
         }

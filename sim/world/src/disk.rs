@@ -6,8 +6,8 @@
 
 use crate::payload::payload;
 use leasehold_proto::{
-    ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Payload, ReplicaChange,
-    ReplicaRecord, Replicas, SyncPolicy,
+    ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Mutation, MutationKind,
+    Payload, ReplicaChange, ReplicaRecord, Replicas, SyncPolicy,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,11 +73,16 @@ impl Disk {
         let chunk = change.chunk();
         self.remember_synced(change);
         self.replicas.apply(change);
-        for (extents, payload) in data.writes(change) {
+        for (at, (extents, payload)) in data.writes(change).into_iter().enumerate() {
             self.write(chunk, extents, payload);
+            if let ReplicaChange::Apply { mutations, .. } = change {
+                self.cut_by(chunk, &mutations[at]);
+            }
         }
         match change {
-            ReplicaChange::Reconcile { image, .. } => self.cut(chunk, image.length),
+            ReplicaChange::Reconcile { image, .. } | ReplicaChange::Install { image, .. } => {
+                self.cut(chunk, image.length);
+            }
             ReplicaChange::StartLearner { .. } | ReplicaChange::Delete { .. } => {
                 self.bytes.remove(&chunk);
                 self.decayed.remove(&chunk);
@@ -87,7 +92,6 @@ impl Disk {
             | ReplicaChange::Apply { .. }
             | ReplicaChange::Adopt { .. }
             | ReplicaChange::CopyIn { .. }
-            | ReplicaChange::Install { .. }
             | ReplicaChange::Quarantine { .. } => {}
         }
         Ok(IoOutput::Done)
@@ -147,7 +151,7 @@ impl Disk {
     fn write(&mut self, chunk: ChunkHandle, pieces: &[Extent], payload: &Payload) {
         let bytes = self.bytes.entry(chunk).or_default();
         let mut from = 0;
-        for piece in pieces {
+        for piece in pieces.iter().filter(|piece| piece.length > 0) {
             let (start, end) = (index(piece.offset), index(piece.end()));
             bytes.resize(bytes.len().max(end), 0);
             bytes[start..end].copy_from_slice(&payload.data[from..from + end - start]);
@@ -157,6 +161,14 @@ impl Disk {
             });
         }
         assert_eq!(from, payload.data.len(), "pieces and bytes agree");
+    }
+
+    fn cut_by(&mut self, chunk: ChunkHandle, mutation: &Mutation) {
+        match mutation.kind {
+            MutationKind::Cut { .. } => self.cut(chunk, mutation.extent.offset),
+            MutationKind::Retire => self.cut(chunk, 0),
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => {}
+        }
     }
 
     fn cut(&mut self, chunk: ChunkHandle, length: u64) {

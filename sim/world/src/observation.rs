@@ -80,6 +80,7 @@ impl Observation {
             Event::EntryApplied { .. }
                 | Event::ChunkMade { .. }
                 | Event::Trashed { .. }
+                | Event::GivenUp { .. }
                 | Event::Purged { .. }
                 | Event::ConstantsChanged { .. }
                 | Event::Configured { .. }

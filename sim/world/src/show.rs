@@ -6,7 +6,7 @@ use crate::observation::Observation;
 use crate::tracer::Names;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
-use leasehold_proto::{Event, FileCall, FileOutcome, NodeId, OpError, OpId, Outcome, Part};
+use leasehold_proto::{Event, FileCall, FileOutcome, Name, NodeId, OpError, OpId, Outcome, Part};
 pub use leasehold_trace::message_name;
 use leasehold_trace::words::sentence;
 use std::fmt::Debug;
@@ -64,6 +64,7 @@ fn rank(event: &Event) -> Detail {
         Event::EntryApplied { .. }
         | Event::ChunkMade { .. }
         | Event::Trashed { .. }
+        | Event::GivenUp { .. }
         | Event::Purged { .. }
         | Event::Placed { .. }
         | Event::ServerHeard { .. }
@@ -108,7 +109,7 @@ fn file(cluster: &Cluster, outcome: &FileOutcome) -> String {
         FileOutcome::Written { length } => format!("ok, {length} B"),
         FileOutcome::Appended { at } => format!("ok, at {at}"),
         FileOutcome::Length(length) => format!("{length} B"),
-        FileOutcome::Closed => "ok".into(),
+        FileOutcome::Truncated | FileOutcome::Closed => "ok".into(),
     }
 }
 
@@ -151,10 +152,19 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
         MetadataAnswer::File(info) => match info.kind {
             FileKind::Directory => format!("directory {}", info.file),
             FileKind::File(_) => format!("file {}, {} chunks", info.file, info.chunks),
+            FileKind::Symlink => format!("symlink {}", info.file),
+            FileKind::Fifo => format!("pipe {}", info.file),
+            FileKind::Socket => format!("socket {}", info.file),
+            FileKind::CharDevice(_) | FileKind::BlockDevice(_) => format!("device {}", info.file),
         },
         MetadataAnswer::Done => "ok".into(),
+        MetadataAnswer::Bytes(bytes) => format!("\"{}\"", Name::from(&**bytes)),
+        MetadataAnswer::Xattrs(names) => {
+            let names: Vec<String> = names.iter().map(Name::to_string).collect();
+            format!("[{}]", names.join(" "))
+        }
         MetadataAnswer::List { entries, more } => {
-            let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<String> = entries.iter().map(|(name, _)| name.to_string()).collect();
             format!("[{}]{}", names.join(" "), if *more { " ..." } else { "" })
         }
         MetadataAnswer::Chunk(chunk) => format!("chunk {chunk}"),
@@ -179,6 +189,9 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
             if constants.changes_from.is_some() { ", changing" } else { "" },
             behind(cluster, &constants.behind),
         ),
+        MetadataAnswer::Truncated { chunks, epoch, behind } => {
+            format!("{chunks} chunks, {} of them behind, epoch {epoch}", behind.len())
+        }
         MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
         MetadataAnswer::SafeMode(Some(waits)) => safe_mode(cluster, waits),
     }
@@ -224,6 +237,7 @@ pub fn file_call(call: &FileCall) -> String {
         }
         FileCall::Append { payload, .. } => format!("append {}", text(&payload.data)),
         FileCall::Length { .. } => "length".into(),
+        FileCall::Truncate { length, .. } => format!("truncate {length}"),
         FileCall::Close { .. } => "close".into(),
     }
 }
@@ -238,6 +252,8 @@ pub fn operation(op: &Operation) -> String {
             format!("write {index}:{offset} {}", text(&payload.data))
         }
         Operation::Append { payload, .. } => format!("append {}", text(&payload.data)),
+        Operation::Cut { index, length, .. } => format!("cut {index} to {length}"),
+        Operation::Retire { chunk, .. } => format!("retire {chunk}"),
         Operation::Read { index, extent, .. } => format!("read {index}:{extent:?}"),
     }
 }

@@ -138,10 +138,18 @@ impl Tracer {
             }
             Action::Wake(node) => self.input(cluster, *node, &Input::Wake),
             Action::Request(node, id, op) => {
-                self.input(cluster, *node, &Input::Request { id: *id, op: op.clone() });
+                self.input(
+                    cluster,
+                    *node,
+                    &Input::Request { caller: Box::default(), id: *id, op: op.clone() },
+                );
             }
             Action::Call(node, id, call) => {
-                self.input(cluster, *node, &Input::File { id: *id, call: call.clone() });
+                self.input(
+                    cluster,
+                    *node,
+                    &Input::File { caller: Box::default(), id: *id, call: call.clone() },
+                );
             }
             Action::Pause(node) => self.pause(cluster, *node, false),
             Action::Resume(node) => self.pause(cluster, *node, true),

@@ -19,6 +19,7 @@ mod hostile;
 mod rot;
 mod safe_mode;
 mod masters;
+mod mount;
 mod offline;
 mod operators;
 mod promises;

@@ -14,7 +14,7 @@ use openraft::type_config::alias::LeaderIdOf;
 use openraft::vote::RaftLeaderId;
 
 /// Some records each, so that a log has several generations.
-const LOG_BYTES: u64 = 1_536;
+const LOG_BYTES: u64 = 1_664;
 const ENTRIES: u64 = 30;
 
 /// A leader's entry, then directories.
@@ -26,8 +26,8 @@ fn entry(number: u64) -> LogEntry {
         },
         _ => {
             let op = OpId { client: NodeId(9), number };
-            let change = MetadataChange::Mkdir { path: format!("/d{number}"), mtime_ms: 0 };
-            Command::Change { op, acked_below: number, change }
+            let change = MetadataChange::Mkdir { path: format!("/d{number}").into(), mode: 0o755 };
+            Command::Change { caller: Box::default(), op, acked_below: number, change }
         }
     };
     LogEntry { epoch: Epoch(u64::from(number > 1)), proposal: IoId(number), command }
@@ -288,11 +288,12 @@ fn a_state_that_contradicts_itself_is_refused() {
         MasterLog::open(disk.clone(), MasterLogOptions::default()).unwrap();
     log.append(&[entry(1)]).unwrap();
     let _ = state.apply(LogIndex(1), &entry(1));
-    // One byte each: index, epoch, two identities, the number of inodes, the root's identity, time,
-    // kind and number of names; then how many directories there are.
+    // One byte each: index, epoch, two identities, the number of inodes, the root's identity; its mode, in
+    // two, and one each of its owner, group, links, four times, extended attributes, kind, number of
+    // names and parent; then how many directories there are.
     let mut bytes = postcard::to_allocvec(&state).unwrap();
-    assert_eq!(bytes[9], u8::try_from(state.counts().directories).unwrap());
-    bytes[9] = 5;
+    assert_eq!(bytes[19], u8::try_from(state.counts().directories).unwrap());
+    bytes[19] = 5;
     let state: MasterState = postcard::from_bytes(&bytes).unwrap();
     log.checkpoint(&state).unwrap();
     let checked = judge(&disk);

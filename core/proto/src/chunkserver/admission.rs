@@ -27,8 +27,9 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn waiter(&self) -> Waiter {
-        Waiter { client: self.client, op: self.op, asked: self.kind }
+    /// Waits for a mutation: its own, or one because of which it is answered or refused.
+    fn waiter(&self, refusal: Option<Refusal>) -> Waiter {
+        Waiter { client: self.client, op: self.op, asked: self.kind, refusal }
     }
 }
 
@@ -64,7 +65,7 @@ impl Replica<'_> {
             return Err(Refusal::TooLarge { bytes_max });
         }
         match wanted.kind {
-            MutationKind::Seal => Ok(()),
+            MutationKind::Seal | MutationKind::Cut { .. } | MutationKind::Retire => Ok(()),
             MutationKind::Write | MutationKind::Append if length == 0 => {
                 Err(Refusal::Invalid("an empty mutation".into()))
             }
@@ -140,16 +141,17 @@ impl Door<'_, '_> {
             }
             Known::Ordered(sequence) => {
                 let inflight = self.primary.order.get_mut(sequence).expect("ordered is in flight");
-                return inflight.waiters.push(wanted.waiter());
+                return inflight.waiters.push(wanted.waiter(None));
             }
             Known::New => match self.primary.order.place(&wanted, self.chunk_bytes()) {
                 Place::At(kind, extent) => return self.order(wanted, kind, extent),
-                Place::SealedBy(sequence) => match self.primary.order.get_mut(sequence) {
-                    // Not committed, the seal could be lost, and with it the certainty that this
-                    // record is not in the chunk and never will be.
-                    Some(seal) => return seal.waiters.push(wanted.waiter()),
-                    None if kind == MutationKind::Seal => Ok(Extent::default()),
-                    None => Err(Refusal::Sealed),
+                Place::SealedBy(by) => match self.primary.order.get_mut(by) {
+                    Some(seal) => return seal.waiters.push(wanted.waiter(None)),
+                    None => Ok(Extent::default()),
+                },
+                Place::RefusedBy(by, refusal) => match self.primary.order.get_mut(by) {
+                    Some(cause) => return cause.waiters.push(wanted.waiter(Some(refusal))),
+                    None => Err(refusal),
                 },
             },
         };
@@ -162,9 +164,14 @@ impl Door<'_, '_> {
 
     /// Gives a mutation its sequence number, queues it here and pushes it down the chain.
     fn order(&mut self, wanted: Wanted, kind: MutationKind, extent: Extent) {
-        let (now, chunk_bytes, waiter) = (self.cx.now, self.chunk_bytes(), wanted.waiter());
+        let (now, chunk_bytes, waiter) = (self.cx.now, self.chunk_bytes(), wanted.waiter(None));
         let Wanted { op, acked_below, payload, .. } = wanted;
-        let payload = if kind == MutationKind::Seal { Payload::default() } else { payload };
+        let payload = match kind {
+            MutationKind::Write | MutationKind::Append => payload,
+            MutationKind::Seal | MutationKind::Cut { .. } | MutationKind::Retire => {
+                Payload::default()
+            }
+        };
         let mutation = Mutation { op, acked_below, kind, extent, crc: payload.crc };
         let primary = &mut *self.primary;
         if primary.order.is_settled() {
@@ -207,7 +214,9 @@ impl Known {
 /// The answer to a retry of a committed mutation.
 fn answer_to(asked: MutationKind, done: &Done) -> Result<Extent, Refusal> {
     match (asked, done.kind) {
-        (MutationKind::Append, MutationKind::Seal) => Err(Refusal::Sealed),
+        (MutationKind::Append, MutationKind::Seal | MutationKind::Cut { .. }) => {
+            Err(Refusal::Sealed)
+        }
         _ => Ok(done.extent),
     }
 }

@@ -121,8 +121,10 @@ fn changed_by(change: &ReplicaChange, data: &ReplicaData) -> Vec<Extent> {
         ReplicaChange::StartLearner { .. }
         | ReplicaChange::Delete { .. }
         | ReplicaChange::Quarantine { .. } => [Extent::new(0, u64::MAX)].into(),
-        ReplicaChange::Apply { .. }
-        | ReplicaChange::Reconcile { .. }
+        ReplicaChange::Apply { mutations, .. } => {
+            mutations.iter().map(|mutation| mutation.kind.touches(mutation.extent)).collect()
+        }
+        ReplicaChange::Reconcile { .. }
         | ReplicaChange::CopyIn { .. }
         | ReplicaChange::Promise { .. }
         | ReplicaChange::Adopt { .. }

@@ -5,7 +5,8 @@ use super::admission::Wanted;
 use crate::config::Constants;
 use crate::ids::{NodeId, OpId, Sequence};
 use crate::payload::{Extent, Payload};
-use crate::replica::{Mutation, MutationKind, ReplicaImage};
+use crate::refusal::Refusal;
+use crate::replica::{ChunkEnd, Mutation, MutationKind, ReplicaImage};
 use crate::time::Time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -17,6 +18,8 @@ pub(super) struct Waiter {
     pub client: NodeId,
     pub op: OpId,
     pub asked: MutationKind,
+    /// It is refused, as soon as the mutation that it waits for is committed.
+    pub refusal: Option<Refusal>,
 }
 
 /// A mutation that is ordered and not committed.
@@ -24,6 +27,8 @@ pub(super) struct Waiter {
 pub(super) struct InFlight {
     pub mutation: Mutation,
     pub payload: Payload,
+    /// The chunk's length when it is applied.
+    length: u64,
     sent_at: Time,
     pub waiters: Vec<Waiter>,
 }
@@ -38,6 +43,10 @@ pub(super) struct Order {
     tail: u64,
     /// The mutation that seals or fills the chunk, once there is one.
     sealed_by: Option<Sequence>,
+    /// The last cut, and the truncation epoch in which it was decided.
+    cut_by: Option<(Sequence, u64)>,
+    /// The mutation that retires the chunk, once there is one.
+    retired_by: Option<Sequence>,
     inflight: BTreeMap<Sequence, InFlight>,
     inflight_bytes: u64,
     ordered: BTreeMap<OpId, Sequence>,
@@ -46,6 +55,10 @@ pub(super) struct Order {
 /// Where a mutation goes.
 pub(super) enum Place {
     At(MutationKind, Extent),
+    /// Refused, once this is committed: uncommitted it could be lost, and with it the certainty that
+    /// the refused operation never takes effect.
+    RefusedBy(Sequence, Refusal),
+    /// Done already by this one.
     SealedBy(Sequence),
 }
 
@@ -56,7 +69,10 @@ impl Order {
         self.committed = image.sequence;
         self.committed_length = image.length;
         self.tail = image.length;
-        self.sealed_by = image.sealed.then_some(image.sequence);
+        let (end, sequence) = (image.end, image.sequence);
+        self.sealed_by = end.is_sealed().then_some(sequence);
+        self.cut_by = (end.epoch() > 0).then_some((sequence, end.epoch()));
+        self.retired_by = (end == ChunkEnd::Retired).then_some(sequence);
     }
 
     pub fn last(&self) -> Sequence {
@@ -97,13 +113,21 @@ impl Order {
 
     /// The last mutation not committed that touches any of these bytes.
     pub fn last_overlapping(&self, extent: &Extent) -> Sequence {
-        let touching = self.inflight.iter().filter(|(_, f)| f.mutation.extent.overlaps(extent));
+        let touches = |f: &InFlight| f.mutation.kind.touches(f.mutation.extent).overlaps(extent);
+        let touching = self.inflight.iter().filter(|(_, inflight)| touches(inflight));
         touching.map(|(sequence, _)| *sequence).next_back().unwrap_or_default()
     }
 
     /// GFS §3.3: a record that does not fit pads the chunk, and is to be tried on the next one.
     pub fn place(&self, wanted: &Wanted, chunk_bytes: u64) -> Place {
+        if let Some(sequence) = self.retired_by {
+            return Place::RefusedBy(sequence, Refusal::Retired);
+        }
         let length = wanted.payload.len();
+        if let (MutationKind::Append, Some(place)) = (wanted.kind, self.sealed(wanted, chunk_bytes))
+        {
+            return place;
+        }
         match (wanted.kind, self.sealed_by) {
             (MutationKind::Write, _) => {
                 Place::At(MutationKind::Write, Extent::new(wanted.offset, length))
@@ -117,7 +141,37 @@ impl Order {
             (MutationKind::Append | MutationKind::Seal, None) => {
                 Place::At(MutationKind::Seal, Extent::default())
             }
+            (MutationKind::Cut { epoch }, _) => {
+                let to = wanted.offset.min(chunk_bytes);
+                match self.cut_by.filter(|(_, last)| (epoch, to) < (*last, chunk_bytes)) {
+                    Some((sequence, _)) => Place::RefusedBy(sequence, Refusal::Overtaken),
+                    None => Place::At(wanted.kind, Extent::new(to, 0)),
+                }
+            }
+            (MutationKind::Retire, _) => Place::At(MutationKind::Retire, Extent::default()),
         }
+    }
+
+    /// What becomes of a record for which the chunk is sealed, in the epoch that its client knows.
+    ///
+    /// That it is not in this chunk must stay true of every copy of it, also if a cut opens the chunk. A
+    /// cut of a later epoch keeps copies away that name an earlier one. Against one of this epoch, which
+    /// may be on its way, the chunk is filled in this epoch, under the record's number.
+    fn sealed(&self, wanted: &Wanted, chunk_bytes: u64) -> Option<Place> {
+        let (by, last) = self.cut_by.unwrap_or_default();
+        let epoch = wanted.offset;
+        if epoch < last {
+            return Some(Place::RefusedBy(by, Refusal::Sealed));
+        }
+        self.sealed_by.map(|sequence| match epoch > last {
+            true => Place::At(MutationKind::Cut { epoch }, Extent::new(chunk_bytes, 0)),
+            false => Place::RefusedBy(sequence, Refusal::Sealed),
+        })
+    }
+
+    /// Is it committed that the chunk is retired?
+    pub fn is_retired(&self) -> bool {
+        self.retired_by.is_some_and(|sequence| sequence <= self.committed)
     }
 
     /// Gives a mutation the next sequence number.
@@ -131,16 +185,35 @@ impl Order {
     ) -> Sequence {
         let sequence = self.last.next();
         self.last = sequence;
-        self.tail = self.tail.max(mutation.extent.end());
-        if mutation.kind == MutationKind::Seal || self.tail == chunk_bytes {
-            self.tail = chunk_bytes;
-            self.sealed_by.get_or_insert(sequence);
-        }
+        self.end_at(sequence, &mutation, chunk_bytes);
         self.ordered.insert(mutation.op, sequence);
         self.inflight_bytes += payload.len();
-        let waiters = [waiter].into();
-        self.inflight.insert(sequence, InFlight { mutation, payload, sent_at: now, waiters });
+        let (length, waiters) = (self.tail, [waiter].into());
+        let inflight = InFlight { mutation, payload, length, sent_at: now, waiters };
+        self.inflight.insert(sequence, inflight);
         sequence
+    }
+
+    /// Where the chunk ends after this mutation, and what fits there.
+    fn end_at(&mut self, sequence: Sequence, mutation: &Mutation, chunk_bytes: u64) {
+        match mutation.kind {
+            MutationKind::Write | MutationKind::Append => {
+                self.tail = self.tail.max(mutation.extent.end());
+            }
+            MutationKind::Seal => self.tail = chunk_bytes,
+            MutationKind::Cut { epoch } => {
+                self.tail = mutation.extent.offset;
+                self.cut_by = Some((sequence, epoch));
+                self.sealed_by = self.sealed_by.filter(|_| self.tail == chunk_bytes);
+            }
+            MutationKind::Retire => {
+                self.tail = 0;
+                self.retired_by = Some(sequence);
+            }
+        }
+        if self.tail == chunk_bytes {
+            self.sealed_by.get_or_insert(sequence);
+        }
     }
 
     /// Every member has everything up to here. Takes what this commits.
@@ -152,10 +225,7 @@ impl Order {
             self.committed = sequence;
             self.inflight_bytes -= inflight.payload.len();
             self.ordered.remove(&inflight.mutation.op);
-            self.committed_length = self.committed_length.max(inflight.mutation.extent.end());
-            if inflight.mutation.kind == MutationKind::Seal {
-                self.committed_length = self.tail;
-            }
+            self.committed_length = inflight.length;
             done.push((sequence, inflight));
         }
         done

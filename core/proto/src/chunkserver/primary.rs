@@ -172,11 +172,12 @@ fn acknowledge(
     for waiter in done.waiters {
         let (op, asked) = (waiter.op, waiter.asked);
         // A client that wanted to append and got a seal, its own or another's, goes elsewhere.
-        let sealed = op != own || (asked == MutationKind::Append && kind == MutationKind::Seal);
-        let result = match asked {
-            MutationKind::Append if sealed => Err(Refusal::Sealed),
-            MutationKind::Seal if sealed => Ok(Extent::default()),
-            MutationKind::Write | MutationKind::Append | MutationKind::Seal => {
+        let sealed = asked == MutationKind::Append && kind != MutationKind::Append;
+        let result = match waiter.refusal {
+            Some(refusal) => Err(refusal),
+            None if sealed => Err(Refusal::Sealed),
+            None if op != own => Ok(Extent::default()),
+            None => {
                 cx.observe(Event::Acknowledged { chunk, version, sequence, op, extent });
                 Ok(extent)
             }

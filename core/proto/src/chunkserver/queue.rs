@@ -8,8 +8,8 @@ use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkVersion, NodeId, Sequence};
 use crate::io::ReplicaData;
-use crate::payload::Payload;
-use crate::replica::{Mutation, ReplicaChange};
+use crate::payload::{Extent, Payload};
+use crate::replica::{Mutation, MutationKind, ReplicaChange, ReplicaRecord};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -109,7 +109,8 @@ impl Queue {
         let mut bytes = 0;
         let mut next = applied.next();
         while let Some(queued) = self.waiting.get(&next) {
-            let blocks = queued.mutation.extent.to_blocks(block);
+            let Mutation { kind, extent, .. } = queued.mutation;
+            let blocks = kind.touches(extent).to_blocks(block);
             let same_version = batch.first().is_none_or(|first| first.version == queued.version);
             let fits = batch.is_empty() || bytes + queued.payload.len() <= bytes_max;
             if !same_version || !fits || reads.are_before(next, &blocks) {
@@ -121,6 +122,35 @@ impl Queue {
         }
         batch
     }
+}
+
+/// The bytes that a learner must be sent again because of these mutations, which follow what is here.
+///
+/// A learner may still have what a cut took away: the copy takes the source's length at its end, and
+/// until then a chunk that grows again shows those bytes. So whatever lies between the end of a chunk
+/// that was ever cut and what is written behind it is sent as well.
+fn written(record: &ReplicaRecord, mutations: &[Mutation]) -> Vec<Extent> {
+    let full = record.spec.chunk_bytes;
+    let mut length = record.image.length;
+    let mut cut = record.image.end.epoch() > 0;
+    let mut extents = Vec::new();
+    for Mutation { kind, extent, .. } in mutations {
+        cut |= matches!(kind, MutationKind::Cut { .. });
+        let (from, to) = match kind {
+            MutationKind::Write | MutationKind::Append => (extent.offset, extent.end()),
+            MutationKind::Seal if !cut => (full, full),
+            MutationKind::Seal => (length, full),
+            MutationKind::Cut { .. } => (length.min(extent.offset), extent.offset),
+            MutationKind::Retire => (0, 0),
+        };
+        let from = if cut { from.min(length) } else { from };
+        extents.push(Extent::new(from, to - from));
+        length = match kind {
+            MutationKind::Cut { .. } | MutationKind::Retire => to,
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => length.max(to),
+        };
+    }
+    extents
 }
 
 impl Replica<'_> {
@@ -139,7 +169,7 @@ impl Replica<'_> {
             batch.into_iter().map(|queued| (queued.mutation, queued.payload)).unzip();
         let committed = live.queue.committed;
         if let Some(primary) = live.primary_mut() {
-            primary.copies.on_written(mutations.iter().map(|mutation| mutation.extent));
+            primary.copies.on_written(written(record, &mutations));
         }
         let (chunk, first) = (self.chunk, applied.next());
         let change = ReplicaChange::Apply { chunk, version, first, mutations, committed };

@@ -8,6 +8,7 @@ use crate::message::ReadMode;
 use crate::message::data;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
+use crate::replica::ChunkEnd;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -191,6 +192,9 @@ impl Replica<'_> {
         if self.live.reads.waiting.len() >= self.cx.constants.waiting_requests_max as usize {
             return Err(Refusal::Busy);
         }
+        if self.is_gone(mode == ReadMode::Strong) {
+            return Err(Refusal::Retired);
+        }
         match mode {
             ReadMode::Strong => self.check_primary(version).map(|_| record.applied_version),
             ReadMode::Relaxed if self.service.is_stopped() => Err(Refusal::DiskFailed),
@@ -237,6 +241,9 @@ impl Replica<'_> {
         let Some(length) = self.readable_length(job.is_strong()) else {
             return Some(job.failed(Refusal::NotPrimary));
         };
+        if matches!(job.reader, ReadFor::Client(_)) && self.is_gone(job.is_strong()) {
+            return Some(job.failed(Refusal::Retired));
+        }
         let pieces: Vec<Extent> =
             job.extents.iter().map(|e| e.below(length)).filter(|e| e.length > 0).collect();
         if pieces.is_empty() {
@@ -256,6 +263,18 @@ impl Replica<'_> {
             Some(primary) if strong => Some(primary.order.committed_length()),
             None if strong => None,
             Some(_) | None => Some(record.image.length),
+        }
+    }
+
+    /// Was the chunk retired, as far as a reader may see? Such a chunk has no bytes; another may hold
+    /// those of its place in the file.
+    fn is_gone(&self, strong: bool) -> bool {
+        match self.live.primary() {
+            Some(primary) if strong => primary.order.is_retired(),
+            None if strong => false,
+            Some(_) | None => {
+                self.record.is_some_and(|record| record.image.end == ChunkEnd::Retired)
+            }
         }
     }
 

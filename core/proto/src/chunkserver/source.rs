@@ -81,10 +81,10 @@ impl Copies {
 
     /// These bytes go to the disk: copies under way must copy them again. From here on a read of
     /// them waits for the change, so that a step that takes them out of the set reads them changed.
-    pub fn on_written(&mut self, extents: impl Iterator<Item = Extent> + Clone) {
+    pub fn on_written(&mut self, extents: Vec<Extent>) {
         for copy in self.by_learner.values_mut() {
-            for extent in extents.clone() {
-                copy.left.insert(extent);
+            for extent in &extents {
+                copy.left.insert(*extent);
             }
         }
     }
@@ -95,9 +95,10 @@ impl Replica<'_> {
         let copy::Request { chunk, incarnation, version, copy, step, prepared } = request;
         let may = self.may_copy(from, version, copy, (incarnation, step));
         let bytes_max = u64::from(self.cx.constants.copy_step_bytes_max);
-        let length = self.record.map_or(0, |record| record.image.length);
+        let (length, chunk_bytes) =
+            self.record.map_or((0, 0), |record| (record.image.length, record.spec.chunk_bytes));
         // What is on its way to the disk belongs to the chunk already: the read waits for it.
-        let end = self.live.slot.extents().iter().map(Extent::end).fold(length, u64::max);
+        let end = if self.live.is_changing() { chunk_bytes } else { length };
         let Some(primary) = self.live.primary_mut().filter(|_| may) else {
             self.cx.send(from, copy::Void { chunk, incarnation, step });
             return Then::Nothing;
@@ -108,11 +109,14 @@ impl Replica<'_> {
         if copy.reading {
             return Then::Nothing;
         }
-        copy.left.clip(end);
         copy.prepared = prepared;
         if copy.step != Some(step) {
             copy.step = Some(step);
+            // What is behind the end now is left: the learner may have bytes there from before a cut, and
+            // they are zeros if the chunk grows again.
+            let behind = copy.left.split_off(end);
             copy.pieces = copy.left.take(bytes_max);
+            behind.extents().into_iter().for_each(|extent| copy.left.insert(extent));
         }
         copy.reading = true;
         let extents = copy.pieces.clone();
@@ -131,7 +135,8 @@ impl Replica<'_> {
         copy: Option<CopyId>,
         opened_by: (Incarnation, u64),
     ) -> bool {
-        let Some(length) = self.record.map(|record| record.image.length) else { return false };
+        let Some(record) = self.record else { return false };
+        let (length, chunk_bytes) = (record.image.length, record.spec.chunk_bytes);
         if self.live.health.is_corrupt() {
             return false;
         }
@@ -152,7 +157,8 @@ impl Replica<'_> {
             return false;
         }
         let whole = Extent::new(0, length);
-        let left = Ranges::of(at_disk.into_iter().chain([whole]));
+        let mut left = Ranges::of(at_disk.into_iter().chain([whole]));
+        left.clip(chunk_bytes);
         let id = self.copy_ids.begin(self.incarnation);
         primary.copies.by_learner.insert(from, CopySource::new(id, opened_by, left));
         true
@@ -182,11 +188,16 @@ impl Replica<'_> {
             return;
         }
         copy.reading = false;
+        // A cut came before the read, so that it was short: what it lacks is sent as zeros if the chunk
+        // grows again.
+        if pieces != copy.pieces {
+            copy.pieces.iter().for_each(|extent| copy.left.insert(*extent));
+        }
         let prepared = copy.prepared == Some(fence) && stopped;
-        let done = prepared && copy.left.is_empty();
+        let left_bytes = copy.left.bytes_below(record.image.length);
+        let done = prepared && left_bytes == 0;
         let (version, image) = (record.applied_version, &record.image);
         let end = done.then(|| Box::new(CopyEnd { version, image: Box::new(image.clone()) }));
-        let left_bytes = copy.left.bytes();
         let copy = id;
         let answer =
             copy::Step { chunk, incarnation, copy, step, pieces, left_bytes, end, payload };

@@ -2,27 +2,25 @@
 
 use super::lookup::Lookup;
 use super::next::Next;
-use super::routes::{Masters, Routes};
+use super::routes::{Masters, Routes, Tail};
 use super::task::{Stage, Task, TaskKind};
+use crate::attributes::Caller;
 use crate::cx::Cx;
 use crate::event::Event;
+use crate::file::check_slot;
 use crate::ids::{FileId, NodeId};
 use crate::machine::{Operation, Outcome};
 use crate::message::MasterRequest;
 use crate::message::call;
-use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
+use crate::metadata::{FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::refusal::Refusal;
-use alloc::format;
+use alloc::boxed::Box;
 
 /// A master is called this often before another one is.
 const CALLED_MAX: u32 = 2;
 
-/// Chunks that one write adds before its own at the most: a larger gap would be filled chunk by
-/// chunk for as long as the operation lasts.
-const GAP_CHUNKS_MAX: u64 = 1_024;
-
 /// A task that needs something from a master.
-pub(super) struct Caller<'a> {
+pub(super) struct MasterCall<'a> {
     pub cx: Cx<'a>,
     pub task: &'a mut Task,
     pub acked_below: u64,
@@ -30,7 +28,7 @@ pub(super) struct Caller<'a> {
     pub routes: &'a mut Routes,
 }
 
-impl Caller<'_> {
+impl MasterCall<'_> {
     /// Calls the master that leads, as far as known.
     pub fn call(&mut self) -> Next {
         self.send(1)
@@ -42,7 +40,8 @@ impl Caller<'_> {
         self.task.copies += u32::from(matches!(request, MasterRequest::Change(_)));
         self.task.stage = Stage::Calling { to, sent };
         let (op, acked_below) = (self.task.op(self.cx.node), self.acked_below);
-        self.cx.send(to, call::Request { op, acked_below, request });
+        let caller = self.task.kind.caller();
+        self.cx.send(to, call::Request { op, acked_below, caller, request });
         let constants = self.cx.constants;
         let longest = constants.backoff_max.max(constants.retry_interval);
         let doubled = 1_u32.checked_shl(sent - 1).unwrap_or(u32::MAX);
@@ -65,11 +64,14 @@ impl Caller<'_> {
             TaskKind::Lookup(Lookup::Tail { file }) => {
                 MasterRequest::Query(MetadataQuery::StatFile { file: *file })
             }
-            TaskKind::Lookup(Lookup::Extend { file, .. }) => {
-                // The core has no wall clock; zero leaves the file's time as it is.
-                let index = self.task.at;
-                let change = MetadataChange::AddChunk { file: *file, index, mtime_ms: 0 };
+            TaskKind::Lookup(Lookup::Extend { file, index }) => {
+                let ((file, index), (slots, epoch)) = ((*file, *index), self.task.seen);
+                let change = MetadataChange::AddChunk { file, index, slots, epoch };
                 MasterRequest::Change(change)
+            }
+            TaskKind::Lookup(Lookup::Drop { file, chunk, .. }) => {
+                let (file, length, retired) = (*file, u64::MAX, [*chunk].into());
+                MasterRequest::Change(MetadataChange::Truncate { file, length, retired })
             }
             TaskKind::Request { .. } | TaskKind::Lookup(Lookup::Seal { .. }) => {
                 unreachable!("not for a master")
@@ -77,37 +79,29 @@ impl Caller<'_> {
         }
     }
 
-    /// DESIGN "Length": a chunk is added after the last one, and only once that is sealed, so that
-    /// no append can land before it any more.
+    /// DESIGN "Length": a chunk is added behind the last one only once that is sealed, so that no
+    /// append can land before it any more. A hole before the last one is filled at once.
     pub fn extend(&mut self, file: FileId, index: u64) -> Next {
-        // Until it is answered, the open AddChunk stays what it is: its number stands for one
-        // place, and the master answers by number.
+        // Until it is answered, the open AddChunk stays what it is: the master answers by number.
         if self.task.reached() {
             return self.call();
         }
-        let Some(count) = self.routes.tail(file) else {
+        let Some(Tail { slots, epoch, chunk_bytes }) = self.routes.tail(file) else {
             return Next::Need(Lookup::Tail { file });
         };
-        if count > index {
-            return Next::Found;
+        if let Err(refusal) = check_slot(index, chunk_bytes) {
+            return Next::Refused(refusal);
         }
-        if index - count > GAP_CHUNKS_MAX && self.task.extended == 0 {
-            let why = format!("a write leaves a gap of {GAP_CHUNKS_MAX} chunks at the most");
-            return Next::Refused(Refusal::Invalid(why));
+        if let Some(last) = slots.checked_sub(1).filter(|last| *last < index) {
+            if let Some(chunk) = self.routes.retired(file, last) {
+                return Next::Need(Lookup::Drop { file, index: last, chunk });
+            }
+            if !self.routes.is_fenced(file, last) {
+                return Next::Need(Lookup::Seal { file, index: last, epoch });
+            }
         }
-        if let Some(last) = count.checked_sub(1)
-            && !self.routes.is_sealed(file, last)
-        {
-            return Next::Need(Lookup::Seal { file, index: last });
-        }
-        self.task.at = count;
+        self.task.seen = (slots, epoch);
         self.call()
-    }
-
-    /// One of the chunks is there; the next is another operation.
-    fn extended(&mut self) -> Next {
-        self.task.attempt = 0;
-        Next::ContinueRenumbered
     }
 
     /// The query may be parked there until a chunk has its primary; or the master is gone.
@@ -136,7 +130,16 @@ impl Caller<'_> {
 
     fn on_answer(&mut self, answer: MetadataAnswer) -> Next {
         match (&self.task.kind, answer) {
-            (TaskKind::Request { .. }, answer) => Next::Ended(Ok(Outcome::Metadata(answer))),
+            (TaskKind::Request { op, .. }, answer) => {
+                if let (
+                    Operation::Change(MetadataChange::Truncate { file, .. }),
+                    MetadataAnswer::Truncated { chunks, epoch, .. },
+                ) = (op, &answer)
+                {
+                    self.routes.learn_cut(*file, *chunks, *epoch);
+                }
+                Next::Ended(Ok(Outcome::Metadata(answer)))
+            }
             (
                 TaskKind::Lookup(Lookup::Locate { file, index, primary }),
                 MetadataAnswer::Location(location),
@@ -145,17 +148,29 @@ impl Caller<'_> {
                     let (refusal, why) = (Some(Refusal::NotPrimary), "a chunk has no primary");
                     return Next::BackOff { refusal, why };
                 }
-                self.routes.learn(*file, *index, location);
+                self.routes.learn(*file, *index, location, self.task.number);
                 Next::Found
             }
             (TaskKind::Lookup(Lookup::Tail { file }), MetadataAnswer::File(info)) => {
-                self.routes.learn_tail(*file, info.chunks);
+                if let FileKind::File(FileSpec { chunk_bytes, .. }) = info.kind {
+                    let (slots, epoch) = (info.chunks, info.epoch);
+                    self.routes.learn_tail(*file, Tail { slots, epoch, chunk_bytes });
+                }
                 Next::Found
             }
-            (TaskKind::Lookup(Lookup::Extend { file, .. }), MetadataAnswer::Chunk(_)) => {
-                self.task.extended += 1;
-                self.routes.learn_tail(*file, self.task.at + 1);
-                self.extended()
+            (TaskKind::Lookup(Lookup::Extend { file, index }), MetadataAnswer::Chunk(_)) => {
+                let (slots, epoch) = self.task.seen;
+                // A chunk behind a hole shows: the file is longer.
+                self.task.extended += 1 + u64::from(*index > slots);
+                self.routes.learn_cut(*file, slots.max(index + 1), epoch);
+                Next::Found
+            }
+            (
+                TaskKind::Lookup(Lookup::Drop { file, index, chunk }),
+                MetadataAnswer::Truncated { .. },
+            ) => {
+                self.routes.dropped(*file, *index, *chunk);
+                Next::Found
             }
             // An answer to another question.
             (
@@ -168,7 +183,10 @@ impl Caller<'_> {
                 | MetadataAnswer::Chunks { .. }
                 | MetadataAnswer::Status(_)
                 | MetadataAnswer::Constants(_)
-                | MetadataAnswer::SafeMode(_),
+                | MetadataAnswer::SafeMode(_)
+                | MetadataAnswer::Bytes(_)
+                | MetadataAnswer::Xattrs(_)
+                | MetadataAnswer::Truncated { .. },
             ) => Next::Unchanged,
         }
     }
@@ -188,13 +206,13 @@ impl Caller<'_> {
     }
 
     fn on_refused(&mut self, refusal: Refusal) -> Next {
-        if let (TaskKind::Lookup(Lookup::Extend { file, .. }), Refusal::NotNextChunk { chunks }) =
+        if let (TaskKind::Lookup(Lookup::Extend { file, .. }), Refusal::NotNextChunk { .. }) =
             (&self.task.kind, &refusal)
         {
-            let file = *file;
-            self.routes.forget_tail(file);
-            self.routes.learn_tail(file, *chunks);
-            return self.extended();
+            // Others have extended or truncated the file since: whoever needs the chunk looks again,
+            // and may need another.
+            self.routes.forget_tail(*file);
+            return Next::Found;
         }
         // The chunk may have been added under the forgotten reply.
         self.task.extended += u64::from(refusal == Refusal::Forgotten && self.task.reached());
@@ -209,17 +227,31 @@ impl Caller<'_> {
 }
 
 impl TaskKind {
+    /// Who calls. A lookup is made for several tasks, by the client itself, which has no clock: it
+    /// leaves times as they are.
+    fn caller(&self) -> Box<Caller> {
+        match self {
+            TaskKind::Request { caller, .. } => caller.clone(),
+            TaskKind::Lookup(_) => Box::default(),
+        }
+    }
+
     fn is_for_master(&self) -> bool {
         match self {
             TaskKind::Request { op, .. } => match op {
                 Operation::Change(_) | Operation::Query(_) => true,
-                Operation::Write { .. } | Operation::Append { .. } | Operation::Read { .. } => {
-                    false
-                }
+                Operation::Write { .. }
+                | Operation::Append { .. }
+                | Operation::Cut { .. }
+                | Operation::Retire { .. }
+                | Operation::Read { .. } => false,
             },
             TaskKind::Lookup(Lookup::Seal { .. }) => false,
             TaskKind::Lookup(
-                Lookup::Locate { .. } | Lookup::Tail { .. } | Lookup::Extend { .. },
+                Lookup::Locate { .. }
+                | Lookup::Tail { .. }
+                | Lookup::Extend { .. }
+                | Lookup::Drop { .. },
             ) => true,
         }
     }
@@ -251,7 +283,17 @@ fn is_passing(refusal: &Refusal) -> bool {
         | Refusal::Forgotten
         | Refusal::PerhapsForgotten { .. }
         | Refusal::IdentitiesExhausted
+        | Refusal::PermissionDenied
+        | Refusal::NotPermitted
+        | Refusal::SymlinkLoop
+        | Refusal::TooManyLinks
+        | Refusal::NameTooLong
+        | Refusal::NoAttribute
+        | Refusal::AttributesTooLarge
+        | Refusal::NotSupported
         | Refusal::Sealed
+        | Refusal::Retired
+        | Refusal::Overtaken
         | Refusal::Lost => false,
     }
 }

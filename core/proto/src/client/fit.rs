@@ -28,6 +28,9 @@ impl TaskKind {
             TaskKind::Request { op: Operation::Append { chunk_bytes, payload, .. }, .. } => {
                 place.length == payload.len() && place.is_within(*chunk_bytes)
             }
+            TaskKind::Request { op: Operation::Cut { .. } | Operation::Retire { .. }, .. } => {
+                place.length == 0
+            }
             TaskKind::Request { .. } => false,
             // A seal has no place.
             TaskKind::Lookup(_) => true,
@@ -43,10 +46,19 @@ pub(super) fn fits_read(extent: Extent, bytes: u64, chunk_length: u64) -> bool {
 fn fits_change(change: &MetadataChange, answer: &MetadataAnswer) -> bool {
     use MetadataChange as C;
     match change {
-        C::Create { .. } | C::Mkdir { .. } => matches!(answer, MetadataAnswer::File(_)),
-        C::Rename { .. } | C::Delete { .. } | C::SetConstants { .. } | C::ForgetServer { .. } => {
-            matches!(answer, MetadataAnswer::Done)
-        }
+        C::Create { .. }
+        | C::Mkdir { .. }
+        | C::MakeSpecial { .. }
+        | C::Link { .. }
+        | C::SetAttributes { .. } => matches!(answer, MetadataAnswer::File(_)),
+        C::Rename { .. }
+        | C::Exchange { .. }
+        | C::Delete { .. }
+        | C::SetXattr { .. }
+        | C::RemoveXattr { .. }
+        | C::SetConstants { .. }
+        | C::ForgetServer { .. } => matches!(answer, MetadataAnswer::Done),
+        C::Truncate { .. } => matches!(answer, MetadataAnswer::Truncated { .. }),
         C::AddChunk { .. } => matches!(answer, MetadataAnswer::Chunk(_)),
     }
 }
@@ -54,7 +66,11 @@ fn fits_change(change: &MetadataChange, answer: &MetadataAnswer) -> bool {
 fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
     use MetadataQuery as Q;
     match query {
-        Q::Stat { .. } | Q::StatFile { .. } => matches!(answer, MetadataAnswer::File(_)),
+        Q::Stat { .. } | Q::Resolve { .. } | Q::StatFile { .. } => {
+            matches!(answer, MetadataAnswer::File(_))
+        }
+        Q::ReadLink { .. } | Q::Xattr { .. } => matches!(answer, MetadataAnswer::Bytes(_)),
+        Q::Xattrs { .. } => matches!(answer, MetadataAnswer::Xattrs(_)),
         Q::List { .. } => matches!(answer, MetadataAnswer::List { .. }),
         Q::Locate { .. } => matches!(answer, MetadataAnswer::Location(_)),
         Q::Chunks { .. } => matches!(answer, MetadataAnswer::Chunks { .. }),
@@ -67,7 +83,12 @@ fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
 /// What the client reckons with.
 fn values_are_sound(answer: &MetadataAnswer) -> bool {
     let sound = |info: &FileInfo| match info.kind {
-        FileKind::Directory => true,
+        FileKind::Directory
+        | FileKind::Symlink
+        | FileKind::Fifo
+        | FileKind::Socket
+        | FileKind::CharDevice(_)
+        | FileKind::BlockDevice(_) => true,
         FileKind::File(spec) => (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes),
     };
     match answer {
@@ -79,6 +100,9 @@ fn values_are_sound(answer: &MetadataAnswer) -> bool {
         | MetadataAnswer::Chunks { .. }
         | MetadataAnswer::Status(_)
         | MetadataAnswer::Constants(_)
-        | MetadataAnswer::SafeMode(_) => true,
+        | MetadataAnswer::SafeMode(_)
+        | MetadataAnswer::Bytes(_)
+        | MetadataAnswer::Xattrs(_)
+        | MetadataAnswer::Truncated { .. } => true,
     }
 }

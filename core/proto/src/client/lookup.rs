@@ -1,7 +1,7 @@
 //! What several tasks need and one does for all (single-flight): where a chunk is, how many chunks a
 //! file has, one more chunk, the end of a chunk.
 
-use crate::ids::FileId;
+use crate::ids::{ChunkHandle, FileId};
 
 /// A shared lookup. Two tasks that need the same one wait for the same task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,15 +12,18 @@ pub(super) enum Lookup {
     Tail { file: FileId },
     /// Make sure that the file has the chunk `index`.
     Extend { file: FileId, index: u64 },
-    /// Make sure that no append fits into the chunk.
-    Seal { file: FileId, index: u64 },
+    /// Make sure that no append fits into the chunk, and that no cut decided before this truncation
+    /// epoch makes one fit.
+    Seal { file: FileId, index: u64, epoch: u64 },
+    /// Have the file give up a retired chunk.
+    Drop { file: FileId, index: u64, chunk: ChunkHandle },
 }
 
 impl Lookup {
     /// True if the state of the cluster may change by it.
     pub fn changes_something(self) -> bool {
         match self {
-            Lookup::Extend { .. } | Lookup::Seal { .. } => true,
+            Lookup::Extend { .. } | Lookup::Seal { .. } | Lookup::Drop { .. } => true,
             Lookup::Locate { .. } | Lookup::Tail { .. } => false,
         }
     }

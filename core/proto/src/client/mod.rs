@@ -23,6 +23,7 @@ mod mutate;
 mod read;
 mod file;
 
+use crate::attributes::Caller;
 use crate::config::{ClientConfig, Constants};
 use crate::cx::Cx;
 use crate::event::Event;
@@ -34,7 +35,7 @@ use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use call::Caller;
+use call::MasterCall;
 use file::Files;
 use lookup::Lookup;
 use mutate::Mutator;
@@ -73,8 +74,10 @@ impl StateMachine for Client {
         let mut step = self.begin(now, out);
         step.on_timers();
         match input {
-            Input::Request { id, op } => step.begin_operation(Origin::Owner(id), op),
-            Input::File { id, call } => step.on_file_call(id, call),
+            Input::Request { id, caller, op } => {
+                step.begin_operation(Origin::Owner(id), caller, op);
+            }
+            Input::File { id, caller, call } => step.on_file_call(id, caller, call),
             Input::Deliver(envelope) => step.on_message(envelope),
             Input::Wake => {}
             Input::IoDone { .. } => unreachable!("a client has no I/O"),
@@ -128,16 +131,16 @@ struct Step<'a> {
 impl Step<'_> {
     // Inputs.
 
-    fn begin_operation(&mut self, origin: Origin, op: Operation) {
+    fn begin_operation(&mut self, origin: Origin, caller: Box<Caller>, op: Operation) {
         if let Err(refusal) = check(self.cx.constants, &op) {
             return self.end_operation(origin, Err(OpError::Refused(refusal)));
         }
         let ends_at = self.cx.now + self.cx.constants.operation_timeout;
-        self.tasks.start(TaskKind::Request { origin, op }, ends_at);
+        self.tasks.start(TaskKind::Request { origin, caller, op }, ends_at);
     }
 
-    fn on_file_call(&mut self, id: RequestId, call: FileCall) {
-        match self.files.begin(id, call, self.cx.constants) {
+    fn on_file_call(&mut self, id: RequestId, caller: Box<Caller>, call: FileCall) {
+        match self.files.begin(id, caller, call, self.cx.constants) {
             Ok(()) => self.advance(id),
             Err(refusal) => self.end_operation(Origin::Owner(id), Err(OpError::Refused(refusal))),
         }
@@ -145,10 +148,10 @@ impl Step<'_> {
 
     /// Begins the pieces of a file call that can begin, and ends the call if it is done.
     fn advance(&mut self, id: RequestId) {
-        while let Some((number, op)) = self.files.next_piece(id) {
+        while let Some((number, caller, op)) = self.files.next_piece(id) {
             let (piece, op_begun) = (id.piece(number), Box::new(op.clone()));
             self.cx.observe(Event::PieceBegan { call: id, piece, op: op_begun });
-            self.begin_operation(Origin::Call { id, number }, op);
+            self.begin_operation(Origin::Call { id, number }, caller, op);
         }
         if let Some(result) = self.files.take_result(id, self.cx.constants) {
             self.end_operation(Origin::Owner(id), result);
@@ -263,6 +266,14 @@ impl Step<'_> {
                 let file = *file;
                 self.mutator(id).append(file)
             }
+            TaskKind::Request { op: Operation::Cut { file, index, .. }, .. } => {
+                let (file, index) = (*file, *index);
+                self.mutator(id).write(file, index)
+            }
+            TaskKind::Request { op: Operation::Retire { file, index, chunk }, .. } => {
+                let (file, index, chunk) = (*file, *index, *chunk);
+                self.mutator(id).retire(file, index, chunk)
+            }
             TaskKind::Request { op: Operation::Read { file, index, extent, mode }, .. } => {
                 let range = Range { file: *file, index: *index, extent: *extent, mode: *mode };
                 self.reader(id, range).read()
@@ -279,15 +290,17 @@ impl Step<'_> {
             return Next::Refused(refusal);
         }
         match lookup {
-            Lookup::Locate { .. } | Lookup::Tail { .. } => self.caller(id).call(),
+            Lookup::Locate { .. } | Lookup::Tail { .. } | Lookup::Drop { .. } => {
+                self.caller(id).call()
+            }
             Lookup::Extend { file, index } => self.caller(id).extend(file, index),
-            Lookup::Seal { file, index } => self.mutator(id).mutate(file, index),
+            Lookup::Seal { file, index, .. } => self.mutator(id).mutate(file, index),
         }
     }
 
-    fn caller(&mut self, id: TaskId) -> Caller<'_> {
+    fn caller(&mut self, id: TaskId) -> MasterCall<'_> {
         let acked_below = self.tasks.acked_below();
-        Caller {
+        MasterCall {
             cx: self.cx.reborrow(),
             task: self.tasks.get_mut(id),
             acked_below,
@@ -362,7 +375,7 @@ impl Step<'_> {
             return self.end_lookup(id, &Err(refusal));
         }
         // "Refused" promises that there was no effect. What was lost has none; anything else that
-        // was sent, and got no definitive reply, may have had one, and a gap of added chunks is one.
+        // was sent, and got no definitive reply, may have had one, and a chunk added behind a hole is one.
         // A single added chunk is its own: it is empty and left to the next write.
         let sent = task.reached() && refusal != Refusal::Lost;
         if sent || task.extended > 1 {
@@ -402,7 +415,11 @@ impl Step<'_> {
 fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
     let mutation_max = u64::from(constants.mutation_bytes_max);
     let (length, bytes_max) = match op {
-        Operation::Change(_) | Operation::Query(_) | Operation::Read { .. } => return Ok(()),
+        Operation::Change(_)
+        | Operation::Query(_)
+        | Operation::Read { .. }
+        | Operation::Cut { .. }
+        | Operation::Retire { .. } => return Ok(()),
         Operation::Write { payload, .. } => (payload.len(), mutation_max),
         Operation::Append { payload, chunk_bytes, .. } => {
             (payload.len(), mutation_max.min(record_bytes_max(*chunk_bytes)))

@@ -2,17 +2,18 @@
 
 use super::lookup::Lookup;
 use super::next::Next;
-use super::routes::Routes;
+use super::routes::{Routes, Tail};
 use super::task::{Stage, Task, TaskKind};
 use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{ChunkVersion, FileId, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::machine::{Operation, Outcome};
 use crate::message::{Message, data};
 use crate::metadata::Location;
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 use crate::replica::MutationKind;
+use core::cmp::Ordering;
 
 /// A mutation waits for disks on every member: it is given this many `retry_interval`s.
 const PATIENCE: u32 = 12;
@@ -32,9 +33,13 @@ pub(super) struct Mutator<'a> {
 impl Mutator<'_> {
     pub fn write(&mut self, file: FileId, index: u64) -> Next {
         match self.task.failed.take() {
-            None => self.mutate(file, index),
+            None => match self.routes.retired(file, index).filter(|_| !self.task.is_in_doubt()) {
+                Some(chunk) => Next::Need(Lookup::Drop { file, index, chunk }),
+                None => self.mutate(file, index),
+            },
             // No such chunk, or no such file: extending the file finds out which.
-            Some((Lookup::Locate { .. }, Refusal::NotFound)) if !self.task.reached() => {
+            Some((Lookup::Locate { .. }, Refusal::NotFound)) if !self.task.is_in_doubt() => {
+                self.task.forget_copies();
                 self.routes.forget_tail(file);
                 Next::Need(Lookup::Extend { file, index })
             }
@@ -45,20 +50,59 @@ impl Mutator<'_> {
     /// A record belongs into the last chunk. While the reply of one chunk is open the record
     /// stays with it: in two chunks it could be stored twice.
     pub fn append(&mut self, file: FileId) -> Next {
-        if let Some((_, refusal)) = self.task.failed.take() {
-            return Next::Refused(refusal);
+        match self.task.failed.take() {
+            None => {}
+            // The file was truncated, and gave the chunk up: the record belongs to where it ends now.
+            Some((Lookup::Locate { .. }, Refusal::NotFound)) if !self.task.is_in_doubt() => {
+                self.task.forget_copies();
+                self.routes.forget_tail(file);
+            }
+            Some((_, refusal)) => return Next::Refused(refusal),
         }
         if !self.task.reached() {
-            let Some(count) = self.routes.tail(file) else {
-                return Next::Need(Lookup::Tail { file });
-            };
-            self.task.at = self.task.at.max(count.saturating_sub(1));
-            let index = self.task.at;
-            if index >= count {
-                return Next::Need(Lookup::Extend { file, index });
+            match self.last(file) {
+                Ok(last) => self.task.at = last,
+                Err(lookup) => return Next::Need(lookup),
             }
         }
         self.mutate(file, self.task.at)
+    }
+
+    /// The chunk that a record belongs into, or what has to be done before that is known. A chunk that
+    /// was not the last one when it was found may never have been sealed, and takes no record.
+    fn last(&mut self, file: FileId) -> Result<u64, Lookup> {
+        let Some(Tail { slots, .. }) = self.routes.tail(file) else {
+            return Err(Lookup::Tail { file });
+        };
+        let Some(last) = slots.checked_sub(1) else {
+            return Err(Lookup::Extend { file, index: 0 });
+        };
+        if let Some(chunk) = self.routes.retired(file, last) {
+            return Err(Lookup::Drop { file, index: last, chunk });
+        }
+        if self.routes.is_sealed(file, last) {
+            return Err(Lookup::Extend { file, index: slots });
+        }
+        if self.routes.location(file, last).is_some_and(|location| !location.last) {
+            self.routes.forget_end(file, last);
+            return Err(Lookup::Tail { file });
+        }
+        Ok(last)
+    }
+
+    /// Retires a chunk, if it is still in its place.
+    pub fn retire(&mut self, file: FileId, index: u64, chunk: ChunkHandle) -> Next {
+        if let Some((_, refusal)) = self.task.failed.take() {
+            return Next::Refused(refusal);
+        }
+        let found = self.routes.location(file, index).map(|location| location.chunk);
+        match found.map(|found| found.cmp(&chunk)) {
+            Some(Ordering::Greater) => return Next::Refused(Refusal::NotFound),
+            // It was found before the chunk was made: a place gets new chunks with rising handles.
+            Some(Ordering::Less) => self.routes.forget_end(file, index),
+            Some(Ordering::Equal) | None => {}
+        }
+        self.mutate(file, index)
     }
 
     /// Sends the mutation to the chunk's primary, which may have to be found first.
@@ -72,8 +116,21 @@ impl Mutator<'_> {
 
     fn send(&mut self, location: &Location, to: NodeId, sent: u32) -> Next {
         let (chunk, version) = (location.chunk, location.version);
+        // A cut has opened the chunk again. Late replies to copies of before are not about this record.
+        if self.task.left.take_if(|left| *left == chunk).is_some() {
+            return Next::ContinueRenumbered;
+        }
+        // The chunk that it was sent to is gone, and with it the answer whether it took effect there:
+        // here it could take effect again.
+        if self.task.chunk.is_some_and(|before| before != chunk) {
+            if self.task.is_in_doubt() {
+                return self.on_chunk_gone();
+            }
+            self.task.forget_copies();
+        }
         let (kind, offset, payload) = self.mutation();
         self.task.copies += 1;
+        self.task.refused = false;
         self.task.chunk = Some(chunk);
         self.task.stage = Stage::Mutating { to, version, sent };
         let doublings = self.task.attempt.min(3);
@@ -91,15 +148,31 @@ impl Mutator<'_> {
         Next::ReplyWithin(self.cx.constants.retry_interval * PATIENCE * (1 << doublings))
     }
 
-    fn mutation(&self) -> (MutationKind, u64, Payload) {
+    fn mutation(&mut self) -> (MutationKind, u64, Payload) {
         match &self.task.kind {
             TaskKind::Request { op: Operation::Write { offset, payload, .. }, .. } => {
                 (MutationKind::Write, *offset, payload.clone())
             }
-            TaskKind::Request { op: Operation::Append { payload, .. }, .. } => {
-                (MutationKind::Append, 0, payload.clone())
+            TaskKind::Request { op: Operation::Append { file, payload, .. }, .. } => {
+                // Every copy names the same epoch: what one is answered is true of all.
+                if self.task.copies == 0 {
+                    let tail = self.routes.tail(*file);
+                    self.task.seen.1 = tail.map_or(0, |tail| tail.epoch);
+                }
+                (MutationKind::Append, self.task.seen.1, payload.clone())
             }
-            TaskKind::Lookup(Lookup::Seal { .. }) => (MutationKind::Seal, 0, Payload::default()),
+            TaskKind::Request { op: Operation::Cut { length, epoch, .. }, .. } => {
+                (MutationKind::Cut { epoch: *epoch }, *length, Payload::default())
+            }
+            TaskKind::Request { op: Operation::Retire { .. }, .. } => {
+                (MutationKind::Retire, 0, Payload::default())
+            }
+            TaskKind::Lookup(Lookup::Seal { epoch: 0, .. }) => {
+                (MutationKind::Seal, 0, Payload::default())
+            }
+            TaskKind::Lookup(Lookup::Seal { epoch, .. }) => {
+                (MutationKind::Cut { epoch: *epoch }, u64::MAX, Payload::default())
+            }
             TaskKind::Request { .. } | TaskKind::Lookup(_) => unreachable!("not a mutation"),
         }
     }
@@ -134,6 +207,8 @@ impl Mutator<'_> {
             Ok(place) if !self.task.kind.fits_place(place) => Next::Unchanged,
             Ok(place) => self.on_done(file, index, place),
             Err(Refusal::Sealed) => self.on_sealed(file, index),
+            Err(Refusal::Retired) => self.on_retired((file, index), reply.chunk),
+            Err(refusal @ Refusal::Overtaken) => self.on_overtaken(file, refusal),
             Err(refusal @ Refusal::Forgotten) => match self.task.kind {
                 TaskKind::Lookup(_) => Next::Refused(refusal),
                 TaskKind::Request { .. } => Next::unknown(refusal),
@@ -150,8 +225,8 @@ impl Mutator<'_> {
     }
 
     fn on_done(&mut self, file: FileId, index: u64, extent: Extent) -> Next {
-        if let TaskKind::Lookup(_) = self.task.kind {
-            self.routes.seal(file, index);
+        if let TaskKind::Lookup(Lookup::Seal { epoch, .. }) = self.task.kind {
+            self.routes.fence(file, index, epoch);
             return Next::Found;
         }
         Next::Ended(Ok(Outcome::Written { index, extent }))
@@ -168,9 +243,8 @@ impl Mutator<'_> {
                 self.routes.seal(file, index);
                 // Others may have added chunks since: the master knows how many.
                 self.routes.forget_tail(file);
-                self.task.copies = 0;
-                self.task.chunk = None;
-                self.task.at = index + 1;
+                self.task.left = self.task.chunk;
+                self.task.forget_copies();
                 let op = self.task.op(self.cx.node);
                 self.cx.observe(Event::Retried { op, why: "a chunk is sealed" });
                 Next::Continue
@@ -179,6 +253,48 @@ impl Mutator<'_> {
                 let refusal = Some(Refusal::Sealed);
                 Next::BackOff { refusal, why: "a sealed chunk takes writes" }
             }
+        }
+    }
+
+    /// The definitive answer "not in this chunk, and nothing ever will be".
+    fn on_retired(&mut self, (file, index): (FileId, u64), chunk: ChunkHandle) -> Next {
+        self.routes.retire(file, index, chunk);
+        self.task.forget_copies();
+        match &self.task.kind {
+            TaskKind::Request { op: Operation::Retire { .. }, .. } => {
+                Next::Refused(Refusal::Retired)
+            }
+            TaskKind::Request { .. } => {
+                let op = self.task.op(self.cx.node);
+                self.cx.observe(Event::Retried { op, why: "a chunk is retired" });
+                Next::Continue
+            }
+            // Whoever wanted it sealed finds it retired.
+            TaskKind::Lookup(_) => Next::Found,
+        }
+    }
+
+    /// The file was truncated, or extended, since the cut was decided.
+    fn on_overtaken(&mut self, file: FileId, refusal: Refusal) -> Next {
+        self.routes.forget_tail(file);
+        match &self.task.kind {
+            TaskKind::Request { .. } => {
+                self.task.copies = 0;
+                Next::Refused(refusal)
+            }
+            TaskKind::Lookup(_) => Next::Found,
+        }
+    }
+
+    /// Another chunk is in the place of the one that it was sent to.
+    fn on_chunk_gone(&mut self) -> Next {
+        match &self.task.kind {
+            TaskKind::Request { .. } => Next::unknown(Refusal::Retired),
+            TaskKind::Lookup(Lookup::Seal { file, .. }) => {
+                self.routes.forget_tail(*file);
+                Next::Found
+            }
+            TaskKind::Lookup(_) => unreachable!("no other lookup goes to a chunk"),
         }
     }
 
@@ -193,6 +309,8 @@ impl Mutator<'_> {
         if to != from {
             return Next::Unchanged;
         }
+        // Not one whose place in an order was given up: that one may be in the next.
+        self.task.refused = matches!(refusal, Refusal::Stale { .. });
         if refusal == Refusal::NoSpace {
             self.task.no_space += 1;
             if self.task.no_space >= NO_SPACE_MAX {
@@ -214,7 +332,11 @@ impl TaskKind {
                 Some((*file, *index))
             }
             TaskKind::Request { op: Operation::Append { file, .. }, .. } => Some((*file, at)),
-            TaskKind::Lookup(Lookup::Seal { file, index }) => Some((*file, *index)),
+            TaskKind::Request {
+                op: Operation::Cut { file, index, .. } | Operation::Retire { file, index, .. },
+                ..
+            } => Some((*file, *index)),
+            TaskKind::Lookup(Lookup::Seal { file, index, .. }) => Some((*file, *index)),
             TaskKind::Request { .. } | TaskKind::Lookup(_) => None,
         }
     }

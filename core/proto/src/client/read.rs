@@ -8,12 +8,12 @@ use super::routes::Routes;
 use super::task::{Stage, Task};
 use crate::cx::Cx;
 use crate::event::Event;
-use crate::ids::{ChunkVersion, FileId, NodeId};
+use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
 use crate::machine::Outcome;
 use crate::message::ReadMode;
 use crate::message::data;
 use crate::metadata::Location;
-use crate::payload::Extent;
+use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
 
 /// A read waits for disks: it is given this many `retry_interval`s.
@@ -109,12 +109,27 @@ impl Reader<'_> {
                 }
                 Next::Ended(Ok(Outcome::Read { payload: reply.payload, chunk_length }))
             }
+            (Err(Refusal::Retired), _) => self.on_retired(reply.chunk),
             (Err(refusal), _) if is_final(&refusal) => Next::Refused(refusal),
             (Err(refusal), Stage::Reading { to, version, .. }) if *to == from => {
                 self.elsewhere(*version, Some(refusal))
             }
             (Err(_), _) => Next::Unchanged,
         }
+    }
+
+    /// A truncation emptied the chunk. If the file referred to it after this read was requested, there
+    /// was a moment since at which the chunk's place had no bytes; else another one may hold them.
+    fn on_retired(&mut self, chunk: ChunkHandle) -> Next {
+        let Range { file, index, .. } = self.range;
+        if self.routes.was_found_after(self.task.number, (file, index), chunk) {
+            let payload = Payload::default();
+            return Next::Ended(Ok(Outcome::Read { payload, chunk_length: 0 }));
+        }
+        self.routes.dropped(file, index, chunk);
+        let op = self.task.op(self.cx.node);
+        self.cx.observe(Event::Retried { op, why: "a chunk is retired" });
+        Next::Continue
     }
 
     /// The next member at once; after the last one, and for a strong read, the master is asked.

@@ -1,10 +1,12 @@
 //! One task: a request of the owner, or a lookup that several tasks share.
 
 use super::lookup::Lookup;
+use crate::attributes::Caller;
 use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, RequestId};
 use crate::machine::Operation;
 use crate::refusal::Refusal;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +27,7 @@ pub(super) enum TaskKind {
     /// An operation on a chunk or at a master.
     Request {
         origin: Origin,
+        caller: Box<Caller>,
         op: Operation,
     },
     Lookup(Lookup),
@@ -35,7 +38,11 @@ impl TaskKind {
     pub fn changes_something(&self) -> bool {
         match self {
             TaskKind::Request { op, .. } => match op {
-                Operation::Change(_) | Operation::Write { .. } | Operation::Append { .. } => true,
+                Operation::Change(_)
+                | Operation::Write { .. }
+                | Operation::Append { .. }
+                | Operation::Cut { .. }
+                | Operation::Retire { .. } => true,
                 Operation::Query(_) | Operation::Read { .. } => false,
             },
             TaskKind::Lookup(lookup) => lookup.changes_something(),
@@ -82,14 +89,21 @@ pub(super) struct Task {
     pub no_space: u32,
     /// Copies of a change that were sent, if no answer has said for good what became of them.
     pub copies: u32,
+    /// The last copy was refused where it arrived: it did not take effect there.
+    pub refused: bool,
     /// Chunks that were added to the file for it, as far as known.
     pub extended: u64,
     /// The last refusal that kept it from its end.
     pub last: Option<Refusal>,
     /// The place of the chunk that it is at, where it chooses one (append, extend).
     pub at: u64,
+    /// Extend: the slots and the epoch under which the last chunk was seen sealed. Append: the epoch
+    /// that its copies name.
+    pub seen: (u64, u64),
     /// The chunk that it was sent to last.
     pub chunk: Option<ChunkHandle>,
+    /// The chunk that a record has left: it was sealed.
+    pub left: Option<ChunkHandle>,
     /// The lookup that it waited for and that failed.
     pub failed: Option<(Lookup, Refusal)>,
     /// Lookups: the tasks that wait for it.
@@ -107,10 +121,13 @@ impl Task {
             attempt: 0,
             no_space: 0,
             copies: 0,
+            refused: false,
             extended: 0,
             last: None,
             at: 0,
+            seen: (0, 0),
             chunk: None,
+            left: None,
             failed: None,
             waiting_tasks: BTreeSet::new(),
         }
@@ -124,6 +141,17 @@ impl Task {
     /// True if it may have taken effect.
     pub fn reached(&self) -> bool {
         self.copies > 0
+    }
+
+    /// May it have taken effect in a chunk that cannot be asked any more? Not if the only copy of it
+    /// was refused (of which the network may have delivered another: see `OpTable`).
+    pub fn is_in_doubt(&self) -> bool {
+        self.copies > 1 || (self.copies == 1 && !self.refused)
+    }
+
+    /// A definitive answer: no copy that was sent took effect, or ever will.
+    pub fn forget_copies(&mut self) {
+        (self.copies, self.refused, self.chunk) = (0, false, None);
     }
 
     /// Keeps the refusal for the person who reads the error. A full disk is a cause; refusals about
@@ -157,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_not_hidden_by_refusals_of_routing() {
-        let kind = TaskKind::Lookup(Lookup::Seal { file: FileId(1), index: 0 });
+        let kind = TaskKind::Lookup(Lookup::Seal { file: FileId(1), index: 0, epoch: 0 });
         let mut task = Task::new(kind, 1, Time::NEVER);
         for (refusal, last) in [
             (Refusal::NotPrimary, Refusal::NotPrimary),

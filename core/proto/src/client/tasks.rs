@@ -80,7 +80,7 @@ impl Tasks {
         self.by_number.insert(number, id);
         let task = self.get_mut(id);
         task.number = number;
-        task.copies = 0;
+        task.forget_copies();
     }
 
     /// Operation numbers from here on are at or above `number`.

@@ -346,10 +346,10 @@ impl Leader<'_> {
         let Some(config) = config.filter(|config| config.version == version) else { return };
         let primary = config.members.first().is_some_and(|member| member.node == from);
         let member = config.members.iter().any(|member| member.node == from);
-        if primary || (member && members == [from]) {
-            if let Some(change) = self.start_change(chunk, "a member failed") {
-                change.exclude(&members);
-            }
+        if (primary || (member && members == [from]))
+            && let Some(change) = self.start_change(chunk, "a member failed")
+        {
+            change.exclude(&members);
         }
     }
 

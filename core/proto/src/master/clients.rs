@@ -4,6 +4,7 @@ use super::holders::Holders;
 use super::leader::Leader;
 use super::leases::Confirmable;
 use super::proposals::Proposal;
+use crate::attributes::Caller;
 use crate::file::position;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
 use crate::log::Command;
@@ -12,6 +13,7 @@ use crate::message::call;
 use crate::metadata::{
     FileInfo, FileKind, Location, MetadataAnswer, MetadataChange, MetadataQuery,
 };
+use crate::path::{Name, Path};
 use crate::refusal::Refusal;
 use alloc::boxed::Box;
 use alloc::format;
@@ -26,7 +28,7 @@ pub(super) struct Parked {
 
 impl Leader<'_> {
     pub(super) fn on_call(&mut self, from: NodeId, call: call::Request) {
-        let call::Request { op, acked_below, request } = call;
+        let call::Request { op, acked_below, caller, request } = call;
         if from != op.client {
             return;
         }
@@ -41,26 +43,39 @@ impl Leader<'_> {
             MasterRequest::Change(change) => {
                 let twice = self.log.awaits(&Proposal::Change(op));
                 if !twice {
-                    let command = Command::Change { op, acked_below, change };
+                    let command = Command::Change { op, acked_below, caller, change };
                     self.propose(Proposal::Change(op), command);
                 }
             }
-            MasterRequest::Query(query) => self.confirm(Confirmable::Query { op, query }),
+            MasterRequest::Query(query) => self.confirm(Confirmable::Query { op, caller, query }),
         }
     }
 
     /// Answers a question under a leadership that was confirmed after it came in.
-    pub(super) fn answer_query(&mut self, op: OpId, query: MetadataQuery) {
+    pub(super) fn answer_query(&mut self, op: OpId, caller: &Caller, query: MetadataQuery) {
+        let inodes = self.state.inodes();
         let answer = match query {
             MetadataQuery::Stat { path } => {
-                self.state.stat(&path).map(|info| MetadataAnswer::File(self.with_length(info)))
+                inodes.stat(&path, caller).map(|info| MetadataAnswer::File(self.with_length(info)))
+            }
+            MetadataQuery::Resolve { path } => inodes
+                .resolve(&path, caller)
+                .map(|info| MetadataAnswer::File(self.with_length(info))),
+            MetadataQuery::ReadLink { path } => {
+                inodes.read_link(&path, caller).map(MetadataAnswer::Bytes)
+            }
+            MetadataQuery::Xattr { path, name } => {
+                inodes.xattr(&path, caller, &name).map(MetadataAnswer::Bytes)
+            }
+            MetadataQuery::Xattrs { path } => {
+                inodes.xattrs(&path, caller).map(MetadataAnswer::Xattrs)
             }
             MetadataQuery::StatFile { file } => self
                 .state
                 .inodes()
                 .stat_file(file)
                 .map(|info| MetadataAnswer::File(self.with_length(info))),
-            MetadataQuery::List { path, after } => self.list(&path, after.as_deref()),
+            MetadataQuery::List { path, after } => self.list(&path, caller, after.as_ref()),
             MetadataQuery::Locate { file, index, primary, stale } => {
                 match self.locate(op, file, index, primary, stale) {
                     Some(answer) => answer,
@@ -84,19 +99,23 @@ impl Leader<'_> {
         self.cx.send(op.client, call::Reply { op, answer });
     }
 
-    fn list(&self, path: &str, after: Option<&str>) -> Result<MetadataAnswer, Refusal> {
+    fn list(
+        &self,
+        path: &Path,
+        caller: &Caller,
+        after: Option<&Name>,
+    ) -> Result<MetadataAnswer, Refusal> {
         let limit = self.cx.constants.list_entries_max as usize;
-        let (entries, more) = self.state.list(path, after, limit)?;
+        let (entries, more) = self.state.inodes().list(path, caller, after, limit)?;
         let entries = entries.into_iter().map(|(name, info)| (name, self.with_length(info)));
         Ok(MetadataAnswer::List { entries: entries.collect(), more })
     }
 
     /// Adds what chunkservers reported of the last chunk's length, if any of them has.
     fn with_length(&self, mut info: FileInfo) -> FileInfo {
-        info.length_reported = match info.kind {
-            FileKind::Directory => None,
-            FileKind::File(_) => self.length_reported(info.file),
-        };
+        if let FileKind::File(_) = info.kind {
+            info.length_reported = self.length_reported(info.file);
+        }
         info
     }
 
@@ -160,7 +179,10 @@ impl Leader<'_> {
             return None;
         }
         let members = config.members.iter().map(|member| member.node).collect();
-        Some(Location { chunk, version: config.version, members, primary: usable })
+        let made_for = self.state.chunks()[chunk].made_for;
+        let layout = self.state.inodes().layout(made_for.file);
+        let last = layout.is_some_and(|layout| layout.slots() == made_for.index + 1);
+        Some(Location { chunk, version: config.version, members, primary: usable, last })
     }
 
     /// A leader that just began has not heard the primary yet: it will register in a moment, and

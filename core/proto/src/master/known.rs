@@ -158,8 +158,12 @@ impl<'a> Known<'a> {
         mix(self.salt(chunk), node.0)
     }
 
-    /// Is this file the chunk's last owner, and has it been in the trash for long enough?
+    /// Has the chunk no owner left, or is this file its last one and has been in the trash for long
+    /// enough?
     pub(super) fn is_given_up(self, chunk: ChunkHandle, file: FileId) -> bool {
+        if self.state.chunks().is_given_up(chunk) {
+            return true;
+        }
         let due = self.lead.trash.get(&file).is_some_and(|due| *due <= self.now);
         due && self.state.release(file, chunk) == Some(Release::LastOwner)
     }

@@ -2,11 +2,13 @@
 //! requests must not prolong a lease. What a grant counts for is in [`crate::lease`].
 
 use super::leader::Leader;
+use crate::attributes::Caller;
 use crate::event::{Event, LostLog};
 use crate::ids::{Attempt, ChunkHandle, ChunkVersion, IoId, NodeId, OpId};
 use crate::lease::Claim;
 use crate::message::lease;
 use crate::metadata::MetadataQuery;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// What may be answered only by a confirmed leader.
@@ -14,6 +16,7 @@ use alloc::vec::Vec;
 pub(super) enum Confirmable {
     Query {
         op: OpId,
+        caller: Box<Caller>,
         query: MetadataQuery,
     },
     Lease {
@@ -96,7 +99,7 @@ impl Leader<'_> {
 
     fn serve(&mut self, what: Confirmable) {
         match what {
-            Confirmable::Query { op, query } => self.answer_query(op, query),
+            Confirmable::Query { op, caller, query } => self.answer_query(op, &caller, query),
             Confirmable::Lease { from, request } => self.grant_leases(from, &request),
             Confirmable::Suspicion(proof) => self.on_suspicion_confirmed(proof),
         }

@@ -203,6 +203,7 @@ impl Master {
                 out.observe(Event::ChunkMade { chunk, file, index, replicas });
             }
             Consequence::Trashed(file) => out.observe(Event::Trashed { file }),
+            Consequence::GivenUp(chunk) => out.observe(Event::GivenUp { chunk }),
             Consequence::Configured { chunk, base, version, ref members } => {
                 let members = members.clone();
                 out.observe(Event::Configured { chunk, base, version, members });

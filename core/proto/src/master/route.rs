@@ -86,7 +86,9 @@ impl Leader<'_> {
                 self.on_freed(chunk, base, &members);
                 self.answer_parked(chunk);
             }
-            Consequence::LeaderBegan { .. }
+            // The next round frees it.
+            Consequence::GivenUp(_)
+            | Consequence::LeaderBegan { .. }
             | Consequence::Released { .. }
             | Consequence::Purged(_)
             | Consequence::Ignored => {}

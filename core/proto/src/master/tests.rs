@@ -120,8 +120,10 @@ impl Leading {
         let client = NodeId(9_000);
         let op = OpId { client, number: 1 };
         let request = MasterRequest::Query(MetadataQuery::Status);
-        let answers =
-            self.hear(client, Message::Call(call::Request { op, acked_below: 0, request }));
+        let answers = self.hear(
+            client,
+            Message::Call(call::Request { caller: Box::default(), op, acked_below: 0, request }),
+        );
         match &answers[..] {
             [
                 Message::CallReply(call::Reply {

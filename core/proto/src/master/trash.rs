@@ -53,6 +53,12 @@ impl Leader<'_> {
         if lead.safe_mode.is_some() || lead.log_lost {
             return;
         }
+        // What a truncation took away cannot be had back: it goes at once.
+        for chunk in self.state.chunks().given_up().collect::<Vec<_>>() {
+            let file = self.state.chunks()[chunk].made_for.file;
+            self.give_up(file, chunk);
+        }
+        let lead = &mut *self.lead;
         let due = lead.trash.iter().filter(|(_, at)| **at <= now || !keeps);
         let due: Vec<FileId> = due.map(|(file, _)| *file).collect();
         for file in due {

@@ -1,8 +1,10 @@
 //! Calls: a client's change of the namespace or query, and the master's reply.
 
+use crate::attributes::Caller;
 use crate::ids::OpId;
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::refusal::Refusal;
+use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 /// What a client wants from the master.
@@ -22,6 +24,8 @@ pub struct Request {
     /// The client has a definitive answer to each of its operations below this number.
     #[serde(deserialize_with = "crate::ids::counted")]
     pub acked_below: u64,
+    /// Who calls, and when.
+    pub caller: Box<Caller>,
     /// What.
     pub request: MasterRequest,
 }

@@ -47,7 +47,8 @@ pub struct Mutate {
     pub version: ChunkVersion,
     /// What.
     pub kind: MutationKind,
-    /// Where, for a write.
+    /// Where, for a write; the length, for a cut; for an append, the truncation epoch that the client
+    /// knows the file to have.
     pub offset: u64,
     /// The bytes.
     #[serde(skip)]

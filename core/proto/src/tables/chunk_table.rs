@@ -75,9 +75,10 @@ impl ChunkRecord {
 
 /// Every chunk that was made and not freed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct ChunkTable {
     chunks: PagedMap<ChunkHandle, ChunkRecord>,
+    /// Those to which no layout refers, since their file was truncated; to be freed.
+    given_up: BTreeSet<ChunkHandle>,
 }
 
 impl ChunkTable {
@@ -178,6 +179,27 @@ impl ChunkTable {
         record.owners.trashed += u32::from(in_trash);
     }
 
+    /// A file, with a name or in the trash, gave this chunk up. With no other owner it is to be freed.
+    pub(super) fn give_up(&mut self, chunk: ChunkHandle, in_trash: bool) {
+        let record = self.chunks.get_mut(&chunk).expect("a layout refers to chunks that are there");
+        let owners = if in_trash { &mut record.owners.trashed } else { &mut record.owners.named };
+        *owners -= 1;
+        if record.owners == Owners::default() {
+            self.given_up.insert(chunk);
+        }
+    }
+
+    /// Does no layout refer to this chunk any more?
+    #[must_use]
+    pub fn is_given_up(&self, chunk: ChunkHandle) -> bool {
+        self.given_up.contains(&chunk)
+    }
+
+    /// The chunks to which no layout refers any more, in order.
+    pub fn given_up(&self) -> impl Iterator<Item = ChunkHandle> + '_ {
+        self.given_up.iter().copied()
+    }
+
     /// A configuration takes effect, if it follows the committed one. False if it does not.
     pub(super) fn configure(
         &mut self,
@@ -204,7 +226,11 @@ impl ChunkTable {
         base: ChunkVersion,
     ) -> Option<ChunkRecord> {
         let current = self.get(chunk).is_some_and(|record| record.version() == base);
-        if current { self.chunks.remove(&chunk) } else { None }
+        if !current {
+            return None;
+        }
+        self.given_up.remove(&chunk);
+        self.chunks.remove(&chunk)
     }
 }
 

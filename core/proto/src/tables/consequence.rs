@@ -46,6 +46,8 @@ pub enum Consequence {
     ChunkMade(ChunkHandle),
     /// A file went to the trash.
     Trashed(FileId),
+    /// A file was truncated, and a chunk behind the cut is no part of it any more.
+    GivenUp(ChunkHandle),
     /// A client's change ended, by itself or by the memory of its first answer.
     Answered {
         /// The client's operation.

@@ -1,22 +1,28 @@
-//! The inode table: files and directories by their identity, and which of them are in the trash.
+//! The inode table: everything that has a name, by its identity, and which files are in the trash.
 
 use super::layout::Layout;
-use crate::ids::{ChunkHandle, FileId, GroupId};
-use crate::metadata::{FileInfo, FileKind, FileSpec};
+use super::xattrs::Xattrs;
+use crate::attributes::{Attributes, Nanoseconds};
+use crate::ids::{ChunkHandle, FileId};
+use crate::metadata::{FileInfo, FileKind, FileSpec, Special};
 use crate::paged::PagedMap;
+use crate::path::{Name, Path};
 use crate::refusal::Refusal;
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// The names in a directory, in order.
-pub type Names = PagedMap<Box<str>, FileId>;
+pub type Names = PagedMap<Name, FileId>;
 
-/// A file or directory.
+/// A file, a directory or a special file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Inode {
-    /// Milliseconds since 1970, from a client.
-    pub(super) mtime_ms: u64,
+    /// Mode, owner, links, times.
+    pub(super) attributes: Attributes,
+    /// Extended attributes; of most inodes there are none.
+    pub(super) xattrs: Option<Box<Xattrs>>,
     /// What it is.
     pub(super) body: InodeBody,
 }
@@ -24,7 +30,12 @@ pub struct Inode {
 /// What an inode holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum InodeBody {
-    Directory(Names),
+    Directory {
+        names: Names,
+        /// The directory that it is in; of the root itself.
+        parent: FileId,
+    },
+    Special(Special),
     File {
         layout: Layout,
         /// In the trash: no name leads to it.
@@ -39,36 +50,75 @@ impl InodeBody {
         InodeBody::File { layout: Layout::new(spec), trashed: false, reclaimed: false }
     }
 
-    pub fn empty_directory() -> Self {
-        InodeBody::Directory(Names::new())
+    pub fn empty_directory(parent: FileId) -> Self {
+        InodeBody::Directory { names: Names::new(), parent }
     }
 }
 
 impl Inode {
-    /// The layout of a file; none of a directory.
+    /// The layout of a file; none of anything else.
     #[must_use]
     pub fn layout(&self) -> Option<&Layout> {
         match &self.body {
             InodeBody::File { layout, .. } => Some(layout),
-            InodeBody::Directory(_) => None,
+            InodeBody::Directory { .. } | InodeBody::Special(_) => None,
         }
     }
 
-    /// What it looks like from outside. The reported length is not in the log: none here.
+    /// Mode, owner, links, times.
+    #[must_use]
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Is it a directory?
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        matches!(self.body, InodeBody::Directory { .. })
+    }
+
+    /// Where a symbolic link leads to; none of anything else.
+    pub(super) fn target(&self) -> Option<&[u8]> {
+        match &self.body {
+            InodeBody::Special(Special::Symlink(target)) => Some(target),
+            InodeBody::Special(_) | InodeBody::Directory { .. } | InodeBody::File { .. } => None,
+        }
+    }
+
+    /// What it looks like from outside. The reported length of a file is not in the log: none here.
     #[must_use]
     pub fn info(&self, file: FileId) -> FileInfo {
-        let (kind, chunks, removed) = match &self.body {
-            InodeBody::Directory(_) => (FileKind::Directory, 0, false),
-            InodeBody::File { layout, trashed, .. } => {
-                (FileKind::File(*layout.spec()), layout.slots(), *trashed)
-            }
+        let plain = |kind| FileInfo {
+            file,
+            kind,
+            chunks: 0,
+            epoch: 0,
+            attributes: self.attributes,
+            length_reported: None,
         };
-        FileInfo { file, kind, chunks, mtime_ms: self.mtime_ms, length_reported: None, removed }
+        match &self.body {
+            InodeBody::Directory { .. } => plain(FileKind::Directory),
+            InodeBody::File { layout, .. } => FileInfo {
+                chunks: layout.slots(),
+                epoch: layout.epoch(),
+                ..plain(FileKind::File(*layout.spec()))
+            },
+            InodeBody::Special(special) => match special {
+                Special::Symlink(target) => FileInfo {
+                    length_reported: Some(target.len() as u64),
+                    ..plain(FileKind::Symlink)
+                },
+                Special::Fifo => plain(FileKind::Fifo),
+                Special::Socket => plain(FileKind::Socket),
+                Special::CharDevice(number) => plain(FileKind::CharDevice(*number)),
+                Special::BlockDevice(number) => plain(FileKind::BlockDevice(*number)),
+            },
+        }
     }
 }
 
-/// Files and directories. Invariant: one name leads to each inode but the root, and none to a file
-/// in the trash.
+/// Everything that has, or had, a name. Invariant: as many names lead to an inode as it counts, one to a
+/// directory but the root, and none to a file in the trash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InodeTable {
     /// The root is `ROOT`.
@@ -81,11 +131,13 @@ pub struct InodeTable {
 
 impl InodeTable {
     /// The root directory.
-    pub const ROOT: FileId = FileId::root(GroupId::FIRST);
+    pub const ROOT: FileId = Path::ROOT;
 
-    /// A root directory.
+    /// A root directory in which everybody may make something, as in `/tmp`.
     pub(super) fn new() -> Self {
-        let root = Inode { mtime_ms: 0, body: InodeBody::empty_directory() };
+        let attributes = Attributes { mode: 0o1777, links: 2, ..Attributes::default() };
+        let body = InodeBody::empty_directory(Self::ROOT);
+        let root = Inode { attributes, xattrs: None, body };
         let inodes = [(Self::ROOT, root)].into_iter().collect();
         InodeTable { inodes, directories: 1, trash: BTreeSet::new() }
     }
@@ -136,7 +188,9 @@ impl InodeTable {
         let inode = self.inodes.get(&file).ok_or(Refusal::NotFound)?;
         match &inode.body {
             InodeBody::File { reclaimed: true, .. } => Err(Refusal::NotFound),
-            InodeBody::File { .. } | InodeBody::Directory(_) => Ok(inode.info(file)),
+            InodeBody::File { .. } | InodeBody::Directory { .. } | InodeBody::Special(_) => {
+                Ok(inode.info(file))
+            }
         }
     }
 
@@ -144,32 +198,30 @@ impl InodeTable {
     /// being reclaimed), `IsADirectory`.
     pub fn chunk_at(&self, file: FileId, index: u64) -> Result<ChunkHandle, Refusal> {
         match &self.inodes.get(&file).ok_or(Refusal::NotFound)?.body {
-            InodeBody::Directory(_) => Err(Refusal::IsADirectory),
+            InodeBody::Directory { .. } => Err(Refusal::IsADirectory),
+            InodeBody::Special(_) => Err(not_a_file()),
             InodeBody::File { reclaimed: true, .. } => Err(Refusal::NotFound),
             InodeBody::File { layout, .. } => layout.chunk_at(index).ok_or(Refusal::NotFound),
         }
     }
 
-    /// The chunk of a slot of a file; none where the next one goes. A trashed file still grows,
-    /// by handle, until its first chunk is freed.
-    pub(super) fn slot(&self, file: FileId, index: u64) -> Result<Option<ChunkHandle>, Refusal> {
-        match &self.inodes.get(&file).ok_or(Refusal::NotFound)?.body {
-            InodeBody::Directory(_) => Err(Refusal::IsADirectory),
+    /// The layout of a file that is to change. A trashed file still changes, by handle, until its
+    /// first chunk is freed. Errors: `NotFound`, `IsADirectory`.
+    pub(super) fn layout_mut(
+        &mut self,
+        file: FileId,
+        now: Nanoseconds,
+    ) -> Result<&mut Layout, Refusal> {
+        let inode = self.inodes.get_mut(&file).ok_or(Refusal::NotFound)?;
+        match &mut inode.body {
+            InodeBody::Directory { .. } => Err(Refusal::IsADirectory),
+            InodeBody::Special(_) => Err(not_a_file()),
             InodeBody::File { reclaimed: true, .. } => Err(Refusal::NotFound),
-            InodeBody::File { layout, .. } => layout.slot(index),
+            InodeBody::File { layout, .. } => {
+                inode.attributes.touch_mtime(now);
+                Ok(layout)
+            }
         }
-    }
-
-    /// A file gets its next chunk. Gives its layout.
-    pub(super) fn grow(&mut self, file: FileId, chunk: ChunkHandle, mtime_ms: u64) -> &Layout {
-        let inode = self.inodes.get_mut(&file).expect("looked at before");
-        let InodeBody::File { layout, .. } = &mut inode.body else {
-            unreachable!("a directory has no chunks")
-        };
-        layout.push(chunk);
-        // Clients' clocks differ: a file's time never goes back.
-        inode.mtime_ms = inode.mtime_ms.max(mtime_ms);
-        layout
     }
 
     /// A chunk of a file in the trash is freed; the file goes with its last one.
@@ -206,21 +258,36 @@ impl InodeTable {
 
     /// Takes in an inode that a name is about to lead to.
     pub(super) fn insert(&mut self, file: FileId, inode: Inode) {
-        self.directories += u64::from(matches!(inode.body, InodeBody::Directory(_)));
+        self.directories += u64::from(inode.is_directory());
         self.inodes.insert(file, inode);
     }
 
-    /// Ends an inode that no name leads to: a file goes to the trash, an empty directory goes.
-    /// Gives the file.
-    pub(super) fn discard(&mut self, id: FileId) -> Option<FileId> {
-        let inode = self.inodes.get_mut(&id).expect("a name leads to an inode");
+    pub(super) fn get_mut(&mut self, file: FileId) -> &mut Inode {
+        self.inodes.get_mut(&file).expect("looked at before")
+    }
+
+    /// A name that led to an inode is gone. With its last one a file goes to the trash, and anything
+    /// else is no more. Gives the file that went to the trash.
+    pub(super) fn unlink(&mut self, id: FileId, now: Nanoseconds) -> Option<FileId> {
+        let inode = self.get_mut(id);
+        inode.attributes.touch_ctime(now);
+        if !inode.is_directory() {
+            inode.attributes.links -= 1;
+            if inode.attributes.links > 0 {
+                return None;
+            }
+        }
         match &mut inode.body {
             InodeBody::File { trashed, .. } => {
                 *trashed = true;
                 assert!(self.trash.insert(id), "a file goes to the trash once");
                 Some(id)
             }
-            InodeBody::Directory(names) => {
+            InodeBody::Special(_) => {
+                self.inodes.remove(&id);
+                None
+            }
+            InodeBody::Directory { names, .. } => {
                 assert!(names.is_empty(), "only an empty directory goes");
                 self.inodes.remove(&id);
                 self.directories -= 1;
@@ -232,34 +299,66 @@ impl InodeTable {
     /// The names in a directory. Errors: `NotFound`, `NotADirectory`.
     pub(super) fn names(&self, directory: FileId) -> Result<&Names, Refusal> {
         match &self.inodes.get(&directory).ok_or(Refusal::NotFound)?.body {
-            InodeBody::Directory(names) => Ok(names),
-            InodeBody::File { .. } => Err(Refusal::NotADirectory),
+            InodeBody::Directory { names, .. } => Ok(names),
+            InodeBody::File { .. } | InodeBody::Special(_) => Err(Refusal::NotADirectory),
         }
     }
 
-    pub(super) fn names_mut(&mut self, directory: FileId) -> &mut Names {
-        let inode = self.inodes.get_mut(&directory).expect("resolved before");
+    /// A directory gets a name, or one less, at this time; a directory under that name, or no more
+    /// under it, counts as a link.
+    pub(super) fn change_names<T>(
+        &mut self,
+        directory: FileId,
+        now: Nanoseconds,
+        change: impl FnOnce(&mut Names) -> T,
+    ) -> T {
+        let inode = self.get_mut(directory);
+        inode.attributes.touch_mtime(now);
         match &mut inode.body {
-            InodeBody::Directory(names) => names,
-            InodeBody::File { .. } => unreachable!("resolved as a directory before"),
+            InodeBody::Directory { names, .. } => change(names),
+            InodeBody::File { .. } | InodeBody::Special(_) => {
+                unreachable!("resolved as a directory before")
+            }
+        }
+    }
+
+    /// The directory that a directory is in. Errors: `NotFound`, `NotADirectory`.
+    pub(super) fn parent(&self, directory: FileId) -> Result<FileId, Refusal> {
+        match &self.inodes.get(&directory).ok_or(Refusal::NotFound)?.body {
+            InodeBody::Directory { parent, .. } => Ok(*parent),
+            InodeBody::File { .. } | InodeBody::Special(_) => Err(Refusal::NotADirectory),
+        }
+    }
+
+    /// A directory is in another one from now on.
+    pub(super) fn set_parent(&mut self, directory: FileId, to: FileId) {
+        match &mut self.get_mut(directory).body {
+            InodeBody::Directory { parent, .. } => *parent = to,
+            InodeBody::File { .. } | InodeBody::Special(_) => unreachable!("it is a directory"),
         }
     }
 
     /// Checks the table against itself, and every identity against the allocator's `next`; calls
     /// `file` with the layout of every file and whether it is in the trash.
     pub(super) fn assert_invariants(&self, next: FileId, mut file: impl FnMut(&Layout, bool)) {
-        let mut named = BTreeSet::from([Self::ROOT]);
+        let mut named: BTreeMap<FileId, u32> = BTreeMap::new();
         let mut directories = 0;
         for (id, inode) in &self.inodes {
             assert!(*id < next, "file ids come from the allocator");
             match &inode.body {
-                InodeBody::Directory(names) => {
+                InodeBody::Directory { names, .. } => {
                     directories += 1;
+                    let below = names.values().filter(|below| self.inodes[below].is_directory());
+                    let links =
+                        2 + u32::try_from(below.count()).expect("links are counted in 32 bits");
+                    assert_eq!(inode.attributes.links, links, "links of {id} are counted");
                     for child in names.values() {
-                        assert!(self.inodes.contains_key(child), "a name leads to an inode");
-                        assert!(named.insert(*child), "an inode has one name");
+                        *named.entry(*child).or_default() += 1;
+                        let parent = self.parent(*child).unwrap_or(*id);
+                        assert_eq!(parent, *id, "a directory knows where it is");
                     }
                 }
+                InodeBody::Special(_) => {}
                 InodeBody::File { layout, trashed, reclaimed } => {
                     assert_eq!(*trashed, self.trash.contains(id), "the trash is indexed");
                     assert!(*trashed || !*reclaimed, "only trash is reclaimed");
@@ -268,7 +367,19 @@ impl InodeTable {
             }
         }
         assert_eq!(directories, self.directories, "directories are counted");
-        assert_eq!(named.len() + self.trash.len(), self.inodes.len(), "every inode has a name");
-        assert!(self.trash.is_disjoint(&named), "no name leads into the trash");
+        for (id, inode) in &self.inodes {
+            let names = named.remove(id).unwrap_or(0);
+            let links = match inode.is_directory() {
+                true => u32::from(*id != Self::ROOT),
+                false => inode.attributes.links,
+            };
+            assert_eq!(names, links, "the names of {id} are counted");
+        }
+        assert!(named.is_empty(), "a name leads to an inode");
     }
+}
+
+/// What takes only regular files met a special one.
+fn not_a_file() -> Refusal {
+    Refusal::Invalid("not a regular file".to_owned())
 }

@@ -1,5 +1,6 @@
 //! The layout of a file: which chunks its bytes are in.
 
+use crate::file::check_slot;
 use crate::ids::ChunkHandle;
 use crate::metadata::FileSpec;
 use crate::refusal::Refusal;
@@ -15,18 +16,23 @@ pub struct ChunkRef {
     pub chunk: ChunkHandle,
 }
 
-/// How a file is cut into slots, and what they refer to. A slot without a reference has no bytes: its
-/// chunk was freed, or it lies behind the end.
+/// Chunks that a step of a truncation names at the most.
+const BEHIND_MAX: usize = 256;
+
+/// How a file is cut into slots, and what they refer to. A slot without a reference is a hole and
+/// reads as zeros: nothing was written there, or its chunk was given up, or it lies behind the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Layout {
     spec: FileSpec,
     /// By rising index.
     refs: Vec<ChunkRef>,
+    /// See [`FileInfo::epoch`](crate::metadata::FileInfo::epoch).
+    epoch: u64,
 }
 
 impl Layout {
     pub(super) fn new(spec: FileSpec) -> Self {
-        Layout { spec, refs: Vec::new() }
+        Layout { spec, refs: Vec::new(), epoch: 0 }
     }
 
     /// Fixed when the file was made; chunks that are made for it begin with it.
@@ -60,22 +66,51 @@ impl Layout {
         self.refs.iter().any(|reference| reference.chunk == chunk)
     }
 
-    /// The chunk of a slot; none at the end, where the next one goes. Error: `NotNextChunk` beyond.
-    pub(super) fn slot(&self, index: u64) -> Result<Option<ChunkHandle>, Refusal> {
+    /// The truncation epoch.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The chunk of a slot, or that one may be put there by a client that saw the last of `slots`
+    /// slots sealed in `epoch`. Behind the end only if that is still the last one, and nothing was
+    /// cut since. Errors: `NotNextChunk`; `Invalid` beyond what a file can hold.
+    pub(super) fn slot(
+        &self,
+        index: u64,
+        slots: u64,
+        epoch: u64,
+    ) -> Result<Option<ChunkHandle>, Refusal> {
         let chunks = self.slots();
-        if index > chunks {
+        check_slot(index, self.spec.chunk_bytes)?;
+        if index >= chunks && (slots, epoch) != (chunks, self.epoch) {
             return Err(Refusal::NotNextChunk { chunks });
         }
         Ok(self.chunk_at(index))
     }
 
-    /// The next slot refers to this chunk.
-    pub(super) fn push(&mut self, chunk: ChunkHandle) {
-        self.refs.push(ChunkRef { index: self.slots(), chunk });
+    /// A hole refers to this chunk from here on.
+    pub(super) fn put(&mut self, index: u64, chunk: ChunkHandle) {
+        let place = self.refs.partition_point(|reference| reference.index < index);
+        self.refs.insert(place, ChunkRef { index, chunk });
     }
 
-    /// No slot refers to this chunk any more.
-    pub(super) fn remove(&mut self, chunk: ChunkHandle) {
+    /// What an operation learned of the chunks' ends before counts no more.
+    pub(super) fn raise_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// The chunks behind a cut at `length`, from the end, as many as are named at a time.
+    pub(super) fn behind(&self, length: u64) -> Vec<ChunkRef> {
+        let last = length.saturating_sub(1) / self.spec.chunk_bytes;
+        let behind = self.refs.iter().rev().take_while(|reference| reference.index > last);
+        behind.take(BEHIND_MAX).copied().collect()
+    }
+
+    /// No slot refers to this chunk any more. Did one?
+    pub(super) fn remove(&mut self, chunk: ChunkHandle) -> bool {
+        let refs = self.refs.len();
         self.refs.retain(|reference| reference.chunk != chunk);
+        self.refs.len() < refs
     }
 }

@@ -2,13 +2,15 @@
 //! methods only. Nothing here knows of a role, of messages or of time.
 //!
 //! Suggested order: this file ([`MasterState::apply`] is the only door), [`consequence`], then
-//! `inode` with `namespace` and `path`, `layout`, `chunk_table`, `server_table`, `session_table`,
+//! `inode` with `namespace`, `path`, `permission` and `xattrs`, `layout`, `chunk_table`, `server_table`, `session_table`,
 //! `allocator`, `constant_table`.
 
 pub mod consequence;
 pub mod inode;
 mod namespace;
 mod path;
+mod permission;
+pub mod xattrs;
 pub mod layout;
 pub mod chunk_table;
 pub mod server_table;
@@ -25,15 +27,16 @@ pub use layout::{ChunkRef, Layout};
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
 
+use crate::attributes::{Caller, Nanoseconds};
 use crate::config::Rules;
 use crate::ids::{
     ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, LogIndex, NodeId, OpId,
 };
 use crate::log::{Command, LogEntry};
 use crate::metadata::{FileInfo, MetadataAnswer, MetadataChange};
+use crate::path::Name;
 use crate::refusal::Refusal;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -112,7 +115,9 @@ impl MasterState {
                 let (incarnation, session, rack) = (*incarnation, *session, *rack);
                 vec![self.join(*node, ServerRecord { incarnation, session, rack })]
             }
-            Command::Change { op, acked_below, change } => self.answer(*op, *acked_below, change),
+            Command::Change { op, acked_below, caller, change } => {
+                self.answer(*op, *acked_below, caller, change)
+            }
             Command::Configure { chunk, base, version, members } => {
                 let config = Configuration { version: *version, members: members[..].into() };
                 vec![self.configure(*chunk, *base, config)]
@@ -133,13 +138,19 @@ impl MasterState {
     }
 
     /// Runs a client's change, or answers it from memory if it ran before.
-    fn answer(&mut self, op: OpId, acked_below: u64, change: &MetadataChange) -> Vec<Consequence> {
+    fn answer(
+        &mut self,
+        op: OpId,
+        acked_below: u64,
+        caller: &Caller,
+        change: &MetadataChange,
+    ) -> Vec<Consequence> {
         let applied = self.applied;
         if let Some(answer) = self.sessions.recall(op, acked_below, applied) {
             return vec![Consequence::Answered { op, answer }];
         }
         let mut consequences = Vec::new();
-        let answer = self.change(change, &mut consequences);
+        let answer = self.change(caller, change, &mut consequences);
         self.sessions.remember(op, acked_below, applied, answer.clone());
         consequences.push(Consequence::Answered { op, answer });
         consequences
@@ -148,30 +159,57 @@ impl MasterState {
     /// Runs a change. One that is refused leaves everything as it was.
     fn change(
         &mut self,
+        caller: &Caller,
         change: &MetadataChange,
         consequences: &mut Vec<Consequence>,
     ) -> Result<MetadataAnswer, Refusal> {
         let (inodes, ids) = (&mut self.inodes, &mut self.ids);
         let trashed = match change {
-            MetadataChange::Create { path, spec, mtime_ms } => {
-                let made = inodes.create(ids, path, *spec, *mtime_ms);
+            MetadataChange::Create { path, spec, mode } => {
+                let made = inodes.create(ids, caller, path, *spec, *mode);
                 return made.map(MetadataAnswer::File);
             }
-            MetadataChange::Mkdir { path, mtime_ms } => {
-                return inodes.mkdir(ids, path, *mtime_ms).map(MetadataAnswer::File);
+            MetadataChange::Mkdir { path, mode } => {
+                return inodes.mkdir(ids, caller, path, *mode).map(MetadataAnswer::File);
+            }
+            MetadataChange::MakeSpecial { path, what, mode } => {
+                let made = inodes.make_special(ids, caller, path, what, *mode);
+                return made.map(MetadataAnswer::File);
+            }
+            MetadataChange::Link { from, to } => {
+                return inodes.link(caller, from, to).map(MetadataAnswer::File);
+            }
+            MetadataChange::SetAttributes { path, set } => {
+                return inodes.set_attributes(caller, path, set).map(MetadataAnswer::File);
+            }
+            MetadataChange::SetXattr { path, name, value, condition } => {
+                inodes.set_xattr(caller, path, name, value, *condition)?;
+                None
+            }
+            MetadataChange::RemoveXattr { path, name } => {
+                inodes.remove_xattr(caller, path, name)?;
+                None
             }
             MetadataChange::ForgetServer { node } => {
                 return self.servers.forget(*node).map(|()| MetadataAnswer::Done);
             }
-            MetadataChange::AddChunk { file, index, mtime_ms } => {
-                let (chunk, made) = self.add_chunk(*file, *index, *mtime_ms)?;
+            MetadataChange::AddChunk { file, index, slots, epoch } => {
+                let (index, seen) = (*index, (*slots, *epoch));
+                let (chunk, made) = self.add_chunk(*file, index, seen, caller.clock_ns)?;
                 consequences.extend(made.then_some(Consequence::ChunkMade(chunk)));
                 return Ok(MetadataAnswer::Chunk(chunk));
             }
-            MetadataChange::Rename { from, to, this, no_replace } => {
-                inodes.rename(from, to, *this, *no_replace)?
+            MetadataChange::Truncate { file, length, retired } => {
+                return self.truncate(*file, *length, retired, caller.clock_ns, consequences);
             }
-            MetadataChange::Delete { path, this } => inodes.delete(path, *this)?,
+            MetadataChange::Rename { from, to, this, no_replace } => {
+                inodes.rename(caller, from, to, *this, *no_replace)?
+            }
+            MetadataChange::Exchange { from, to } => {
+                inodes.exchange(caller, from, to)?;
+                None
+            }
+            MetadataChange::Delete { path, this } => inodes.delete(caller, path, *this)?,
             MetadataChange::SetConstants { settings } => {
                 let changes = self.constants.change(settings)?;
                 let version = self.constants.version();
@@ -192,16 +230,41 @@ impl MasterState {
         &mut self,
         file: FileId,
         index: u64,
-        mtime_ms: u64,
+        (slots, epoch): (u64, u64),
+        now: Nanoseconds,
     ) -> Result<(ChunkHandle, bool), Refusal> {
-        if let Some(chunk) = self.inodes.slot(file, index)? {
+        // Zero leaves the file's time as it is.
+        let layout = self.inodes.layout_mut(file, 0)?;
+        if let Some(chunk) = layout.slot(index, slots, epoch)? {
             return Ok((chunk, false));
         }
         let chunk = self.ids.chunk()?;
-        let spec = *self.inodes.grow(file, chunk, mtime_ms).spec();
+        let layout = self.inodes.layout_mut(file, now).expect("looked at above");
+        layout.put(index, chunk);
+        let spec = *layout.spec();
         let in_trash = self.inodes.is_trashed(file);
         self.chunks.make(chunk, FileSlot { file, index }, spec, in_trash);
         Ok((chunk, true))
+    }
+
+    /// A file gives up chunks that are retired, and names those that are still behind the cut.
+    fn truncate(
+        &mut self,
+        file: FileId,
+        length: u64,
+        retired: &[ChunkHandle],
+        now: Nanoseconds,
+        consequences: &mut Vec<Consequence>,
+    ) -> Result<MetadataAnswer, Refusal> {
+        let in_trash = self.inodes.is_trashed(file);
+        let layout = self.inodes.layout_mut(file, now)?;
+        layout.raise_epoch();
+        for chunk in retired.iter().filter(|chunk| layout.remove(**chunk)) {
+            self.chunks.give_up(*chunk, in_trash);
+            consequences.push(Consequence::GivenUp(*chunk));
+        }
+        let (chunks, epoch, behind) = (layout.slots(), layout.epoch(), layout.behind(length));
+        Ok(MetadataAnswer::Truncated { chunks, epoch, behind })
     }
 
     fn configure(
@@ -219,9 +282,13 @@ impl MasterState {
     }
 
     /// What becomes of a chunk when this file gives it up; none if the file is not in the trash, or does
-    /// not refer to the chunk. A file refers to a chunk once at the most.
+    /// not refer to the chunk. A file refers to a chunk once at the most. A chunk that a truncation gave
+    /// up has no owner left.
     #[must_use]
     pub fn release(&self, file: FileId, chunk: ChunkHandle) -> Option<Release> {
+        if self.chunks.is_given_up(chunk) {
+            return Some(Release::LastOwner);
+        }
         let refers = self.inodes.layout(file).is_some_and(|layout| layout.refers_to(chunk));
         if refers && self.inodes.is_trashed(file) { self.chunks.release(chunk) } else { None }
     }
@@ -229,6 +296,7 @@ impl MasterState {
     /// A file of the trash gives a chunk up. With its last owner the chunk goes, if its configuration is
     /// still the one that was prepared.
     fn free(&mut self, file: FileId, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
+        let given_up = self.chunks.is_given_up(chunk);
         let first = match self.release(file, chunk) {
             None => return vec![Consequence::Ignored],
             Some(Release::Kept) => {
@@ -242,7 +310,8 @@ impl MasterState {
                 Consequence::Freed { chunk, base, members }
             }
         };
-        let purged = self.inodes.shrink(file, chunk).then_some(Consequence::Purged(file));
+        let purged = !given_up && self.inodes.shrink(file, chunk);
+        let purged = purged.then_some(Consequence::Purged(file));
         [first].into_iter().chain(purged).collect()
     }
 
@@ -322,19 +391,20 @@ impl MasterState {
         self.sessions.clear();
     }
 
-    /// See [`InodeTable::stat`].
+    /// As the superuser sees it: see [`InodeTable::stat`].
     pub fn stat(&self, path: &str) -> Result<FileInfo, Refusal> {
-        self.inodes.stat(path)
+        self.inodes.stat(&path.into(), &Caller::default())
     }
 
-    /// See [`InodeTable::list`].
+    /// As the superuser sees it: see [`InodeTable::list`].
     pub fn list(
         &self,
         path: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<(String, FileInfo)>, bool), Refusal> {
-        self.inodes.list(path, after, limit)
+    ) -> Result<(Vec<(Name, FileInfo)>, bool), Refusal> {
+        let after = after.map(Name::from);
+        self.inodes.list(&path.into(), &Caller::default(), after.as_ref(), limit)
     }
 
     /// The chunks of a file in order, also of one that is being reclaimed; none of a directory or
@@ -371,7 +441,11 @@ impl MasterState {
                 *(if trashed { &mut of_chunk.trashed } else { &mut of_chunk.named }) += 1;
             }
         });
-        assert_eq!(owners.len(), self.chunks.len(), "a layout refers to every chunk");
+        for chunk in self.chunks.given_up() {
+            let before = owners.insert(chunk, Owners::default());
+            assert_eq!(before, None, "no layout refers to a chunk that was given up");
+        }
+        assert_eq!(owners.len(), self.chunks.len(), "a layout refers to every other chunk");
         for (chunk, counted) in owners {
             assert!(chunk < self.ids.next_chunk(), "handles come from the allocator");
             let record = self.chunks.get(chunk).expect("a layout refers to chunks that are there");

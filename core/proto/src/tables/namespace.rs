@@ -1,125 +1,169 @@
 //! The namespace: paths over the inode table, with the errors that POSIX gives them. A change checks
 //! everything first and changes something only when nothing can fail any more.
 
-use super::allocator::Allocator;
-use super::inode::{Inode, InodeBody, InodeTable, Names};
-use super::path::{PATH_BYTES_MAX, Path};
+use super::inode::{Inode, InodeTable, Names};
+use super::path::{Components, components_of_target};
+use super::permission::{READ, check};
+use crate::attributes::Caller;
 use crate::file::CHUNK_BYTES_MAX;
 use crate::ids::FileId;
 use crate::metadata::{FileInfo, FileSpec};
+use crate::path::{NAME_BYTES_MAX, Name, PATH_BYTES_MAX, Path};
 use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+mod make;
+mod rename;
+mod set;
+
 /// Replicas of a chunk at the most.
 pub const REPLICAS_MAX: u8 = 16;
+/// Symbolic links that are followed on the way of one path, as Linux's `MAXSYMLINKS`.
+const FOLLOWED_MAX: u32 = 40;
+
+/// Is a symbolic link followed that is the last component?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Followed,
+    Itself,
+}
+
+/// Where a name is, or may come to be.
+struct Entry<'a> {
+    directory: FileId,
+    name: &'a [u8],
+}
 
 impl InodeTable {
-    /// What is at a path? Errors: `Invalid`, `NotFound`, `NotADirectory`.
-    pub fn stat(&self, path: &str) -> Result<FileInfo, Refusal> {
-        let file = self.resolve(&Path::parse(path)?)?;
-        Ok(self.get(file).expect("a name leads to an inode").info(file))
+    /// What is at a path? A symbolic link is shown itself. Errors: `Invalid`, `NameTooLong`,
+    /// `NotFound`, `NotADirectory`, `PermissionDenied`, `SymlinkLoop`.
+    pub fn stat(&self, path: &Path, caller: &Caller) -> Result<FileInfo, Refusal> {
+        let file = self.find(path, caller, Last::Itself)?;
+        Ok(self.inode(file)?.info(file))
+    }
+
+    /// What does a path lead to? Errors: as [`InodeTable::stat`].
+    pub fn resolve(&self, path: &Path, caller: &Caller) -> Result<FileInfo, Refusal> {
+        let file = self.find(path, caller, Last::Followed)?;
+        Ok(self.inode(file)?.info(file))
+    }
+
+    /// Where does a symbolic link lead to? Errors: as [`InodeTable::stat`], and `Invalid` of what is none.
+    pub fn read_link(&self, path: &Path, caller: &Caller) -> Result<Box<[u8]>, Refusal> {
+        let file = self.find(path, caller, Last::Itself)?;
+        let target = self.inode(file)?.target();
+        target.map(Box::from).ok_or_else(|| Refusal::Invalid("not a symbolic link".to_owned()))
+    }
+
+    /// The value of an extended attribute. Errors: as [`InodeTable::stat`], `NoAttribute`,
+    /// `NotSupported`.
+    pub fn xattr(&self, path: &Path, caller: &Caller, name: &Name) -> Result<Box<[u8]>, Refusal> {
+        let file = self.find(path, caller, Last::Itself)?;
+        self.inode(file)?.xattr(caller, name).map(Box::from)
+    }
+
+    /// The names of extended attributes. Errors: as [`InodeTable::stat`].
+    pub fn xattrs(&self, path: &Path, caller: &Caller) -> Result<Vec<Name>, Refusal> {
+        let file = self.find(path, caller, Last::Itself)?;
+        Ok(self.inode(file)?.xattrs(caller))
     }
 
     /// At most `limit` names of a directory after `after`, in order, and whether there are more.
-    /// Errors: `Invalid`, `NotFound`, `NotADirectory`.
+    /// Errors: as [`InodeTable::stat`].
     pub fn list(
         &self,
-        path: &str,
-        after: Option<&str>,
+        path: &Path,
+        caller: &Caller,
+        after: Option<&Name>,
         limit: usize,
-    ) -> Result<(Vec<(String, FileInfo)>, bool), Refusal> {
-        let names = self.names(self.resolve(&Path::parse(path)?)?)?;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = names.range_from::<str>(from);
+    ) -> Result<(Vec<(Name, FileInfo)>, bool), Refusal> {
+        let directory = self.find(path, caller, Last::Followed)?;
+        let names = self.names(directory)?;
+        check(self.inode(directory)?, caller, READ)?;
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_bytes()));
+        let mut rest = names.range_from::<[u8]>(from);
         let entries = rest.by_ref().take(limit).map(|(name, id)| {
             let inode = self.get(*id).expect("a name leads to an inode");
-            (String::from(&**name), inode.info(*id))
+            (name.clone(), inode.info(*id))
         });
         let entries = entries.collect();
         Ok((entries, rest.next().is_some()))
     }
 
-    /// Makes an empty file.
-    pub(super) fn create(
-        &mut self,
-        ids: &mut Allocator,
-        path: &str,
-        spec: FileSpec,
-        mtime_ms: u64,
-    ) -> Result<FileInfo, Refusal> {
-        check_spec(&spec)?;
-        self.make(ids, path, Inode { mtime_ms, body: InodeBody::empty_file(spec) })
+    fn inode(&self, file: FileId) -> Result<&Inode, Refusal> {
+        self.get(file).ok_or(Refusal::NotFound)
     }
 
-    /// Makes an empty directory.
-    pub(super) fn mkdir(
-        &mut self,
-        ids: &mut Allocator,
-        path: &str,
-        mtime_ms: u64,
-    ) -> Result<FileInfo, Refusal> {
-        self.make(ids, path, Inode { mtime_ms, body: InodeBody::empty_directory() })
+    /// Follows a path.
+    fn find(&self, path: &Path, caller: &Caller, last: Last) -> Result<FileId, Refusal> {
+        let components = Components::of(path)?;
+        self.walk(components.at, components.names(), caller, last)
     }
 
-    fn make(&mut self, ids: &mut Allocator, path: &str, inode: Inode) -> Result<FileInfo, Refusal> {
-        let path = Path::parse(path)?;
-        let (parent, name) = path.split().ok_or(Refusal::AlreadyExists)?;
-        let parent = self.walk(parent)?;
-        if self.names(parent)?.contains_key(name) {
-            return Err(Refusal::AlreadyExists);
-        }
-        let file = ids.file()?;
-        let info = inode.info(file);
-        self.insert(file, inode);
-        self.names_mut(parent).insert(name.into(), file);
-        Ok(info)
+    /// The directory of a path's last component, which need not exist; none for a path without one.
+    fn entry<'a>(
+        &self,
+        components: &Components<'a>,
+        caller: &Caller,
+    ) -> Result<Option<Entry<'a>>, Refusal> {
+        let Some((parents, name)) = components.split() else { return Ok(None) };
+        let directory = self.walk(components.at, parents, caller, Last::Followed)?;
+        self.names(directory)?;
+        self.check_search(directory, caller)?;
+        Ok(Some(Entry { directory, name }))
     }
 
-    /// As POSIX `rename`, under the conditions of [`MetadataChange::Rename`]; gives the file that went
-    /// to the trash.
-    ///
-    /// [`MetadataChange::Rename`]: crate::metadata::MetadataChange::Rename
-    pub(super) fn rename(
-        &mut self,
-        from: &str,
-        to: &str,
-        this: Option<FileId>,
-        no_replace: bool,
-    ) -> Result<Option<FileId>, Refusal> {
-        let (from, to) = (Path::parse(from)?, Path::parse(to)?);
-        let root = || Refusal::Invalid("the root cannot be renamed or replaced".to_owned());
-        let (from_parent, from_name) = from.split().ok_or_else(root)?;
-        let (to_parent, to_name) = to.split().ok_or_else(root)?;
-        let file = self.resolve(&from)?;
-        is_meant(file, this)?;
-        if from == to {
-            return if no_replace { Err(Refusal::AlreadyExists) } else { Ok(None) };
-        }
-        let is_directory = self.names(file).is_ok();
-        if is_directory && from.is_above(&to) {
-            let why = "a directory cannot be moved into itself";
-            return Err(Refusal::Invalid(why.to_owned()));
-        }
-        let from_parent = self.walk(from_parent)?;
-        let to_parent = self.walk(to_parent)?;
-        let replaced = self.names(to_parent)?.get(to_name).copied();
-        if let Some(replaced) = replaced {
-            if no_replace {
-                return Err(Refusal::AlreadyExists);
+    fn walk(
+        &self,
+        from: FileId,
+        names: &[&[u8]],
+        caller: &Caller,
+        last: Last,
+    ) -> Result<FileId, Refusal> {
+        self.follow(from, names, caller, last, &mut 0)
+    }
+
+    fn follow(
+        &self,
+        from: FileId,
+        names: &[&[u8]],
+        caller: &Caller,
+        last: Last,
+        followed: &mut u32,
+    ) -> Result<FileId, Refusal> {
+        let mut at = from;
+        for (place, name) in names.iter().enumerate() {
+            let next = self.step(at, name, caller)?;
+            let is_last = place + 1 == names.len();
+            let target = self.inode(next)?.target();
+            let target = target.filter(|_| !is_last || last == Last::Followed);
+            let Some(target) = target else {
+                at = next;
+                continue;
+            };
+            *followed += 1;
+            if *followed > FOLLOWED_MAX {
+                return Err(Refusal::SymlinkLoop);
             }
-            self.check_replaces(is_directory, replaced)?;
+            let (absolute, names) = components_of_target(target);
+            let from = if absolute { Self::ROOT } else { at };
+            at = self.follow(from, &names, caller, Last::Followed, followed)?;
         }
-        // What is moved up or sideways cannot get longer than it was allowed to be.
-        if to.bytes() > from.bytes() && !self.fits(file, to.bytes()) {
-            let why = "a path below it would have more than 4096 bytes";
-            return Err(Refusal::Invalid(why.to_owned()));
+        Ok(at)
+    }
+
+    fn step(&self, at: FileId, name: &[u8], caller: &Caller) -> Result<FileId, Refusal> {
+        let names = self.names(at)?;
+        self.check_search(at, caller)?;
+        match name {
+            b"." => Ok(at),
+            b".." => self.parent(at),
+            _ if name.len() > NAME_BYTES_MAX => Err(Refusal::NameTooLong),
+            _ => names.get(name).copied().ok_or(Refusal::NotFound),
         }
-        self.names_mut(from_parent).remove(from_name);
-        self.names_mut(to_parent).insert(to_name.into(), file);
-        Ok(replaced.and_then(|replaced| self.discard(replaced)))
     }
 
     /// Would every path below this have at most [`PATH_BYTES_MAX`] bytes, were its own so long?
@@ -130,51 +174,23 @@ impl InodeTable {
                 return false;
             }
             let names = self.names(file).into_iter().flat_map(Names::iter);
-            left.extend(names.map(|(name, below)| (*below, bytes + 1 + name.len())));
+            left.extend(names.map(|(name, below)| (*below, bytes + 1 + name.as_bytes().len())));
         }
         true
     }
 
-    fn check_replaces(&self, by_directory: bool, replaced: FileId) -> Result<(), Refusal> {
-        match (by_directory, self.names(replaced)) {
-            (false, Err(_)) => Ok(()),
-            (false, Ok(_)) => Err(Refusal::IsADirectory),
-            (true, Err(_)) => Err(Refusal::NotADirectory),
-            (true, Ok(names)) if names.is_empty() => Ok(()),
-            (true, Ok(_)) => Err(Refusal::DirectoryNotEmpty),
+    /// How long the path of a directory is, written out; zero for the root.
+    fn path_bytes(&self, directory: FileId) -> usize {
+        let mut bytes = 0;
+        let mut at = directory;
+        while at != Self::ROOT {
+            let parent = self.parent(at).expect("a directory is in one");
+            let names = self.names(parent).expect("what a directory is in is one");
+            let name = names.iter().find(|(_, below)| **below == at);
+            bytes += name.map_or(0, |(name, _)| 1 + name.as_bytes().len());
+            at = parent;
         }
-    }
-
-    /// Gives the file that went to the trash; none for a directory.
-    pub(super) fn delete(
-        &mut self,
-        path: &str,
-        this: Option<FileId>,
-    ) -> Result<Option<FileId>, Refusal> {
-        let path = Path::parse(path)?;
-        let root = || Refusal::Invalid("the root cannot be deleted".to_owned());
-        let (parent, name) = path.split().ok_or_else(root)?;
-        let parent = self.walk(parent)?;
-        let file = *self.names(parent)?.get(name).ok_or(Refusal::NotFound)?;
-        is_meant(file, this)?;
-        if self.names(file).is_ok_and(|names| !names.is_empty()) {
-            return Err(Refusal::DirectoryNotEmpty);
-        }
-        self.names_mut(parent).remove(name);
-        Ok(self.discard(file))
-    }
-
-    /// Follows a path from the root.
-    fn resolve(&self, path: &Path<'_>) -> Result<FileId, Refusal> {
-        self.walk(path.components())
-    }
-
-    fn walk(&self, components: &[&str]) -> Result<FileId, Refusal> {
-        let mut at = Self::ROOT;
-        for component in components {
-            at = *self.names(at)?.get(*component).ok_or(Refusal::NotFound)?;
-        }
-        Ok(at)
+        bytes
     }
 }
 

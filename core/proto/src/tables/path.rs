@@ -1,63 +1,62 @@
 //! Paths as they come from clients, checked.
 
+use super::inode::InodeTable;
+use crate::ids::FileId;
+use crate::path::{NAME_BYTES_MAX, PATH_BYTES_MAX, Path};
 use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
-/// Bytes in a path at the most, as Linux's `PATH_MAX`.
-pub const PATH_BYTES_MAX: usize = 4_096;
-/// Bytes in one component of a path at the most, as Linux's `NAME_MAX`.
-pub const NAME_BYTES_MAX: usize = 255;
-
-/// A valid absolute path, cut into its components; none for the root.
+/// A valid path, cut into its components; none for where it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Path<'a>(Vec<&'a str>);
+pub(super) struct Components<'a> {
+    /// Where it begins.
+    pub at: FileId,
+    names: Vec<&'a [u8]>,
+}
 
-impl<'a> Path<'a> {
-    /// Error: `Invalid`, with what is wrong about it.
-    pub fn parse(text: &'a str) -> Result<Self, Refusal> {
+impl<'a> Components<'a> {
+    /// Errors: `Invalid`, with what is wrong about it; `NameTooLong`.
+    pub fn of(path: &'a Path) -> Result<Self, Refusal> {
         let invalid = |why: &str| Err(Refusal::Invalid(why.to_owned()));
+        let text = path.as_bytes();
         if text.len() > PATH_BYTES_MAX {
-            return invalid("a path has at most 4096 bytes");
+            return Err(Refusal::NameTooLong);
         }
-        let Some(rest) = text.strip_prefix('/') else {
-            return invalid("a path begins with /");
+        let (at, rest) = match text.strip_prefix(b"/") {
+            Some(rest) => (InodeTable::ROOT, rest),
+            None => (path.at, text),
         };
         if rest.is_empty() {
-            return Ok(Path(Vec::new()));
+            return Ok(Components { at, names: Vec::new() });
         }
-        let components: Vec<&str> = rest.split('/').collect();
-        for component in &components {
-            match *component {
-                "" => return invalid("a path has no empty component"),
-                "." | ".." => return invalid("a path has no component . or .."),
-                name if name.len() > NAME_BYTES_MAX => {
-                    return invalid("a name has at most 255 bytes");
-                }
-                name if name.contains('\0') => return invalid("a name has no NUL"),
+        let names: Vec<&[u8]> = rest.split(|byte| *byte == b'/').collect();
+        for name in &names {
+            match *name {
+                b"" => return invalid("a path has no empty component"),
+                b"." | b".." => return invalid("a path has no component . or .."),
+                name if name.len() > NAME_BYTES_MAX => return Err(Refusal::NameTooLong),
+                name if name.contains(&0) => return invalid("a name has no NUL"),
                 _ => {}
             }
         }
-        Ok(Path(components))
+        Ok(Components { at, names })
     }
 
-    /// How long it is, written out; zero for the root.
-    pub fn bytes(&self) -> usize {
-        self.0.iter().map(|name| 1 + name.len()).sum()
+    /// From the beginning down.
+    pub fn names(&self) -> &[&'a [u8]] {
+        &self.names
     }
 
-    /// From the root down.
-    pub fn components(&self) -> &[&'a str] {
-        &self.0
+    /// The directory and the name in it; none for where it begins.
+    pub fn split(&self) -> Option<(&[&'a [u8]], &'a [u8])> {
+        self.names.split_last().map(|(name, parent)| (parent, *name))
     }
+}
 
-    /// The directory and the name in it; none for the root.
-    pub fn split(&self) -> Option<(&[&'a str], &'a str)> {
-        self.0.split_last().map(|(name, parent)| (parent, *name))
-    }
-
-    /// Does `other` lie below this?
-    pub fn is_above(&self, other: &Path<'_>) -> bool {
-        other.0.len() > self.0.len() && other.0.starts_with(&self.0)
-    }
+/// Where the target of a symbolic link leads to: empty components say nothing, `.` and `..` are
+/// followed.
+pub(super) fn components_of_target(target: &[u8]) -> (bool, Vec<&[u8]>) {
+    let names = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    (target.first() == Some(&b'/'), names.collect())
 }

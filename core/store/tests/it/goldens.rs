@@ -5,10 +5,10 @@ use crate::workload::payload;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::tables::Consequence;
 use leasehold_proto::{
-    ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants, Command, Constants,
-    ConstantsVersion, Epoch, Extent, FileId, Incarnation, IoId, IoOp, IoOutput, LogEntry, LogIndex,
-    Member, Mutation, MutationKind, NodeId, OpId, Rack, ReplicaChange, ReplicaData, ReplicaImage,
-    Sequence, Session, Setting, SyncPolicy,
+    Caller, ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants, Command,
+    Constants, ConstantsVersion, Epoch, Extent, FileId, Incarnation, IoId, IoOp, IoOutput,
+    LogEntry, LogIndex, Member, Mutation, MutationKind, NodeId, OpId, Rack, ReplicaChange,
+    ReplicaData, ReplicaImage, Sequence, Session, Setting, SyncPolicy,
 };
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
@@ -142,14 +142,15 @@ fn commands() -> Vec<(&'static str, Command)> {
     let (file, chunk) = (FileId(2), ChunkHandle(1));
     let change = |number, change| {
         let op = OpId { client: NodeId(0x22), number };
-        Command::Change { op, acked_below: number, change }
+        let caller = Caller { uid: 7, gid: 8, groups: [9].into(), clock_ns: 5 };
+        Command::Change { op, acked_below: number, caller: Box::new(caller), change }
     };
     let create = |path: &str| MetadataChange::Create {
-        path: path.to_owned(),
+        path: path.into(),
         spec: FileSpec { chunk_bytes: 4_096, ..FileSpec::default() },
-        mtime_ms: 5,
+        mode: 0o644,
     };
-    let add = |file| MetadataChange::AddChunk { file, index: 0, mtime_ms: 6 };
+    let add = |file| MetadataChange::AddChunk { file, index: 0, slots: 0, epoch: 0 };
     let member = Member { node: NodeId(0x33), incarnation: Incarnation(1) };
     let (base, version) = (ChunkVersion(0), ChunkVersion(2));
     let configure = |chunk| Command::Configure { chunk, base, version, members: vec![member] };
@@ -162,7 +163,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("create", change(1, create("/f"))),
         ("add chunk", change(2, add(file))),
         ("configure", configure(chunk)),
-        ("mkdir", change(3, MetadataChange::Mkdir { path: "/d".to_owned(), mtime_ms: 7 })),
+        ("mkdir", change(3, MetadataChange::Mkdir { path: "/d".into(), mode: 0o755 })),
         (
             "rename",
             change(
@@ -180,12 +181,12 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("configure", configure(ChunkHandle(2))),
         (
             "add chunk",
-            change(7, MetadataChange::AddChunk { file: FileId(4), index: 1, mtime_ms: 8 }),
+            change(7, MetadataChange::AddChunk { file: FileId(4), index: 1, slots: 1, epoch: 0 }),
         ),
-        ("delete", change(8, MetadataChange::Delete { path: "/t".to_owned(), this: None })),
+        ("delete", change(8, MetadataChange::Delete { path: "/t".into(), this: None })),
         ("free", Command::Free { file: FileId(4), chunk: ChunkHandle(2), base: version }),
         ("create", change(9, create("/u"))),
-        ("delete", change(10, MetadataChange::Delete { path: "/u".to_owned(), this: None })),
+        ("delete", change(10, MetadataChange::Delete { path: "/u".into(), this: None })),
         ("purge", Command::Purge { file: FileId(5) }),
         ("set constants", change(11, MetadataChange::SetConstants { settings: vec![lease] })),
         ("finish constants", Command::FinishConstants { version: ConstantsVersion(2) }),

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use leasehold_proto::{
-    ChunkHandle, ChunkSpec, ChunkVersion, Extent, IoId, IoOp, Mutation, MutationKind, NodeId, OpId,
-    Payload, ReplicaChange, ReplicaData, ReplicaImage, Replicas, Rules, Sequence, SyncPolicy,
+    ChunkEnd, ChunkHandle, ChunkSpec, ChunkVersion, Extent, IoId, IoOp, Mutation, MutationKind,
+    NodeId, OpId, Payload, ReplicaChange, ReplicaData, ReplicaImage, Replicas, Rules, Sequence,
+    SyncPolicy,
 };
 use leasehold_store::StoreOptions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,8 +64,14 @@ impl Model {
         if born {
             self.bytes.insert(chunk, vec![0; CHUNK_BYTES as usize]);
         }
-        for (extents, payload) in data.writes(change) {
+        for (at, (extents, payload)) in data.writes(change).into_iter().enumerate() {
             self.write_pieces(chunk, extents, payload);
+            let ReplicaChange::Apply { mutations, .. } = change else { continue };
+            match mutations[at].kind {
+                MutationKind::Cut { .. } => self.cut(chunk, mutations[at].extent.offset),
+                MutationKind::Retire => self.cut(chunk, 0),
+                MutationKind::Write | MutationKind::Append | MutationKind::Seal => {}
+            }
         }
         match change {
             ReplicaChange::Reconcile { image, .. } | ReplicaChange::Install { image, .. } => {
@@ -196,9 +203,24 @@ impl Workload {
             let offset = offset.min(CHUNK_BYTES);
             let (kind, extent) = match self.dice.below(20) {
                 0 => (MutationKind::Seal, Extent::new(length, 0)),
+                1 => (MutationKind::Retire, Extent::default()),
+                2..=5 => {
+                    let to = match self.dice.below(3) {
+                        0 => self.dice.below(CHUNK_BYTES + 1),
+                        1 => length.saturating_sub(self.dice.below(1_500)),
+                        _ => offset / BLOCK_BYTES * BLOCK_BYTES,
+                    };
+                    (MutationKind::Cut { epoch: 1 }, Extent::new(to, 0))
+                }
                 _ => (MutationKind::Write, self.extent_at(offset)),
             };
-            length = length.max(extent.end());
+            length = match kind {
+                MutationKind::Retire => 0,
+                MutationKind::Cut { .. } => extent.offset,
+                MutationKind::Write | MutationKind::Append | MutationKind::Seal => {
+                    length.max(extent.end())
+                }
+            };
             let (mutation, payload) = self.mutation(kind, extent);
             mutations.push(mutation);
             payloads.push(payload);
@@ -244,8 +266,9 @@ impl Workload {
     fn image(&mut self, length: u64) -> Box<ReplicaImage> {
         let sequence = Sequence(self.dice.below(50));
         let sealed = length == CHUNK_BYTES;
+        let end = if sealed { ChunkEnd::Sealed } else { ChunkEnd::Open };
         let empty = ReplicaImage::default();
-        Box::new(ReplicaImage { sequence, committed: sequence, length, sealed, ..empty })
+        Box::new(ReplicaImage { sequence, committed: sequence, length, end, ..empty })
     }
 
     fn reconcile(&mut self, chunk: ChunkHandle, version: ChunkVersion, length: u64) -> IoOp {

@@ -1,26 +1,23 @@
 //! One frame of every kind, and one message of every variant, with small telling values.
 
+mod metadata;
 mod values;
+
+pub use metadata::{answers, changes, queries, refusals};
 
 use bytes::Bytes;
 use leasehold_proto::message::{CopyEnd, DeleteReason, MasterRequest};
 use leasehold_proto::message::{
     call, configure, copy, data, lease, membership, pipeline, reconcile, removal,
 };
-use leasehold_proto::metadata::{
-    ConstantsStatus, FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery,
-};
+use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    Agreed, Attempt, ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants,
-    Constants, ConstantsVersion, CopyId, Envelope, Epoch, Extent, FileId, Incarnation, Message,
-    MutationKind, NodeId, OpId, Rack, ReadMode, Refusal, Sequence, Session, SyncPolicy,
+    Agreed, Attempt, ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstants, Constants,
+    ConstantsVersion, CopyId, Envelope, Epoch, Extent, FileId, Incarnation, Message, MutationKind,
+    NodeId, OpId, Rack, ReadMode, Refusal, Sequence, Session, SyncPolicy,
 };
 use leasehold_wire::{ClusterId, Frame, Packet, Role};
-use std::time::Duration;
-use values::{
-    chunk_status, cluster_status, file_info, image, members, mutation, payload, pieces,
-    safe_mode_status, state,
-};
+use values::{caller, image, members, mutation, payload, pieces, state};
 
 const CHUNK: ChunkHandle = ChunkHandle(0x11);
 const VERSION: ChunkVersion = ChunkVersion(0x22);
@@ -33,7 +30,7 @@ const FILE: FileId = FileId(0x66);
 const OP: OpId = OpId { client: NodeId(0x77), number: 0x78 };
 const SPEC: ChunkSpec = ChunkSpec { chunk_bytes: 64 << 20, sync: SyncPolicy::PageCache };
 const NODE: NodeId = NodeId(0xfeed_face_cafe_beef);
-const MTIME_MS: u64 = 1_794_000_000_000;
+const CLOCK_NS: i64 = 1_794_000_000_000_000_001;
 
 /// Every sample with its name in the file of goldens.
 pub fn frames() -> Vec<(String, Frame)> {
@@ -101,11 +98,12 @@ pub fn messages() -> Vec<Message> {
 
 fn client_and_master() -> Vec<Message> {
     let path = "/logs".to_string();
-    vec![query(MetadataQuery::Stat { path }), tell(Ok(MetadataAnswer::Done))]
+    vec![query(MetadataQuery::Stat { path: path.into() }), tell(Ok(MetadataAnswer::Done))]
 }
 
 fn ask(change: MetadataChange) -> Message {
     Message::Call(call::Request {
+        caller: Box::new(caller()),
         op: OP,
         acked_below: 0x70,
         request: MasterRequest::Change(change),
@@ -113,7 +111,12 @@ fn ask(change: MetadataChange) -> Message {
 }
 
 fn query(query: MetadataQuery) -> Message {
-    Message::Call(call::Request { op: OP, acked_below: 0x70, request: MasterRequest::Query(query) })
+    Message::Call(call::Request {
+        caller: Box::new(caller()),
+        op: OP,
+        acked_below: 0x70,
+        request: MasterRequest::Query(query),
+    })
 }
 
 fn tell(answer: Result<MetadataAnswer, Refusal>) -> Message {
@@ -367,95 +370,4 @@ pub fn tell_read() -> Message {
         result: Ok(1 << 16),
         payload: payload(b"read bytes"),
     }))
-}
-
-/// Every variant of `MetadataChange`.
-pub fn changes() -> Vec<MetadataChange> {
-    let spec = FileSpec { replicas: 2, ..FileSpec::default() };
-    let (path, mtime_ms) = ("/logs/a".to_string(), MTIME_MS);
-    vec![
-        MetadataChange::Create { path: path.clone(), spec, mtime_ms },
-        MetadataChange::Mkdir { path: "/logs".into(), mtime_ms },
-        MetadataChange::Rename {
-            from: path.clone(),
-            to: "/logs/b".into(),
-            this: Some(FILE),
-            no_replace: true,
-        },
-        MetadataChange::Delete { path, this: None },
-        MetadataChange::AddChunk { file: FILE, index: 2, mtime_ms },
-        MetadataChange::SetConstants {
-            settings: vec![constants().setting(ClusterConstant::TrashRetention)],
-        },
-        MetadataChange::ForgetServer { node: NODE },
-    ]
-}
-
-/// Every variant of `MetadataQuery`.
-pub fn queries() -> Vec<MetadataQuery> {
-    vec![
-        MetadataQuery::Stat { path: "/".into() },
-        MetadataQuery::StatFile { file: FILE },
-        MetadataQuery::List { path: "/logs".into(), after: Some("a".into()) },
-        MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
-        MetadataQuery::Chunks { from: CHUNK },
-        MetadataQuery::Status,
-        MetadataQuery::Constants,
-        MetadataQuery::SafeMode,
-        MetadataQuery::LeaveSafeMode,
-    ]
-}
-
-/// Every variant of `MetadataAnswer`.
-pub fn answers() -> Vec<MetadataAnswer> {
-    vec![
-        MetadataAnswer::File(file_info()),
-        MetadataAnswer::Done,
-        MetadataAnswer::List { entries: vec![("a".into(), file_info())], more: true },
-        MetadataAnswer::Chunk(CHUNK),
-        MetadataAnswer::Location(Location {
-            chunk: CHUNK,
-            version: VERSION,
-            members: members(),
-            primary: Some(NODE),
-        }),
-        MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
-        MetadataAnswer::Status(Box::new(cluster_status())),
-        MetadataAnswer::Constants(Box::new(ConstantsStatus {
-            version: ConstantsVersion(2),
-            values: constants(),
-            changes_from: Some(constants()),
-            leases_end_within: Some(Duration::from_secs(9)),
-            behind: vec![NODE],
-            silent: vec![NODE.next()],
-        })),
-        MetadataAnswer::SafeMode(Some(Box::new(safe_mode_status()))),
-    ]
-}
-
-/// Every variant of `Refusal`.
-pub fn refusals() -> Vec<Refusal> {
-    vec![
-        Refusal::NotFound,
-        Refusal::AlreadyExists,
-        Refusal::NotADirectory,
-        Refusal::IsADirectory,
-        Refusal::DirectoryNotEmpty,
-        Refusal::Invalid("an empty name".into()),
-        Refusal::NotNextChunk { chunks: 3 },
-        Refusal::TooLarge { bytes_max: 4 << 20 },
-        Refusal::Forgotten,
-        Refusal::NotLeader { leader: Some(NodeId(2)) },
-        Refusal::NoServers,
-        Refusal::Stale { promised: VERSION },
-        Refusal::NotPrimary,
-        Refusal::NoSpace,
-        Refusal::DiskFailed,
-        Refusal::Corrupt,
-        Refusal::Sealed,
-        Refusal::Busy,
-        Refusal::Lost,
-        Refusal::PerhapsForgotten { below: 17 },
-        Refusal::IdentitiesExhausted,
-    ]
 }

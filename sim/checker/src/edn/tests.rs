@@ -148,7 +148,7 @@ fn texts_and_contents_are_read_back() {
         Form::Map(map) => map.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(value(0)[":path"], Form::Text("/odd \"name\"\\\n".into()));
+    assert_eq!(value(0)[":path"], Form::Text("/odd \"name\"\\x5c\n".into()));
     let (written, read) = (value(2), value(7));
     assert_eq!(written[":hash"], read[":hash"]);
     let words = ["9", "1", "64"].map(|word| Form::Word(word.into()));

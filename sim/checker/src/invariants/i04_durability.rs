@@ -10,7 +10,10 @@ use crate::history::History;
 use crate::order::{ChunkOrder, Order};
 use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
-use leasehold_proto::{ChunkHandle, ChunkVersion, Event, Extent, NodeId, Rules, Sequence};
+use leasehold_proto::replica::Done;
+use leasehold_proto::{
+    ChunkHandle, ChunkVersion, Event, Extent, MutationKind, NodeId, Rules, Sequence,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// I4.
@@ -137,11 +140,11 @@ fn all_hold(
     Ok(())
 }
 
-/// Where mutations wrote of which nobody told, as far as operation tables remember.
-fn forgotten(finals: &Finals, handle: ChunkHandle) -> BTreeMap<Sequence, Extent> {
+/// Mutations of which nobody told, as far as operation tables remember.
+fn forgotten(finals: &Finals, handle: ChunkHandle) -> BTreeMap<Sequence, Done> {
     let replicas = finals.servers.values().filter_map(|server| server.replicas.get(&handle));
-    let done = |replica: &ReplicaFinal| -> Vec<(Sequence, Extent)> {
-        replica.record.image.ops.iter().map(|(_, done)| (done.sequence, done.extent)).collect()
+    let done = |replica: &ReplicaFinal| -> Vec<(Sequence, Done)> {
+        replica.record.image.ops.iter().map(|(_, done)| (done.sequence, *done)).collect()
     };
     replicas.flat_map(done).collect()
 }
@@ -158,7 +161,7 @@ impl Image {
     fn build(
         order: &ChunkOrder,
         history: &History,
-        forgotten: &BTreeMap<Sequence, Extent>,
+        forgotten: &BTreeMap<Sequence, Done>,
         upto: Sequence,
     ) -> Image {
         let mut image = Image::default();
@@ -166,14 +169,30 @@ impl Image {
             match (order.entries.get(&sequence), forgotten.get(&sequence)) {
                 (Some(entry), _) => {
                     let written = history.contents(entry.crc, entry.extent.length);
-                    image.write(entry.extent, written.map(|bytes| &bytes[..]));
+                    image.change(entry.kind, entry.extent, written.map(|bytes| &bytes[..]));
                 }
-                (None, Some(extent)) => image.write(*extent, None),
+                (None, Some(done)) => image.change(done.kind, done.extent, None),
                 // It may have written anywhere.
                 (None, None) => image.known.fill(false),
             }
         }
         image
+    }
+
+    fn change(&mut self, kind: MutationKind, extent: Extent, bytes: Option<&[u8]>) {
+        match kind {
+            MutationKind::Write | MutationKind::Append => self.write(extent, bytes),
+            MutationKind::Seal => {}
+            MutationKind::Cut { .. } => self.cut(extent.offset),
+            MutationKind::Retire => self.cut(0),
+        }
+    }
+
+    /// What is behind reads as zeros, whatever was there.
+    fn cut(&mut self, length: u64) {
+        let from = self.bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+        self.bytes[from..].fill(0);
+        self.known[from..].fill(true);
     }
 
     fn write(&mut self, extent: Extent, bytes: Option<&[u8]>) {

@@ -77,7 +77,7 @@ pub fn finish(finals: &Finals) -> Result<u64, Violation> {
 
 fn difference(a: &ReplicaFinal, b: &ReplicaFinal) -> Option<String> {
     let (left, right) = (&a.record.image, &b.record.image);
-    if (left.length, left.sealed) != (right.length, right.sealed) {
+    if (left.length, left.end) != (right.length, right.end) {
         return Some(format!("are {} and {} bytes long", left.length, right.length));
     }
     if left.ops != right.ops {

@@ -108,19 +108,33 @@ fn search(chunk: &ChunkHistory) -> Searched {
     Searched { verdict, extent: Extent::new(begin, end - begin) }
 }
 
-/// Records do not overlap, and one that was acknowledged before another was begun is before
+/// Index of the chunk, place in it, and the append.
+type Record<'a> = (u64, Extent, &'a Operated);
+
+/// After how many steps of truncations of its file an operation was carried out; none if it was at
+/// the same time as one.
+fn era(truncations: &[(u64, u64)], operated: &Operated) -> Option<usize> {
+    let (begun, over) = (operated.invoked_ns, operated.returned_ns.unwrap_or(u64::MAX));
+    let beside = |(first, last): &(u64, u64)| *first <= over && *last >= begun;
+    let before = |(_, last): &&(u64, u64)| *last < begun;
+    (!truncations.iter().any(beside)).then(|| truncations.iter().filter(before).count())
+}
+
+/// Between truncations, records do not overlap, and one that was acknowledged before another was begun is before
 /// it: a chunk is appended to only once the one before it is sealed.
 fn appends_in_order(history: &History, true_ns: u64) -> Result<u64, Violation> {
-    let mut files: BTreeMap<FileId, Vec<(u64, Extent, &Operated)>> = BTreeMap::new();
+    let mut files: BTreeMap<(FileId, usize), Vec<Record<'_>>> = BTreeMap::new();
+    let truncations = history.truncations();
     for operated in history.operations() {
         if let (Call::Append { file, .. }, Ending::Done { index, extent }) =
             (&operated.call, operated.ending)
+            && let Some(era) = era(truncations.get(file).map_or(&[][..], Vec::as_slice), operated)
         {
-            files.entry(*file).or_default().push((index, extent, operated));
+            files.entry((*file, era)).or_default().push((index, extent, operated));
         }
     }
     let mut judged = 0;
-    for (file, mut records) in files {
+    for ((file, _), mut records) in files {
         records.sort_by_key(|(index, extent, _)| (*index, *extent));
         // The latest begin among all records that are before this one.
         let mut begun: Option<&Operated> = None;

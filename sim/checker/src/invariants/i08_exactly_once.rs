@@ -27,6 +27,7 @@ pub fn finish(order: &Order, history: &History, finals: &Finals) -> Result<u64, 
     let broken = |detail| INVARIANT.broken(finals.true_ns, detail);
     let ordered = once_in_order(order, finals).map_err(broken)?;
     let (standing, judged_chunks) = standing(finals);
+    let truncations = history.truncations();
     let mut judged = ordered;
     for operated in history.operations() {
         let Call::Append { file, .. } = operated.call else { continue };
@@ -39,7 +40,9 @@ pub fn finish(order: &Order, history: &History, finals: &Finals) -> Result<u64, 
                 return Err(broken(detail));
             }
             Ending::Done { index, extent } if judged_chunks.contains_key(&(file, index)) => {
-                if *places != [(index, extent.offset)] {
+                let later = |(_, last): &(u64, u64)| *last >= operated.invoked_ns;
+                let cut = truncations.get(&file).is_some_and(|spans| spans.iter().any(later));
+                if *places != [(index, extent.offset)] && !(cut && places.is_empty()) {
                     let detail = format!(
                         "{file}: {contents:?} was acknowledged at {index}/{extent:?}, and stands \
                          at {places:?}"

@@ -2,7 +2,7 @@
 
 use crate::history::{Call, Ending, History, Operated};
 use crate::linearizability::{Timed, Verdict, check};
-use crate::names::{Asked, Names, NamesOp, Path};
+use crate::names::{Asked, Names, NamesOp, Path, text_of};
 use crate::violation::{Invariant, Violation};
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{FileId, Refusal};
@@ -35,6 +35,9 @@ pub struct Judged {
 pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
     let makers = makers(history).map_err(|detail| INVARIANT.broken(true_ns, detail))?;
     let mut judged = Judged::default();
+    if !history.operations().iter().all(is_modelled) {
+        return Ok(Judged { undecided: 1, ..judged });
+    }
     for (top, calls) in trees(history) {
         let ops: Vec<Timed<NamesOp>> =
             calls.iter().map(|at| timed(&history.operations()[*at], &makers)).collect();
@@ -78,7 +81,11 @@ fn timed(operated: &Operated, makers: &BTreeSet<FileId>) -> Timed<NamesOp> {
     let asked = match &operated.call {
         Call::Change { change } => Asked::Change(change.clone()),
         Call::Query { query } => Asked::Query(query.clone()),
-        Call::Write { .. } | Call::Append { .. } | Call::Read { .. } => {
+        Call::Write { .. }
+        | Call::Append { .. }
+        | Call::Read { .. }
+        | Call::Cut { .. }
+        | Call::Retire { .. } => {
             unreachable!("trees are made of calls to a master")
         }
     };
@@ -106,17 +113,16 @@ fn trees(history: &History) -> BTreeMap<String, Vec<usize>> {
         }
         let tops = match &operated.call {
             Call::Change { change } => changed(change),
-            Call::Query { query: MetadataQuery::Stat { path } } => vec![path.as_str()],
+            Call::Query { query: MetadataQuery::Stat { path } } => vec![text_of(path)],
             Call::Query { query: MetadataQuery::List { path, .. } } => {
+                let path = text_of(path);
                 trees.one_for_all |= path == "/";
-                vec![path.as_str()]
+                vec![path]
             }
             _ => continue,
         };
-        let tops: Vec<&str> = tops
-            .into_iter()
-            .map(|path| Path::parse(path).and_then(Path::top).unwrap_or(""))
-            .collect();
+        let tops: Vec<&str> =
+            tops.iter().map(|path| Path::parse(path).and_then(Path::top).unwrap_or("")).collect();
         trees.join(&tops);
         calls.push((at, tops[0].to_owned()));
     }
@@ -127,15 +133,39 @@ fn trees(history: &History) -> BTreeMap<String, Vec<usize>> {
     by_tree
 }
 
-fn changed(change: &MetadataChange) -> Vec<&str> {
+/// Links, attributes and special files are for the model of inodes; a history with one of these is not
+/// judged by paths.
+fn is_modelled(operated: &Operated) -> bool {
+    match &operated.call {
+        Call::Change { change } => !matches!(
+            change,
+            MetadataChange::MakeSpecial { .. }
+                | MetadataChange::Link { .. }
+                | MetadataChange::Exchange { .. }
+                | MetadataChange::SetAttributes { .. }
+                | MetadataChange::SetXattr { .. }
+                | MetadataChange::RemoveXattr { .. }
+        ),
+        _ => true,
+    }
+}
+
+fn changed(change: &MetadataChange) -> Vec<String> {
     match change {
         MetadataChange::Create { path, .. }
         | MetadataChange::Mkdir { path, .. }
-        | MetadataChange::Delete { path, .. } => vec![path],
-        MetadataChange::Rename { from, to, .. } => vec![from, to],
+        | MetadataChange::MakeSpecial { path, .. }
+        | MetadataChange::SetAttributes { path, .. }
+        | MetadataChange::SetXattr { path, .. }
+        | MetadataChange::RemoveXattr { path, .. }
+        | MetadataChange::Delete { path, .. } => vec![text_of(path)],
+        MetadataChange::Rename { from, to, .. }
+        | MetadataChange::Link { from, to }
+        | MetadataChange::Exchange { from, to } => vec![text_of(from), text_of(to)],
         MetadataChange::AddChunk { .. }
+        | MetadataChange::Truncate { .. }
         | MetadataChange::SetConstants { .. }
-        | MetadataChange::ForgetServer { .. } => vec!["/"],
+        | MetadataChange::ForgetServer { .. } => vec!["/".to_owned()],
     }
 }
 
@@ -146,13 +176,18 @@ fn is_judged(operated: &Operated) -> bool {
         Call::Change { change } => !matches!(
             change,
             MetadataChange::AddChunk { .. }
+                | MetadataChange::Truncate { .. }
                 | MetadataChange::SetConstants { .. }
                 | MetadataChange::ForgetServer { .. }
         ),
         Call::Query { query } => {
             matches!(query, MetadataQuery::Stat { .. } | MetadataQuery::List { .. })
         }
-        Call::Write { .. } | Call::Append { .. } | Call::Read { .. } => false,
+        Call::Write { .. }
+        | Call::Append { .. }
+        | Call::Read { .. }
+        | Call::Cut { .. }
+        | Call::Retire { .. } => false,
     };
     let said = match &operated.answer {
         Some(Err(refusal)) => matches!(
@@ -162,6 +197,7 @@ fn is_judged(operated: &Operated) -> bool {
                 | Refusal::NotADirectory
                 | Refusal::IsADirectory
                 | Refusal::DirectoryNotEmpty
+                | Refusal::NameTooLong
                 | Refusal::Invalid(_)
         ),
         Some(Ok(_)) => true,

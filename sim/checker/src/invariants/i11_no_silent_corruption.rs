@@ -4,6 +4,7 @@ use crate::history::{Call, Ending, History, Operated};
 use crate::records::Records;
 use crate::violation::{Invariant, Violation};
 use crate::writes::Writes;
+use bytes::Bytes;
 use leasehold_proto::FileId;
 use std::collections::BTreeMap;
 
@@ -32,7 +33,12 @@ impl NoSilentCorruption {
                 self.writes.entry((*file, *index)).or_default().push(extent.offset, bytes);
             }
             Call::Append { file, .. } => self.records.entry(*file).or_default().push(bytes),
-            Call::Read { .. } | Call::Change { .. } | Call::Query { .. } => {}
+            // What was written across the cut may be shown up to it.
+            Call::Cut { file, index, length, .. } => {
+                let writes = self.writes.entry((*file, *index)).or_default();
+                writes.push(*length, Bytes::new());
+            }
+            Call::Read { .. } | Call::Retire { .. } | Call::Change { .. } | Call::Query { .. } => {}
         }
     }
 

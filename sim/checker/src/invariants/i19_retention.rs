@@ -39,6 +39,11 @@ impl Retention {
                 self.files.insert(*chunk, *file);
                 return Ok(false);
             }
+            Event::GivenUp { chunk } => {
+                // No file can have it back.
+                self.files.remove(chunk);
+                return Ok(false);
+            }
             Event::Trashed { file } => {
                 self.trashed.entry(*file).or_insert(now);
                 return Ok(false);

@@ -5,7 +5,8 @@ use crate::seen::Seen;
 use crate::violation::{Invariant, Violation};
 use leasehold_proto::metadata::MetadataAnswer;
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, NodeId, OpError, Outcome, Sequence,
+    ChunkHandle, ChunkVersion, Constants, Event, Extent, MutationKind, NodeId, OpError, Outcome,
+    Sequence,
 };
 use std::collections::BTreeMap;
 
@@ -43,7 +44,7 @@ pub struct Bounds {
     /// Of primaries only.
     open: BTreeMap<(NodeId, ChunkHandle), Unacknowledged>,
     buckets: BTreeMap<NodeId, Bucket>,
-    /// How long a chunk was when a version of it began.
+    /// How long a chunk is at the least since a version of it began.
     lengths: BTreeMap<ChunkHandle, (ChunkVersion, u64)>,
 }
 
@@ -78,7 +79,8 @@ impl Bounds {
                 }
                 Ok(false)
             }
-            Event::Applied { chunk, version, sequence, extent, .. } => {
+            Event::Applied { chunk, version, sequence, kind, extent, .. } => {
+                self.cut(*chunk, *kind, *extent);
                 within(seen, "bytes of a mutation", extent.length, longest)?;
                 self.applied(constants, seen, (*chunk, *version), *sequence, extent.length)
             }
@@ -98,6 +100,18 @@ impl Bounds {
                 Ok(false)
             }
             _ => Ok(false),
+        }
+    }
+
+    /// A cut or a retirement makes a chunk shorter than it was when its version began.
+    fn cut(&mut self, chunk: ChunkHandle, kind: MutationKind, extent: Extent) {
+        let length = match kind {
+            MutationKind::Cut { .. } => extent.offset,
+            MutationKind::Retire => 0,
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => return,
+        };
+        if let Some((_, at_least)) = self.lengths.get_mut(&chunk) {
+            *at_least = (*at_least).min(length);
         }
     }
 

@@ -1,8 +1,19 @@
 //! Absolute paths.
 
+use leasehold_proto::Path as Address;
+
 /// As Linux's `PATH_MAX` and `NAME_MAX`.
 const PATH_BYTES_MAX: usize = 4_096;
 const NAME_BYTES_MAX: usize = 255;
+
+/// A path from the root on, as text; what is followed from elsewhere is no path here.
+#[must_use]
+pub fn text_of(address: &Address) -> String {
+    match address.is_absolute() || address.at != Address::ROOT {
+        true => address.to_string(),
+        false => Address::from([&b"/"[..], address.as_bytes()].concat()).to_string(),
+    }
+}
 
 /// A path without empty, `.` or `..` components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +29,15 @@ impl<'a> Path<'a> {
         };
         let is_sound = rest.is_empty() || rest.split('/').all(sound);
         (is_sound && text.len() <= PATH_BYTES_MAX).then_some(Path(text))
+    }
+
+    /// Is it too long before anything else is wrong with it?
+    #[must_use]
+    pub fn is_too_long(text: &str) -> bool {
+        let names = || text.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
+        let long = names().position(|name| name.len() > NAME_BYTES_MAX);
+        let bad = names().position(|name| matches!(name, "" | "." | ".."));
+        text.len() > PATH_BYTES_MAX || long.is_some_and(|long| bad.is_none_or(|bad| long < bad))
     }
 
     /// Its text.

@@ -1,6 +1,6 @@
 //! What each call does to which state, or why it is refused.
 
-use super::path::Path;
+use super::path::{Path, text_of};
 use super::{Names, Node};
 use leasehold_proto::FileId;
 use leasehold_proto::metadata::{FileKind, FileSpec, MetadataChange};
@@ -35,6 +35,7 @@ pub(super) enum Why {
     NotADirectory,
     IsADirectory,
     DirectoryNotEmpty,
+    NameTooLong,
     Invalid,
 }
 
@@ -43,17 +44,25 @@ impl Names {
         match change {
             MetadataChange::Create { path, spec, .. } => {
                 sound(spec)?;
-                self.make(path, FileKind::File(*spec))
+                self.make(&text_of(path), FileKind::File(*spec))
             }
-            MetadataChange::Mkdir { path, .. } => self.make(path, FileKind::Directory),
+            MetadataChange::Mkdir { path, .. } => self.make(&text_of(path), FileKind::Directory),
             MetadataChange::Rename { from, to, this, no_replace } => {
-                self.rename(from, to, *this, *no_replace)
+                self.rename(&text_of(from), &text_of(to), *this, *no_replace)
             }
-            MetadataChange::Delete { path, this } => self.delete(path, *this),
+            MetadataChange::Delete { path, this } => self.delete(&text_of(path), *this),
             // Chunks, servers and constants are not names.
             MetadataChange::AddChunk { .. }
+            | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => Ok(Effect::Nothing),
+            // See `is_modelled`.
+            MetadataChange::MakeSpecial { .. }
+            | MetadataChange::Link { .. }
+            | MetadataChange::Exchange { .. }
+            | MetadataChange::SetAttributes { .. }
+            | MetadataChange::SetXattr { .. }
+            | MetadataChange::RemoveXattr { .. } => Err(Why::Invalid),
         }
     }
 
@@ -85,19 +94,20 @@ impl Names {
         if from == to {
             return if no_replace { Err(Why::AlreadyExists) } else { Ok(Effect::Nothing) };
         }
+        self.directory(to.parent())?;
+        // As Linux orders them: that something is there, then that it would be inside of itself.
+        if no_replace && self.nodes.contains_key(to.text()) {
+            return Err(Why::AlreadyExists);
+        }
         if kind == FileKind::Directory && from.holds(to) {
             return Err(Why::Invalid);
         }
-        self.directory(to.parent())?;
         if let Some(replaced) = self.nodes.get(to.text()) {
-            if no_replace {
-                return Err(Why::AlreadyExists);
-            }
-            match (kind, replaced.kind) {
-                (FileKind::File(_), FileKind::File(_)) => {}
-                (FileKind::File(_), FileKind::Directory) => return Err(Why::IsADirectory),
-                (FileKind::Directory, FileKind::File(_)) => return Err(Why::NotADirectory),
-                (FileKind::Directory, FileKind::Directory) => self.empty(to)?,
+            match (kind == FileKind::Directory, replaced.kind == FileKind::Directory) {
+                (false, false) => {}
+                (false, true) => return Err(Why::IsADirectory),
+                (true, false) => return Err(Why::NotADirectory),
+                (true, true) => self.empty(to)?,
             }
         }
         let itself = self.nodes.get_key_value(from.text());
@@ -105,7 +115,7 @@ impl Names {
         let moved: Vec<_> = moved.map(|(path, node)| (path.clone(), *node)).collect();
         let renamed = |path: &str| path.len() - from.text().len() + to.text().len();
         if moved.iter().any(|(path, _)| renamed(path) > PATH_BYTES_MAX) {
-            return Err(Why::Invalid);
+            return Err(Why::NameTooLong);
         }
         Ok(Effect::Move { moved, to: to.text().to_owned() })
     }
@@ -139,7 +149,7 @@ impl Names {
             MetadataChange::Delete { path, this } => (path, this),
             _ => return false,
         };
-        let node = Path::parse(path).and_then(|path| self.nodes.get(path.text()));
+        let node = Path::parse(&text_of(path)).and_then(|path| self.nodes.get(path.text()));
         this.is_some() && node.is_some_and(|node| node.file.is_none())
     }
 
@@ -175,7 +185,7 @@ impl Names {
     fn directory(&self, path: Path<'_>) -> Result<(), Why> {
         match self.kind(path)? {
             FileKind::Directory => Ok(()),
-            FileKind::File(_) => Err(Why::NotADirectory),
+            _ => Err(Why::NotADirectory),
         }
     }
 
@@ -185,7 +195,7 @@ impl Names {
         for above in path.above() {
             match self.nodes.get(above).map(|node| node.kind) {
                 Some(FileKind::Directory) => {}
-                Some(FileKind::File(_)) => return Err(Why::NotADirectory),
+                Some(_) => return Err(Why::NotADirectory),
                 None => return Err(Why::NotFound),
             }
         }
@@ -197,7 +207,10 @@ impl Names {
 }
 
 fn parse(text: &str) -> Result<Path<'_>, Why> {
-    Path::parse(text).ok_or(Why::Invalid)
+    Path::parse(text).ok_or_else(|| match Path::is_too_long(text) {
+        true => Why::NameTooLong,
+        false => Why::Invalid,
+    })
 }
 
 fn sound(spec: &FileSpec) -> Result<(), Why> {

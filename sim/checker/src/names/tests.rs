@@ -4,14 +4,14 @@
 use super::*;
 use crate::linearizability::Object;
 use leasehold_proto::metadata::FileSpec;
-use leasehold_proto::{Command, Epoch, IoId, LogEntry, MasterState, NodeId, OpId};
+use leasehold_proto::{Caller, Command, Epoch, IoId, LogEntry, MasterState, NodeId, OpId};
 
 fn change(change: MetadataChange, answer: Option<Result<MetadataAnswer, Refusal>>) -> NamesOp {
     NamesOp { asked: Asked::Change(change), answer, tells_news: false }
 }
 
 fn mkdir(path: &str) -> MetadataChange {
-    MetadataChange::Mkdir { path: path.into(), mtime_ms: 0 }
+    MetadataChange::Mkdir { path: path.into(), mode: 0o755 }
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_move_takes_everything_along_and_is_undone() {
 fn a_node_of_unknown_identity_may_be_another() {
     let create = |path: &str| {
         let (path, spec) = (path.into(), FileSpec::default());
-        MetadataChange::Create { path, spec, mtime_ms: 0 }
+        MetadataChange::Create { path, spec, mode: 0o644 }
     };
     let delete = |answer| {
         let this = Some(FileId(7));
@@ -63,14 +63,7 @@ fn an_id_that_was_news_stays() {
     assert!(names.apply(&change(mkdir("/a"), None)).is_some());
     let stat = |file: u64| {
         let kind = FileKind::Directory;
-        let info = FileInfo {
-            file: FileId(file),
-            kind,
-            chunks: 0,
-            mtime_ms: 0,
-            length_reported: None,
-            removed: false,
-        };
+        let info = FileInfo::new(FileId(file), kind, 0);
         let asked = Asked::Query(MetadataQuery::Stat { path: "/a".into() });
         NamesOp { asked, answer: Some(Ok(MetadataAnswer::File(info))), tells_news: true }
     };
@@ -109,21 +102,21 @@ fn the_master_answers_as_specified() {
         let (path, to) = (path(), path());
         let asked = match dice(10) {
             0..=2 => Asked::Change(MetadataChange::Create {
-                path,
+                path: path.into(),
                 spec: FileSpec::default(),
-                mtime_ms: 0,
+                mode: 0o644,
             }),
             3..=4 => Asked::Change(mkdir(&path)),
             5 => Asked::Change(MetadataChange::Rename {
-                from: path,
-                to,
+                from: path.into(),
+                to: to.into(),
                 this: None,
                 no_replace: false,
             }),
-            6..=7 => Asked::Change(MetadataChange::Delete { path, this: None }),
-            8 => Asked::Query(MetadataQuery::Stat { path }),
+            6..=7 => Asked::Change(MetadataChange::Delete { path: path.into(), this: None }),
+            8 => Asked::Query(MetadataQuery::Stat { path: path.into() }),
             _ => Asked::Query(MetadataQuery::List {
-                path,
+                path: path.into(),
                 after: (dice(2) == 0).then(|| "ab".into()),
             }),
         };
@@ -142,15 +135,23 @@ fn answered(
 ) -> Result<MetadataAnswer, Refusal> {
     use leasehold_proto::tables::Consequence;
     match asked {
-        Asked::Query(MetadataQuery::Stat { path }) => state.stat(path).map(MetadataAnswer::File),
+        Asked::Query(MetadataQuery::Stat { path }) => {
+            state.inodes().stat(path, &Caller::default()).map(MetadataAnswer::File)
+        }
         Asked::Query(MetadataQuery::List { path, after }) => {
-            let (entries, more) = state.list(path, after.as_deref(), 3)?;
+            let (entries, more) =
+                state.inodes().list(path, &Caller::default(), after.as_ref(), 3)?;
             Ok(MetadataAnswer::List { entries, more })
         }
         Asked::Query(other) => panic!("not asked here: {other:?}"),
         Asked::Change(change) => {
             let op = OpId { client: NodeId(9), number };
-            let command = Command::Change { op, acked_below: number, change: change.clone() };
+            let command = Command::Change {
+                caller: Box::default(),
+                op,
+                acked_below: number,
+                change: change.clone(),
+            };
             let entry = LogEntry { epoch: Epoch(0), proposal: IoId(0), command };
             match state.apply(state.applied().next(), &entry).pop() {
                 Some(Consequence::Answered { answer, .. }) => answer,

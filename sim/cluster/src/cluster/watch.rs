@@ -325,6 +325,7 @@ fn fact(event: &Event) -> &'static str {
         Event::EntryApplied { .. } => "log entries",
         Event::ChunkMade { .. } => "chunks made",
         Event::Trashed { .. } => "files trashed",
+        Event::GivenUp { .. } => "chunks given up",
         Event::Purged { .. } => "files purged",
         Event::Configured { base: ChunkVersion(0), .. } => "first configurations",
         Event::Configured { .. } => "membership changes",
@@ -389,7 +390,7 @@ impl<M> Observer<M> for NodeObserver {
             recording.takes(self.node, clock, input);
         }
         state.coverage.input(self.node, clock, input);
-        if let Input::Request { id, op } = input {
+        if let Input::Request { id, op, .. } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
         }
         if let Input::File { id, .. } = input {

@@ -5,10 +5,10 @@ use super::recording::{Beginning, RecordedEntry, Wanted, What, digest};
 use bytes::Bytes;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkserverConfig, ClientConfig, Constants, Extent, FileCall, FileHandle, FileId, Incarnation,
-    Input, IoFault, IoId, IoOutput, IoResult, Leadership, LogEntry, LogIndex, MasterConfig,
-    MasterState, NodeId, Operation, Payload, ProposeOutcome, Rack, ReadMode, Replicas, RequestId,
-    Rules, Session, Time,
+    Caller, ChunkHandle, ChunkserverConfig, ClientConfig, Constants, Extent, FileCall, FileHandle,
+    FileId, Incarnation, Input, IoFault, IoId, IoOutput, IoResult, Leadership, LogEntry, LogIndex,
+    MasterConfig, MasterState, NodeId, Operation, Path, Payload, ProposeOutcome, Rack, ReadMode,
+    Replicas, RequestId, Rules, Session, Time,
 };
 use leasehold_wire::{Frame, decode_parts, encode};
 use serde::{Deserialize, Serialize};
@@ -51,12 +51,12 @@ enum EncodedInput {
     Deliver(Vec<u8>, Vec<u8>),
     Wake,
     IoDone(IoId, Result<EncodedOutput, EncodedFault>),
-    Request(RequestId, EncodedOperation),
+    Request(RequestId, Box<Caller>, EncodedOperation),
     Committed(LogIndex, LogEntry),
     Leads,
     Follows(Option<NodeId>),
     Installed(Box<MasterState>),
-    File(RequestId, EncodedFile),
+    File(RequestId, Box<Caller>, EncodedFile),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,17 +84,20 @@ enum EncodedOperation {
     Write(FileId, u64, u64, Bulk),
     Append(FileId, u64, Bulk),
     Read(FileId, u64, Extent, ReadMode),
+    Cut(FileId, u64, u64, u64),
+    Retire(FileId, u64, ChunkHandle),
 }
 
 #[derive(Serialize, Deserialize)]
 enum EncodedFile {
-    Open(String),
-    Create(String, FileSpec, u64),
+    Open(Path),
+    Create(Path, FileSpec, u16),
     Read(FileHandle, u64, u64, ReadMode),
     Write(FileHandle, u64, Vec<Bulk>),
     Append(FileHandle, Bulk),
     Length(FileHandle),
     Close(FileHandle),
+    Truncate(FileHandle, u64),
 }
 
 /// Bulk data and the checksum that came with it.
@@ -210,8 +213,12 @@ impl EncodedInput {
             }
             Input::Wake => EncodedInput::Wake,
             Input::IoDone { io, result } => EncodedInput::IoDone(*io, ended(result)),
-            Input::Request { id, op } => EncodedInput::Request(*id, EncodedOperation::of(op)),
-            Input::File { id, call } => EncodedInput::File(*id, EncodedFile::of(call)),
+            Input::Request { id, caller, op } => {
+                EncodedInput::Request(*id, caller.clone(), EncodedOperation::of(op))
+            }
+            Input::File { id, caller, call } => {
+                EncodedInput::File(*id, caller.clone(), EncodedFile::of(call))
+            }
             Input::Committed { index, entry } => EncodedInput::Committed(*index, entry.clone()),
             Input::Installed { state } => EncodedInput::Installed(state.clone()),
             Input::Leadership(Leadership::Leader) => EncodedInput::Leads,
@@ -233,8 +240,10 @@ impl EncodedInput {
             }
             EncodedInput::Wake => Input::Wake,
             EncodedInput::IoDone(io, result) => Input::IoDone { io, result: unended(result) },
-            EncodedInput::Request(id, op) => Input::Request { id, op: op.operation() },
-            EncodedInput::File(id, call) => Input::File { id, call: call.call() },
+            EncodedInput::Request(id, caller, op) => {
+                Input::Request { id, caller, op: op.operation() }
+            }
+            EncodedInput::File(id, caller, call) => Input::File { id, caller, call: call.call() },
             EncodedInput::Committed(index, entry) => Input::Committed { index, entry },
             EncodedInput::Installed(state) => Input::Installed { state },
             EncodedInput::Leads => Input::Leadership(Leadership::Leader),
@@ -284,6 +293,12 @@ impl EncodedOperation {
             Operation::Append { file, chunk_bytes, payload } => {
                 EncodedOperation::Append(*file, *chunk_bytes, Bulk::of(payload))
             }
+            Operation::Cut { file, index, length, epoch } => {
+                EncodedOperation::Cut(*file, *index, *length, *epoch)
+            }
+            Operation::Retire { file, index, chunk } => {
+                EncodedOperation::Retire(*file, *index, *chunk)
+            }
             Operation::Read { file, index, extent, mode } => {
                 EncodedOperation::Read(*file, *index, *extent, *mode)
             }
@@ -300,6 +315,12 @@ impl EncodedOperation {
             EncodedOperation::Append(file, chunk_bytes, bulk) => {
                 Operation::Append { file, chunk_bytes, payload: bulk.payload() }
             }
+            EncodedOperation::Cut(file, index, length, epoch) => {
+                Operation::Cut { file, index, length, epoch }
+            }
+            EncodedOperation::Retire(file, index, chunk) => {
+                Operation::Retire { file, index, chunk }
+            }
             EncodedOperation::Read(file, index, extent, mode) => {
                 Operation::Read { file, index, extent, mode }
             }
@@ -311,8 +332,8 @@ impl EncodedFile {
     fn of(call: &FileCall) -> Self {
         match call {
             FileCall::Open { path } => EncodedFile::Open(path.clone()),
-            FileCall::Create { path, spec, mtime_ms } => {
-                EncodedFile::Create(path.clone(), *spec, *mtime_ms)
+            FileCall::Create { path, spec, mode } => {
+                EncodedFile::Create(path.clone(), *spec, *mode)
             }
             FileCall::Read { handle, offset, length, mode } => {
                 EncodedFile::Read(*handle, *offset, *length, *mode)
@@ -322,6 +343,7 @@ impl EncodedFile {
             }
             FileCall::Append { handle, payload } => EncodedFile::Append(*handle, Bulk::of(payload)),
             FileCall::Length { handle } => EncodedFile::Length(*handle),
+            FileCall::Truncate { handle, length } => EncodedFile::Truncate(*handle, *length),
             FileCall::Close { handle } => EncodedFile::Close(*handle),
         }
     }
@@ -329,7 +351,7 @@ impl EncodedFile {
     fn call(self) -> FileCall {
         match self {
             EncodedFile::Open(path) => FileCall::Open { path },
-            EncodedFile::Create(path, spec, mtime_ms) => FileCall::Create { path, spec, mtime_ms },
+            EncodedFile::Create(path, spec, mode) => FileCall::Create { path, spec, mode },
             EncodedFile::Read(handle, offset, length, mode) => {
                 FileCall::Read { handle, offset, length, mode }
             }
@@ -341,6 +363,7 @@ impl EncodedFile {
                 FileCall::Append { handle, payload: bulk.payload() }
             }
             EncodedFile::Length(handle) => FileCall::Length { handle },
+            EncodedFile::Truncate(handle, length) => FileCall::Truncate { handle, length },
             EncodedFile::Close(handle) => FileCall::Close { handle },
         }
     }

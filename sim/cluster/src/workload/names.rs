@@ -79,7 +79,9 @@ impl Names {
     async fn list(&mut self) -> Done {
         let result = self.client.list(&self.folder).await;
         let judged = match &result {
-            Ok(entries) => self.judge_list(entries.iter().map(|(name, _)| name.clone()).collect()),
+            Ok(entries) => {
+                self.judge_list(entries.iter().map(|(name, _)| name.to_string()).collect())
+            }
             Err(_) => Ok(()),
         };
         ("list", ending(&result), judged)

@@ -13,7 +13,7 @@ use leasehold_explore::{Data, DataKind, Draw, Grammar, Limits, Request, Shares};
 use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{Extent, FileId, OpError, Outcome, ReadMode, Refusal};
+use leasehold_proto::{Extent, FileId, OpError, Outcome, Path, ReadMode, Refusal};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -85,23 +85,33 @@ impl SharedNames {
     ) -> (&'static str, Result<Outcome, ClientError>) {
         match change {
             MetadataChange::Create { path, spec, .. } => {
-                let made = self.client.create(&within(path), *spec).await;
+                let made = self.client.create(within(path), *spec).await;
                 ("shared create", made.map(|file| self.opened(file)))
             }
             MetadataChange::Mkdir { path, .. } => {
-                let made = self.client.mkdir(&within(path)).await;
-                ("shared mkdir", made.map(|()| Outcome::Metadata(directory())))
+                let made = self.client.mkdir(within(path)).await;
+                ("shared mkdir", made.map(|info| Outcome::Metadata(MetadataAnswer::File(info))))
             }
             MetadataChange::Rename { from, to, this, no_replace } => {
                 let (from, to) = (within(from), within(to));
-                let moved = self.client.rename_if(&from, &to, *this, *no_replace).await;
+                let moved = self.client.rename_if(from, to, *this, *no_replace).await;
                 ("shared rename", moved.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
             }
             MetadataChange::Delete { path, this } => {
-                let gone = self.client.delete_if(&within(path), *this).await;
+                let gone = self.client.delete_if(within(path), *this).await;
                 ("shared delete", gone.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
             }
-            MetadataChange::AddChunk { .. } => unreachable!("a client adds chunks by itself"),
+            MetadataChange::AddChunk { .. } | MetadataChange::Truncate { .. } => {
+                unreachable!("a client adds and drops chunks by itself")
+            }
+            MetadataChange::MakeSpecial { .. }
+            | MetadataChange::Link { .. }
+            | MetadataChange::Exchange { .. }
+            | MetadataChange::SetAttributes { .. }
+            | MetadataChange::SetXattr { .. }
+            | MetadataChange::RemoveXattr { .. } => {
+                unreachable!("links and attributes are not drawn from this grammar")
+            }
             MetadataChange::SetConstants { .. } | MetadataChange::ForgetServer { .. } => {
                 unreachable!("operators are not drawn from this grammar")
             }
@@ -124,15 +134,15 @@ impl SharedNames {
     ) -> (&'static str, Result<Outcome, ClientError>) {
         match query {
             MetadataQuery::Stat { path } if self.stream.permille(500) => {
-                let file = self.client.open(&within(path)).await;
+                let file = self.client.open(within(path)).await;
                 ("shared open", file.map(|file| self.opened(file)))
             }
             MetadataQuery::Stat { path } => {
-                let info = self.client.stat(&within(path)).await;
+                let info = self.client.stat(within(path)).await;
                 ("shared stat", info.map(|info| Outcome::Metadata(MetadataAnswer::File(info))))
             }
             MetadataQuery::List { path, .. } => {
-                let listed = self.client.list(&within(path)).await;
+                let listed = self.client.list(within(path)).await;
                 let answer = |entries| MetadataAnswer::List { entries, more: false };
                 ("shared list", listed.map(|entries| Outcome::Metadata(answer(entries))))
             }
@@ -171,6 +181,12 @@ impl SharedNames {
                 let result = file.append(self.contents(data.length)).await;
                 ("shared append", result.map(|_| written))
             }
+            // A cut through a record would leave a part of it.
+            DataKind::Truncate if of_records => {
+                let boundary = at - data.offset % data.of.spec.chunk_bytes;
+                ("shared truncate", file.truncate(boundary).await.map(|()| written))
+            }
+            DataKind::Truncate => ("shared truncate", file.truncate(at).await.map(|()| written)),
             DataKind::Read(_) if data.length == 0 => {
                 ("shared length", file.len().await.map(|_| written))
             }
@@ -190,18 +206,14 @@ impl SharedNames {
     }
 }
 
-/// The path in the shared directory. What is no path stays so.
-fn within(path: &str) -> String {
-    match path {
-        "/" => FOLDER.to_owned(),
-        _ if path.starts_with('/') => format!("{FOLDER}{path}"),
-        _ => path.to_owned(),
+/// The path in the shared directory, which stands for the root.
+fn within(path: &Path) -> Path {
+    let text = path.as_bytes();
+    match (text, path.is_absolute()) {
+        (b"" | b"/", _) => FOLDER.into(),
+        (_, true) => [FOLDER.as_bytes(), text].concat().into(),
+        (_, false) => [FOLDER.as_bytes(), b"/", text].concat().into(),
     }
-}
-
-fn directory() -> MetadataAnswer {
-    let (file, kind) = (FileId(0), FileKind::Directory);
-    MetadataAnswer::File(FileInfo::new(file, kind, 0))
 }
 
 fn op_error(error: &ClientError) -> OpError {

@@ -30,6 +30,8 @@ pub enum DataKind {
     Write,
     /// Append a record.
     Append,
+    /// Give the file a length: up to the offset in the chunk.
+    Truncate,
     /// Read at an offset; the length only, if there is nothing to read.
     Read(ReadMode),
 }
@@ -89,6 +91,12 @@ impl Files {
     }
 
     pub fn reached(&mut self, data: &Data) {
+        if matches!(data.kind, DataKind::Truncate) {
+            let end = data.index.saturating_add(u64::from(data.offset > 0));
+            for known in self.0.iter_mut().filter(|known| known.file == data.of.file) {
+                known.chunks = end;
+            }
+        }
         if matches!(data.kind, DataKind::Write) {
             for known in self.0.iter_mut().filter(|known| known.file == data.of.file) {
                 known.chunks = known.chunks.max(data.index.saturating_add(1));
@@ -114,6 +122,7 @@ impl Files {
         let at_limits = draw.permille(style.limits_permille);
         Some(match verb {
             DataVerb::Append => append(of, limits, at_limits, draw),
+            DataVerb::Truncate => truncate(of, limits, at_limits, draw),
             DataVerb::Write => {
                 let index = index(of, limits, at_limits, draw);
                 let (offset, length) = range(of, limits, at_limits, draw);
@@ -140,16 +149,15 @@ impl Files {
     }
 }
 
-/// A chunk that is there, mostly; the next one; one that leaves a gap, and one that leaves too large a
-/// gap.
+/// A chunk that is there, mostly; the next one; one that leaves a gap, or a wide one; and one that no
+/// file can have.
 fn index(of: Known, limits: &Limits, at_limits: bool, draw: &mut impl Draw) -> u64 {
     let last = of.chunks.max(1) - 1;
     let room = of.chunks < limits.chunks_max;
     match draw.within(0..=19) {
         0..=2 if room => of.chunks,
         3 if room && at_limits => of.chunks + draw.within(1..=2),
-        // The largest gap that a write may leave is 1,024 chunks. To fill one takes longer than a run:
-        // this is beyond it even if the file has some chunks more than is known.
+        // A hole costs nothing, however wide it is.
         4 if at_limits && draw.permille(100) => of.chunks.saturating_add(1_040),
         5 if at_limits && draw.permille(100) => u64::MAX - draw.within(0..=1),
         6..=9 => draw.within(0..=last),
@@ -181,6 +189,28 @@ fn range(of: Known, limits: &Limits, at_limits: bool, draw: &mut impl Draw) -> (
         _ => draw.near(limits.block_bytes),
     };
     (offset, length.min(limits.mutation_bytes_max + 1))
+}
+
+/// To a place in or at the end of what there is, as a rule: of the last chunk, of the first, of any; and
+/// sometimes to nothing, behind the end, or far out.
+fn truncate(of: Known, limits: &Limits, at_limits: bool, draw: &mut impl Draw) -> Data {
+    let last = of.chunks.max(1) - 1;
+    let chunk = of.spec.chunk_bytes;
+    let index = match draw.within(0..=9) {
+        0 | 1 => 0,
+        2..=4 => draw.within(0..=last),
+        5 if of.chunks < limits.chunks_max => last + draw.within(1..=2),
+        6 if at_limits && draw.permille(100) => u64::MAX / chunk - draw.within(0..=2),
+        _ => last,
+    };
+    let offset = match draw.within(0..=5) {
+        0 => 0,
+        1 => chunk,
+        2 if at_limits => draw.near(chunk).min(chunk),
+        3 if at_limits => draw.near(limits.block_bytes).min(chunk),
+        _ => draw.within(0..=chunk),
+    };
+    Data { of, kind: DataKind::Truncate, index, offset, length: 0 }
 }
 
 /// A record is at most a quarter of a chunk, and as long as a mutation may be.

@@ -23,7 +23,7 @@ use files::Files;
 use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{ChunkHandle, FileId, FileOutcome, OpError, Outcome, SyncPolicy};
+use leasehold_proto::{ChunkHandle, FileId, FileOutcome, Name, OpError, Outcome, SyncPolicy};
 use names::Names;
 use std::collections::VecDeque;
 
@@ -112,12 +112,13 @@ impl Grammar {
             Verb::Write => self.data(DataVerb::Write, draw),
             Verb::Append => self.data(DataVerb::Append, draw),
             Verb::Read => self.data(DataVerb::Read, draw),
+            Verb::Truncate => self.data(DataVerb::Truncate, draw),
         }
     }
 
     fn create(&mut self, draw: &mut impl Draw) -> Request {
         let (path, spec) = (self.names.place(draw), self.spec(draw));
-        Request::Change(MetadataChange::Create { path, spec, mtime_ms: draw.within(0..=3) })
+        Request::Change(MetadataChange::Create { path: path.into(), spec, mode: mode(draw) })
     }
 
     fn spec(&self, draw: &mut impl Draw) -> FileSpec {
@@ -146,18 +147,23 @@ impl Grammar {
 
     fn mkdir(&mut self, draw: &mut impl Draw) -> Request {
         let path = self.names.place(draw);
-        Request::Change(MetadataChange::Mkdir { path, mtime_ms: draw.within(0..=3) })
+        Request::Change(MetadataChange::Mkdir { path: path.into(), mode: mode(draw) })
     }
 
     fn rename(&mut self, draw: &mut impl Draw) -> Request {
         let (from, to) = self.names.rename(draw);
         let (this, no_replace) = (self.condition(draw), draw.permille(250));
-        Request::Change(MetadataChange::Rename { from, to, this, no_replace })
+        Request::Change(MetadataChange::Rename {
+            from: from.into(),
+            to: to.into(),
+            this,
+            no_replace,
+        })
     }
 
     fn delete(&mut self, draw: &mut impl Draw) -> Request {
         let (path, this) = (self.names.existing(draw), self.condition(draw));
-        Request::Change(MetadataChange::Delete { path, this })
+        Request::Change(MetadataChange::Delete { path: path.into(), this })
     }
 
     /// That it is still some file, which it may never have been.
@@ -169,7 +175,7 @@ impl Grammar {
         let old = draw.permille(300).then(|| self.files.any(draw)).flatten();
         Request::Query(match old {
             Some(known) => MetadataQuery::StatFile { file: known.file },
-            None => MetadataQuery::Stat { path: self.names.existing(draw) },
+            None => MetadataQuery::Stat { path: self.names.existing(draw).into() },
         })
     }
 
@@ -177,15 +183,18 @@ impl Grammar {
         if draw.permille(600)
             && let Some((path, last)) = self.pages.pop_front()
         {
-            return Request::Query(MetadataQuery::List { path, after: Some(last) });
+            return Request::Query(MetadataQuery::List {
+                path: path.into(),
+                after: Some(last.into()),
+            });
         }
         let path = self.names.listed(draw);
         let after = match draw.within(0..=5) {
-            0 => Some(names::name(draw)),
-            1 => Some(String::new()),
+            0 => Some(names::name(draw).into()),
+            1 => Some(Name::default()),
             _ => None,
         };
-        Request::Query(MetadataQuery::List { path, after })
+        Request::Query(MetadataQuery::List { path: path.into(), after })
     }
 
     fn status(&mut self, draw: &mut impl Draw) -> Request {
@@ -217,7 +226,7 @@ impl Grammar {
             (Request::Change(change), Ok(outcome)) => self.changed(change, info(outcome)),
             (Request::Query(query), Ok(outcome)) => self.shown(query, outcome),
             (Request::Query(MetadataQuery::Stat { path }), Err(OpError::Refused(_))) => {
-                self.names.forget(path);
+                self.names.forget(&path.to_string());
             }
             (Request::Data(data), Ok(_)) => self.files.reached(data),
             (Request::Data(data), Err(OpError::Refused(refusal))) => {
@@ -231,18 +240,25 @@ impl Grammar {
         match change {
             MetadataChange::Create { path, .. } | MetadataChange::Mkdir { path, .. } => {
                 if let Some(info) = info {
-                    self.known(path, info);
+                    self.known(&path.to_string(), info);
                 }
             }
             MetadataChange::Rename { from, to, .. } => {
-                let replaced = self.names.moved(from, to);
+                let replaced = self.names.moved(&from.to_string(), &to.to_string());
                 self.files.unnamed(replaced);
             }
             MetadataChange::Delete { path, .. } => {
-                let gone = self.names.forget(path);
+                let gone = self.names.forget(&path.to_string());
                 self.files.unnamed(gone);
             }
-            MetadataChange::AddChunk { .. }
+            MetadataChange::MakeSpecial { .. }
+            | MetadataChange::Link { .. }
+            | MetadataChange::Exchange { .. }
+            | MetadataChange::SetAttributes { .. }
+            | MetadataChange::SetXattr { .. }
+            | MetadataChange::RemoveXattr { .. }
+            | MetadataChange::AddChunk { .. }
+            | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}
         }
@@ -252,19 +268,20 @@ impl Grammar {
         match (query, outcome) {
             (MetadataQuery::Stat { path }, outcome) => {
                 if let Some(info) = info(outcome) {
-                    self.known(path, info);
+                    self.known(&path.to_string(), info);
                 }
             }
             (
                 MetadataQuery::List { path, .. },
                 Outcome::Metadata(MetadataAnswer::List { entries, more }),
             ) => {
+                let path = path.to_string();
                 for (name, info) in entries {
-                    self.known(&names::join(path, name), info);
+                    self.known(&names::join(&path, &name.to_string()), info);
                 }
                 let last = entries.last().filter(|_| *more);
                 if let Some((last, _)) = last.filter(|_| self.pages.len() < PAGES_MAX) {
-                    self.pages.push_back((path.clone(), last.clone()));
+                    self.pages.push_back((path, last.to_string()));
                 }
             }
             _ => {}
@@ -274,6 +291,11 @@ impl Grammar {
     fn known(&mut self, path: &str, info: &FileInfo) {
         let file = match info.kind {
             FileKind::Directory => None,
+            FileKind::Symlink
+            | FileKind::Fifo
+            | FileKind::Socket
+            | FileKind::CharDevice(_)
+            | FileKind::BlockDevice(_) => Some(info.file),
             FileKind::File(spec) => {
                 self.files.known(info.file, spec, info.chunks);
                 Some(info.file)
@@ -281,6 +303,10 @@ impl Grammar {
         };
         self.names.known(path, file);
     }
+}
+
+fn mode(draw: &mut impl Draw) -> u16 {
+    [0o644, 0o600, 0o755, 0o4711][draw.within(0..=3) as usize]
 }
 
 /// The kinds of requests that a style weighs.
@@ -296,6 +322,7 @@ enum Verb {
     Write,
     Append,
     Read,
+    Truncate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,6 +330,7 @@ enum DataVerb {
     Write,
     Append,
     Read,
+    Truncate,
 }
 
 fn info(outcome: &Outcome) -> Option<&FileInfo> {

@@ -68,7 +68,10 @@ impl Shares {
         match request {
             Request::Change(change) => self.change(change, done, names),
             Request::Query(MetadataQuery::List { after, .. }) => {
-                self.one("pages continued", done && after.as_ref().is_some_and(|a| !a.is_empty()));
+                self.one(
+                    "pages continued",
+                    done && after.as_ref().is_some_and(|a| !a.as_bytes().is_empty()),
+                );
             }
             Request::Query(_) => {}
             Request::Data(data) => {
@@ -87,14 +90,24 @@ impl Shares {
         match change {
             MetadataChange::Create { path, .. }
             | MetadataChange::Mkdir { path, .. }
-            | MetadataChange::Delete { path, .. } => self.one("nested", done && nested(path)),
+            | MetadataChange::Delete { path, .. } => {
+                self.one("nested", done && nested(&path.to_string()));
+            }
             MetadataChange::Rename { from, to, .. } => {
+                let (from, to) = (&from.to_string(), &to.to_string());
                 let there = names.is_file(to) || names.is_directory(to);
                 self.one("nested", done && (nested(from) || nested(to)));
                 self.one("replaced", done && there && from != to);
                 self.one("directories moved", done && names.is_directory(from) && from != to);
             }
-            MetadataChange::AddChunk { .. }
+            MetadataChange::MakeSpecial { .. }
+            | MetadataChange::Link { .. }
+            | MetadataChange::Exchange { .. }
+            | MetadataChange::SetAttributes { .. }
+            | MetadataChange::SetXattr { .. }
+            | MetadataChange::RemoveXattr { .. }
+            | MetadataChange::AddChunk { .. }
+            | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}
         }

@@ -3,7 +3,7 @@
 use super::Verb;
 use crate::draw::Draw;
 
-const VERBS: [(Verb, u64); 10] = [
+const VERBS: [(Verb, u64); 11] = [
     (Verb::Create, 3),
     (Verb::Mkdir, 2),
     (Verb::Rename, 4),
@@ -14,6 +14,7 @@ const VERBS: [(Verb, u64); 10] = [
     (Verb::Write, 20),
     (Verb::Append, 16),
     (Verb::Read, 18),
+    (Verb::Truncate, 6),
 ];
 
 /// How frequent each kind of request is, and how often one goes to a limit.

@@ -67,7 +67,16 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Change(MetadataChange::Mkdir { .. }) => "mkdir",
             Request::Change(MetadataChange::Rename { .. }) => "rename",
             Request::Change(MetadataChange::Delete { .. }) => "delete",
+            Request::Change(
+                MetadataChange::MakeSpecial { .. }
+                | MetadataChange::Link { .. }
+                | MetadataChange::Exchange { .. }
+                | MetadataChange::SetAttributes { .. }
+                | MetadataChange::SetXattr { .. }
+                | MetadataChange::RemoveXattr { .. },
+            ) => "links and attributes",
             Request::Change(MetadataChange::AddChunk { .. }) => "add chunk",
+            Request::Change(MetadataChange::Truncate { .. }) => "truncate step",
             Request::Change(MetadataChange::SetConstants { .. }) => "set constants",
             Request::Change(MetadataChange::ForgetServer { .. }) => "forget server",
             Request::Query(MetadataQuery::List { .. }) => "list",
@@ -77,9 +86,10 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Data(Data { kind: DataKind::Write, .. }) => "write",
             Request::Data(Data { kind: DataKind::Append, .. }) => "append",
             Request::Data(Data { kind: DataKind::Read(_), .. }) => "read",
+            Request::Data(Data { kind: DataKind::Truncate, .. }) => "truncate",
         }));
     }
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
     for name in ["refused", "replaced", "nested", "directories moved", "of unnamed files"] {
         assert!(shares.counts().get(name).is_some_and(|count| *count > 20), "{name}: {shares}");
     }

@@ -16,6 +16,12 @@ pub fn operation(op: &Operation) -> String {
             format!("write {} B to {file}, chunk {index}, at {offset}", payload.len())
         }
         Operation::Append { file, payload, .. } => format!("append {} B to {file}", payload.len()),
+        Operation::Cut { file, index, length, .. } => {
+            format!("cut chunk {index} of {file} to {length} B")
+        }
+        Operation::Retire { file, index, chunk } => {
+            format!("retire {chunk}, chunk {index} of {file}")
+        }
         Operation::Read { file, index, extent, mode } => {
             let mode = mode_name(*mode);
             format!("read {extent:?} of {file}, chunk {index}, {mode}")
@@ -37,6 +43,7 @@ pub fn file_call(call: &FileCall) -> String {
         }
         FileCall::Append { handle, payload } => format!("append {} B to {handle}", payload.len()),
         FileCall::Length { handle } => format!("measure {handle}"),
+        FileCall::Truncate { handle, length, .. } => format!("truncate {handle} to {length} B"),
         FileCall::Close { handle } => format!("close {handle}"),
     }
 }
@@ -50,6 +57,7 @@ fn file_outcome(outcome: &FileOutcome) -> String {
         FileOutcome::Written { length } => format!("{length} B written"),
         FileOutcome::Appended { at } => format!("appended at {at}"),
         FileOutcome::Length(length) => format!("{length} B long"),
+        FileOutcome::Truncated => "truncated".into(),
         FileOutcome::Closed => "closed".into(),
     }
 }
@@ -72,8 +80,18 @@ pub fn change(change: &MetadataChange) -> String {
             format!("rename {from}{} to {to}{new}", meant(*this))
         }
         MetadataChange::Delete { path, this } => format!("delete {path}{}", meant(*this)),
+        MetadataChange::MakeSpecial { path, what, .. } => format!("make {what:?} {path}"),
+        MetadataChange::Link { from, to } => format!("link {from} to {to}"),
+        MetadataChange::Exchange { from, to } => format!("exchange {from} and {to}"),
+        MetadataChange::SetAttributes { path, .. } => format!("set attributes of {path}"),
+        MetadataChange::SetXattr { path, name, .. } => format!("set {name} of {path}"),
+        MetadataChange::RemoveXattr { path, name } => format!("remove {name} of {path}"),
         MetadataChange::ForgetServer { node } => format!("forget server {node}"),
         MetadataChange::AddChunk { file, index, .. } => format!("add chunk {index} to {file}"),
+        MetadataChange::Truncate { file, length: u64::MAX, retired, .. } => {
+            format!("have {file} give up {retired:?}")
+        }
+        MetadataChange::Truncate { file, length, .. } => format!("truncate {file} to {length} B"),
         MetadataChange::SetConstants { settings } => {
             let one = |setting: &Setting| format!("{} = {setting}", setting.constant);
             let all: Vec<String> = settings.iter().map(one).collect();
@@ -91,6 +109,10 @@ fn meant(this: Option<FileId>) -> String {
 pub fn query(query: &MetadataQuery) -> String {
     match query {
         MetadataQuery::Stat { path } => format!("stat {path}"),
+        MetadataQuery::Resolve { path } => format!("resolve {path}"),
+        MetadataQuery::ReadLink { path } => format!("read link {path}"),
+        MetadataQuery::Xattr { path, name } => format!("get {name} of {path}"),
+        MetadataQuery::Xattrs { path } => format!("list attributes of {path}"),
         MetadataQuery::StatFile { file } => format!("stat {file}"),
         MetadataQuery::List { path, .. } => format!("list {path}"),
         MetadataQuery::Locate { file, index, primary, .. } => {
@@ -125,6 +147,11 @@ pub fn metadata(answer: &MetadataAnswer) -> String {
             constants.version,
             if constants.changes_from.is_some() { ", changing" } else { "" }
         ),
+        MetadataAnswer::Bytes(bytes) => format!("{} B", bytes.len()),
+        MetadataAnswer::Xattrs(names) => format!("{} attributes", names.len()),
+        MetadataAnswer::Truncated { chunks, epoch, behind } => {
+            format!("{chunks} chunks in epoch {epoch}, behind the cut: {behind:?}")
+        }
         MetadataAnswer::SafeMode(None) => "not in safe mode".into(),
         MetadataAnswer::SafeMode(Some(waits)) => {
             format!("safe mode: {} of {} chunks are not reported", waits.unreported, waits.chunks)
@@ -136,6 +163,10 @@ fn file(info: &FileInfo) -> String {
     match info.kind {
         FileKind::Directory => format!("directory {}", info.file),
         FileKind::File(_) => format!("file {}, {} chunks", info.file, info.chunks),
+        FileKind::Symlink => format!("symbolic link {}", info.file),
+        FileKind::Fifo => format!("pipe {}", info.file),
+        FileKind::Socket => format!("socket {}", info.file),
+        FileKind::CharDevice(_) | FileKind::BlockDevice(_) => format!("device {}", info.file),
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
         | Event::SafeModeEnded { .. }
         | Event::ConstantsChanged { .. }
         | Event::Trashed { .. }
+        | Event::GivenUp { .. }
         | Event::Purged { .. } => {}
         Event::ChunkMade { chunk, .. } => record.chunk = Some(*chunk),
         Event::Placed { chunk, servers } => {
@@ -104,6 +105,7 @@ fn name(event: &Event) -> &'static str {
         Event::EntryApplied { .. } => "EntryApplied",
         Event::ChunkMade { .. } => "ChunkMade",
         Event::Trashed { .. } => "Trashed",
+        Event::GivenUp { .. } => "GivenUp",
         Event::Purged { .. } => "Purged",
         Event::Configured { .. } => "Configured",
         Event::Freed { .. } => "Freed",
@@ -176,6 +178,7 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             format!("made {chunk}, chunk {index} of {file}")
         }
         Event::Trashed { file } => format!("moved {file} to the trash"),
+        Event::GivenUp { chunk } => format!("gave up {chunk}, behind a cut of its file"),
         Event::Purged { file } => format!("purged {file}"),
         Event::Configured { chunk, base, version, members } => {
             let base = if base.0 == 0 { String::new() } else { format!(" after {base}") };

@@ -39,12 +39,12 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
             record.bad = result.is_err();
             record.text = io::result(result);
         }
-        Input::Request { id, op } => {
+        Input::Request { id, op, .. } => {
             record.what = "Request";
             record.request = Some(*id);
             record.text = format!("is asked to {}", client::operation(op));
         }
-        Input::File { id, call } => {
+        Input::File { id, call, .. } => {
             record.what = "File";
             record.request = Some(*id);
             record.text = format!("is asked to {}", client::file_call(call));

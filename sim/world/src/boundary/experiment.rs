@@ -80,7 +80,7 @@ impl Run {
     fn elect(&mut self) -> NodeId {
         self.fair_until(SECOND_NS);
         let spec = FileSpec { chunk_bytes: 4_096, ..FileSpec::default() };
-        let create = MetadataChange::Create { path: "/f".into(), spec, mtime_ms: 0 };
+        let create = MetadataChange::Create { path: "/f".into(), spec, mode: 0o644 };
         self.request(1, Operation::Change(create));
         self.finish_instant(|_| false);
         let write = Operation::Write { file: FILE, index: 0, offset: 0, payload: payload("x") };

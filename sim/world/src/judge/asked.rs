@@ -15,6 +15,10 @@ pub(super) struct Asked {
     writes: BTreeMap<(FileId, u64), BTreeSet<(u64, Bytes)>>,
     /// By file. In which chunk a record goes the cluster decides.
     records: BTreeMap<FileId, BTreeSet<Bytes>>,
+    /// By file and index: the lengths to which the chunk was to be cut.
+    cuts: BTreeMap<(FileId, u64), BTreeSet<u64>>,
+    /// The places of which the chunk was to be retired.
+    retired: BTreeSet<(FileId, u64)>,
 }
 
 impl Asked {
@@ -28,14 +32,33 @@ impl Asked {
             Operation::Append { file, payload, .. } => {
                 self.records.entry(*file).or_default().insert(payload.data.clone());
             }
+            Operation::Cut { file, index, length, .. } => {
+                self.cuts.entry((*file, *index)).or_default().insert(*length);
+            }
+            Operation::Retire { file, index, .. } => {
+                self.retired.insert((*file, *index));
+            }
             Operation::Read { .. } | Operation::Change(_) | Operation::Query(_) => {}
         }
     }
 
-    /// Did a client request this mutation of this chunk of this file? Sealing one is not requested.
-    pub fn knows(&self, place: (FileId, u64), mutation: &Mutation, data: &Bytes) -> bool {
+    /// Did a client request this mutation of this chunk of this file, which has `full` bytes when it is
+    /// full? Sealing one is not requested, nor filling it up, which seals it as well.
+    pub fn knows(
+        &self,
+        place: (FileId, u64),
+        mutation: &Mutation,
+        data: &Bytes,
+        full: Option<u64>,
+    ) -> bool {
+        let to = mutation.extent.offset;
         match mutation.kind {
             MutationKind::Seal => true,
+            MutationKind::Cut { .. } if Some(to) == full => true,
+            MutationKind::Cut { .. } => {
+                self.cuts.get(&place).is_some_and(|asked| asked.contains(&to))
+            }
+            MutationKind::Retire => self.retired.contains(&place),
             MutationKind::Write => self
                 .writes
                 .get(&place)

@@ -62,7 +62,8 @@ fn once(cluster: &Cluster, pasts: &BTreeMap<ChunkHandle, Past>) -> Result<(), Vi
     for (chunk, past) in pasts {
         for (sequence, entry) in &past.order {
             let op = entry.mutation.op;
-            if entry.mutation.kind == MutationKind::Seal {
+            // A record that finds a chunk full, and fills it for good, goes on to the next.
+            if matches!(entry.mutation.kind, MutationKind::Seal | MutationKind::Cut { .. }) {
                 continue;
             }
             if let Some((other, at)) = places.insert(op, (*chunk, *sequence)) {

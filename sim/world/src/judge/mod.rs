@@ -56,8 +56,8 @@ pub struct Judge {
     /// Likewise: it knows true times.
     retention: Option<Retention>,
     pasts: BTreeMap<ChunkHandle, Past>,
-    /// The chunk that the log made for a place of a file, freed or not.
-    places: BTreeMap<(FileId, u64), ChunkHandle>,
+    /// The chunks that the log made for a place of a file, one after another, freed or not.
+    places: BTreeMap<(FileId, u64), Vec<ChunkHandle>>,
     asked: Asked,
     /// By chunkserver and chunk, the highest version that it said it promised.
     promises: BTreeMap<(NodeId, ChunkHandle), ChunkVersion>,
@@ -108,6 +108,7 @@ impl Judge {
                     | Event::ChunkMade { .. }
                     | Event::Configured { .. }
                     | Event::Freed { .. }
+                    | Event::GivenUp { .. }
                     | Event::ReadServed { mode: ReadMode::Strong, .. }
                     | Event::LeaderBegan { .. }
                     | Event::ServerJoined { .. }
@@ -241,10 +242,18 @@ impl Judge {
                 *promise = (*version).max(*promise);
             }
             Event::ChunkMade { chunk, file, index, .. } => {
-                self.places.insert((*file, *index), *chunk);
+                let there = self.places.entry((*file, *index)).or_default();
+                // Every master says so.
+                if !there.contains(chunk) {
+                    there.push(*chunk);
+                }
                 self.past(*chunk).place = Some((*file, *index));
             }
             Event::Freed { chunk, .. } => self.past(*chunk).freed = true,
+            Event::GivenUp { chunk } => {
+                let past = self.past(*chunk);
+                past.given_up = past.given_up.or(Some(past.last()));
+            }
             Event::Configured { chunk, base, version, members } => {
                 self.count("I2");
                 let past = self.past(*chunk);
@@ -374,7 +383,8 @@ impl Judge {
         payload: &Payload,
     ) -> Result<(), Violation> {
         let Some(place) = self.past(chunk).place else { return Ok(()) };
-        if self.asked.knows(place, mutation, &payload.data) {
+        let full = self.past(chunk).chunk_bytes;
+        if self.asked.knows(place, mutation, &payload.data, full) {
             return Ok(());
         }
         let (who, op, (file, index)) = (name(cluster, node), op_name(cluster, mutation.op), place);
@@ -427,6 +437,13 @@ impl Judge {
         };
         past.acknowledged.insert(sequence, op);
         past.shown = past.shown.max(sequence);
+        if past.given_up.is_some_and(|upto| sequence > upto) {
+            let what = format!(
+                "{} was acknowledged at {chunk} {sequence}, which its file had given up",
+                op_name(cluster, op),
+            );
+            return Err(violation("I4", what));
+        }
         Ok(())
     }
 
@@ -497,22 +514,33 @@ impl Judge {
     fn invoked(&mut self, node: NodeId, id: RequestId, op: &Operation) {
         self.asked.invoked(op);
         let Operation::Read { file, index, extent, mode } = op else { return };
-        let chunk = self.places.get(&(*file, *index));
-        let gone = chunk.and_then(|chunk| self.pasts.get(chunk)).is_some_and(|past| past.freed);
+        let there = self.places.get(&(*file, *index)).map_or(&[][..], Vec::as_slice);
+        let freed = |chunk| self.pasts.get(chunk).is_some_and(|past: &Past| past.freed);
+        let (gone, before) = (there.last().is_some_and(freed), there.len().saturating_sub(1));
         let floor: BTreeMap<ChunkHandle, Sequence> =
             self.pasts.iter().map(|(chunk, past)| (*chunk, past.shown)).collect();
         let (file, index, extent, mode) = (*file, *index, *extent, *mode);
-        let read = OpenRead { file, index, extent, mode, gone, floor };
+        let read = OpenRead { file, index, extent, mode, gone, before, floor };
         self.reads.insert((node, id), read);
     }
 
     fn returned(&mut self, read: &OpenRead, data: &[u8]) -> Result<(), Violation> {
         self.count("I6");
         self.count("I11");
-        match self.places.get(&(read.file, read.index)).copied() {
-            Some(chunk) => reads::judge(chunk, self.past(chunk), read, data),
-            None => reads::of_nothing(read, data),
+        let there = self.places.get(&(read.file, read.index)).map_or(&[][..], Vec::as_slice);
+        let first = if read.mode == ReadMode::Strong { read.before } else { 0 };
+        let mut judged = Err(None);
+        for (n, chunk) in there.get(first..).unwrap_or_default().to_vec().into_iter().enumerate() {
+            // What was freed before the read was requested is the chunk that was there then.
+            let gone = read.gone && n == 0;
+            match reads::judge(chunk, self.past(chunk), read, gone, data) {
+                Ok(()) => return Ok(()),
+                Err(violation) => judged = Err(judged.err().flatten().or(Some(violation))),
+            }
         }
+        judged.or_else(|none: Option<Violation>| {
+            none.map_or_else(|| reads::of_nothing(read, data), Err)
+        })
     }
 
     /// All that its judgements from above depend on.
@@ -583,13 +611,12 @@ fn agreement(cluster: &Cluster, chunk: ChunkHandle) -> Result<(), Violation> {
         let twin = &cluster.node(other).disk;
         let theirs = &twin.replicas().live[&chunk].image;
         let (mine, other_bytes) = (node.disk.written(chunk), twin.written(chunk));
-        let differs =
-            if (theirs.length, theirs.sealed) != (record.image.length, record.image.sealed) {
-                Some(format!("in length: {} B and {} B", theirs.length, record.image.length))
-            } else {
-                let place = mine.iter().zip(&other_bytes).position(|(a, b)| a != b);
-                place.map(|place| format!("from byte {place} on"))
-            };
+        let differs = if (theirs.length, theirs.end) != (record.image.length, record.image.end) {
+            Some(format!("in length: {} B and {} B", theirs.length, record.image.length))
+        } else {
+            let place = mine.iter().zip(&other_bytes).position(|(a, b)| a != b);
+            place.map(|place| format!("from byte {place} on"))
+        };
         if let Some(where_) = differs {
             let (one, two) = (name(cluster, other), name(cluster, *id));
             let what = format!("{one} and {two} differ in {chunk} at {} {} {where_}", at.0, at.1);

@@ -76,6 +76,8 @@ pub(super) struct Past {
     pub members: Vec<NodeId>,
     /// The log says that it is no more.
     pub freed: bool,
+    /// The log says that its file gave it up, when its order ended here.
+    pub given_up: Option<Sequence>,
     /// The latest configuration whose primary was activated.
     led: ChunkVersion,
 }
@@ -109,6 +111,7 @@ impl Past {
                 return Err(Wrong::TwoContents { version, sequence, ops });
             }
         }
+        // A record that did not fit goes on, under its number, to the next chunk.
         let writes = mutation.kind != MutationKind::Seal;
         let twin = self.order.iter().find(|(at, other)| {
             **at != sequence
@@ -180,8 +183,14 @@ impl Past {
         let (mut bytes, mut length) = (vec![0; as_index(extent.length)], 0);
         for (_, entry) in self.order.range(..=sequence) {
             let Mutation { extent: at, kind, .. } = entry.mutation;
-            let full = self.chunk_bytes.unwrap_or(u64::MAX);
-            length = length.max(if kind == MutationKind::Seal { full } else { at.end() });
+            length = match kind {
+                MutationKind::Write | MutationKind::Append => length.max(at.end()),
+                MutationKind::Seal => self.chunk_bytes.unwrap_or(u64::MAX),
+                MutationKind::Cut { .. } => at.offset,
+                MutationKind::Retire => 0,
+            };
+            let kept = length.saturating_sub(extent.offset).min(extent.length);
+            bytes[as_index(kept)..].fill(0);
             let (start, end) = (at.offset.max(extent.offset), at.end().min(extent.end()));
             if start < end {
                 let from = as_index(start - at.offset);

@@ -5,9 +5,10 @@
 //! the read was asked and the last one there is. Of several such the first is taken: that leaves
 //! later reads the most room, so a run that is refused could not have been explained otherwise.
 //!
-//! Which chunk a file and an index name, the log says once and for ever: a chunk is made for one
-//! place, no place is given to another, and a freed chunk leaves none that moves up. So a read is
-//! judged by the chunk that was made for its place, whatever any master knows of it by then.
+//! Which chunk a file and an index name, the log says: a chunk is made for one place, and a freed chunk
+//! leaves none that moves up. After a truncation another chunk may be made for the place. So a read is
+//! judged by the chunks that were made for its place, from the one that was there when it was requested
+//! on, whatever any master knows of them by then.
 
 use super::past::Past;
 use super::{Violation, violation};
@@ -24,6 +25,8 @@ pub(super) struct OpenRead {
     pub mode: ReadMode,
     /// The chunk was freed before this was asked.
     pub gone: bool,
+    /// So many chunks were in its place before the last one there was when this was asked.
+    pub before: usize,
     /// By chunk, what it must see at least.
     pub floor: BTreeMap<ChunkHandle, Sequence>,
 }
@@ -38,11 +41,13 @@ pub(super) fn of_nothing(read: &OpenRead, data: &[u8]) -> Result<(), Violation> 
     Err(violation("I11", what))
 }
 
-/// Judges the bytes that a read returned.
+/// Judges the bytes that a read returned, of this chunk, which may be `gone`: freed before the read was
+/// requested.
 pub(super) fn judge(
     chunk: ChunkHandle,
     past: &mut Past,
     read: &OpenRead,
+    gone: bool,
     data: &[u8],
 ) -> Result<(), Violation> {
     if let Some(at) = past.foreign(read.extent.offset, data) {
@@ -51,7 +56,7 @@ pub(super) fn judge(
     if read.mode == ReadMode::Relaxed {
         return Ok(());
     }
-    if read.gone {
+    if gone {
         let what = format!("{chunk} was read after it was freed");
         return Err(violation("I6", what));
     }

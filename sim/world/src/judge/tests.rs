@@ -37,7 +37,7 @@ impl Fixture {
         fixture.request(Operation::Change(MetadataChange::Create {
             path: "/f".into(),
             spec,
-            mtime_ms: 0,
+            mode: 0o644,
         }));
         fixture.write(0, b"one");
         // Only a sealed chunk is followed by another.

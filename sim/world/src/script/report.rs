@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::show;
+use leasehold_proto::ChunkEnd;
 
 /// Each chunk: its configuration, and every replica.
 pub(super) fn chunks(cluster: &Cluster) -> Vec<String> {
@@ -24,7 +25,11 @@ pub(super) fn chunks(cluster: &Cluster) -> Vec<String> {
                 record.applied_version,
                 image.sequence,
                 image.length,
-                if image.sealed { " sealed" } else { "" },
+                match image.end {
+                    ChunkEnd::Retired => " retired",
+                    end if end.is_sealed() => " sealed",
+                    _ => "",
+                },
                 show::text(node.disk.bytes(*chunk)),
             ));
         }

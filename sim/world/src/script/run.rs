@@ -269,6 +269,10 @@ impl Runner {
                 let Handle { handle, .. } = self.handle(node, &path)?;
                 FileCall::Append { handle, payload: payload(data) }
             }
+            Verb::Truncate { path, length } => {
+                let Handle { handle, .. } = self.handle(node, &path)?;
+                FileCall::Truncate { handle, length }
+            }
             Verb::Read { path, offset, length, mode } => {
                 let Handle { handle, .. } = self.handle(node, &path)?;
                 FileCall::Read { handle, offset, length, mode }

@@ -20,6 +20,8 @@ pub(super) enum Verb {
     Write { path: String, offset: u64, data: Vec<u8> },
     /// A record.
     Append { path: String, data: Vec<u8> },
+    /// A length, and the bytes that the file loses or gets by it.
+    Truncate { path: String, length: u64 },
     /// Bytes of the file.
     Read { path: String, offset: u64, length: u64, mode: ReadMode },
 }
@@ -40,12 +42,13 @@ impl Verb {
             "create" => Self::create(path()?, words, spec)?,
             "open" => {
                 let path = path()?;
-                let call = FileCall::Open { path: path.clone() };
+                let call = FileCall::Open { path: path.clone().into() };
                 Verb::Handle { path, call }
             }
-            "mkdir" => {
-                Verb::Plain(Ask::Change(MetadataChange::Mkdir { path: path()?, mtime_ms: 0 }))
-            }
+            "mkdir" => Verb::Plain(Ask::Change(MetadataChange::Mkdir {
+                path: path()?.into(),
+                mode: 0o755,
+            })),
             "rename" => {
                 let (from, to) = (path()?, path()?);
                 let no_replace = match words.next() {
@@ -53,17 +56,22 @@ impl Verb {
                     Some("if-absent") => true,
                     Some(word) => return Err(format!("`{word}` is not `if-absent`")),
                 };
-                let change = MetadataChange::Rename { from, to, this: None, no_replace };
+                let change = MetadataChange::Rename {
+                    from: from.into(),
+                    to: to.into(),
+                    this: None,
+                    no_replace,
+                };
                 Verb::Plain(Ask::Change(change))
             }
             "delete" => {
                 let (path, this) = (path()?, None);
-                Verb::Plain(Ask::Change(MetadataChange::Delete { path, this }))
+                Verb::Plain(Ask::Change(MetadataChange::Delete { path: path.into(), this }))
             }
-            "stat" => Verb::Plain(Ask::Query(MetadataQuery::Stat { path: path()? })),
+            "stat" => Verb::Plain(Ask::Query(MetadataQuery::Stat { path: path()?.into() })),
             "ls" => {
                 let path = path()?;
-                Verb::Plain(Ask::Query(MetadataQuery::List { path, after: None }))
+                Verb::Plain(Ask::Query(MetadataQuery::List { path: path.into(), after: None }))
             }
             "status" => Verb::Plain(Ask::Query(MetadataQuery::Status)),
             "safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::SafeMode)),
@@ -75,6 +83,9 @@ impl Verb {
                 data: data(words.expect("data")?)?,
             },
             "append" => Verb::Append { path: path()?, data: data(words.expect("data")?)? },
+            "truncate" => {
+                Verb::Truncate { path: path()?, length: number(words.expect("a length")?)? }
+            }
             "read" => Self::read(path()?, words)?,
             _ => return Err(format!("a client does not know how to `{verb}`")),
         };
@@ -87,7 +98,7 @@ impl Verb {
                 word.split_once('=').ok_or_else(|| format!("`{word}` is not key=value"))?;
             set_spec(&mut spec, key, value)?;
         }
-        let call = FileCall::Create { path: path.clone(), spec, mtime_ms: 0 };
+        let call = FileCall::Create { path: path.clone().into(), spec, mode: 0o644 };
         Ok(Verb::Handle { path, call })
     }
 

@@ -87,7 +87,7 @@ impl Workload {
             90..=97 => Operation::Read { file, index, extent, mode: ReadMode::Relaxed },
             _ => {
                 let path = self.files.remove(&file)?;
-                Operation::Change(MetadataChange::Delete { path, this: None })
+                Operation::Change(MetadataChange::Delete { path: path.into(), this: None })
             }
         })
     }
@@ -99,7 +99,7 @@ impl Workload {
         let path = format!("/f{}", id.0);
         self.creating.insert(id, path.clone());
         let spec = FileSpec { chunk_bytes: CHUNK_BYTES, replicas: 3, sync: SyncPolicy::Durable };
-        Some(Operation::Change(MetadataChange::Create { path, spec, mtime_ms: id.0 }))
+        Some(Operation::Change(MetadataChange::Create { path: path.into(), spec, mode: 0o644 }))
     }
 
     pub fn note(&mut self, happening: &Observation) {

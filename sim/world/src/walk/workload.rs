@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Handles that a client keeps, closed ones among them.
 const HANDLES_MAX: usize = 6;
+/// Files with larger chunks are not truncated.
+const TRUNCATED_CHUNK_BYTES_MAX: u64 = 1 << 26;
 /// Of ten thousand requests, how many change constants where any do.
 const CHANGE_RATE: u64 = 500;
 
@@ -155,11 +157,11 @@ impl Requests {
 
     fn action(&mut self, client: NodeId, id: RequestId, request: &Request) -> Action {
         match request {
-            Request::Change(MetadataChange::Create { path, spec, mtime_ms })
+            Request::Change(MetadataChange::Create { path, spec, mode })
                 if self.dice.permille(400) =>
             {
-                let (path, spec, mtime_ms) = (path.clone(), *spec, *mtime_ms);
-                Action::Call(client, id, FileCall::Create { path, spec, mtime_ms })
+                let (path, spec, mode) = (path.clone(), *spec, *mode);
+                Action::Call(client, id, FileCall::Create { path, spec, mode })
             }
             Request::Query(MetadataQuery::Stat { path }) if self.dice.permille(400) => {
                 Action::Call(client, id, FileCall::Open { path: path.clone() })
@@ -168,6 +170,19 @@ impl Requests {
                 Action::Request(client, id, Operation::Change(change.clone()))
             }
             Request::Query(query) => Action::Request(client, id, Operation::Query(query.clone())),
+            Request::Data(data) if matches!(data.kind, DataKind::Truncate) => {
+                // A chunk is as many bytes in memory as it is long.
+                let fits = |handle: &&Handle| handle.cut.chunk_bytes <= TRUNCATED_CHUNK_BYTES_MAX;
+                let own = self.handles.iter().rev().filter(fits).find(|on| on.client == client);
+                match own.cloned() {
+                    Some(on) => Action::Call(client, id, self.call(&on, id, data)),
+                    // Nothing of its own is open: whatever exists is opened.
+                    None => {
+                        let query = MetadataQuery::StatFile { file: data.of.file };
+                        Action::Request(client, id, Operation::Query(query))
+                    }
+                }
+            }
             Request::Data(data) => match self.handle(client, data) {
                 Some(handle) => Action::Call(client, id, self.call(&handle, id, data)),
                 None => Action::Request(client, id, operation(id, data)),
@@ -193,6 +208,7 @@ impl Requests {
             DataKind::Read(_) if length == 0 => FileCall::Length { handle },
             DataKind::Read(mode) => FileCall::Read { handle, offset, length, mode },
             DataKind::Append => FileCall::Append { handle, payload: unique(id, data.length) },
+            DataKind::Truncate => FileCall::Truncate { handle, length: offset },
             // Beyond what a file can hold there are no pieces.
             DataKind::Write if offset.checked_add(length).is_none() => {
                 FileCall::Write { handle, offset, pieces: vec![unique(id, 1)] }
@@ -226,6 +242,7 @@ fn operation(id: RequestId, data: &Data) -> Operation {
         DataKind::Write => {
             Operation::Write { file, index, offset, payload: unique(id, data.length) }
         }
+        DataKind::Truncate => unreachable!("only an open file is truncated"),
         DataKind::Append => {
             let (chunk_bytes, payload) = (data.of.spec.chunk_bytes, unique(id, data.length));
             Operation::Append { file, chunk_bytes, payload }

@@ -59,6 +59,26 @@ fn seeds_that_once_violated_do_not_any_more() {
     assert_eq!(walk.violation(), None, "walk --seed 63000640 --steps 3000 --targeted-partitions");
 }
 
+/// A client that knew an older chunk in a place took a newer one there for gone: it had the file give a
+/// chunk up that was not retired.
+#[test]
+fn no_chunk_is_given_up_before_it_is_retired() {
+    for drawn in [
+        Drawn::new(90_001_226, Rules::default()),
+        Drawn::targeted(91_000_240, Rules::default()),
+        Drawn::targeted(91_001_396, Rules::default()),
+    ] {
+        assert_eq!(walk(drawn, 2_000).violation(), None);
+    }
+}
+
+/// A copy was read between a cut and a write behind it: the learner kept bytes from before the cut.
+#[test]
+fn a_copy_takes_zeros_for_what_was_cut() {
+    let walk = walk(Drawn::targeted(93_001_597, Rules::default()), 2_000);
+    assert_eq!(walk.violation(), None, "walk --seed 93001597 --targeted-partitions");
+}
+
 /// In quiet time a chunk below its target does not wait for a copy for long; a master that orders none
 /// is found by that, and before the run's end.
 #[test]

@@ -6,8 +6,10 @@
 
 mod read;
 mod write;
+mod truncate;
 mod single;
 
+use crate::attributes::Caller;
 use crate::config::Constants;
 use crate::file::{Cut, FileCall, FileOutcome};
 use crate::ids::{FileHandle, FileId, RequestId};
@@ -17,9 +19,11 @@ use crate::metadata::{
 };
 use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use read::Read;
 use single::{Append, Length, Open};
+use truncate::Truncate;
 use write::Write;
 
 /// Handles open at a time, at the most.
@@ -44,6 +48,7 @@ pub(super) struct Files {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Call {
+    caller: Box<Caller>,
     /// Pieces that were begun.
     begun: u64,
     what: What,
@@ -56,6 +61,7 @@ enum What {
     Write(Write),
     Append(Append),
     Length(Length),
+    Truncate(Truncate),
     Close,
 }
 
@@ -69,17 +75,18 @@ impl Files {
     pub fn begin(
         &mut self,
         id: RequestId,
+        caller: Box<Caller>,
         call: FileCall,
         constants: &Constants,
     ) -> Result<(), Refusal> {
         let what = match call {
             FileCall::Open { path } => {
                 self.check_room()?;
-                What::Open(Open::new(Operation::Query(MetadataQuery::Stat { path })))
+                What::Open(Open::new(Operation::Query(MetadataQuery::Resolve { path })))
             }
-            FileCall::Create { path, spec, mtime_ms } => {
+            FileCall::Create { path, spec, mode } => {
                 self.check_room()?;
-                let change = MetadataChange::Create { path, spec, mtime_ms };
+                let change = MetadataChange::Create { path, spec, mode };
                 What::Open(Open::new(Operation::Change(change)))
             }
             FileCall::Read { handle, offset, length, mode } => {
@@ -98,12 +105,16 @@ impl Files {
                 let Place { file, cut, .. } = self.place(handle, 0, constants)?;
                 What::Length(Length::new(file, cut))
             }
+            FileCall::Truncate { handle, length } => {
+                let Place { file, cut, .. } = self.place(handle, 0, constants)?;
+                What::Truncate(Truncate::new(file, cut, length))
+            }
             FileCall::Close { handle } => {
                 self.open.remove(&handle);
                 What::Close
             }
         };
-        self.calls.insert(id, Call { begun: 0, what });
+        self.calls.insert(id, Call { caller, begun: 0, what });
         Ok(())
     }
 
@@ -127,7 +138,7 @@ impl Files {
     }
 
     /// The next piece of a call that can begin, with its number in the call.
-    pub fn next_piece(&mut self, id: RequestId) -> Option<(u64, Operation)> {
+    pub fn next_piece(&mut self, id: RequestId) -> Option<(u64, Box<Caller>, Operation)> {
         let call = self.calls.get_mut(&id)?;
         let number = call.begun;
         let op = match &mut call.what {
@@ -136,10 +147,11 @@ impl Files {
             What::Write(write) => write.next(number),
             What::Append(append) => append.next(),
             What::Length(length) => length.next(),
+            What::Truncate(truncate) => truncate.next(number),
             What::Close => None,
         }?;
         call.begun += 1;
-        Some((number, op))
+        Some((number, call.caller.clone(), op))
     }
 
     /// A piece ended. It may have outlived its call, if that only read.
@@ -151,6 +163,7 @@ impl Files {
             What::Write(write) => write.on_piece(number, result),
             What::Append(append) => append.on_piece(result),
             What::Length(length) => length.on_piece(result),
+            What::Truncate(truncate) => truncate.on_piece(number, result),
             What::Close => {}
         }
     }
@@ -163,6 +176,7 @@ impl Files {
             What::Write(write) => write.take_result()?,
             What::Append(append) => append.take_result()?,
             What::Length(length) => length.take_result()?,
+            What::Truncate(truncate) => truncate.take_result()?,
             What::Close => Ok(FileOutcome::Closed),
         };
         self.calls.remove(&id);

@@ -23,18 +23,17 @@ fn first_write_to_an_empty_file() {
 }
 
 #[test]
-fn a_write_past_the_end_seals_and_adds_what_is_missing() {
+fn a_write_past_the_end_seals_the_last_chunk_and_adds_its_own() {
     let mut bench = Bench::new();
     bench.request(write(2));
     let op = bench.expect_query(&locate(2, true, None));
     bench.tell(op, Err(Refusal::NotFound));
     bench.tell_tail(1);
-    for last in [0, 1] {
-        bench.tell_location(last, 1, S2);
-        let (to, op, _) = bench.expect_mutate(MutationKind::Seal, 100 + last);
-        bench.mutated(to, op, 100 + last, Ok(Extent::default()));
-        bench.tell_added(last + 1);
-    }
+    bench.tell_location(0, 1, S2);
+    let (to, op, _) = bench.expect_mutate(MutationKind::Seal, 100);
+    bench.mutated(to, op, 100, Ok(Extent::default()));
+    let op = bench.expect_change(&add_chunk(2, 1));
+    bench.tell(op, Ok(MetadataAnswer::Chunk(ChunkHandle(102))));
     bench.tell_location(2, 1, S3);
     let (to, op, _) = bench.expect_mutate(MutationKind::Write, 102);
     bench.mutated(to, op, 102, Ok(EXTENT));
@@ -160,7 +159,7 @@ fn an_append_moves_on_only_after_sealed() {
     bench.tell_location(0, 1, S1);
     let (_, op, _) = bench.expect_mutate(MutationKind::Append, 100);
     // Others extend the file meanwhile, and this client hears of it.
-    bench.client.routes.learn_tail(FILE, 3);
+    bench.client.routes.learn_tail(FILE, tail(3));
     bench.mutated(S1, op, 100, Err(Refusal::NotPrimary));
     bench.wake();
     let question = bench.expect_query(&locate(0, true, Some(1)));
@@ -208,36 +207,38 @@ fn a_late_sealed_while_the_chunk_is_looked_up() {
     // Nobody needs the location any more; its answer meets nobody.
     bench.tell(question, Ok(MetadataAnswer::Location(location(0, 2, S2))));
     bench.tell_tail(1);
-    bench.expect_change(&MetadataChange::AddChunk { file: FILE, index: 1, mtime_ms: 0 });
+    bench.expect_change(&add_chunk(1, 1));
 }
 
 #[test]
 fn an_open_add_chunk_keeps_its_place() {
     let mut bench = Bench::new();
-    bench.client.routes.learn_tail(FILE, 0);
+    bench.client.routes.learn_tail(FILE, tail(0));
     bench.request(append());
-    let add = MetadataChange::AddChunk { file: FILE, index: 0, mtime_ms: 0 };
+    let add = add_chunk(0, 0);
     let op = bench.expect_change(&add);
     bench.tell(op, Err(Refusal::Busy));
     // Its number stands for chunk 0 at the master, whatever is learnt meanwhile.
-    bench.client.routes.learn_tail(FILE, 2);
+    bench.client.routes.learn_tail(FILE, tail(2));
     bench.wake();
     assert_eq!(bench.expect_change(&add), op);
 }
 
 #[test]
-fn chunks_beyond_the_end_are_not_added() {
+fn a_chunk_is_added_behind_the_end_that_was_seen() {
     let mut bench = Bench::new();
-    bench.client.routes.learn_tail(FILE, 3);
+    bench.client.routes.learn_tail(FILE, tail(3));
     bench.client.routes.seal(FILE, 2);
     bench.client.routes.seal(FILE, 0);
     let id = bench.request(write(3));
     let op = bench.expect_query(&locate(3, true, None));
     bench.tell(op, Err(Refusal::NotFound));
     bench.tell_tail(3);
-    let op = bench.expect_change(&MetadataChange::AddChunk { file: FILE, index: 3, mtime_ms: 0 });
+    let op = bench.expect_change(&add_chunk(3, 3));
     bench.tell(op, Err(Refusal::NotNextChunk { chunks: 1 }));
-    let add = MetadataChange::AddChunk { file: FILE, index: 1, mtime_ms: 0 };
-    assert_ne!(bench.expect_change(&add), op, "another place is another operation");
+    let again = bench.expect_query(&locate(3, true, None));
+    bench.tell(again, Err(Refusal::NotFound));
+    bench.tell_tail(1);
+    assert_ne!(bench.expect_change(&add_chunk(3, 1)), op, "another end is another operation");
     assert_eq!(id, RequestId(1));
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::file::{FileOutcome, Part};
 use crate::ids::FileHandle;
+use crate::tables::ChunkRef;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 const CHUNK: u64 = 32;
@@ -19,6 +21,11 @@ struct Cluster {
     lost: BTreeSet<(u64, u64)>,
     /// Locate questions, by chunk.
     located: BTreeMap<u64, u32>,
+    /// Retired, and not given up.
+    retired: BTreeSet<u64>,
+    epoch: u64,
+    /// So many cuts are refused.
+    overtaken: u32,
     opened: FileHandle,
 }
 
@@ -32,10 +39,14 @@ impl Cluster {
             together: BTreeSet::new(),
             lost: BTreeSet::new(),
             located: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            epoch: 0,
+            overtaken: 0,
             opened: FileHandle(0),
         };
         let (path, spec) = ("/f".to_string(), SPEC);
-        let created = cluster.run(FileCall::Create { path, spec, mtime_ms: 5 }).unwrap();
+        let created =
+            cluster.run(FileCall::Create { path: path.into(), spec, mode: 0o644 }).unwrap();
         let FileOutcome::Opened { handle, info, cut } = created else { panic!("{created:?}") };
         assert_eq!((info.file, cut.chunk_bytes, cut.piece_bytes), (FILE, CHUNK, 8));
         cluster.opened = handle;
@@ -84,7 +95,11 @@ impl Cluster {
                 self.bench.mutated(to, op, on, result);
             }
             Message::Data(data::Request::Read(data::Read { op, chunk, extent, .. })) => {
-                let bytes = &self.chunks[&(chunk.0 - 100)];
+                let Some(bytes) = self.chunks.get(&(chunk.0 - 100)) else {
+                    let (result, payload) = (Err(Refusal::Retired), Payload::default());
+                    let reply = data::ReadReply { op, chunk, result, payload };
+                    return self.bench.deliver(to, Message::DataReply(data::Reply::Read(reply)));
+                };
                 let length = bytes.len() as u64;
                 let end = extent.end().min(length);
                 let range = extent.offset.min(end) as usize..end as usize;
@@ -102,41 +117,75 @@ impl Cluster {
                 self.chunks.entry(index).or_default();
                 Ok(MetadataAnswer::Chunk(ChunkHandle(100 + index)))
             }
+            MasterRequest::Change(MetadataChange::Truncate { length, retired, .. }) => {
+                Ok(self.step(length, &retired))
+            }
             MasterRequest::Query(MetadataQuery::Locate { index, .. }) => {
                 *self.located.entry(index).or_default() += 1;
                 let known = self.chunks.contains_key(&index);
                 let location = MetadataAnswer::Location(location(index, 1, S1));
                 known.then_some(location).ok_or(Refusal::NotFound)
             }
-            MasterRequest::Query(MetadataQuery::Stat { path }) if path != "/f" => {
+            MasterRequest::Query(MetadataQuery::Resolve { path }) if path != "/f" => {
                 Err(Refusal::NotFound)
             }
             MasterRequest::Change(MetadataChange::Create { .. })
-            | MasterRequest::Query(MetadataQuery::Stat { .. } | MetadataQuery::StatFile { .. }) => {
-                let chunks = self.chunks.len() as u64;
+            | MasterRequest::Query(
+                MetadataQuery::Resolve { .. } | MetadataQuery::StatFile { .. },
+            ) => {
+                let chunks = self.chunks.last_key_value().map_or(0, |(last, _)| last + 1);
                 let kind = FileKind::File(SPEC);
-                let info = FileInfo {
-                    file: FILE,
-                    kind,
-                    chunks,
-                    mtime_ms: 5,
-                    length_reported: None,
-                    removed: false,
-                };
+                let epoch = self.epoch;
+                let info = FileInfo { epoch, ..FileInfo::new(FILE, kind, chunks) };
                 Ok(MetadataAnswer::File(info))
             }
             other => panic!("not played here: {other:?}"),
         }
     }
 
+    /// Two chunks behind the cut are named at a time.
+    fn step(&mut self, length: u64, retired: &[ChunkHandle]) -> MetadataAnswer {
+        self.epoch += 1;
+        for index in retired.iter().map(|chunk| chunk.0 - 100) {
+            let there = self.chunks.remove(&index).is_some();
+            let retired = self.retired.remove(&index);
+            assert_eq!(there, retired, "what is given up is retired before");
+        }
+        let last = length.saturating_sub(1) / CHUNK;
+        let behind = self.chunks.range(last + 1..).rev().take(2);
+        let behind =
+            behind.map(|(&index, _)| ChunkRef { index, chunk: ChunkHandle(100 + index) }).collect();
+        let chunks = self.chunks.last_key_value().map_or(0, |(last, _)| last + 1);
+        MetadataAnswer::Truncated { chunks, epoch: self.epoch, behind }
+    }
+
+    fn truncate(&mut self, length: u64) {
+        let call = FileCall::Truncate { handle: self.opened, length };
+        assert_eq!(self.run(call), Ok(FileOutcome::Truncated));
+        assert_eq!(self.length(), length);
+    }
+
     fn mutate(&mut self, mutate: data::Mutate) -> Result<Extent, Refusal> {
         let data::Mutate { chunk, kind, offset, payload, .. } = mutate;
         let index = chunk.0 - 100;
-        let bytes = self.chunks.get_mut(&index).expect("a chunk that was added");
+        let Some(bytes) = self.chunks.get_mut(&index) else { return Err(Refusal::Retired) };
         let start = match kind {
             MutationKind::Write => offset as usize,
             MutationKind::Append => bytes.len(),
             MutationKind::Seal => return Ok(Extent::default()),
+            MutationKind::Cut { .. } if self.overtaken > 0 => {
+                self.overtaken -= 1;
+                return Err(Refusal::Overtaken);
+            }
+            MutationKind::Cut { .. } => {
+                bytes.resize(offset.min(CHUNK) as usize, 0);
+                return Ok(Extent::new(offset.min(CHUNK), 0));
+            }
+            MutationKind::Retire => {
+                bytes.clear();
+                self.retired.insert(index);
+                return Ok(Extent::default());
+            }
         };
         if self.lost.contains(&(index, start as u64)) {
             return Err(Refusal::Lost);
@@ -208,6 +257,39 @@ fn what_was_written_across_chunks_is_read_back() {
     assert!(cluster.read(205, 10).unwrap().is_empty());
     assert!(cluster.read(10_000, 10).unwrap().is_empty());
     assert!(cluster.read(7, 0).unwrap().is_empty());
+    cluster.bench.assert_idle();
+}
+
+#[test]
+fn a_file_becomes_as_long_as_it_is_to_be() {
+    let mut cluster = Cluster::new();
+    cluster.truncate(0);
+    let data = pattern(200);
+    cluster.write(0, &data).unwrap();
+    cluster.truncate(40);
+    assert_eq!(cluster.read(0, 1_000).unwrap(), data[..40]);
+    cluster.truncate(300);
+    let zeros = vec![0; 260];
+    assert_eq!(cluster.read(0, 1_000).unwrap(), [&data[..40], &zeros[..]].concat());
+    assert_eq!(cluster.chunks.len(), 3, "the two before, and the one with the end");
+    // Others fill the chunk at the cut in the same epoch, twice.
+    cluster.overtaken = 2;
+    cluster.truncate(64);
+    cluster.truncate(1 << 50);
+    cluster.truncate(0);
+    assert_eq!(cluster.read(0, 1_000).unwrap(), []);
+    cluster.bench.assert_idle();
+}
+
+#[test]
+fn a_truncation_that_is_always_overtaken_ends() {
+    let mut cluster = Cluster::new();
+    cluster.write(0, b"some bytes").unwrap();
+    cluster.overtaken = u32::MAX;
+    let handle = cluster.opened;
+    let result = cluster.run(FileCall::Truncate { handle, length: 3 });
+    let unknown = OpError::TimedOut { maybe: true, last: Some(Refusal::Overtaken) };
+    assert_eq!(result, Err(unknown));
     cluster.bench.assert_idle();
 }
 
@@ -329,7 +411,7 @@ fn appends_say_where_they_are_in_the_file() {
 #[test]
 fn a_handle_is_good_until_it_is_closed() {
     let mut cluster = Cluster::new();
-    let open = |path: &str| FileCall::Open { path: path.to_string() };
+    let open = |path: &str| FileCall::Open { path: path.into() };
     assert_eq!(cluster.run(open("/g")), Err(OpError::Refused(Refusal::NotFound)));
     let outcome = cluster.run(open("/f")).unwrap();
     let FileOutcome::Opened { handle, .. } = outcome else { panic!("{outcome:?}") };
@@ -346,7 +428,10 @@ fn a_message_that_answers_nothing_arrives_and_changes_nothing() {
     let before = bench.client.clone();
     let op = OpId { client: S2, number: 1 };
     let request = MasterRequest::Query(MetadataQuery::Status);
-    bench.deliver(S2, Message::Call(call::Request { op, acked_below: 1, request }));
+    bench.deliver(
+        S2,
+        Message::Call(call::Request { caller: Box::default(), op, acked_below: 1, request }),
+    );
     assert_eq!(bench.unsolicited, [S2]);
     assert_eq!(bench.client, before);
     bench.assert_idle();

@@ -68,14 +68,14 @@ fn a_chunk_can_be_added_again() {
     let question = bench.expect_query(&locate(1, true, None));
     bench.tell(question, Err(Refusal::NotFound));
     bench.tell_tail(0);
-    let add = MetadataChange::AddChunk { file: FILE, index: 0, mtime_ms: 0 };
+    let add = add_chunk(1, 0);
     let first = bench.expect_change(&add);
     bench.wake();
     assert_eq!(bench.expect_change(&add), first);
     bench.tell(first, Err(perhaps()));
     let second = bench.expect_change(&add);
     assert_ne!(second, first, "if it was added, the answer will say so");
-    bench.tell(second, Err(Refusal::NotNextChunk { chunks: 2 }));
+    bench.tell(second, Ok(MetadataAnswer::Chunk(ChunkHandle(101))));
     bench.tell_location(1, 1, S1);
     bench.expect_mutate(MutationKind::Write, 101);
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::file::{CHUNK_BYTES_MAX, FileCall, FileOutcome, Part};
 use crate::ids::FileHandle;
 use crate::metadata::{ClusterStatus, ConstantsStatus};
+use crate::tables::ChunkRef;
 use alloc::boxed::Box;
 
 /// A stream of draws.
@@ -46,7 +47,7 @@ fn answers(dice: &mut Dice) -> Vec<MetadataAnswer> {
         MetadataAnswer::File(info.clone()),
         MetadataAnswer::File(many),
         MetadataAnswer::File(directory),
-        MetadataAnswer::List { entries: vec![("a".to_string(), info)], more: true },
+        MetadataAnswer::List { entries: vec![("a".to_string().into(), info)], more: true },
         MetadataAnswer::Chunk(ChunkHandle(dice.any())),
         MetadataAnswer::Location(location(dice.roll(3), dice.roll(6), S1)),
         MetadataAnswer::Location(unplaced),
@@ -54,6 +55,15 @@ fn answers(dice: &mut Dice) -> Vec<MetadataAnswer> {
         MetadataAnswer::Status(Box::default()),
         MetadataAnswer::Constants(Box::new(constants)),
         MetadataAnswer::SafeMode(None),
+        MetadataAnswer::Bytes(Box::default()),
+        MetadataAnswer::Xattrs(vec![]),
+        MetadataAnswer::Truncated {
+            chunks: dice.roll(4),
+            epoch: dice.any(),
+            behind: (0..dice.roll(3))
+                .map(|n| ChunkRef { index: n + dice.roll(9), chunk: ChunkHandle(dice.roll(200)) })
+                .collect(),
+        },
     ]
 }
 
@@ -64,6 +74,8 @@ fn refusals(dice: &mut Dice) -> Vec<Refusal> {
         Refusal::NotLeader { leader: Some(M2) },
         Refusal::NotLeader { leader: Some(NodeId(dice.any())) },
         Refusal::Sealed,
+        Refusal::Retired,
+        Refusal::Overtaken,
         Refusal::Busy,
         Refusal::NotNextChunk { chunks: dice.roll(4) },
         Refusal::NoSpace,
@@ -151,22 +163,23 @@ fn wanted(dice: &mut Dice, handles: &[FileHandle]) -> Wanted {
     let cut = crate::file::Cut { chunk_bytes: 64, piece_bytes: 64 };
     let piece = |p: crate::file::Piece| payload(&BYTES[..p.length as usize]);
     let spec = FileSpec::default();
-    match dice.roll(14) {
+    match dice.roll(16) {
         0 => Wanted::Operation(Operation::Change(delete())),
         1 => Wanted::Operation(write(index)),
         2 => Wanted::Operation(append()),
         3 => Wanted::Operation(read(mode)),
         4 => Wanted::Operation(Operation::Query(MetadataQuery::Status)),
-        5 => Wanted::Operation(Operation::Query(MetadataQuery::Stat { path })),
+        5 => Wanted::Operation(Operation::Query(MetadataQuery::Stat { path: path.into() })),
         6 => Wanted::Operation(Operation::Query(MetadataQuery::SafeMode)),
-        7 => Wanted::Call(FileCall::Open { path }),
-        8 => Wanted::Call(FileCall::Create { path, spec, mtime_ms: 1 }),
+        7 => Wanted::Call(FileCall::Open { path: path.into() }),
+        8 => Wanted::Call(FileCall::Create { path: path.into(), spec, mode: 0o644 }),
         9 | 10 => Wanted::Call(FileCall::Read { handle, offset, length, mode }),
         11 => {
             let pieces = cut.pieces(offset, length).map(piece).collect();
             Wanted::Call(FileCall::Write { handle, offset, pieces })
         }
         12 => Wanted::Call(FileCall::Append { handle, payload: payload(b"abc") }),
+        13 | 14 => Wanted::Call(FileCall::Truncate { handle, length: offset }),
         _ => Wanted::Call(FileCall::Length { handle }),
     }
 }
@@ -228,17 +241,30 @@ fn is_sound(result: &Result<Outcome, OpError>) -> bool {
 fn an_answer_of_another_kind_is_dropped() {
     let path = || "/f".to_string();
     let requests = [
-        (Operation::Change(MetadataChange::Mkdir { path: path(), mtime_ms: 9 }), "File"),
-        (Operation::Change(MetadataChange::Delete { path: path(), this: None }), "Done"),
+        (Operation::Change(MetadataChange::Mkdir { path: path().into(), mode: 0o755 }), "File"),
+        (Operation::Change(MetadataChange::Delete { path: path().into(), this: None }), "Done"),
         (Operation::Change(MetadataChange::ForgetServer { node: S1 }), "Done"),
         (Operation::Change(MetadataChange::SetConstants { settings: vec![] }), "Done"),
+        (Operation::Change(add_chunk(0, 0)), "Chunk"),
+        (Operation::Query(MetadataQuery::Stat { path: path().into() }), "File"),
+        (Operation::Change(MetadataChange::Link { from: path().into(), to: "/g".into() }), "File"),
         (
-            Operation::Change(MetadataChange::AddChunk { file: FILE, index: 0, mtime_ms: 0 }),
-            "Chunk",
+            Operation::Change(MetadataChange::Exchange { from: path().into(), to: "/g".into() }),
+            "Done",
         ),
-        (Operation::Query(MetadataQuery::Stat { path: path() }), "File"),
+        (
+            Operation::Change(MetadataChange::Truncate {
+                file: FILE,
+                length: 0,
+                retired: Vec::new(),
+            }),
+            "Truncated",
+        ),
+        (Operation::Query(MetadataQuery::Resolve { path: path().into() }), "File"),
+        (Operation::Query(MetadataQuery::ReadLink { path: path().into() }), "Bytes"),
+        (Operation::Query(MetadataQuery::Xattrs { path: path().into() }), "Xattrs"),
         (Operation::Query(MetadataQuery::StatFile { file: FILE }), "File"),
-        (Operation::Query(MetadataQuery::List { path: path(), after: None }), "List"),
+        (Operation::Query(MetadataQuery::List { path: path().into(), after: None }), "List"),
         (Operation::Query(locate(0, false, None)), "Location"),
         (Operation::Query(MetadataQuery::Chunks { from: ChunkHandle(0) }), "Chunks"),
         (Operation::Query(MetadataQuery::Status), "Status"),
@@ -267,7 +293,12 @@ fn an_answer_of_another_kind_is_dropped() {
 /// Can a master have made it?
 fn is_possible(kind: FileKind) -> bool {
     match kind {
-        FileKind::Directory => true,
+        FileKind::Directory
+        | FileKind::Symlink
+        | FileKind::Fifo
+        | FileKind::Socket
+        | FileKind::CharDevice(_)
+        | FileKind::BlockDevice(_) => true,
         FileKind::File(spec) => (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes),
     }
 }

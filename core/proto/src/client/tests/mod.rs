@@ -7,6 +7,7 @@ mod forgotten;
 mod hostile;
 mod reads;
 
+use super::routes::Tail;
 use super::*;
 use crate::config::Constants;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId};
@@ -17,6 +18,7 @@ use crate::metadata::{
 };
 use crate::payload::{Extent, Payload};
 use crate::replica::MutationKind;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::ToString;
 use alloc::vec;
@@ -83,14 +85,14 @@ impl Bench {
     fn request(&mut self, op: Operation) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.step(Input::Request { id, op });
+        self.step(Input::Request { caller: Box::default(), id, op });
         id
     }
 
     fn call(&mut self, call: FileCall) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.step(Input::File { id, call });
+        self.step(Input::File { caller: Box::default(), id, call });
         id
     }
 
@@ -113,7 +115,7 @@ impl Bench {
     /// The next message, asked of a master.
     fn asked(&mut self) -> (NodeId, OpId, u64, MasterRequest) {
         match self.next() {
-            (to, Message::Call(call::Request { op, acked_below, request })) => {
+            (to, Message::Call(call::Request { op, acked_below, request, .. })) => {
                 (to, op, acked_below, request)
             }
             other => panic!("a question for a master: {other:?}"),
@@ -183,7 +185,7 @@ impl Bench {
     }
 
     fn tell_added(&mut self, index: u64) -> OpId {
-        let op = self.expect_change(&MetadataChange::AddChunk { file: FILE, index, mtime_ms: 0 });
+        let op = self.expect_change(&add_chunk(index, index));
         self.tell(op, Ok(MetadataAnswer::Chunk(ChunkHandle(100 + index))));
         op
     }
@@ -209,7 +211,17 @@ fn location(index: u64, version: u64, primary: NodeId) -> Location {
         version: ChunkVersion(version),
         members: vec![S1, S2, S3],
         primary: Some(primary),
+        last: true,
     }
+}
+
+/// Chunk `index`, by a client that saw the last of `slots` sealed.
+fn add_chunk(index: u64, slots: u64) -> MetadataChange {
+    MetadataChange::AddChunk { file: FILE, index, slots, epoch: 0 }
+}
+
+fn tail(slots: u64) -> Tail {
+    Tail { slots, epoch: 0, chunk_bytes: FileSpec::default().chunk_bytes }
 }
 
 fn locate(index: u64, primary: bool, stale: Option<u64>) -> MetadataQuery {
@@ -233,7 +245,7 @@ fn read(mode: ReadMode) -> Operation {
 }
 
 fn delete() -> MetadataChange {
-    MetadataChange::Delete { path: "/d".to_string(), this: None }
+    MetadataChange::Delete { path: "/d".into(), this: None }
 }
 
 fn written(index: u64) -> Result<Outcome, OpError> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::message::data;
+use alloc::boxed::Box;
 
 #[test]
 fn strong_reads_go_to_the_primary() {
@@ -85,10 +86,10 @@ fn clients_begin_at_different_members() {
     let first = |node: u64| {
         let mut bench = Bench::new();
         bench.client.config.node = NodeId(node);
-        bench.client.routes.learn(FILE, 0, location(0, 1, S1));
+        bench.client.routes.learn(FILE, 0, location(0, 1, S1), 0);
         let mut out = Effects::new();
         let (id, op) = (RequestId(1), read(ReadMode::Relaxed));
-        bench.client.step(bench.now, Input::Request { id, op }, &mut out);
+        bench.client.step(bench.now, Input::Request { caller: Box::default(), id, op }, &mut out);
         let Some(Effect::Send(envelope)) = out.drain().next() else { panic!("a read") };
         envelope.to
     };

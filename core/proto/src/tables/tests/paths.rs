@@ -11,7 +11,7 @@ fn lists_come_in_pages() {
     }
     let list = |after, limit| {
         let (entries, more) = log.state.list("/d", after, limit).unwrap();
-        (entries.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), more)
+        (entries.into_iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), more)
     };
     assert_eq!(list(None, 2), (vec!["a".to_string(), "b".to_string()], true));
     assert_eq!(list(Some("b"), 2), (vec!["c".to_string()], false));
@@ -59,7 +59,7 @@ fn conditions_are_checked_when_a_change_is_applied() {
     // Another file is at the path by now: it stays.
     let other = log.rename_if("/to", "/elsewhere", Some(second), false);
     assert_eq!(other, Err(Refusal::NotFound));
-    let delete = |this| MetadataChange::Delete { path: "/to".to_string(), this };
+    let delete = |this| MetadataChange::Delete { path: "/to".into(), this };
     assert_eq!(log.change(delete(Some(second))), Err(Refusal::NotFound));
     assert_eq!(log.state.stat("/to").map(|info| info.file), Ok(first));
     assert_eq!(log.change(delete(Some(first))), Ok(MetadataAnswer::Done));
@@ -71,7 +71,7 @@ fn conditions_are_checked_when_a_change_is_applied() {
 fn a_rename_makes_no_path_that_is_too_long() {
     let mut log = Log::new();
     let name = "n".repeat(250);
-    let mut deep = String::new();
+    let mut deep = alloc::string::String::new();
     for _ in 0..16 {
         deep = format!("{deep}/{name}");
         log.mkdir(&deep).unwrap();
@@ -81,8 +81,7 @@ fn a_rename_makes_no_path_that_is_too_long() {
     let rest = 4_096 - deep.len() - "/d/".len();
     log.create(&format!("/t/u/{}", "f".repeat(rest))).unwrap();
     let refused = log.rename("/t", &format!("{deep}/dd"));
-    let Err(Refusal::Invalid(why)) = refused else { panic!("refused, not {refused:?}") };
-    assert!(why.contains("4096"), "{why}");
+    assert_eq!(refused, Err(Refusal::NameTooLong));
     assert_eq!(log.rename("/t/u", &format!("{deep}/d")), Ok(MetadataAnswer::Done));
     let longest = format!("{deep}/d/{}", "f".repeat(rest));
     assert_eq!(longest.len(), 4_096);

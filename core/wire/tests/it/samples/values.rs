@@ -1,13 +1,15 @@
 //! The values inside of samples.
 
-use super::{CHUNK, COMMITTED, FILE, INCARNATION, MTIME_MS, NODE, OP, SEQUENCE, SPEC, VERSION};
+use super::{CHUNK, CLOCK_NS, COMMITTED, FILE, INCARNATION, NODE, OP, SEQUENCE, SPEC, VERSION};
 use bytes::Bytes;
 use leasehold_proto::message::ReplicaState;
 use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, FileInfo, FileKind, FileSpec, ReplicaStatus, SafeModeStatus,
     ServerStatus, UnreportedChunk,
 };
-use leasehold_proto::{Extent, Mutation, MutationKind, NodeId, Payload, Rack, ReplicaImage};
+use leasehold_proto::{
+    Attributes, Caller, Extent, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReplicaImage,
+};
 use leasehold_wire::crc32c;
 use std::time::Duration;
 
@@ -45,12 +47,23 @@ pub(super) fn mutation() -> Mutation {
     }
 }
 
+fn cut() -> Mutation {
+    let op = OpId { number: OP.number + 1, ..OP };
+    let (kind, extent) = (MutationKind::Cut { epoch: 4 }, Extent::new(4100, 0));
+    Mutation { op, kind, extent, crc: 0, ..mutation() }
+}
+
 /// An image with an operation table, made as the product makes one.
 pub(super) fn image() -> ReplicaImage {
     let mut image =
         ReplicaImage { sequence: COMMITTED, committed: COMMITTED, ..Default::default() };
     image.apply(&SPEC, VERSION, SEQUENCE, &mutation(), 8);
+    image.apply(&SPEC, VERSION, SEQUENCE.next(), &cut(), 8);
     image
+}
+
+pub(super) fn caller() -> Caller {
+    Caller { uid: 1_000, gid: 100, groups: [4, 27].into(), clock_ns: CLOCK_NS }
 }
 
 pub(super) fn file_info() -> FileInfo {
@@ -58,9 +71,9 @@ pub(super) fn file_info() -> FileInfo {
         file: FILE,
         kind: FileKind::File(FileSpec::default()),
         chunks: 3,
-        mtime_ms: MTIME_MS,
+        epoch: 4,
+        attributes: Attributes::new(&caller(), 0o640, 2),
         length_reported: Some(150 << 20),
-        removed: true,
     }
 }
 

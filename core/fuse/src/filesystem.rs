@@ -1,0 +1,500 @@
+//! The kernel's requests: one function each, which starts a task and lets it answer.
+
+use crate::call::{Call, STATFS_BLOCK, Set, Shared};
+use crate::convert::{attributes, id, identity, set_time};
+use crate::open::Handles;
+use crate::options::MountOptions;
+use crate::replies::{attr, bytes, done, entry, sized};
+use bytes::Bytes;
+use fuser::{
+    AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
+    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use leasehold_client::{Client, Name, Path, SetAttributes, Special, XattrCondition};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::runtime::Handle;
+
+/// Bytes of one write at the most.
+const WRITE_BYTES_MAX: u32 = 1 << 20;
+/// Bytes of one name at the most.
+const NAME_BYTES_MAX: u32 = 255;
+/// The attribute for which the kernel asks before every write.
+const CAPABILITY: &str = "security.capability";
+
+/// What is asked of the kernel.
+const WANTED: [InitFlags; 10] = [
+    InitFlags::FUSE_DONT_MASK,
+    InitFlags::FUSE_BIG_WRITES,
+    InitFlags::FUSE_ASYNC_READ,
+    InitFlags::FUSE_ASYNC_DIO,
+    InitFlags::FUSE_PARALLEL_DIROPS,
+    InitFlags::FUSE_DO_READDIRPLUS,
+    InitFlags::FUSE_READDIRPLUS_AUTO,
+    InitFlags::FUSE_MAX_PAGES,
+    InitFlags::FUSE_AUTO_INVAL_DATA,
+    InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
+];
+
+/// A mounted cluster, as fuser calls it.
+pub struct ClusterFs {
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+impl ClusterFs {
+    pub fn new(client: Client, options: MountOptions, runtime: Handle) -> Self {
+        let shared = Shared { client, options, handles: Handles::default() };
+        ClusterFs { shared: Arc::new(shared), runtime }
+    }
+
+    /// Runs a request of somebody in a task of its own.
+    fn run<F>(&self, request: &Request, umask: u32, task: impl FnOnce(Call) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let identity = identity(request, umask);
+        let client = self.shared.client.as_caller(identity);
+        self.runtime.spawn(task(Call { client, shared: self.shared.clone() }));
+    }
+}
+
+impl Filesystem for ClusterFs {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for flag in WANTED {
+            // What an older kernel cannot do, it does without.
+            let _ = config.add_capabilities(flag);
+        }
+        let _ = config.set_max_write(WRITE_BYTES_MAX);
+        let _ = config.set_time_granularity(Duration::from_nanos(1));
+        Ok(())
+    }
+
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let path = path(parent, name);
+        self.run(request, 0, |call| async move {
+            entry(&call, call.look_up(path).await, reply);
+        });
+    }
+
+    fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.run(request, 0, |call| async move {
+            attr(&call, call.look_up(Path::of(id(ino))).await, reply);
+        });
+    }
+
+    fn setattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        handle: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let mode = mode.map(|mode| (mode & 0o7777) as u16);
+        let (atime, mtime) = (atime.map(set_time), mtime.map(set_time));
+        let set = Set { size, attributes: SetAttributes { mode, uid, gid, atime, mtime } };
+        self.run(request, 0, |call| async move {
+            attr(&call, call.set(ino, handle, set).await, reply);
+        });
+    }
+
+    fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
+        self.run(request, 0, |call| async move {
+            bytes(call.answer(call.client.read_link(Path::of(id(ino)))).await, reply);
+        });
+    }
+
+    fn mknod(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let path = path(parent, name);
+        let bits = (mode & 0o7777 & !umask) as u16;
+        self.run(request, umask, |call| async move {
+            entry(&call, call.make(path, mode, bits, rdev).await, reply);
+        });
+    }
+
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let path = path(parent, name);
+        let bits = (mode & 0o7777 & !umask) as u16;
+        self.run(request, umask, |call| async move {
+            let made = call.answer(call.client.mkdir_with(path, bits)).await;
+            entry(&call, made.map(|info| attributes(&info, 0)), reply);
+        });
+    }
+
+    fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let path = path(parent, name);
+        self.run(request, 0, |call| async move {
+            done(call.answer(call.client.delete(path)).await, reply);
+        });
+    }
+
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.unlink(request, parent, name, reply);
+    }
+
+    fn symlink(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &std::path::Path,
+        reply: ReplyEntry,
+    ) {
+        let path = path(parent, name);
+        let what = Special::Symlink(target.as_os_str().as_bytes().into());
+        self.run(request, 0, |call| async move {
+            let made = call.answer(call.client.make_special(path, what, 0o777)).await;
+            let found = made.map(|info| attributes(&info, info.length_reported.unwrap_or(0)));
+            entry(&call, found, reply);
+        });
+    }
+
+    fn rename(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        to_parent: INodeNo,
+        to_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let (from, to) = (path(parent, name), path(to_parent, to_name));
+        self.run(request, 0, |call| async move {
+            done(call.rename(from, to, flags).await, reply);
+        });
+    }
+
+    fn link(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        parent: INodeNo,
+        name: &OsStr,
+        reply: ReplyEntry,
+    ) {
+        let path = path(parent, name);
+        self.run(request, 0, |call| async move {
+            let linked = async {
+                let info = call.answer(call.client.link(Path::of(id(ino)), path)).await?;
+                call.attributes(info).await
+            };
+            entry(&call, linked.await, reply);
+        });
+    }
+
+    fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        self.run(request, 0, |call| async move {
+            match call.open(ino, flags).await {
+                Ok(handle) => reply.opened(FileHandle(handle), call.flags()),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let path = path(parent, name);
+        let bits = (mode & 0o7777 & !umask) as u16;
+        self.run(request, umask, |call| async move {
+            match call.create(path, bits, flags).await {
+                Ok((found, handle)) => {
+                    let (ttl, flags) = (call.shared.options.names_for, call.flags());
+                    reply.created(&ttl, &found, Generation(0), FileHandle(handle), flags);
+                }
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn read(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.run(request, 0, |call| async move {
+            bytes(call.read(ino, handle, offset, u64::from(size)).await, reply);
+        });
+    }
+
+    fn write(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let data = Bytes::copy_from_slice(data);
+        self.run(request, 0, |call| async move {
+            let length = u32::try_from(data.len()).expect("a write is short");
+            match call.write_at(ino, handle, offset, data).await {
+                Ok(()) => reply.written(length),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn flush(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        _: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        self.run(request, 0, |call| async move {
+            done(call.report_written(ino).await, reply);
+        });
+    }
+
+    fn release(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.run(request, 0, |call| async move {
+            let told = call.report_written(ino).await;
+            call.handles().close(handle.0);
+            done(told, reply);
+        });
+    }
+
+    fn fsync(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        // What was written was acknowledged by every replica, under the file's policy.
+        self.run(request, 0, |call| async move {
+            done(call.report_written(ino).await, reply);
+        });
+    }
+
+    fn opendir(&self, request: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        self.run(request, 0, |call| async move {
+            match call.open_directory(ino).await {
+                Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn readdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        self.run(request, 0, |call| async move {
+            match call.fill_names(ino, handle.0, offset, &mut reply).await {
+                Ok(()) => reply.ok(),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn readdirplus(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        self.run(request, 0, |call| async move {
+            match call.fill_entries(ino, handle.0, offset, &mut reply).await {
+                Ok(()) => reply.ok(),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn releasedir(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.shared.handles.close(handle.0);
+        reply.ok();
+    }
+
+    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        // A change of a name is acknowledged when it is in the log of a majority.
+        reply.ok();
+    }
+
+    fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
+        self.run(request, 0, |call| async move {
+            match call.room().await {
+                Ok((all, free, files)) => {
+                    let (left, size) = (u64::MAX >> 16, STATFS_BLOCK);
+                    reply.statfs(all, free, free, files + left, left, size, NAME_BYTES_MAX, size);
+                }
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn setxattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        let name = Name::from(name.as_bytes());
+        let value = value.to_vec();
+        let condition = match flags {
+            0 => XattrCondition::Any,
+            1 => XattrCondition::Create,
+            2 => XattrCondition::Replace,
+            _ => return reply.error(Errno::EINVAL),
+        };
+        if name == CAPABILITY {
+            return reply.error(Errno::EOPNOTSUPP);
+        }
+        self.run(request, 0, |call| async move {
+            let set = call.client.set_xattr(Path::of(id(ino)), name, &value, condition);
+            done(call.answer(set).await, reply);
+        });
+    }
+
+    fn getxattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        size: u32,
+        reply: ReplyXattr,
+    ) {
+        let name = Name::from(name.as_bytes());
+        // The kernel asks before every write. Nothing here has one, since none can be set.
+        if name == CAPABILITY {
+            return reply.error(Errno::ENODATA);
+        }
+        self.run(request, 0, |call| async move {
+            let value = call.answer(call.client.xattr(Path::of(id(ino)), name)).await;
+            sized(value.map(Vec::from), size, reply);
+        });
+    }
+
+    fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        self.run(request, 0, |call| async move {
+            let names = call.answer(call.client.xattrs(Path::of(id(ino)))).await;
+            let joined = names.map(|names| {
+                names.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect()
+            });
+            sized(joined, size, reply);
+        });
+    }
+
+    fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let name = Name::from(name.as_bytes());
+        self.run(request, 0, |call| async move {
+            done(call.answer(call.client.remove_xattr(Path::of(id(ino)), name)).await, reply);
+        });
+    }
+
+    fn access(&self, request: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        self.run(request, 0, |call| async move {
+            done(call.access(ino, mask).await, reply);
+        });
+    }
+
+    fn fallocate(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        self.run(request, 0, |call| async move {
+            done(call.allocate(ino, handle, (offset, length), mode).await, reply);
+        });
+    }
+
+    fn lseek(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        self.run(request, 0, |call| async move {
+            match call.seek(ino, handle, offset, whence).await {
+                Ok(offset) => reply.offset(offset),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+}
+
+fn path(parent: INodeNo, name: &OsStr) -> Path {
+    Path::at(id(parent), name.as_bytes())
+}
