@@ -58,7 +58,7 @@ impl Inode {
         Ok(())
     }
 
-    /// Errors: as [`Inode::set_xattr`].
+    /// Errors: `NoAttribute`, `NameTooLong`, `PermissionDenied`, `NotSupported`.
     pub fn xattr(&self, caller: &Caller, name: &Name) -> Result<&[u8], Refusal> {
         self.check_xattr(caller, name, READ)?;
         let value = self.xattrs.as_ref().and_then(|all| all.get(name));
