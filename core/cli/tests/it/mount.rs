@@ -17,7 +17,7 @@ struct Mount {
 impl Mount {
     /// None where FUSE cannot be used: only the superuser of a machine with `/dev/fuse` can.
     fn of(cluster: &Cluster, options: &str) -> Option<Mount> {
-        let root = fs::metadata("/proc/self").is_ok_and(|of| of.uid() == 0);
+        let root = fs::metadata("/proc/self").is_ok_and(|of| of.uid() == 0) && may_administer();
         if !root || File::options().read(true).write(true).open("/dev/fuse").is_err() {
             eprintln!("skipped: mounting needs the superuser and /dev/fuse");
             return None;
@@ -26,7 +26,13 @@ impl Mount {
         let at = dir.path().join("mnt");
         fs::create_dir(&at).unwrap();
         let options = format!("replicas=2,{options}");
-        cluster.run(&["mount", "-o", &options, at.to_str().unwrap()]).well();
+        let mounted = cluster.run(&["mount", "-o", &options, at.to_str().unwrap()]);
+        let may_not = ["Operation not permitted", "fusermount"];
+        if may_not.iter().any(|why| mounted.stderr.contains(why)) {
+            eprintln!("skipped: this superuser may not mount: {}", mounted.stderr);
+            return None;
+        }
+        mounted.well();
         Some(Mount { at, _dir: dir })
     }
 
@@ -39,6 +45,14 @@ impl Drop for Mount {
     fn drop(&mut self) {
         run(Command::new("umount").arg("-l").arg(&self.at));
     }
+}
+
+/// Has this process CAP_SYS_ADMIN, which a container's superuser may lack?
+fn may_administer() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    effective.unwrap_or(0) >> 21 & 1 == 1
 }
 
 fn names(directory: &Path) -> Vec<String> {
