@@ -4,12 +4,12 @@ use crate::arguments::{LsArguments, StatArguments};
 use crate::failure::{Failure, Outcome, Tally};
 use crate::namespace::{find, is_directory};
 use crate::output::{print, shown};
-use crate::path::ClusterPath;
+use crate::path::{ClusterPath, text_of};
 use crate::session::connect;
 use crate::units::{date, human_size};
 use leasehold_client::{Client, FileInfo, FileKind, Refusal, SyncPolicy};
 use leasehold_runtime::clock::wall_clock_ms;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -41,8 +41,9 @@ struct ListedEntry {
     replicas: Option<u8>,
     sync: Option<&'static str>,
     mtime_ms: u64,
-    /// Permission bits, in octal.
-    mode: String,
+    /// Permission bits; in JSON as four octal digits.
+    #[serde(serialize_with = "octal")]
+    mode: u16,
     uid: u32,
     gid: u32,
     links: u32,
@@ -50,31 +51,32 @@ struct ListedEntry {
 
 impl ListedEntry {
     fn new(name: String, info: &FileInfo) -> ListedEntry {
-        let spec = match info.kind {
-            FileKind::File(spec) => Some(spec),
-            _ => None,
+        let (spec, length) = match info.kind {
+            FileKind::File(spec) => (Some(spec), info.length_reported),
+            _ => (None, Some(info.length_reported.unwrap_or(0))),
         };
         ListedEntry {
             name,
             kind: kind_name(info.kind),
             file_id: info.file.0,
-            length: if spec.is_some() {
-                info.length_reported
-            } else {
-                Some(info.length_reported.unwrap_or(0))
-            },
+            length,
             length_reported: info.length_reported,
             chunks: info.chunks,
             chunk_bytes: spec.map(|spec| spec.chunk_bytes),
             replicas: spec.map(|spec| spec.replicas),
             sync: spec.map(|spec| sync_name(spec.sync)),
             mtime_ms: mtime_ms(info),
-            mode: format!("{:04o}", info.attributes.mode),
+            mode: info.attributes.mode,
             uid: info.attributes.uid,
             gid: info.attributes.gid,
             links: info.attributes.links,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{mode:04o}"))
 }
 
 fn kind_name(kind: FileKind) -> &'static str {
@@ -95,8 +97,7 @@ pub fn mtime_ms(info: &FileInfo) -> u64 {
 }
 
 /// As `ls` shows it: the kind and who may do what.
-fn mode_words(kind: &str, octal: &str) -> String {
-    let mode = u16::from_str_radix(octal, 8).unwrap_or_default();
+fn mode_words(kind: &str, mode: u16) -> String {
     let letter = match kind {
         "directory" => 'd',
         "symlink" => 'l',
@@ -166,10 +167,10 @@ pub async fn ls(arguments: &LsArguments) -> Outcome {
 async fn entries(client: &Client, path: &ClusterPath) -> Result<Vec<ListedEntry>, Failure> {
     let info = look(client, path).await?;
     let found = if is_directory(&info) {
-        let names = client.list(path.as_str()).await?.into_iter();
-        names.map(|(name, info)| (path.join(&name.to_string()), name.to_string(), info)).collect()
+        let names = client.list(path).await?.into_iter();
+        names.map(|(name, info)| (path.join(&name), text_of(name.as_bytes()), info)).collect()
     } else {
-        vec![(path.clone(), path.as_str().to_owned(), info)]
+        vec![(path.clone(), path.text(), info)]
     };
     let is_fresh = |info: &FileInfo| mtime_ms(info).saturating_add(FRESH_MS) > wall_clock_ms();
     let mut entries = Vec::new();
@@ -229,7 +230,7 @@ enum Answered {
 }
 
 async fn length(client: &Client, path: &ClusterPath) -> Answered {
-    let length = async { client.open(path.as_str()).await?.len().await };
+    let length = async { client.open(path).await?.len().await };
     match length.await {
         Ok(length) => Answered::Length(length),
         Err(error) if error.refusal() == Some(&Refusal::NotFound) => Answered::Gone,
@@ -247,7 +248,7 @@ fn long(entries: &[ListedEntry], human: bool) -> Vec<String> {
     entries
         .iter()
         .map(|entry| {
-            let mode = mode_words(entry.kind, &entry.mode);
+            let mode = mode_words(entry.kind, entry.mode);
             let ListedEntry { links, uid, gid, .. } = entry;
             let replicas = entry.replicas.map_or("-".to_owned(), |n| n.to_string());
             let (sync, size) = (entry.sync.unwrap_or("-"), size(entry));
@@ -279,7 +280,7 @@ pub async fn stat(arguments: &StatArguments) -> Outcome {
 
 async fn examine(client: &Client, path: &ClusterPath) -> Result<ListedEntry, Failure> {
     let info = look(client, path).await?;
-    let mut entry = [ListedEntry::new(path.as_str().to_owned(), &info)];
+    let mut entry = [ListedEntry::new(path.text(), &info)];
     if info.chunks > 0 {
         ask_lengths(client, vec![(0, path.clone())], &mut entry).await;
     }
@@ -303,7 +304,7 @@ fn page(entry: &ListedEntry) -> String {
         format!("{:>10}: {}", "path", shown(&entry.name)),
         format!("{:>10}: {}", "type", entry.kind),
         format!("{:>10}: f{}", "file id", entry.file_id),
-        format!("{:>10}: {} ({})", "mode", entry.mode, mode_words(entry.kind, &entry.mode)),
+        format!("{:>10}: {:04o} ({})", "mode", entry.mode, mode_words(entry.kind, entry.mode)),
         format!("{:>10}: user {}, group {}", "owner", entry.uid, entry.gid),
         format!("{:>10}: {}", "links", entry.links),
         format!("{:>10}: {} UTC", "modified", date(entry.mtime_ms)),

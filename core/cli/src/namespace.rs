@@ -17,7 +17,7 @@ pub async fn mkdir(arguments: &MkdirArguments) -> Outcome {
         tally.note(if arguments.parents {
             make_lineage(&client, path).await
         } else {
-            client.mkdir(path.as_str()).await.map(drop).map_err(Failure::from)
+            client.mkdir(path).await.map(drop).map_err(Failure::from)
         });
     }
     tally.outcome()
@@ -25,9 +25,9 @@ pub async fn mkdir(arguments: &MkdirArguments) -> Outcome {
 
 async fn make_lineage(client: &Client, path: &ClusterPath) -> Outcome {
     for directory in path.lineage() {
-        match client.mkdir(directory.as_str()).await {
+        match client.mkdir(&directory).await {
             Err(error) if error.refusal() == Some(&Refusal::AlreadyExists) => {
-                if !is_directory(&client.stat(directory.as_str()).await?) {
+                if !is_directory(&client.stat(&directory).await?) {
                     return Err(Failure::about(directory, Refusal::NotADirectory));
                 }
             }
@@ -55,12 +55,12 @@ async fn give_length(
     path: &ClusterPath,
     arguments: &TruncateArguments,
 ) -> Outcome {
-    let file = match client.open(path.as_str()).await {
+    let file = match client.open(path).await {
         Err(error) if error.refusal() == Some(&Refusal::NotFound) => {
             if arguments.no_create {
                 return Ok(());
             }
-            client.create(path.as_str(), FileSpec::default()).await?
+            client.create(path, FileSpec::default()).await?
         }
         opened => opened?,
     };
@@ -117,7 +117,7 @@ async fn move_one(
             return Err(Failure::about(target, Refusal::AlreadyExists));
         }
         let (this, no_replace) = (Some(moved.file), replaces.is_none());
-        match client.rename_if(from.as_str(), target.as_str(), this, no_replace).await {
+        match client.rename_if(from, &target, this, no_replace).await {
             Err(error)
                 if looks < LOOKS_MAX
                     && no_replace
@@ -146,12 +146,10 @@ async fn remove(client: &Client, path: &ClusterPath, arguments: &RmArguments) ->
     match find(client, path).await? {
         None if arguments.force => Ok(()),
         None => Err(Failure::about(path, Refusal::NotFound)),
-        Some(info) if !is_directory(&info) => {
-            match client.delete_if(path.as_str(), Some(info.file)).await {
-                Err(error) if arguments.force && is_gone(&error) => Ok(()),
-                other => Ok(other?),
-            }
-        }
+        Some(info) if !is_directory(&info) => match client.delete_if(path, Some(info.file)).await {
+            Err(error) if arguments.force && is_gone(&error) => Ok(()),
+            other => Ok(other?),
+        },
         Some(info) if arguments.recursive => remove_tree(client, path, info.file).await,
         Some(_) => Err(Failure::about(path, "Is a directory; -r removes it with all in it")),
     }
@@ -182,7 +180,7 @@ async fn remove_tree(client: &Client, top: &ClusterPath, id: FileId) -> Outcome 
 
 /// What another client removed first is removed.
 async fn delete_if_there(client: &Client, path: &ClusterPath, this: FileId) -> Outcome {
-    match client.delete_if(path.as_str(), Some(this)).await {
+    match client.delete_if(path, Some(this)).await {
         Err(error) if is_gone(&error) => Ok(()),
         other => Ok(other?),
     }
@@ -191,7 +189,7 @@ async fn delete_if_there(client: &Client, path: &ClusterPath, this: FileId) -> O
 /// What is at a path, if anything. A file at a path that was typed with a slash at its end is
 /// refused.
 pub async fn find(client: &Client, path: &ClusterPath) -> Result<Option<FileInfo>, Failure> {
-    match client.stat(path.as_str()).await {
+    match client.stat(path).await {
         Ok(info) if path.wants_directory() && !is_directory(&info) => {
             Err(Failure::about(path, Refusal::NotADirectory))
         }
@@ -206,7 +204,7 @@ pub async fn open(client: &Client, path: &ClusterPath) -> Result<File, Failure> 
     if path.wants_directory() {
         find(client, path).await?;
     }
-    Ok(client.open(path.as_str()).await?)
+    Ok(client.open(path).await?)
 }
 
 /// True for a directory.

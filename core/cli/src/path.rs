@@ -2,13 +2,14 @@
 
 use crate::failure::Failure;
 use crate::output::shown;
+use leasehold_client::{Name, Path};
 use std::fmt;
 
-/// An absolute path without empty, `.` or `..` components and without a slash at its end. It is
-/// printed with what could command a terminal escaped.
+/// An absolute path without empty, `.` or `..` components and without a slash at its end. What is typed
+/// is text; the names that a cluster lists are any bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClusterPath {
-    text: String,
+    bytes: Vec<u8>,
     /// It was typed with a slash at its end: only a directory is meant.
     directory: bool,
 }
@@ -25,11 +26,11 @@ impl ClusterPath {
             return refuse("`.` and `..` have no meaning in the cluster");
         }
         let directory = !parts.is_empty() && text.ends_with('/');
-        Ok(ClusterPath { text: format!("/{}", parts.join("/")), directory })
+        Ok(ClusterPath { bytes: format!("/{}", parts.join("/")).into(), directory })
     }
 
-    fn of(text: String) -> ClusterPath {
-        ClusterPath { text, directory: false }
+    fn of(bytes: Vec<u8>) -> ClusterPath {
+        ClusterPath { bytes, directory: false }
     }
 
     /// Was a slash typed at its end? Then it is the path of a directory or of nothing.
@@ -42,44 +43,60 @@ impl ClusterPath {
         texts.iter().map(|text| ClusterPath::parse(text)).collect()
     }
 
-    /// As the master takes it.
-    pub fn as_str(&self) -> &str {
-        &self.text
+    /// As JSON has it.
+    pub fn text(&self) -> String {
+        text_of(&self.bytes)
     }
 
     /// True for `/`.
     pub fn is_root(&self) -> bool {
-        self.text == "/"
+        self.bytes == b"/"
     }
 
     /// The last component; empty for `/`.
-    pub fn name(&self) -> &str {
-        self.text.rsplit('/').next().unwrap_or_default()
+    pub fn name(&self) -> String {
+        text_of(self.bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
     /// A name inside this directory.
-    pub fn join(&self, name: &str) -> ClusterPath {
-        let parent = if self.is_root() { "" } else { &self.text };
-        ClusterPath::of(format!("{parent}/{name}"))
+    pub fn join(&self, name: impl AsRef<[u8]>) -> ClusterPath {
+        let parent: &[u8] = if self.is_root() { b"" } else { &self.bytes };
+        ClusterPath::of([parent, b"/", name.as_ref()].concat())
     }
 
     /// The directory that it is in; `/` for `/`.
     pub fn parent(&self) -> ClusterPath {
-        let end = self.text.rfind('/').unwrap_or(0);
-        ClusterPath::of(self.text[..end.max(1)].to_owned())
+        let end = self.bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        ClusterPath::of(self.bytes[..end.max(1)].to_vec())
     }
 
     /// Every directory from the top to this path, `/` aside.
     pub fn lineage(&self) -> Vec<ClusterPath> {
-        let slashes = self.text.match_indices('/').skip(1).map(|(at, _)| at);
-        let ends = slashes.chain((!self.is_root()).then_some(self.text.len()));
-        ends.map(|end| ClusterPath::of(self.text[..end].to_owned())).collect()
+        let slashes = self.bytes.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+        let ends = slashes.map(|(at, _)| at).chain((!self.is_root()).then_some(self.bytes.len()));
+        ends.map(|end| ClusterPath::of(self.bytes[..end].to_vec())).collect()
     }
 }
 
+/// A name or path as it is, if it is UTF-8; otherwise as the client library writes it, escaped.
+pub fn text_of(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => Name::from(bytes).to_string(),
+    }
+}
+
+/// As a master takes it.
+impl From<&ClusterPath> for Path {
+    fn from(path: &ClusterPath) -> Path {
+        Path::from(&path.bytes[..])
+    }
+}
+
+/// With what could command a terminal escaped.
 impl fmt::Display for ClusterPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown(&self.text))
+        f.write_str(&shown(&self.text()))
     }
 }
 
@@ -93,8 +110,8 @@ mod tests {
 
     #[test]
     fn spelling_is_tidied() {
-        assert_eq!(path("//a///b/").as_str(), "/a/b");
-        assert_eq!(path("/").as_str(), "/");
+        assert_eq!(path("//a///b/").text(), "/a/b");
+        assert_eq!(path("/").text(), "/");
         assert!(path("/a/b/").wants_directory() && !path("/a/b").wants_directory());
         assert_eq!(path("/a\nb").to_string(), "/a\\nb");
         for wrong in ["", "a", "a/b", "/a/../b", "/."] {
@@ -104,12 +121,22 @@ mod tests {
 
     #[test]
     fn parts() {
-        assert_eq!((path("/a/b").name(), path("/a/b").parent()), ("b", path("/a")));
-        assert_eq!((path("/a").name(), path("/a").parent()), ("a", path("/")));
-        assert_eq!((path("/").name(), path("/").parent()), ("", path("/")));
+        assert_eq!((path("/a/b").name(), path("/a/b").parent()), ("b".to_owned(), path("/a")));
+        assert_eq!((path("/a").name(), path("/a").parent()), ("a".to_owned(), path("/")));
+        assert_eq!((path("/").name(), path("/").parent()), (String::new(), path("/")));
         assert_eq!(path("/").join("x"), path("/x"));
         assert_eq!(path("/a").join("x"), path("/a/x"));
         assert_eq!(path("/a/b/c").lineage(), [path("/a"), path("/a/b"), path("/a/b/c")]);
         assert_eq!(path("/").lineage(), []);
+    }
+
+    #[test]
+    fn listed_names_stay_what_they_are() {
+        for name in [&b"a\\b"[..], b"\xff"] {
+            let path = path("/d").join(name);
+            assert_eq!(Path::from(&path).as_bytes(), [b"/d/", name].concat());
+        }
+        assert_eq!(path("/d").join(b"a\\b").text(), "/d/a\\b");
+        assert_eq!(path("/d").join(b"\xff").text(), "/d/\\xff");
     }
 }

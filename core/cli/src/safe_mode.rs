@@ -92,7 +92,7 @@ impl Waits {
 
     fn line(&self, chunk: &UnreportedChunk) -> String {
         let file = match self.paths.get(&chunk.file) {
-            Some(path) => path.as_str().to_owned(),
+            Some(path) => path.text(),
             None => format!("file {}", chunk.file),
         };
         let (handle, index, on) = (chunk.chunk, chunk.index, names(&chunk.members).join(", "));
@@ -105,7 +105,7 @@ impl Waits {
             json!({
                 "chunk": chunk.chunk.0,
                 "file": chunk.file.0,
-                "path": self.paths.get(&chunk.file).map(ClusterPath::as_str),
+                "path": self.paths.get(&chunk.file).map(ClusterPath::text),
                 "index": chunk.index,
                 "members": names(&chunk.members),
             })

@@ -24,7 +24,7 @@ pub struct Unfinished {
 impl Unfinished {
     /// If this file is one.
     pub fn of(path: &ClusterPath, info: &FileInfo) -> Option<Unfinished> {
-        let owner = unfinished(path.name())?;
+        let owner = unfinished(&path.name())?;
         Some(Unfinished { path: path.clone(), info: info.clone(), owner })
     }
 
@@ -57,7 +57,7 @@ pub async fn sweep(arguments: &SweepArguments) -> Outcome {
             let found = files.iter().filter_map(|(path, info)| Unfinished::of(path, info));
             for file in found.filter(|file| is_left(file, arguments.older_than)) {
                 if !arguments.dry_run {
-                    let removed = client.delete_if(file.path.as_str(), Some(file.info.file)).await;
+                    let removed = client.delete_if(&file.path, Some(file.info.file)).await;
                     match removed {
                         // Its owner finished it, or took it away.
                         Err(error) if error.refusal() == Some(&Refusal::NotFound) => continue,

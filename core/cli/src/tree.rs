@@ -28,7 +28,7 @@ impl TreeWalk {
     /// that does not answer ends the walk.
     pub async fn next(&mut self, client: &Client) -> Result<Option<Listed>, Failure> {
         let Some((directory, id)) = self.0.pop() else { return Ok(None) };
-        let names = match client.list(directory.as_str()).await {
+        let names = match client.list(&directory).await {
             Ok(names) => names,
             Err(error) if error.refusal().is_some() => {
                 return Ok(Some(Listed { directory, id, files: Err(error.into()) }));
@@ -37,7 +37,7 @@ impl TreeWalk {
         };
         let mut files = Vec::new();
         for (name, info) in names {
-            let path = directory.join(&name.to_string());
+            let path = directory.join(&name);
             if is_directory(&info) {
                 self.0.push((path, Some(info.file)));
             } else {

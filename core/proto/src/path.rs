@@ -26,6 +26,12 @@ impl Name {
     }
 }
 
+impl AsRef<[u8]> for Name {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// So that a name is found by its bytes.
 impl Borrow<[u8]> for Name {
     fn borrow(&self) -> &[u8] {

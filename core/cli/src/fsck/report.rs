@@ -52,7 +52,7 @@ pub struct Report {
 
 fn unfinished_json(file: &Unfinished) -> Value {
     json!({
-        "path": file.path.as_str(),
+        "path": file.path.text(),
         "file": file.info.file.0,
         "host": file.owner.as_ref().map(|owner| owner.host.as_str()),
         "pid": file.owner.as_ref().map(|owner| owner.pid),
@@ -107,7 +107,7 @@ impl Report {
             json!({
                 "chunk": finding.chunk.0,
                 "file": finding.file.0,
-                "path": self.paths.get(&finding.file).map(ClusterPath::as_str),
+                "path": self.paths.get(&finding.file).map(ClusterPath::text),
                 "index": finding.index,
                 "server": finding.problem.node().map(|node| node.to_string()),
                 "problem": finding.problem.kind(),
@@ -120,7 +120,7 @@ impl Report {
             "replicas_read": self.replicas_read,
             "bytes_read": self.bytes_read,
             "unlisted": self.unlisted.iter().map(|(path, why)| {
-                json!({ "path": path.as_str(), "what": why })
+                json!({ "path": path.text(), "what": why })
             }).collect::<Vec<_>>(),
             "unfinished": self.unfinished.iter().map(unfinished_json).collect::<Vec<_>>(),
             "problems": self.findings.iter().map(finding).collect::<Vec<_>>(),
@@ -143,7 +143,7 @@ impl Report {
         json!({
             "chunk": chunk.chunk.0,
             "file": chunk.file.0,
-            "path": self.paths.get(&chunk.file).map(ClusterPath::as_str),
+            "path": self.paths.get(&chunk.file).map(ClusterPath::text),
             "index": chunk.index,
             "version": chunk.version.0,
             "primary": chunk.primary.map(|node| node.to_string()),

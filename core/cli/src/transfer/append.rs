@@ -89,7 +89,7 @@ async fn open(
         if path.wants_directory() {
             return Err(Failure::about(path, "Is a directory"));
         }
-        match client.create(path.as_str(), arguments.spec.into()).await {
+        match client.create(path, arguments.spec.into()).await {
             Err(error) if error.refusal() == Some(&Refusal::AlreadyExists) => {}
             other => return Ok(other?),
         }

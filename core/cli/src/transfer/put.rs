@@ -41,7 +41,7 @@ pub async fn put(arguments: &PutArguments) -> Outcome {
     let this = transfer.file.as_ref().map(File::id);
     // Without --force nothing is replaced, whoever made it since it was looked for.
     let no_replace = !arguments.force;
-    match client.rename_if(partial.as_str(), target.as_str(), this, no_replace).await {
+    match client.rename_if(partial, target, this, no_replace).await {
         Ok(()) => {
             warn_of_few(client, arguments.spec.replicas, target).await;
             Ok(())
@@ -81,7 +81,7 @@ async fn begin(
     let target = target(&client, to, &arguments.to, &arguments.from).await?;
     refuse_existing(&client, &target, arguments.force).await?;
     refuse_full(&client, &target, source.length.unwrap_or(1)).await?;
-    let partial = target.parent().join(&partial_name(target.name())?);
+    let partial = target.parent().join(&partial_name(&target.name())?);
     Ok(Begun { client, partial, target })
 }
 
@@ -171,10 +171,10 @@ struct Transfer {
 impl Transfer {
     async fn run(&mut self, arguments: &PutArguments, begun: &Begun, source: Source) -> Outcome {
         let Begun { client, partial, target } = begun;
-        let created = client.create(partial.as_str(), arguments.spec.into()).await;
+        let created = client.create(partial, arguments.spec.into()).await;
         let file = created.map_err(|error| about_target(target, error))?;
         self.file = Some(file.clone());
-        let progress = Progress::new(target.name(), source.length);
+        let progress = Progress::new(&target.name(), source.length);
         let mut writer = file.writer(0);
         let mut pieces = source.pieces(writer.wants());
         while let Some(piece) = pieces.recv().await {
@@ -225,7 +225,7 @@ async fn clean_up(
     let whole = transfer.length.map_or(String::new(), |bytes| format!(" of {}", human_size(bytes)));
     // Of a file whose making was not answered, only the name is known.
     let this = transfer.file.as_ref().map(File::id);
-    let removed = timeout(CLEANUP, client.delete_if(partial.as_str(), this)).await;
+    let removed = timeout(CLEANUP, client.delete_if(partial, this)).await;
     let gone = match removed {
         Ok(Ok(())) => true,
         Ok(Err(error)) => error.refusal() == Some(&Refusal::NotFound),

@@ -125,6 +125,10 @@ fn directories_hold_any_name_and_many() {
     let odd = directory.join::<&std::ffi::OsStr>(odd);
     fs::write(&odd, "odd").unwrap();
     assert_eq!(fs::read(&odd).unwrap(), b"odd");
+    cluster.run(&["rm", "-r", "/d/sub"]).fails(1, "No such file");
+    fs::create_dir(directory.join("sub")).unwrap();
+    fs::write(directory.join("sub").join(odd.file_name().unwrap()), "odd").unwrap();
+    cluster.run(&["rm", "-r", "/d/sub"]).well();
     fs::remove_file(&odd).unwrap();
     let too_long = File::create(directory.join("n".repeat(256))).unwrap_err();
     assert_eq!(too_long.raw_os_error(), Some(36), "ENAMETOOLONG");

@@ -220,6 +220,17 @@ fn a_slash_at_the_end_means_a_directory() {
     assert_eq!(cluster.run(&["cat", "/p"]).well().stdout, b"/o", "without a slash it replaces");
 }
 
+/// A listed name is what it is, whatever it takes to print it.
+#[test]
+fn commands_take_names_that_are_printed_escaped() {
+    let cluster = Cluster::start(1);
+    cluster.run(&["mkdir", "-p", "/d/a\\b"]).well();
+    cluster.run_with(&["put", "--replicas", "1", "-", "/d/a\\b/c\\d"], b"kept").well();
+    assert!(cluster.run(&["ls", "-l", "/d/a\\b"]).well().text().contains(" 4 "));
+    cluster.run(&["rm", "-r", "/d"]).well();
+    cluster.run(&["stat", "/d"]).fails(1, "No such file");
+}
+
 /// No command makes a path that other commands cannot take.
 #[test]
 fn the_limit_of_paths_holds_for_what_a_rename_makes() {
