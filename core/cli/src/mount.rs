@@ -12,13 +12,13 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How often it is looked whether somebody unmounted.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval between checks for an unmount from outside.
+const UNMOUNT_CHECK: Duration = Duration::from_millis(100);
 
 /// What the process in the background says once it is mounted.
 const READY: &[u8] = b"mounted\n";
 
-/// A `hard` request waits for so long: for ever, as far as anybody will see.
+/// The timeout of a `hard` mount: ten years, in practice none.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 /// Mounts in a process of its own that stays, and returns when it is mounted.
@@ -102,7 +102,7 @@ async fn until_unmounted(mounted: Mounted, signals: &mut Signals) -> std::io::Re
                 tracing::info!(signal = name, "unmounting");
                 return blocking(|| mounted.unmount()).await;
             }
-            () = tokio::time::sleep(LOOK) => {
+            () = tokio::time::sleep(UNMOUNT_CHECK) => {
                 if mounted.has_ended() {
                     return blocking(|| mounted.join()).await;
                 }

@@ -1,4 +1,4 @@
-//! On whose behalf a session calls.
+//! The credentials of a session's calls.
 
 use leasehold_proto::Caller;
 use leasehold_runtime::clock::wall_clock_ns;
@@ -16,7 +16,9 @@ pub struct Identity {
     pub umask: u16,
 }
 
-/// The superuser, with the usual umask.
+/// The superuser, with the usual umask: what a session has until [`Client::as_caller`].
+///
+/// [`Client::as_caller`]: crate::Client::as_caller
 impl Default for Identity {
     fn default() -> Self {
         Identity { uid: 0, gid: 0, groups: Box::default(), umask: 0o022 }

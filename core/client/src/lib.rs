@@ -64,7 +64,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// A session with a cluster, on behalf of somebody.
+/// A session with a cluster, with the credentials of its calls.
 #[derive(Clone, Debug)]
 pub struct Client {
     session: Arc<Session>,
@@ -136,13 +136,13 @@ impl Client {
         &self.session.constants
     }
 
-    /// The same session on behalf of somebody else.
+    /// The same session with other credentials.
     #[must_use]
     pub fn as_caller(&self, identity: Identity) -> Client {
         Client { session: self.session.clone(), identity: Arc::new(identity) }
     }
 
-    /// On whose behalf it calls.
+    /// The credentials of its calls.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity

@@ -116,17 +116,19 @@ impl Call {
         Ok(Arc::new(OpenFile { file, id: id(ino) }))
     }
 
-    /// Tells the master when a file was written last.
+    /// Reports the time of the last write to the master. If that fails, it stays to be reported.
     pub async fn report_written(&self, ino: INodeNo) -> Answer<()> {
-        let Some(written) = self.handles().take_written(id(ino)) else { return Ok(()) };
+        let Some(written) = self.handles().written(id(ino)) else { return Ok(()) };
         let set = SetAttributes { mtime: Some(SetTime::To(written)), ..SetAttributes::default() };
-        let told = self.shared.client.set_attributes(Path::of(id(ino)), set);
-        match self.answer(told).await {
-            Ok(_) => Ok(()),
+        let reported = self.shared.client.set_attributes(Path::of(id(ino)), set);
+        match self.answer(reported).await {
+            Ok(_) => {}
             // Removed for good while it was open.
-            Err(error) if i32::from(error) == i32::from(Errno::ENOENT) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if i32::from(error) == i32::from(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
         }
+        self.handles().forget_written(id(ino), written);
+        Ok(())
     }
 
     pub async fn open(&self, ino: INodeNo, flags: OpenFlags) -> Answer<u64> {
@@ -161,7 +163,7 @@ impl Call {
         let file: File = match made {
             Ok(file) => file,
             Err(error) if exists(&error) && flags & O_EXCL == 0 => {
-                // Somebody else made it since the kernel looked.
+                // Made by another client since the kernel looked it up.
                 let info = self.stat(path).await?;
                 let handle = self.open(inode(info.file), OpenFlags(flags)).await?;
                 return Ok((self.attributes(info).await?, handle));
@@ -186,10 +188,9 @@ impl Call {
             }
             let open = self.file(ino, handle).await?;
             self.answer(open.file.truncate(size)).await?;
-            self.handles().take_written(id(ino));
         }
-        if attributes.mtime.is_some() {
-            self.handles().take_written(id(ino));
+        if size.is_some() || attributes.mtime.is_some() {
+            self.handles().forget_written(id(ino), wall_clock_ns());
         }
         let info = match attributes == SetAttributes::default() && size.is_some() {
             true => self.stat(Path::of(id(ino))).await?,

@@ -32,13 +32,12 @@ use std::io;
 use std::path::Path;
 use tokio::runtime::Handle;
 
-/// A mounted cluster. It stays mounted until [`Mounted::unmount`], or until somebody unmounts it by
-/// `umount`.
+/// A mounted cluster. It stays mounted until [`Mounted::unmount`] or `umount`.
 #[derive(Debug)]
 pub struct Mounted(BackgroundSession);
 
 impl Mounted {
-    /// Has somebody unmounted it?
+    /// Was it unmounted from outside?
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.0.guard.is_finished()
@@ -52,7 +51,7 @@ impl Mounted {
         self.0.umount_and_join()
     }
 
-    /// Takes the end of what somebody else unmounted.
+    /// Waits for the end of a mount that was unmounted from outside.
     ///
     /// # Errors
     /// Those of the kernel.

@@ -99,8 +99,11 @@ impl Handles {
         self.state().written.get(&id).copied()
     }
 
-    /// The master is about to know.
-    pub fn take_written(&self, id: FileId) -> Option<i64> {
-        self.state().written.remove(&id)
+    /// The master knows of the writes up to this time.
+    pub fn forget_written(&self, id: FileId, up_to_ns: i64) {
+        let mut state = self.state();
+        if state.written.get(&id).is_some_and(|written| *written <= up_to_ns) {
+            state.written.remove(&id);
+        }
     }
 }

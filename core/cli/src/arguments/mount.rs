@@ -33,7 +33,7 @@ pub struct MountArguments {
     /// Options, separated by commas; may be given several times
     #[arg(short, long = "options", value_name = "OPTIONS")]
     pub options: Vec<String>,
-    /// Stay until somebody unmounts it; Ctrl-C and SIGTERM unmount
+    /// Stay in the foreground until it is unmounted; Ctrl-C and SIGTERM unmount it
     #[arg(long, short)]
     pub foreground: bool,
     /// Report on stdout when it is mounted, and leave the terminal.
