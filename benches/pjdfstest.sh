@@ -9,6 +9,8 @@ tools=target/tools
 [ -x $tools/bin/pjdfstest ] || cargo install --quiet --locked --root $tools pjdfstest
 
 work=$(mktemp -d)
+# Other users look names up below it.
+chmod 755 "$work"
 end() {
     [ -z "${mounted:-}" ] || umount "$mounted" || umount -l "$mounted"
     [ -z "${cluster:-}" ] || kill "$cluster" 2>/dev/null || true
