@@ -83,13 +83,8 @@ fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
 /// What the client reckons with.
 fn values_are_sound(answer: &MetadataAnswer) -> bool {
     let sound = |info: &FileInfo| match info.kind {
-        FileKind::Directory
-        | FileKind::Symlink
-        | FileKind::Fifo
-        | FileKind::Socket
-        | FileKind::CharDevice(_)
-        | FileKind::BlockDevice(_) => true,
         FileKind::File(spec) => (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes),
+        _ => true,
     };
     match answer {
         MetadataAnswer::File(info) => sound(info),

@@ -293,12 +293,7 @@ fn an_answer_of_another_kind_is_dropped() {
 /// Can a master have made it?
 fn is_possible(kind: FileKind) -> bool {
     match kind {
-        FileKind::Directory
-        | FileKind::Symlink
-        | FileKind::Fifo
-        | FileKind::Socket
-        | FileKind::CharDevice(_)
-        | FileKind::BlockDevice(_) => true,
         FileKind::File(spec) => (1..=CHUNK_BYTES_MAX).contains(&spec.chunk_bytes),
+        _ => true,
     }
 }
