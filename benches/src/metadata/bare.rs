@@ -211,6 +211,7 @@ impl Empty {
             }
             Input::Deliver(_)
             | Input::Wake
+            | Input::Room(_)
             | Input::Request { .. }
             | Input::File { .. }
             | Input::Installed { .. } => {}

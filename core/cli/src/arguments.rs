@@ -7,7 +7,10 @@ mod servers;
 use crate::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use mount::{MountArguments, of_process};
-pub use operators::{ConstantsArguments, ConstantsCommand, SafeModeCommand, ServerCommand};
+pub use operators::{
+    ConstantsArguments, ConstantsCommand, SafeModeCommand, ServerCommand, TrashCommand,
+    TrashEmptyArguments, TrashRestoreArguments,
+};
 pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,6 +116,21 @@ A file that does not exist is made, unless --no-create says otherwise.")]
     Mv(MvArguments),
     /// Remove files; they stay in the trash for a while
     Rm(RmArguments),
+    /// Deleted files, as long as they are kept: list them, take them back, or give their room back
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  leasehold trash list                                # what is kept, for how long, under which path
+  leasehold trash restore /films/video.mkv            # back to where it was
+  leasehold trash restore f12 --to /video.mkv         # one of several that had the same path
+  leasehold trash empty f12                           # its room is given back now
+  leasehold trash empty --all
+A file that rm, mv or put --force took away is kept for trash_retention (`leasehold constants`). When no \
+chunkserver has room for what is to be stored, the oldest one gives way before that. Restoring replaces \
+nothing unless --force says so."
+    )]
+    Trash(TrashCommand),
     /// Remove what interrupted puts left: files with names like .x.partial-HOST-PID-RANDOM
     #[command(after_help = "\
 Examples:
@@ -187,6 +205,7 @@ impl Command {
             Command::Mv(_) => "mv",
             Command::Truncate(_) => "truncate",
             Command::Rm(_) => "rm",
+            Command::Trash(_) => "trash",
             Command::Sweep(_) => "sweep",
             Command::Mount(_) => "mount",
             Command::Fsck(_) => "fsck",

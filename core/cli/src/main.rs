@@ -27,6 +27,7 @@ mod signals;
 mod status;
 mod sweep;
 mod transfer;
+mod trash;
 mod units;
 
 use arguments::{Arguments, Command};
@@ -74,6 +75,7 @@ async fn run(command: &Command) -> Outcome {
         Command::Mkdir(arguments) => namespace::mkdir(arguments).await,
         Command::Mv(arguments) => namespace::mv(arguments).await,
         Command::Rm(arguments) => namespace::rm(arguments).await,
+        Command::Trash(command) => trash::trash(command).await,
         Command::Sweep(arguments) => sweep::sweep(arguments).await,
         Command::Mount(arguments) => mount::mount(arguments).await,
         Command::Fsck(arguments) => fsck::fsck(arguments).await,

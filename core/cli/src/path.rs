@@ -29,6 +29,11 @@ impl ClusterPath {
         Ok(ClusterPath { bytes: format!("/{}", parts.join("/")).into(), directory })
     }
 
+    /// A path that the cluster gave.
+    pub fn given(path: &Path) -> ClusterPath {
+        ClusterPath::of(path.as_bytes().to_vec())
+    }
+
     fn of(bytes: Vec<u8>) -> ClusterPath {
         ClusterPath { bytes, directory: false }
     }

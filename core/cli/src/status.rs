@@ -57,6 +57,7 @@ fn as_json(status: &ClusterStatus) -> Value {
             "alive": server.alive,
             "replicas": server.replicas,
             "used_bytes": server.used_bytes,
+            "free_bytes": server.free_bytes,
             "capacity_bytes": server.capacity_bytes,
         })
     };
@@ -107,8 +108,8 @@ fn page(status: &ClusterStatus, waits: Option<&Waits>) -> String {
     ));
     if !status.servers.is_empty() {
         lines.push(format!(
-            "\n{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
-            "server", "state", "rack", "incarnation", "replicas", "used", "capacity"
+            "\n{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}  {:>10}",
+            "server", "state", "rack", "incarnation", "replicas", "used", "free", "capacity"
         ));
     }
     lines.extend(status.servers.iter().map(line));
@@ -123,13 +124,14 @@ fn page(status: &ClusterStatus, waits: Option<&Waits>) -> String {
 
 fn line(server: &ServerStatus) -> String {
     format!(
-        "{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}",
+        "{:<21}  {:<5}  {:>4}  {:>11}  {:>8}  {:>10}  {:>10}  {:>10}",
         server.node.to_string(),
         if server.alive { "alive" } else { "DEAD" },
         server.rack.0,
         server.incarnation.0,
         server.replicas,
         human_size(server.used_bytes),
+        human_size(server.free_bytes),
         human_size(server.capacity_bytes)
     ) + &silence(server)
 }
@@ -160,6 +162,7 @@ mod tests {
             silent_for: Some(Duration::from_millis(90_500)),
             replicas: 4,
             used_bytes: 1 << 20,
+            free_bytes: 1 << 29,
             capacity_bytes: 1 << 30,
         };
         ClusterStatus {

@@ -31,6 +31,7 @@ mod file;
 mod identity;
 mod names;
 mod reader;
+mod trash;
 mod writer;
 #[cfg(not(madsim))]
 mod connect;
@@ -46,7 +47,7 @@ pub use identity::Identity;
 pub use leasehold_proto::metadata::Special;
 pub use leasehold_proto::metadata::{
     ChunkStatus, ClusterStatus, ConstantsStatus, FileInfo, FileKind, FileSpec, ReplicaStatus,
-    SafeModeStatus, ServerStatus, UnreportedChunk,
+    SafeModeStatus, ServerStatus, TrashEntry, UnreportedChunk,
 };
 pub use leasehold_proto::{
     Name, OpError, Path, Refusal, SetAttributes, SetTime, SyncPolicy, XattrCondition,

@@ -4,8 +4,8 @@ use crate::{Client, ClientError, File, FileInfo, FileKind, FileSpec};
 use leasehold_proto::file::position;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery, Special};
 use leasehold_proto::{
-    Extent, FileCall, FileId, Name, Operation, Outcome, Path, ReadMode, SetAttributes,
-    XattrCondition,
+    Extent, FileCall, FileId, Name, OpError, Operation, Outcome, Path, ReadMode, Refusal,
+    SetAttributes, XattrCondition,
 };
 
 impl Client {
@@ -13,7 +13,8 @@ impl Client {
     ///
     /// # Errors
     /// `AlreadyExists` if something is at the path, `NotFound` or `NotADirectory` if its parent
-    /// is not a directory, `PermissionDenied`, `Invalid` for a path or a spec that cannot be.
+    /// is not a directory, `PermissionDenied`, `Invalid` for a path or a spec that cannot be, or whose
+    /// chunks no server could ever hold.
     pub async fn create(&self, path: impl Into<Path>, spec: FileSpec) -> Result<File, ClientError> {
         self.create_with(path, spec, 0o666 & !self.identity.umask).await
     }
@@ -29,7 +30,30 @@ impl Client {
         mode: u16,
     ) -> Result<File, ClientError> {
         let path = path.into();
+        self.refuse_giant(&path, &spec).await?;
         self.open_by(&path.clone(), FileCall::Create { path, spec, mode }).await
+    }
+
+    /// A chunk that is larger than every disk ends in `NoSpace` when it is written, however empty the
+    /// cluster is. This is looked at before anything is sent that could take effect: a refusal by a
+    /// master would have to be logged to be the same for a retry. Only chunks above the standard size
+    /// are worth the question.
+    async fn refuse_giant(&self, path: &Path, spec: &FileSpec) -> Result<(), ClientError> {
+        if spec.chunk_bytes <= FileSpec::default().chunk_bytes {
+            return Ok(());
+        }
+        let status = self.status().await?;
+        let alive = status.servers.iter().filter(|server| server.alive);
+        let Some(largest) = alive.map(|server| server.capacity_bytes).max() else { return Ok(()) };
+        if spec.chunk_bytes <= largest {
+            return Ok(());
+        }
+        let why = format!(
+            "no chunkserver could hold a chunk of {} bytes: the largest has {largest} bytes in all; \
+             choose a smaller chunk size",
+            spec.chunk_bytes
+        );
+        Err(ClientError::of(&path.to_string(), OpError::Refused(Refusal::Invalid(why))))
     }
 
     /// Opens the file that a path leads to. The handle names the file, not the path: a rename does not

@@ -340,14 +340,14 @@ impl Call {
     /// Blocks in all and free, of files as they are made here, and inodes.
     pub async fn room(&self) -> Answer<(u64, u64, u64)> {
         let status = self.answer(self.client.status()).await?;
-        let (mut capacity, mut used) = (0, 0);
+        let (mut capacity, mut free) = (0u64, 0u64);
         for server in status.servers.iter().filter(|server| server.alive) {
-            capacity += server.capacity_bytes;
-            used += server.used_bytes.min(server.capacity_bytes);
+            capacity = capacity.saturating_add(server.capacity_bytes);
+            free = free.saturating_add(server.free_bytes.min(server.capacity_bytes));
         }
         let replicas = u64::from(self.shared.options.spec.replicas).max(1);
         let blocks = |bytes: u64| bytes / replicas / u64::from(STATFS_BLOCK);
-        Ok((blocks(capacity), blocks(capacity - used), status.files + status.directories))
+        Ok((blocks(capacity), blocks(free), status.files + status.directories))
     }
 
     /// Names from a place on, as many as the kernel takes.

@@ -1,7 +1,7 @@
 //! A chunkserver on a real machine.
 
 use crate::data_dir::{self, Begin, ServerRole};
-use crate::executor::ChunkExecutor;
+use crate::executor::{ChunkExecutor, Executor as _};
 use crate::running::{Parts, Running, ServeError, advertised, bind, start as start_loop};
 use crate::storage::DiskThread;
 use leasehold_proto::{
@@ -39,7 +39,7 @@ pub struct ChunkserverOptions {
     pub masters: Vec<(NodeId, SocketAddr)>,
     /// Its failure domain.
     pub rack: Rack,
-    /// Bytes that it offers; none: what it holds already, and what its file system has free.
+    /// Bytes that it offers at the most; none: all that its file system has free.
     pub capacity_bytes: Option<u64>,
     /// The cluster's constants.
     pub constants: Constants,
@@ -65,11 +65,10 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
     };
     let identity = Identity::load_or_create(&*disk, || options.uuid).map_err(store_error)?;
     let store = StoreOptions::of(&options.constants);
-    let (mut executor, replicas) = ChunkExecutor::open(disk.clone(), store).map_err(store_error)?;
-    let holds = executor.store().used_bytes();
-    // Asked once the journal has its room: that is not there for chunks.
-    let free_bytes = disk.free_bytes()?;
-    let capacity_bytes = options.capacity_bytes.unwrap_or(holds + free_bytes);
+    let (executor, replicas) = ChunkExecutor::open(disk.clone(), store).map_err(store_error)?;
+    let mut executor = executor.offering(options.capacity_bytes);
+    // Measured once the journal has its room: that is not there for chunks.
+    let room = executor.room().unwrap_or_default();
     let (listener, address) = bind(options.listen).await?;
     let announced = advertised(options.advertise, address)?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
@@ -81,7 +80,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         incarnation: identity.incarnation,
         session: options.session,
         rack: options.rack,
-        capacity_bytes,
+        room,
         masters: options
             .masters
             .iter()

@@ -4,11 +4,12 @@
 use crate::gauge::Gauge;
 use leasehold_proto::{
     Input, IoFault, IoId, IoOp, IoOutput, IoResult, Leadership, LogEntry, LogIndex, LogOp,
-    MasterState, ProposeOutcome, Replicas,
+    MasterState, ProposeOutcome, Replicas, Room,
 };
 use leasehold_store::{
     ChunkStore, Disk, MasterLog, MasterLogOptions, StoreError, StoreOptions, Written,
 };
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Carries out I/O. Each operation of a batch ends as one `IoDone`.
@@ -22,11 +23,18 @@ pub trait Executor {
 
     /// Does what nobody waits for; called between two batches.
     fn idle(&mut self) {}
+
+    /// What its disk has for replicas; none of a disk for a log.
+    fn room(&mut self) -> Option<Room> {
+        None
+    }
 }
 
 /// A chunkserver's disk.
 pub struct ChunkExecutor<D: Disk> {
     store: ChunkStore<D>,
+    /// Bytes that may be used at the most.
+    offered: Option<u64>,
 }
 
 impl<D: Disk> ChunkExecutor<D> {
@@ -36,7 +44,13 @@ impl<D: Disk> ChunkExecutor<D> {
     /// Those of [`ChunkStore::open`].
     pub fn open(disk: D, options: StoreOptions) -> Result<(Self, Replicas), StoreError> {
         let (store, replicas) = ChunkStore::open(disk, options)?;
-        Ok((ChunkExecutor { store }, replicas))
+        Ok((ChunkExecutor { store, offered: None }, replicas))
+    }
+
+    /// Uses no more than this of its disk, if it is given.
+    #[must_use]
+    pub fn offering(self, offered: Option<u64>) -> Self {
+        ChunkExecutor { offered, ..self }
     }
 
     /// The store, for what is not a machine's I/O: scrubbing, used bytes.
@@ -48,6 +62,10 @@ impl<D: Disk> ChunkExecutor<D> {
 impl<D: Disk> Executor for ChunkExecutor<D> {
     fn out_of_service(&mut self) -> &'static str {
         "the masters have its replicas copied elsewhere, and the process stays so that they see why"
+    }
+
+    fn room(&mut self) -> Option<Room> {
+        self.store.room(self.offered)
     }
 
     fn execute(&mut self, batch: Vec<(IoId, IoOp)>) -> Vec<Input> {
@@ -213,6 +231,39 @@ fn done(io: IoId, result: IoResult) -> Input {
 #[must_use]
 pub fn says_disk_failed(input: &Input) -> bool {
     matches!(input, Input::IoDone { result: Err(IoFault::DiskFailed), .. })
+}
+
+/// True if this says that a change found no room.
+#[must_use]
+pub fn says_no_space(input: &Input) -> bool {
+    matches!(input, Input::IoDone { result: Err(IoFault::NoSpace), .. })
+}
+
+/// A disk is measured at least so often, whatever its machine does: others fill it too.
+pub const MEASURED_EVERY: Duration = Duration::from_millis(250);
+
+/// Beside that a machine learns of its room when it changed by so much.
+const ROOM_STEP_BYTES: u64 = 4 << 20;
+
+/// Which measurements a machine is given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured(Option<Room>);
+
+impl Measured {
+    /// Measures; gives what the machine is to be told. Of small changes only what is `due`, so that a
+    /// busy disk does not tell of every write.
+    pub fn measure(&mut self, executor: &mut impl Executor, due: bool) -> Option<Input> {
+        let room = executor.room()?;
+        let changed = match self.0 {
+            Some(last) if due => last != room,
+            Some(last) => last.free_bytes.abs_diff(room.free_bytes) >= ROOM_STEP_BYTES,
+            None => true,
+        };
+        changed.then(|| {
+            self.0 = Some(room);
+            Input::Room(room)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 #![allow(clippy::disallowed_types, reason = "this is the one place that touches files")]
 
 use crate::data_dir::{self, DataDirError};
-use leasehold_store::{Disk, DiskError, Open};
+use leasehold_store::{Disk, DiskError, Open, Space};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statvfs};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Holds the directory for one process; never listed.
@@ -49,16 +50,6 @@ impl OsDisk {
         }
         write_holder(&mut lock).map_err(fail)?;
         Ok(OsDisk { root, _lock: lock })
-    }
-
-    /// Bytes that the file system has room for beside what is there.
-    ///
-    /// # Errors
-    /// If the operating system does not say.
-    pub fn free_bytes(&self) -> Result<u64, DataDirError> {
-        let fail = |errno: Errno| DataDirError::Io { path: self.root.clone(), error: errno.into() };
-        let stat = statvfs(&self.root).map_err(fail)?;
-        Ok(stat.f_bavail * stat.f_frsize)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -136,6 +127,17 @@ pub(crate) fn read_at(file: &OsFile, offset: u64, buf: &mut [u8]) -> Result<usiz
     Ok(filled)
 }
 
+/// Blocks of 512 bytes, whatever those of the file system are.
+pub(crate) fn allocated(file: &OsFile) -> Result<u64, DiskError> {
+    named(&file.name, file.file.metadata()).map(|metadata| metadata.blocks() * 512)
+}
+
+pub(crate) fn space(root: &Path) -> Result<Space, DiskError> {
+    let stat = statvfs(root).map_err(|errno| disk_error("", &errno.into()))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Ok(Space { free_bytes: bytes(stat.f_bavail), size_bytes: bytes(stat.f_blocks) })
+}
+
 pub(crate) fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> {
     let mut names = Vec::new();
     for entry in named(folder, fs::read_dir(root.join(folder)))? {
@@ -174,15 +176,24 @@ impl Disk for OsDisk {
         self.changed(&file.name, "cut or extend", file.file.set_len(len))
     }
 
-    fn reserve(&self, file: &OsFile, len: u64) -> Result<(), DiskError> {
-        if len == 0 {
+    fn reserve(&self, file: &OsFile, bytes: Range<u64>) -> Result<(), DiskError> {
+        if bytes.is_empty() {
             return Ok(());
         }
-        match fallocate(&file.file, FallocateFlags::KEEP_SIZE, 0, len) {
+        let length = bytes.end - bytes.start;
+        match fallocate(&file.file, FallocateFlags::KEEP_SIZE, bytes.start, length) {
             // A hint: some file systems have no such thing.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(errno) => self.changed(&file.name, "reserve room for", Err(errno.into())),
         }
+    }
+
+    fn allocated(&self, file: &OsFile) -> Result<u64, DiskError> {
+        allocated(file)
+    }
+
+    fn space(&self) -> Result<Space, DiskError> {
+        space(&self.root)
     }
 
     fn sync_data(&self, file: &OsFile) -> Result<(), DiskError> {
@@ -230,7 +241,9 @@ mod tests {
         disk.create_dir("chunks").unwrap();
         disk.create_dir("chunks").unwrap();
         let file = disk.open("chunks/1", Open::Create).unwrap();
-        disk.reserve(&file, 1 << 20).unwrap();
+        disk.reserve(&file, 0..1 << 20).unwrap();
+        assert!(disk.allocated(&file).unwrap() <= 1 << 20);
+        assert!(disk.space().unwrap().size_bytes > 0);
         assert_eq!(disk.len(&file).unwrap(), 0, "reserved room is no length");
         disk.write_at(&file, 10, b"hello").unwrap();
         disk.sync_data(&file).unwrap();

@@ -4,12 +4,13 @@
 #![allow(clippy::disallowed_types, reason = "it touches files, as OsDisk does")]
 
 use crate::data_dir::DataDirError;
-use crate::os_disk::{LOCK, OsFile, disk_error, holder_of, list, named, read_at};
-use leasehold_store::{Disk, DiskError, Open};
+use crate::os_disk::{LOCK, OsFile, allocated, disk_error, holder_of, list, named, read_at, space};
+use leasehold_store::{Disk, DiskError, Open, Space};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// A data directory for reading. No server starts on it while this lives, unless it was copied
@@ -80,7 +81,15 @@ impl Disk for ReadDisk {
         refused(&file.name)
     }
 
-    fn reserve(&self, file: &OsFile, _: u64) -> Result<(), DiskError> {
+    fn allocated(&self, file: &OsFile) -> Result<u64, DiskError> {
+        allocated(file)
+    }
+
+    fn space(&self) -> Result<Space, DiskError> {
+        space(&self.root)
+    }
+
+    fn reserve(&self, file: &OsFile, _: Range<u64>) -> Result<(), DiskError> {
         refused(&file.name)
     }
 

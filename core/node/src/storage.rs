@@ -1,6 +1,6 @@
 //! A disk with a thread of its own: the loop never waits for a sync.
 
-use crate::executor::{Executor, says_disk_failed};
+use crate::executor::{Executor, MEASURED_EVERY, Measured, says_disk_failed, says_no_space};
 use crate::replicated::LogWorker;
 use crate::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
@@ -8,7 +8,7 @@ use leasehold_runtime::driver::Storage;
 use leasehold_store::Disk;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -101,9 +101,18 @@ fn serve(
 ) {
     let mut failed = false;
     let mut waiting = VecDeque::new();
+    let mut measured = Measured::default();
     while let Some(batch) = next_batch(batches, &mut waiting) {
+        let Some(batch) = batch else {
+            if let Some(room) = measured.measure(&mut executor, true) {
+                let _ = inbox.blocking_send(room);
+            }
+            continue;
+        };
         let operations = batch.len();
-        let inputs = executor.execute(batch);
+        let mut inputs = executor.execute(batch);
+        let full = inputs.iter().any(says_no_space);
+        inputs.extend(measured.measure(&mut executor, full));
         tracing::trace!(operations, "executed a batch");
         for input in inputs {
             if says_disk_failed(&input) && !std::mem::replace(&mut failed, true) {
@@ -119,13 +128,18 @@ fn serve(
     }
 }
 
-/// What waits, as far as one batch may go; `None` after the last.
+/// What waits, as far as one batch may go; no batch if nothing does for a while, and `None` after the
+/// last.
 fn next_batch(
     batches: &mpsc::Receiver<Batch>,
     waiting: &mut VecDeque<(IoId, IoOp)>,
-) -> Option<Batch> {
+) -> Option<Option<Batch>> {
     if waiting.is_empty() {
-        waiting.extend(batches.recv().ok()?);
+        match batches.recv_timeout(MEASURED_EVERY) {
+            Ok(batch) => waiting.extend(batch),
+            Err(RecvTimeoutError::Timeout) => return Some(None),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
     }
     waiting.extend(batches.try_iter().flatten());
     let mut to_read = 0;
@@ -135,7 +149,7 @@ fn next_batch(
         *at == 0 || bytes == 0 || to_read <= READ_BYTES_MAX
     });
     let length = fits.count();
-    Some(waiting.drain(..length).collect())
+    Some(Some(waiting.drain(..length).collect()))
 }
 
 fn bytes_read(op: &IoOp) -> u64 {
@@ -210,7 +224,7 @@ mod tests {
         queue.send(confirm(6)).unwrap();
         drop(queue);
         let mut waiting = VecDeque::new();
-        let taken = std::iter::from_fn(|| next_batch(&batches, &mut waiting));
+        let taken = std::iter::from_fn(|| next_batch(&batches, &mut waiting)).flatten();
         let ids: Vec<Vec<u64>> =
             taken.map(|batch| batch.into_iter().map(|(io, _)| io.0).collect()).collect();
         assert_eq!(ids, [vec![1, 2], vec![3, 4], vec![5, 6]]);

@@ -3,6 +3,7 @@
 
 use crate::agreed::{ClusterConstants, Setting};
 use crate::ids::{Incarnation, NodeId, Rack, Session};
+use crate::room::Room;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -354,8 +355,8 @@ pub struct ChunkserverConfig {
     pub session: Session,
     /// Failure domain.
     pub rack: Rack,
-    /// Bytes that it offers.
-    pub capacity_bytes: u64,
+    /// What its disk has at start.
+    pub room: Room,
     /// The masters, any of which may lead.
     pub masters: Vec<NodeId>,
     /// The cluster's among them are used until the server is registered.

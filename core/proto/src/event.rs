@@ -50,11 +50,17 @@ pub enum Event {
         index: u64,
         /// Wanted of it.
         replicas: u8,
+        /// Its size when full.
+        chunk_bytes: u64,
     },
     /// A file went to the trash.
     Trashed { file: FileId },
     /// A file was truncated, and this chunk is no part of it any more.
     GivenUp { chunk: ChunkHandle },
+    /// A file was taken out of the trash.
+    Restored { file: FileId },
+    /// An operator wants a file in the trash to be reclaimed without delay.
+    TrashEmptied { file: FileId },
     /// A file in the trash, and with it its last chunk, is no more.
     Purged { file: FileId },
     /// A configuration took effect.
@@ -85,6 +91,14 @@ pub enum Event {
     ServerHeard { node: NodeId },
     /// A chunkserver was silent for too long, or its disk failed.
     ServerDead { node: NodeId },
+    /// What a chunkserver's disk has free, as far as the leader knows: when it is first heard of, and when
+    /// it doubles or halves. None of it after a replica found no room there, until there is more.
+    ServerRoom { node: NodeId, free_bytes: u64 },
+    /// No server has room for another replica of this chunk, of which `bytes` are to be stored; of the
+    /// first such chunk, until there is room again.
+    NoRoom { chunk: ChunkHandle, bytes: u64 },
+    /// A file in the trash is reclaimed before its time, since there is no room for this chunk.
+    TrashGaveWay { file: FileId, chunk: ChunkHandle },
     /// Repair and deletion may begin.
     SafeModeEnded { why: SafeModeEnd },
     /// A chunkserver knows of what this master's log never said: the log is an older one, or lost
@@ -111,6 +125,8 @@ pub enum Event {
         version: ChunkVersion,
         sequence: Sequence,
         length: u64,
+        /// ... without holes: what a copy carries.
+        stored_bytes: u64,
         /// The operations in its table, with the sequence of each.
         ops: Vec<(OpId, Sequence)>,
         /// The new primary's own, or taken over from it.
@@ -154,6 +170,8 @@ pub enum Event {
     QuarantineEnded { chunk: ChunkHandle },
     /// A block did not fit its checksum.
     CorruptRead { chunk: ChunkHandle },
+    /// The disk has no room for what is to be written; of the first such change, until there is more.
+    DiskFull { chunk: ChunkHandle, free_bytes: u64 },
     /// The disk is out of service.
     DiskFailed,
     /// A later process of the same disk is registered: this one serves no more.

@@ -68,6 +68,7 @@ extern crate alloc;
 pub mod kind;
 pub mod mix;
 pub mod ids;
+pub mod room;
 pub mod path;
 pub mod attributes;
 pub mod time;
@@ -117,5 +118,6 @@ pub use replica::{
     ChunkEnd, ChunkSpec, Mutation, MutationKind, ReplicaChange, ReplicaImage, ReplicaRecord,
     Replicas, SyncPolicy,
 };
+pub use room::Room;
 pub use tables::MasterState;
 pub use time::{Deadline, Time};

@@ -10,6 +10,7 @@ use crate::message::{Envelope, ReadMode};
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
+use crate::room::Room;
 use crate::tables::MasterState;
 use crate::time::{Deadline, Time};
 use alloc::boxed::Box;
@@ -86,6 +87,8 @@ pub enum Input {
         /// What.
         call: FileCall,
     },
+    /// Chunkservers: what the disk has, measured now. Given when it changed.
+    Room(Room),
     /// Masters: the log's next entry is committed.
     Committed {
         /// Its place.

@@ -135,6 +135,22 @@ pub enum MetadataChange {
         /// Only if this is what is at `path`: otherwise `NotFound`.
         this: Option<FileId>,
     },
+    /// Take a file out of the trash; its owner and the superuser may. Otherwise `NotFound`, also if a part
+    /// of it was reclaimed.
+    Restore {
+        /// Which.
+        file: FileId,
+        /// Under which path; a file that is there goes to the trash.
+        to: Path,
+        /// Only if nothing is at `to`: otherwise `AlreadyExists`.
+        no_replace: bool,
+    },
+    /// Reclaim files in the trash without waiting for the end of their retention; their owner and the
+    /// superuser may. Those that are not in the trash are passed over.
+    EmptyTrash {
+        /// Which.
+        files: Vec<FileId>,
+    },
     /// Begin a change of the cluster's constants. Refused if one is under way, if one of them is
     /// fixed, or if they would contradict each other.
     SetConstants {
@@ -225,6 +241,11 @@ pub enum MetadataQuery {
         /// The version that the client found wanting, so that the master looks again.
         stale: Option<ChunkVersion>,
     },
+    /// What is in the trash, in order of identity?
+    Trash {
+        /// Only files after this one.
+        after: Option<FileId>,
+    },
     /// Every replica of some chunks, for `fsck`, from this handle on.
     Chunks {
         /// First handle of interest.
@@ -295,6 +316,17 @@ impl FileInfo {
     pub fn is_removed(&self) -> bool {
         self.attributes.links == 0
     }
+}
+
+/// A file in the trash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TrashEntry {
+    /// Which, and what is known of it.
+    pub info: FileInfo,
+    /// Its last path.
+    pub path: Path,
+    /// After this long it may be reclaimed.
+    pub stays_for: Duration,
 }
 
 /// Where a chunk is.
@@ -368,6 +400,8 @@ pub struct ServerStatus {
     /// Bytes in use, as it reported.
     pub used_bytes: u64,
     /// Bytes that it offers.
+    pub free_bytes: u64,
+    /// What its disk would hold if it were empty, or what it offers of that.
     pub capacity_bytes: u64,
 }
 
@@ -453,14 +487,21 @@ pub struct SafeModeStatus {
 /// The answer to a change or a question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MetadataAnswer {
-    /// Create, Mkdir, MakeSpecial, Link, SetAttributes, Stat, Resolve, StatFile.
+    /// Create, Mkdir, MakeSpecial, Link, SetAttributes, Restore, Stat, Resolve, StatFile.
     File(FileInfo),
-    /// Rename, Exchange, Delete, SetXattr, RemoveXattr, ForgetServer.
+    /// Rename, Exchange, Delete, EmptyTrash, SetXattr, RemoveXattr, ForgetServer.
     Done,
     /// List.
     List {
         /// In order of name.
         entries: Vec<(Name, FileInfo)>,
+        /// Are there more after the last?
+        more: bool,
+    },
+    /// Trash.
+    Trash {
+        /// In order of identity.
+        entries: Vec<TrashEntry>,
         /// Are there more after the last?
         more: bool,
     },

@@ -4,8 +4,10 @@
 //! the chunkserver updates its mirror with it when an `IoDone` arrives: the three cannot differ.
 
 mod op_table;
+mod written;
 
 pub use op_table::{Done, Lookup, OpTable};
+pub use written::Written;
 
 use crate::config::Rules;
 use crate::file::CHUNK_BYTES_MAX;
@@ -192,6 +194,8 @@ pub struct ReplicaImage {
     pub committed: Sequence,
     /// Bytes up to the highest one written since the last cut, or up to where that was.
     pub length: u64,
+    /// Which of them are no holes.
+    pub written: Written,
     /// What may yet be added.
     pub end: ChunkEnd,
     /// Which operations are in it.
@@ -205,7 +209,8 @@ impl ReplicaImage {
     #[must_use]
     pub fn is_sound(&self, spec: &ChunkSpec) -> bool {
         let recent = self.recent.keys().next_back().is_none_or(|last| *last <= self.sequence);
-        recent && self.committed <= self.sequence && self.length <= spec.chunk_bytes
+        let lengths = self.length <= spec.chunk_bytes && self.written.is_sound(self.length);
+        recent && lengths && self.committed <= self.sequence
     }
 
     /// Ranges touched after the sequence `after`, clipped to nothing.
@@ -255,6 +260,13 @@ impl ReplicaImage {
     fn end_at(&mut self, spec: &ChunkSpec, mutation: &Mutation) {
         let full = spec.chunk_bytes;
         let Mutation { extent, kind, .. } = mutation;
+        match kind {
+            MutationKind::Write | MutationKind::Append | MutationKind::Seal => {
+                self.written.insert(*extent);
+            }
+            MutationKind::Cut { .. } => self.written.cut(extent.offset),
+            MutationKind::Retire => self.written.cut(0),
+        }
         self.length = match kind {
             MutationKind::Write | MutationKind::Append => self.length.max(extent.end()),
             MutationKind::Seal => full,

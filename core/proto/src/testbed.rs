@@ -88,7 +88,7 @@ impl Testbed {
             incarnation,
             session: Session(incarnation.0),
             rack: Rack(node.0 as u32),
-            capacity_bytes: 1 << 40,
+            room: crate::room::Room::UNBOUNDED,
             masters: [MASTER].into(),
             constants: self.constants.clone(),
             insists: Vec::new(),

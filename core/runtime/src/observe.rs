@@ -40,6 +40,22 @@ fn tell(event: &Event) {
             info!(%node, %incarnation, %rack, rejoined, "chunkserver joined");
         }
         Event::ServerHeard { node } => info!(%node, "chunkserver is heard again"),
+        Event::ServerRoom { node, free_bytes } => {
+            debug!(%node, free_bytes, "room on a chunkserver's disk");
+        }
+        Event::NoRoom { chunk, bytes } => {
+            warn!(
+                %chunk, bytes,
+                "no chunkserver has room for another replica: chunks stay below their target until \
+                 there is more. Add a server, free disks, or delete files"
+            );
+        }
+        Event::TrashGaveWay { file, chunk } => {
+            warn!(%file, %chunk, "there is no room for a chunk: the oldest file in the trash is reclaimed");
+        }
+        Event::DiskFull { chunk, free_bytes } => {
+            warn!(%chunk, free_bytes, "the disk has no room for a change of a replica");
+        }
         Event::ServerDead { node } => warn!(%node, "chunkserver is silent or lost its disk"),
         Event::SafeModeEnded { why } => info!(?why, "safe mode ended"),
         Event::LogLost { proof } => {
@@ -75,6 +91,8 @@ fn tell(event: &Event) {
         Event::ChunkMade { .. }
         | Event::Trashed { .. }
         | Event::GivenUp { .. }
+        | Event::Restored { .. }
+        | Event::TrashEmptied { .. }
         | Event::Purged { .. }
         | Event::Freed { .. }
         | Event::Placed { .. }

@@ -16,8 +16,10 @@ const SUFFIX: &str = ".meta";
 pub(crate) struct Chunk {
     pub data: DataFile,
     pub sums: Sums,
-    /// Bytes of the data file.
+    /// Length of the data file.
     pub file_bytes: u64,
+    /// Bytes that it occupies.
+    pub allocated: u64,
     /// See [`crate::plan::Before::floor`].
     pub floor: u64,
     /// The first journal record that its meta file does not include.
@@ -29,7 +31,7 @@ pub(crate) struct Chunk {
 impl Chunk {
     pub fn new(data: DataFile) -> Self {
         let (sums, set_aside, dirty_since) = (Sums::default(), None, None);
-        Chunk { data, sums, file_bytes: 0, floor: 0, dirty_since, set_aside }
+        Chunk { data, sums, file_bytes: 0, allocated: 0, floor: 0, dirty_since, set_aside }
     }
 }
 

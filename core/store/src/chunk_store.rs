@@ -9,7 +9,7 @@ use crate::buffers::Buffers;
 use crate::chunk::Chunk;
 use crate::cut::Amount;
 use crate::data_files::{self, DataFile, DataFiles};
-use crate::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError, Space};
 use crate::error::{Service, StoreError, Trouble};
 use crate::group::{After, Group};
 use crate::journal::Journal;
@@ -23,7 +23,7 @@ use crate::{checkpoint, recover};
 use bytes::Bytes;
 use leasehold_proto::{
     ChunkHandle, Extent, IoFault, IoId, IoOp, IoOutput, IoResult, Payload, ReplicaChange,
-    ReplicaData, Replicas, SyncPolicy,
+    ReplicaData, Replicas, Room, SyncPolicy,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,10 +113,17 @@ impl<D: Disk> ChunkStore<D> {
         results.into_iter().map(|(io, result)| (io, result.unwrap_or(fate.clone()))).collect()
     }
 
-    /// Bytes in data files, holes included.
+    /// Bytes that data files occupy: their holes occupy none.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        self.state.chunks.values().map(|chunk| chunk.file_bytes).sum()
+        self.state.chunks.values().map(|chunk| chunk.allocated).sum()
+    }
+
+    /// What the disk has, of which `offered` bytes may be used at the most; none if it does not say.
+    #[must_use]
+    pub fn room(&self, offered: Option<u64>) -> Option<Room> {
+        let Space { free_bytes, size_bytes } = self.disk.space().ok()?;
+        Some(Room::offered(offered, self.used_bytes(), free_bytes, size_bytes))
     }
 
     /// True once a write or a sync failed: every operation is then refused.
@@ -357,6 +364,7 @@ impl<D: Disk> ChunkStore<D> {
         let file = self.files.file(&self.disk, data).map_err(|_| Trouble::Failed)?;
         let bytes = self.disk.len(file).map_err(|_| Trouble::Failed)?;
         self.state.chunk(chunk).file_bytes = bytes;
+        self.measure(chunk)?;
         let learner = self.state.replicas.live.get(&chunk).is_none_or(|record| record.learner);
         if learner {
             return Ok(());
@@ -374,6 +382,14 @@ impl<D: Disk> ChunkStore<D> {
             written.map_err(|error| Trouble::of_write(&error))?;
             state.file_bytes = state.file_bytes.max(piece.extent().end());
         }
+        self.measure(chunk)
+    }
+
+    /// Finds out how much a data file occupies.
+    fn measure(&mut self, chunk: ChunkHandle) -> Result<(), Trouble> {
+        let state = self.state.chunk(chunk);
+        let file = self.files.file(&self.disk, state.data).map_err(|_| Trouble::Failed)?;
+        state.allocated = self.disk.allocated(file).map_err(|_| Trouble::Failed)?;
         Ok(())
     }
 
@@ -394,6 +410,7 @@ impl<D: Disk> ChunkStore<D> {
                 }
                 Err(_) => return Err(Trouble::Failed),
             }
+            self.measure(chunk)?;
         }
         Ok(())
     }
@@ -401,12 +418,13 @@ impl<D: Disk> ChunkStore<D> {
     /// Asks for room before the journal promises to write: afterwards it would be too late.
     fn reserve(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), IoFault> {
         let state = self.state.chunk(chunk);
-        let end = pieces.iter().map(|piece| piece.extent().end()).max().unwrap_or(0);
-        if end <= state.file_bytes {
-            return Ok(());
-        }
+        // Of the bytes beyond the file's end only: what is between is a hole.
+        let beyond = pieces.iter().map(Piece::extent).filter(|e| e.end() > state.file_bytes);
+        let beyond = beyond.map(|e| e.offset.max(state.file_bytes)..e.end());
         let file = self.files.file(&self.disk, state.data);
-        let reserved = file.and_then(|file| self.disk.reserve(file, end));
+        let reserved = file.and_then(|file| {
+            beyond.into_iter().try_for_each(|bytes| self.disk.reserve(file, bytes))
+        });
         reserved.map_err(|error| self.service.fault(Trouble::of_write(&error)))
     }
 

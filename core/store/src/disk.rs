@@ -1,6 +1,17 @@
 //! The byte-level disk under every format of this crate: the only thing that a simulated disk or
 //! an operating system has to be.
 
+use std::ops::Range;
+
+/// Room of a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// That may be written yet, by this process.
+    pub free_bytes: u64,
+    /// That the file system has in all.
+    pub size_bytes: u64,
+}
+
 /// How the world failed a disk operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiskError {
@@ -67,8 +78,15 @@ pub trait Disk {
     /// Cuts the file, or extends it with zeros.
     fn set_len(&self, file: &Self::File, len: u64) -> Result<(), DiskError>;
 
-    /// Reserves room without changing the length that readers see, where the system can; a hint.
-    fn reserve(&self, file: &Self::File, len: u64) -> Result<(), DiskError>;
+    /// Reserves room for these bytes without changing the length that readers see, where the system can;
+    /// a hint.
+    fn reserve(&self, file: &Self::File, bytes: Range<u64>) -> Result<(), DiskError>;
+
+    /// Bytes that the file occupies on the disk: its holes occupy none, and what is reserved does.
+    fn allocated(&self, file: &Self::File) -> Result<u64, DiskError>;
+
+    /// What the file system has.
+    fn space(&self) -> Result<Space, DiskError>;
 
     /// Makes the file's bytes and length durable.
     fn sync_data(&self, file: &Self::File) -> Result<(), DiskError>;
@@ -108,8 +126,14 @@ impl<D: Disk> Disk for std::sync::Arc<D> {
     fn set_len(&self, file: &Self::File, len: u64) -> Result<(), DiskError> {
         (**self).set_len(file, len)
     }
-    fn reserve(&self, file: &Self::File, len: u64) -> Result<(), DiskError> {
-        (**self).reserve(file, len)
+    fn reserve(&self, file: &Self::File, bytes: Range<u64>) -> Result<(), DiskError> {
+        (**self).reserve(file, bytes)
+    }
+    fn allocated(&self, file: &Self::File) -> Result<u64, DiskError> {
+        (**self).allocated(file)
+    }
+    fn space(&self) -> Result<Space, DiskError> {
+        (**self).space()
     }
     fn sync_data(&self, file: &Self::File) -> Result<(), DiskError> {
         (**self).sync_data(file)

@@ -46,7 +46,7 @@ pub mod inspect;
 
 pub use buffers::Buffers;
 pub use chunk_store::ChunkStore;
-pub use disk::{Disk, DiskError, Open};
+pub use disk::{Disk, DiskError, Open, Space};
 pub use error::StoreError;
 pub use identity::Identity;
 pub use master_log::{MasterLog, Written};

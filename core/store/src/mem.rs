@@ -4,9 +4,10 @@
 //! every write since a file's last sync may survive or not, by a seed; so may every name since its
 //! folder's last sync. Any operation can be made to fail, run out of room, or be the last one.
 
-use crate::disk::{Disk, DiskError, Open};
+use crate::disk::{Disk, DiskError, Open, Space};
 use leasehold_proto::mix;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the disk writes whole or not at all, in bytes.
@@ -421,10 +422,18 @@ impl Disk for MemDisk {
         Ok(())
     }
 
-    fn reserve(&self, file: &MemFile, len: u64) -> Result<(), DiskError> {
+    fn allocated(&self, file: &MemFile) -> Result<u64, DiskError> {
+        self.len(file)
+    }
+
+    fn space(&self) -> Result<Space, DiskError> {
+        Ok(Space { free_bytes: u64::MAX, size_bytes: u64::MAX })
+    }
+
+    fn reserve(&self, file: &MemFile, bytes: Range<u64>) -> Result<(), DiskError> {
         let mut inner = self.inner();
         inner.begin_or_fail(&file.name)?;
-        let growth = (len as usize).saturating_sub(inner.inodes[file.inode].seen.len());
+        let growth = (bytes.end as usize).saturating_sub(inner.inodes[file.inode].seen.len());
         if inner.room_for(growth) { Ok(()) } else { Err(no_space(&file.name)) }
     }
 

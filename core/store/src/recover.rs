@@ -214,6 +214,7 @@ impl<D: Disk> Recovery<'_, D> {
                 self.disk.sync_data(&file)?;
                 chunk.file_bytes = length;
             }
+            chunk.allocated = self.disk.allocated(&file)?;
         }
         Ok(())
     }

@@ -114,7 +114,7 @@ impl Checkers {
             ("I7", self.deletions.observe(seen)?),
             ("I17", self.spread.observe(&self.fleet, least, seen)?),
             ("I18", self.repairs.observe(&self.fleet, seen)?),
-            ("I19", self.retention.observe(least, seen)?),
+            ("I19", self.retention.observe(&self.fleet, least, seen)?),
             ("I20", self.terms.observe(self.in_force.lease(), seen)?),
             ("I21", self.safe_mode.observe(&self.fleet, least, seen)?),
             ("I22", self.bounds.observe(&self.fleet, self.in_force.most(), seen)?),

@@ -102,6 +102,8 @@ fn function(call: &Call) -> &'static str {
             MetadataChange::SetAttributes { .. } => "set-attributes",
             MetadataChange::SetXattr { .. } => "set-xattr",
             MetadataChange::RemoveXattr { .. } => "remove-xattr",
+            MetadataChange::Restore { .. } => "restore",
+            MetadataChange::EmptyTrash { .. } => "empty-trash",
             MetadataChange::ForgetServer { .. } => "forget-server",
             MetadataChange::AddChunk { .. } => "add-chunk",
             MetadataChange::Truncate { .. } => "truncate",
@@ -116,6 +118,7 @@ fn function(call: &Call) -> &'static str {
             MetadataQuery::StatFile { .. } => "stat-file",
             MetadataQuery::List { .. } => "list",
             MetadataQuery::Locate { .. } => "locate",
+            MetadataQuery::Trash { .. } => "trash",
             MetadataQuery::Chunks { .. } => "chunks",
             MetadataQuery::Status => "status",
             MetadataQuery::Constants => "constants",
@@ -151,6 +154,7 @@ fn asked(operated: &Operated) -> Edn {
                 }
                 MetadataQuery::StatFile { file } => Edn::Map(vec![("file", Edn::Number(file.0))]),
                 MetadataQuery::Locate { .. }
+                | MetadataQuery::Trash { .. }
                 | MetadataQuery::Chunks { .. }
                 | MetadataQuery::Status
                 | MetadataQuery::Constants
@@ -199,6 +203,12 @@ fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
         | MetadataChange::RemoveXattr { path, name } => {
             vec![("path", text(path)), ("name", text(name))]
         }
+        MetadataChange::Restore { file, to, .. } => {
+            vec![("file", Edn::Number(file.0)), ("to", text(to))]
+        }
+        MetadataChange::EmptyTrash { files } => {
+            files.iter().map(|file| ("file", Edn::Number(file.0))).collect()
+        }
         MetadataChange::ForgetServer { node } => vec![("server", Edn::Number(node.0))],
         MetadataChange::AddChunk { file, index, .. } => {
             vec![("file", Edn::Number(file.0)), ("chunk", Edn::Number(*index))]
@@ -227,6 +237,7 @@ fn told(answer: &MetadataAnswer) -> Edn {
         | MetadataAnswer::Truncated { .. }
         | MetadataAnswer::Chunk(_)
         | MetadataAnswer::Location(_)
+        | MetadataAnswer::Trash { .. }
         | MetadataAnswer::Chunks { .. }
         | MetadataAnswer::Status(_)
         | MetadataAnswer::Constants(_)

@@ -27,6 +27,8 @@ struct Copy {
 struct Known {
     servers: BTreeMap<NodeId, Server>,
     copies: BTreeMap<ChunkHandle, Copy>,
+    /// Bytes free, of servers whose disks have a bound.
+    rooms: BTreeMap<NodeId, u64>,
     /// Servers that it may have reasons not to give this chunk, until they are members of it. A new
     /// life of a server is no end of it: what a change that waited for its copy found comes later.
     doubted: BTreeSet<(ChunkHandle, NodeId)>,
@@ -41,6 +43,8 @@ pub struct Fleet {
     configurations: BTreeMap<ChunkHandle, BTreeMap<ChunkVersion, Vec<NodeId>>>,
     /// Servers that were chosen for a chunk's next configuration.
     placed: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
+    /// The most bytes that a chunk may have.
+    chunk_bytes_max: u64,
     /// Chunks of files.
     files: BTreeMap<ChunkHandle, FileId>,
     /// Files in the trash, and the masters that applied it.
@@ -73,7 +77,11 @@ impl Fleet {
                 self.configured(*chunk, *version, members);
             }
             Event::Placed { chunk, servers } => self.placed(node, *chunk, servers),
-            Event::ChunkMade { chunk, file, .. } => {
+            Event::ServerRoom { node: server, free_bytes } => {
+                self.leaders.entry(node).or_default().rooms.insert(*server, *free_bytes);
+            }
+            Event::ChunkMade { chunk, file, chunk_bytes, .. } => {
+                self.chunk_bytes_max = self.chunk_bytes_max.max(*chunk_bytes);
                 self.files.insert(*chunk, *file);
             }
             Event::Trashed { file } => {
@@ -81,6 +89,9 @@ impl Fleet {
             }
             Event::GivenUp { chunk } => {
                 self.given_up.entry(*chunk).or_default().insert(node);
+            }
+            Event::Restored { file } => {
+                self.trashed.remove(file);
             }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
@@ -120,6 +131,15 @@ impl Fleet {
         self.configurations.get(&chunk)?.get(&version).map(Vec::as_slice)
     }
 
+    /// Is it a member of the chunk's last configuration, or chosen for its first?
+    #[must_use]
+    pub fn is_chosen(&self, chunk: ChunkHandle, node: NodeId) -> bool {
+        let last = self.configurations.get(&chunk).and_then(BTreeMap::last_key_value);
+        let placed = self.placed.get(&chunk);
+        last.is_some_and(|(_, members)| members.contains(&node))
+            || placed.is_some_and(|placed| placed.contains(&node))
+    }
+
     /// Whether the chunk's file is in the trash, as this master knows; none if it is, and this master
     /// did not report it: it may be deposed, or have learnt of it from a checkpoint.
     #[must_use]
@@ -139,8 +159,8 @@ impl Fleet {
     }
 
     /// Servers that this leader can give a replica of this chunk without doubt: it hears them, their
-    /// disks are in service, they finished what they were given of it, and there is room for one more
-    /// copy to them.
+    /// disks are in service, they finished what they were given of it, there is room on their disks for
+    /// whole chunks, and for one more copy to them.
     pub fn eligible<'a>(
         &'a self,
         leader: NodeId,
@@ -150,8 +170,17 @@ impl Fleet {
         let known = self.leaders.get(&leader);
         let servers = known.into_iter().flat_map(|known| &known.servers);
         let doubted = move |node| known.is_some_and(|known| known.doubted.contains(&(chunk, node)));
+        // What was reported has halved since at the most. Copies under way there take a part of it.
+        let copies_max = u64::from(constants.repairs_per_server_max) + 1;
+        let whole = self.chunk_bytes_max.saturating_add(u64::from(constants.block_bytes));
+        let enough = whole.saturating_mul(copies_max).saturating_mul(2);
+        let roomy = move |node: &NodeId| {
+            let room = known.and_then(|known| known.rooms.get(node));
+            room.is_none_or(|free| *free >= enough)
+        };
         servers
             .filter(move |(node, server)| server.heard && !self.failed.contains(node))
+            .filter(move |(node, _)| roomy(node))
             .map(|(node, _)| *node)
             .filter(move |node| !doubted(*node))
             .filter(move |node| {
@@ -199,16 +228,20 @@ impl Fleet {
         self.racks.keys().all(|node| known.is_some_and(|known| known.servers.contains_key(node)))
     }
 
-    fn joined(&mut self, leader: NodeId, server: NodeId, incarnation: Incarnation, rack: Rack) {
-        self.racks.insert(server, rack);
-        self.failed.remove(&server);
+    fn joined(&mut self, leader: NodeId, node: NodeId, incarnation: Incarnation, rack: Rack) {
+        self.racks.insert(node, rack);
+        self.failed.remove(&node);
         let known = self.leaders.entry(leader).or_default();
         let began = Server { incarnation, heard: true };
-        let server = known.servers.entry(server).or_insert(began);
-        if server.incarnation != incarnation {
+        let server = known.servers.entry(node).or_insert(began);
+        let same_life = server.incarnation == incarnation;
+        if !same_life {
             *server = began;
         }
         server.heard = true;
+        if !same_life {
+            known.rooms.remove(&node);
+        }
     }
 
     fn of(&mut self, leader: NodeId, server: NodeId, change: impl FnOnce(&mut Server)) {

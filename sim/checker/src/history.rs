@@ -66,6 +66,8 @@ impl fmt::Display for Call {
                     write!(f, "set {name} of {path} to {} B, {condition:?}", value.len())
                 }
                 Change::RemoveXattr { path, name } => write!(f, "remove {name} of {path}"),
+                Change::Restore { file, to, .. } => write!(f, "restore {file} to {to}"),
+                Change::EmptyTrash { files } => write!(f, "empty the trash of {files:?}"),
                 Change::ForgetServer { node } => write!(f, "forget server {node}"),
                 Change::AddChunk { file, index, .. } => write!(f, "add chunk {index} to {file}"),
                 Change::Truncate { file, length, .. } => write!(f, "truncate {file} to {length}"),

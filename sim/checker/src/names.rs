@@ -12,7 +12,7 @@ pub use path::{Path, text_of};
 use crate::cells::spread;
 use crate::linearizability::Object;
 use leasehold_proto::metadata::{
-    FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
+    FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
 use leasehold_proto::{FileId, Refusal};
 use rules::{Effect, Why};
@@ -76,14 +76,27 @@ impl Object for Names {
         };
         match (&op.answer, effect) {
             (Some(Err(Refusal::NotFound)), _) if self.is_unsure(op) => Some(Undo::default()),
+            (None, Ok(Effect::Restore { path })) => {
+                // Of a file that nobody was told of since: how it is cut shows when somebody looks.
+                let kind = FileKind::File(FileSpec::default());
+                Some(self.perform(Effect::Make { path, kind }, None))
+            }
             (None, Ok(effect)) => Some(self.perform(effect, None)),
             (None, Err(_)) => Some(Undo::default()),
             (Some(Ok(MetadataAnswer::File(info))), Ok(effect @ Effect::Make { .. })) => {
                 let fits = matches!(&effect, Effect::Make { kind, .. } if *kind == info.kind);
                 fits.then(|| self.perform(effect, Some(info.file)))
             }
+            (Some(Ok(MetadataAnswer::File(info))), Ok(Effect::Restore { path })) => {
+                let kind = info.kind;
+                Some(self.perform(Effect::Make { path, kind }, Some(info.file)))
+            }
+            // It may be reclaimed.
+            (Some(Err(refusal)), _) if is_restore(&op.asked) && *refusal == Refusal::NotFound => {
+                Some(Undo::default())
+            }
             (Some(Ok(MetadataAnswer::Done)), Ok(effect)) => {
-                let fits = !matches!(effect, Effect::Make { .. });
+                let fits = !matches!(effect, Effect::Make { .. } | Effect::Restore { .. });
                 fits.then(|| self.perform(effect, None))
             }
             (Some(Err(refusal)), Err(why)) => why.is(refusal).then(Undo::default),
@@ -113,6 +126,10 @@ impl Object for Names {
     }
 }
 
+fn is_restore(asked: &Asked) -> bool {
+    matches!(asked, Asked::Change(MetadataChange::Restore { .. }))
+}
+
 impl Names {
     fn is_unsure(&self, op: &NamesOp) -> bool {
         matches!(&op.asked, Asked::Change(change) if self.may_mean_another(change))
@@ -139,6 +156,7 @@ impl Names {
             Effect::Nothing => {}
             Effect::Make { path, kind } => put(path, Some(Node { kind, file })),
             Effect::Remove { path } => put(path, None),
+            Effect::Restore { .. } => unreachable!("it makes a node of a kind that is known"),
             Effect::Move { moved, to } => {
                 let from = moved.first().map_or(0, |(path, _)| path.len());
                 for (path, _) in &moved {
@@ -167,6 +185,7 @@ impl Names {
             | MetadataQuery::Xattrs { .. }
             | MetadataQuery::StatFile { .. }
             | MetadataQuery::Locate { .. }
+            | MetadataQuery::Trash { .. }
             | MetadataQuery::Chunks { .. }
             | MetadataQuery::Status
             | MetadataQuery::Constants

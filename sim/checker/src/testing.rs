@@ -57,7 +57,7 @@ pub fn joined_in(server: NodeId, incarnation: u64, rack: u32) -> Event {
 }
 
 pub fn chunk_made() -> Event {
-    Event::ChunkMade { chunk: CHUNK, file: FILE, index: 0, replicas: 2 }
+    Event::ChunkMade { chunk: CHUNK, file: FILE, index: 0, replicas: 2, chunk_bytes: 4_096 }
 }
 
 pub fn placed(servers: &[NodeId]) -> Event {
@@ -93,7 +93,8 @@ pub fn recovered(promised: u64, applied: u64) -> Event {
 pub fn adopted(version: u64, sequence: u64, ops: &[(OpId, u64)], primary: bool) -> Event {
     let ops = ops.iter().map(|(op, sequence)| (*op, Sequence(*sequence))).collect();
     let (version, sequence) = (ChunkVersion(version), Sequence(sequence));
-    Event::Adopted { chunk: CHUNK, version, sequence, length: 0, ops, primary }
+    let (length, stored_bytes) = (0, 0);
+    Event::Adopted { chunk: CHUNK, version, sequence, length, stored_bytes, ops, primary }
 }
 
 pub fn applied(version: u64, sequence: u64, op: OpId) -> Event {

@@ -2,8 +2,10 @@
 //! somebody asked.
 
 use crate::fingerprint::Fingerprint;
+use crate::replay::RecordingWriter;
 use leasehold_proto::{Effect, Input, NodeId};
 use std::hash::Hash;
+use std::io::Write;
 use std::ops::RangeInclusive;
 
 /// One thing that happened.
@@ -49,8 +51,12 @@ pub struct LogOptions {
     pub watch: Option<RangeInclusive<u64>>,
     /// A record of everything, for people.
     pub record: bool,
-    /// What every node was given and what it wanted, to be replayed.
+    /// What every node was given and what it wanted, to be replayed: kept in memory.
     pub recording: bool,
+    /// ... or written while it comes.
+    pub recording_to: Option<RecordingWriter>,
+    /// A record a line of everything, written while it comes: also of a run that never ends.
+    pub stream: Option<Box<dyn Write + Send>>,
 }
 
 impl RunLog {

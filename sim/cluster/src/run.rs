@@ -60,8 +60,10 @@ pub struct Outcome {
     pub trace: Option<Trace>,
     /// The requests of clients and their answers, if requested.
     pub history: Option<History>,
-    /// The inputs and effects of every node, if requested.
+    /// The inputs and effects of every node, if requested in memory.
     pub recording: Option<Recording>,
+    /// How the file ended that they were written to.
+    pub recorded: Option<std::io::Result<()>>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -106,8 +108,9 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     let (digests, lines) = state.log.take();
     let trace = state.recorder.take().map(Recorder::finish);
     let history = with_history.then(|| state.checkers.history().clone());
-    let (found, recording) = (state.violation.take(), state.recording.take());
-    Outcome { summary, found, digests, lines, trace, history, recording }
+    let (recording, recorded) = state.recording.finish();
+    let found = state.violation.take();
+    Outcome { summary, found, digests, lines, trace, history, recording, recorded }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

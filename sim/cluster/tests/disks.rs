@@ -75,7 +75,7 @@ impl<D: Disk> Tried<D> {
             }
             Op::Len(at) => self.disk.len(&self.open[*at].1).map(Gave::Length),
             Op::SetLen(at, length) => done(self.disk.set_len(&self.open[*at].1, *length)),
-            Op::Reserve(at, length) => done(self.disk.reserve(&self.open[*at].1, *length)),
+            Op::Reserve(at, length) => done(self.disk.reserve(&self.open[*at].1, 0..*length)),
             Op::SyncData(at) => done(self.disk.sync_data(&self.open[*at].1)),
             Op::Rename(from, to) => {
                 let renamed = self.disk.rename(from, to);

@@ -22,6 +22,7 @@
 
 pub mod naming;
 pub mod renamed;
+pub mod say;
 pub mod record;
 pub mod words;
 

@@ -9,6 +9,7 @@ use crate::trace::{Node, Trace};
 use crate::words::{self, Clock};
 use leasehold_proto::{Effect, Event, Input, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 
 /// Of more nodes than this, a sentence names only some.
 const NAMED_MAX: usize = 4;
@@ -58,6 +59,8 @@ pub struct Fault {
 pub struct Recorder {
     naming: Box<dyn Naming + Send>,
     records: Vec<Record>,
+    /// Where they go, if they are not kept.
+    stream: Option<Box<dyn Write + Send>>,
     flows: Flows,
     requests: Requests,
     steps: BTreeMap<NodeId, u64>,
@@ -72,12 +75,28 @@ impl Recorder {
         Recorder {
             naming,
             records: Vec::new(),
+            stream: None,
             flows: Flows::default(),
             requests: Requests::default(),
             steps: BTreeMap::new(),
             nodes: BTreeSet::new(),
             over_ns: None,
         }
+    }
+
+    /// Writes every record as a line as soon as it is there, and keeps none: for runs of which nobody knows
+    /// whether they end. Each write is one record.
+    #[must_use]
+    pub fn streaming(naming: Box<dyn Naming + Send>, to: Box<dyn Write + Send>) -> Self {
+        Recorder { stream: Some(to), ..Recorder::new(naming) }
+    }
+
+    fn keep(&mut self, record: Record) {
+        let Some(stream) = &mut self.stream else { return self.records.push(record) };
+        let mut line = serde_json::to_vec(&record).expect("a record is plain data");
+        line.push(b'\n');
+        // Where it cannot be written there is no one to say it to: the run itself goes on.
+        let _ = stream.write_all(&line);
     }
 
     /// A machine takes an input.
@@ -91,12 +110,13 @@ impl Recorder {
             Input::Request { id, op, .. } => self.requests.asked(at.node, *id, op),
             Input::File { .. }
             | Input::Wake
+            | Input::Room(_)
             | Input::IoDone { .. }
             | Input::Committed { .. }
             | Input::Leadership(_)
             | Input::Installed { .. } => {}
         }
-        self.records.push(record);
+        self.keep(record);
     }
 
     /// A machine emits an effect, or a fact. `clock` turns its time into true time.
@@ -118,7 +138,7 @@ impl Recorder {
             }
             Effect::Io { .. } | Effect::Observe(_) => {}
         }
-        self.records.push(record);
+        self.keep(record);
     }
 
     /// A process begins or ends.
@@ -132,13 +152,13 @@ impl Recorder {
             Life::LosesDisk => ("LosesDisk", "loses its disk".into(), true),
         };
         record.bad = life != Life::Starts;
-        self.records.push(record);
+        self.keep(record);
     }
 
     /// Somebody outside of the protocol says something.
     pub fn outside(&mut self, at: Moment, text: &str) {
         let record = self.record(at);
-        self.records.push(Record { what: "Outside", text: text.into(), ..record });
+        self.keep(Record { what: "Outside", text: text.into(), ..record });
     }
 
     /// Something is made to go wrong, or ends.
@@ -152,7 +172,7 @@ impl Recorder {
         };
         let how = if *ends { "ends" } else { "begins" };
         let words = format!("{name} {how}: {victims}{against} {text}");
-        self.records.push(Record {
+        self.keep(Record {
             kind: RecordKind::Fault,
             what: name,
             fault: Some(*number),
@@ -169,7 +189,7 @@ impl Recorder {
     pub fn network(&mut self, event: u64, true_ns: u64, passage: Passage) {
         let Some(mut record) = self.flows.passed(passage) else { return };
         (record.event, record.true_ns) = (event, true_ns);
-        self.records.push(record);
+        self.keep(record);
     }
 
     /// The run is over: what comes is only its end.

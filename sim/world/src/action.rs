@@ -88,6 +88,8 @@ pub enum Action {
     Heal,
     /// A byte on a disk decays.
     Flip(NodeId, ChunkHandle, u64),
+    /// Something else fills a chunkserver's disk up to so many free bytes; or gives all of it back.
+    Fill(NodeId, Option<u64>),
     /// A client's owner makes a request.
     Request(NodeId, RequestId, Operation),
     /// ... and for something of a file.

@@ -186,7 +186,11 @@ impl Cluster {
                 Ok(())
             }
             Action::Resume(node) => {
-                self.node_mut(node)?.paused = false;
+                let resumed = self.node_mut(node)?;
+                resumed.paused = false;
+                if resumed.disk.was_limited() {
+                    self.measure(node, seen);
+                }
                 Ok(())
             }
             Action::Configure(node, own) => {
@@ -219,6 +223,7 @@ impl Cluster {
                 let disk = &mut self.node_mut(node)?.disk;
                 if disk.flip(chunk, offset) { Ok(()) } else { Err("nothing was written there") }
             }
+            Action::Fill(node, free) => self.fill(node, free, seen),
             Action::Request(node, id, op) => {
                 self.running(node)?;
                 seen.push(Observation::Invoked { node, id, op: op.clone() });
@@ -271,13 +276,41 @@ impl Cluster {
         self.node_mut(node)?.io.get_mut(&io).ok_or("no such I/O is in flight")
     }
 
+    fn fill(&mut self, id: NodeId, free: Option<u64>, seen: &mut Seen) -> Result<(), Impossible> {
+        let shape = Arc::clone(&self.shape);
+        if shape.server_ids().all(|server| server != id) {
+            return Err("only chunkservers have disks for replicas");
+        }
+        self.node_mut(id)?.disk.fill(free, &shape.constants);
+        self.measure(id, seen);
+        Ok(())
+    }
+
+    /// A server's disk is measured, where that is not without a bound for ever.
+    fn measure(&mut self, id: NodeId, seen: &mut Seen) {
+        let node = self.node(id);
+        if node.runs() && node.chunkserver().is_some() {
+            let room = node.disk.room(&self.shape.constants);
+            self.step(id, Input::Room(room), seen);
+        }
+    }
+
+    fn lacks_room(&self, node: NodeId, op: &IoOp) -> bool {
+        self.node(node).disk.lacks_room_for(op, &self.shape.constants)
+    }
+
     fn persist(&mut self, node: NodeId, io: IoId, seen: &mut Seen) -> Result<(), Impossible> {
         let leads = self.log.leader() == Some(node);
         let pending = self.pending(node, io)?;
         if pending.persisted {
             return Err("it is durable already");
         }
-        match pending.op.clone() {
+        let op = pending.op.clone();
+        if self.lacks_room(node, &op) {
+            return Err("the disk has no room for it");
+        }
+        let pending = self.pending(node, io)?;
+        match op {
             IoOp::Log(LogOp::Propose { entry }) => {
                 if !leads {
                     return Err("only the leader's proposals commit");
@@ -324,6 +357,7 @@ impl Cluster {
                 let constants = self.shape.constants.clone();
                 self.node_mut(node)?.disk.perform(&pending.op, &constants)
             }
+            op if !pending.persisted && self.lacks_room(node, op) => Err(IoFault::NoSpace),
             _ => {
                 if !pending.persisted {
                     self.persist(node, io, seen)?;
@@ -333,6 +367,9 @@ impl Cluster {
         };
         self.node_mut(node)?.io.remove(&io);
         self.step(node, Input::IoDone { io, result }, seen);
+        if self.node(node).disk.is_limited() && pending.op.chunk().is_some() {
+            self.measure(node, seen);
+        }
         Ok(())
     }
 
@@ -567,7 +604,7 @@ fn recover(shape: &Shape, id: NodeId, node: &Node, now: u64, out: &mut Effects) 
         incarnation: Incarnation(node.lives),
         session: Session(node.lives),
         rack: Rack(u32::try_from(rack).expect("racks are few")),
-        capacity_bytes: 1 << 30,
+        room: node.disk.room(&shape.constants),
         masters,
         constants,
         insists,

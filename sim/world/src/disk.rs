@@ -7,7 +7,7 @@
 use crate::payload::payload;
 use leasehold_proto::{
     ChunkHandle, Constants, Extent, IoFault, IoOp, IoOutput, IoResult, Mutation, MutationKind,
-    Payload, ReplicaChange, ReplicaRecord, Replicas, SyncPolicy,
+    Payload, ReplicaChange, ReplicaRecord, Replicas, Room, SyncPolicy,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,9 @@ pub struct Disk {
     /// What a power failure leaves of chunks whose policy is `page-cache`: the state before their
     /// first mutation that was not synced.
     synced: BTreeMap<ChunkHandle, (ReplicaRecord, Vec<u8>)>,
+    /// Bytes that replicas may occupy, while something else has the rest.
+    limit: Option<u64>,
+    was_limited: bool,
 }
 
 impl Disk {
@@ -35,6 +38,8 @@ impl Disk {
             rot: BTreeMap::new(),
             decayed: BTreeSet::new(),
             synced: BTreeMap::new(),
+            limit: None,
+            was_limited: false,
         }
     }
 
@@ -62,6 +67,60 @@ impl Disk {
             }
         }
         bytes
+    }
+
+    /// Something else leaves so many bytes free, or everything.
+    pub fn fill(&mut self, free: Option<u64>, constants: &Constants) {
+        self.limit = free.map(|free| self.occupied(constants).saturating_add(free));
+        self.was_limited = true;
+    }
+
+    /// Has something else ever taken a part of it?
+    #[must_use]
+    pub fn was_limited(&self) -> bool {
+        self.was_limited
+    }
+
+    /// Does something else take a part of it?
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// What it has, measured.
+    #[must_use]
+    pub fn room(&self, constants: &Constants) -> Room {
+        let Some(limit) = self.limit else { return Room::UNBOUNDED };
+        let used_bytes = self.occupied(constants);
+        let free_bytes = limit.saturating_sub(used_bytes);
+        Room { used_bytes, free_bytes, ..Room::UNBOUNDED }
+    }
+
+    /// Bytes of blocks that hold anything.
+    fn occupied(&self, constants: &Constants) -> u64 {
+        let block = constants.block_bytes as usize;
+        let blocks = self.bytes.values().flat_map(|bytes| bytes.chunks(block));
+        let held = blocks.filter(|block| block.iter().any(|byte| *byte != 0)).count();
+        held as u64 * u64::from(constants.block_bytes)
+    }
+
+    /// Is there no room for this I/O? A new replica needs a block, and bytes need those that they are in.
+    #[must_use]
+    pub fn lacks_room_for(&self, op: &IoOp, constants: &Constants) -> bool {
+        let (Some(limit), IoOp::Replica(change, _)) = (self.limit, op) else { return false };
+        let before = self.occupied(constants);
+        let is_birth = match change {
+            ReplicaChange::StartLearner { .. } => true,
+            ReplicaChange::Promise { chunk, .. } => !self.replicas.live.contains_key(chunk),
+            _ => false,
+        };
+        if is_birth {
+            return before + u64::from(constants.block_bytes) > limit;
+        }
+        let mut after = self.clone();
+        after.perform(op, constants).expect("only reads find rot");
+        let after = after.occupied(constants);
+        after > limit && after > before
     }
 
     /// Does an I/O whole: from here on it survives a crash, unless its chunk is `page-cache`.

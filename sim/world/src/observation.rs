@@ -81,6 +81,8 @@ impl Observation {
                 | Event::ChunkMade { .. }
                 | Event::Trashed { .. }
                 | Event::GivenUp { .. }
+                | Event::Restored { .. }
+                | Event::TrashEmptied { .. }
                 | Event::Purged { .. }
                 | Event::ConstantsChanged { .. }
                 | Event::Configured { .. }

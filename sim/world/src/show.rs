@@ -66,7 +66,10 @@ fn rank(event: &Event) -> Detail {
         | Event::Trashed { .. }
         | Event::GivenUp { .. }
         | Event::Purged { .. }
+        | Event::Restored { .. }
+        | Event::TrashEmptied { .. }
         | Event::Placed { .. }
+        | Event::ServerRoom { .. }
         | Event::ServerHeard { .. }
         | Event::Promised { .. }
         | Event::Applied { .. }
@@ -171,6 +174,11 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
         MetadataAnswer::Location(at) => {
             let members: Vec<String> = at.members.iter().map(|m| name(cluster, *m)).collect();
             format!("{} {} on {}", at.chunk, at.version, members.join(" "))
+        }
+        MetadataAnswer::Trash { entries, .. } => {
+            let all: Vec<String> =
+                entries.iter().map(|e| format!("{} was {}", e.info.file, e.path)).collect();
+            format!("trash: {}", all.join(", "))
         }
         MetadataAnswer::Chunks { chunks, .. } => format!("{} chunks", chunks.len()),
         MetadataAnswer::Status(status) => format!(

@@ -175,6 +175,10 @@ impl Tracer {
             Action::Flip(node, chunk, offset) => {
                 self.outside(cluster, *node, &format!("has a byte of {chunk} flip at {offset}"));
             }
+            Action::Fill(node, free) => {
+                let free = free.map_or("all of its room".into(), |free| format!("{free} B free"));
+                self.outside(cluster, *node, &format!("has a disk on which others leave {free}"));
+            }
             // What these do is told by the World, or by what follows.
             Action::Crash(_)
             | Action::PowerFail(_)

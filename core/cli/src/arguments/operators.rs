@@ -1,4 +1,4 @@
-//! Arguments of the commands for operators: constants, servers, safe mode.
+//! Arguments of the commands for operators: constants, servers, safe mode, the trash.
 
 use super::{ClientArguments, ConfigArguments, StatusArguments};
 use clap::{Args, Subcommand};
@@ -53,6 +53,53 @@ pub enum SafeModeCommand {
     Status(StatusArguments),
     /// End it for this leader
     Leave(StatusArguments),
+}
+
+/// `trash`.
+#[derive(Debug, Subcommand)]
+pub enum TrashCommand {
+    /// What is in the trash, under which path it was, and for how long it is kept
+    List(StatusArguments),
+    /// Take a file out of the trash
+    Restore(TrashRestoreArguments),
+    /// Reclaim files now
+    Empty(TrashEmptyArguments),
+}
+
+/// `trash restore`.
+#[derive(Debug, Args)]
+pub struct TrashRestoreArguments {
+    /// The path that it had, or its name in `leasehold trash list`, such as f12
+    pub file: String,
+    /// Under another path than it had
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<String>,
+    /// Replace a file that is there by now; that one goes to the trash
+    #[arg(short, long)]
+    pub force: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
+}
+
+/// `trash empty`.
+#[derive(Debug, Args)]
+pub struct TrashEmptyArguments {
+    /// The paths that they had, or their names in `leasehold trash list`
+    #[arg(required_unless_present = "all", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Everything that is in the trash now
+    #[arg(long, conflicts_with = "files")]
+    pub all: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The cluster.
+    #[command(flatten)]
+    pub client: ClientArguments,
 }
 
 fn parse_node(text: &str) -> Result<NodeId, String> {

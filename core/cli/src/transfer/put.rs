@@ -90,7 +90,7 @@ async fn begin(
 async fn refuse_full(client: &Client, target: &ClusterPath, bytes: u64) -> Outcome {
     let status = client.status().await?;
     let alive: Vec<_> = status.servers.iter().filter(|server| server.alive).collect();
-    let room = alive.iter().map(|server| server.capacity_bytes.saturating_sub(server.used_bytes));
+    let room = alive.iter().map(|server| server.free_bytes);
     let room = room.fold(0, u64::saturating_add);
     if alive.is_empty() || bytes <= room {
         return Ok(());

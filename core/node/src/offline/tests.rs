@@ -290,10 +290,10 @@ fn a_state_that_contradicts_itself_is_refused() {
     let _ = state.apply(LogIndex(1), &entry(1));
     // One byte each: index, epoch, two identities, the number of inodes, the root's identity; its mode, in
     // two, and one each of its owner, group, links, four times, extended attributes, kind, number of
-    // names and parent; then how many directories there are.
+    // names, parent and length of its name; then how many directories there are.
     let mut bytes = postcard::to_allocvec(&state).unwrap();
-    assert_eq!(bytes[19], u8::try_from(state.counts().directories).unwrap());
-    bytes[19] = 5;
+    assert_eq!(bytes[20], u8::try_from(state.counts().directories).unwrap());
+    bytes[20] = 5;
     let state: MasterState = postcard::from_bytes(&bytes).unwrap();
     log.checkpoint(&state).unwrap();
     let checked = judge(&disk);

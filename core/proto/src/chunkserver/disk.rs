@@ -5,12 +5,14 @@
 //! for each other (`read`).
 
 use super::read::ReadJob;
+use crate::config::Constants;
 use crate::cx::Cx;
 use crate::ids::{ChunkHandle, IoId};
 use crate::io::{IoOp, ReplicaData};
 use crate::machine::Effect;
 use crate::payload::Extent;
 use crate::replica::ReplicaChange;
+use crate::room::Room;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -53,13 +55,22 @@ impl Slot {
 }
 
 /// The disk as this node uses it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Disk {
     pending: BTreeMap<IoId, Pending>,
     last: IoId,
+    /// As it was last measured.
+    room: Room,
+    /// What was free when a change last found no room; none once there is more.
+    full_at: Option<u64>,
 }
 
 impl Disk {
+    pub fn new(room: Room) -> Self {
+        let (pending, last) = (BTreeMap::new(), IoId::default());
+        Disk { pending, last, room, full_at: None }
+    }
+
     /// Starts a change of a replica.
     pub fn write(
         &mut self,
@@ -112,6 +123,22 @@ impl Disk {
             Pending::Change(change, _) => Some(change.chunk()),
             Pending::Read(..) => None,
         })
+    }
+
+    pub fn room(&self) -> Room {
+        self.room
+    }
+
+    /// It was measured.
+    pub fn on_room(&mut self, room: Room, constants: &Constants) {
+        self.room = room;
+        let block = u64::from(constants.block_bytes);
+        let _ = self.full_at.take_if(|at| room.free_bytes >= at.saturating_add(block));
+    }
+
+    /// A change found no room. Is that new?
+    pub fn on_full(&mut self) -> bool {
+        self.full_at.replace(self.room.free_bytes).is_none()
     }
 }
 

@@ -81,8 +81,15 @@ impl Replica<'_> {
         let fence = self.fence();
         if version < fence || (self.record.is_none() && create.is_none()) {
             let promised = self.record.map(|_| fence);
-            let refused =
-                configure::PrepareRefused { chunk, epoch, version, incarnation, promised };
+            let no_space = false;
+            let refused = configure::PrepareRefused {
+                chunk,
+                epoch,
+                version,
+                incarnation,
+                promised,
+                no_space,
+            };
             self.cx.send(master, refused);
             return Prepare::Refused;
         }
@@ -117,6 +124,20 @@ impl Replica<'_> {
         }
         self.write(ReplicaChange::Promise { chunk: self.chunk, version, create });
         None
+    }
+
+    /// There is no room for a new replica: its master need not wait for one.
+    pub fn refuse_to_be_made(&mut self) {
+        let (chunk, incarnation) = (self.chunk, self.incarnation);
+        let Some(promising) = self.live.fence.promising.as_ref() else { return };
+        if self.record.is_some() || promising.create.is_none() {
+            return;
+        }
+        let Promising { master, epoch, version, .. } = *promising;
+        let (promised, no_space) = (None, true);
+        let refused =
+            configure::PrepareRefused { chunk, epoch, version, incarnation, promised, no_space };
+        self.cx.send(master, refused);
     }
 
     fn answer_prepare(&mut self) -> Option<Answered> {

@@ -100,7 +100,8 @@ impl Replica<'_> {
         // The order names a committed version that this node is no member of; what is here is no
         // source for any copy. Once more is promised, the order is an old one.
         if self.fence() > version {
-            self.cx.send(from, copy::Failed { chunk, version, incarnation });
+            let failed = copy::Failed { chunk, version, incarnation, no_space: false };
+            self.cx.send(from, failed);
             return false;
         }
         self.touch();
@@ -257,12 +258,12 @@ impl Replica<'_> {
         let Some(learner) = self.live.learner_mut() else { return };
         let asked = learner.step == step && learner.phase != Phase::Whole;
         if own && learner.source == from && asked {
-            self.give_up_copy();
+            self.give_up_copy(false);
         }
     }
 
-    /// The copy cannot go on; the master may order another.
-    pub fn give_up_copy(&mut self) {
+    /// The copy cannot go on, for lack of room or another reason; the master may order another.
+    pub fn give_up_copy(&mut self, no_space: bool) {
         let (chunk, incarnation) = (self.chunk, self.incarnation);
         let Some(learner) = self.learner() else { return };
         let (master, version) = (learner.master, learner.version);
@@ -273,7 +274,7 @@ impl Replica<'_> {
         }
         self.live.role = Role::Member;
         self.link.note_change(chunk);
-        self.cx.send(master, copy::Failed { chunk, version, incarnation });
+        self.cx.send(master, copy::Failed { chunk, version, incarnation, no_space });
     }
 
     /// Repeats what the source or the master has not answered.
@@ -294,7 +295,7 @@ impl Replica<'_> {
             }
             Phase::Asking | Phase::Pausing => {
                 if now.since(learner.progressed_at) >= constants.repair_stalled_after {
-                    return self.give_up_copy();
+                    return self.give_up_copy(false);
                 }
                 if learner.caught_up && learner.prepared.is_none() {
                     self.report_caught_up();

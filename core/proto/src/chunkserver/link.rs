@@ -1,6 +1,8 @@
 //! The link to the masters: registration, heartbeats and reports.
 
+use super::disk::Disk;
 use super::live::Live;
+use super::service::Service;
 use crate::agreed::Agreed;
 use crate::config::ChunkserverConfig;
 use crate::cx::Cx;
@@ -8,6 +10,7 @@ use crate::ids::{ChunkHandle, ConstantsVersion, Epoch, NodeId};
 use crate::message::membership;
 use crate::message::{Message, ReplicaState};
 use crate::replica::Replicas;
+use crate::room::Room;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -38,15 +41,22 @@ pub(super) struct Inventory<'a> {
     pub replicas: &'a Replicas,
     pub live: &'a BTreeMap<ChunkHandle, Live>,
     pub disk_failed: bool,
+    pub room: Room,
 }
 
-impl Inventory<'_> {
-    fn state(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
-        Some(self.live.get(&chunk)?.state(self.replicas.live.get(&chunk)?))
+impl<'a> Inventory<'a> {
+    pub fn new(
+        replicas: &'a Replicas,
+        live: &'a BTreeMap<ChunkHandle, Live>,
+        disk: &Disk,
+        service: &Service,
+    ) -> Self {
+        let (disk_failed, room) = (service.has_failed_disk(), disk.room());
+        Inventory { replicas, live, disk_failed, room }
     }
 
-    fn used_bytes(&self) -> u64 {
-        self.replicas.live.values().map(|record| record.image.length).sum()
+    fn state(&self, chunk: ChunkHandle) -> Option<ReplicaState> {
+        Some(self.live.get(&chunk)?.state(self.replicas.live.get(&chunk)?))
     }
 }
 
@@ -117,12 +127,12 @@ impl Link {
         inventory: &Inventory<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let Some(leader) = self.leader else { return register(config, cx) };
+        let Some(leader) = self.leader else { return register(config, inventory.room, cx) };
         let heartbeat =
             Message::Membership(membership::Request::Heartbeat(membership::Heartbeat {
                 incarnation: config.incarnation,
                 epoch: self.epoch,
-                used_bytes: inventory.used_bytes(),
+                room: inventory.room,
                 disk_failed: inventory.disk_failed,
                 constants: self.constants,
             }));
@@ -255,12 +265,12 @@ impl Link {
 }
 
 /// Introduces this life of the server to every master.
-pub(super) fn register(config: &ChunkserverConfig, cx: &mut Cx<'_>) {
+pub(super) fn register(config: &ChunkserverConfig, room: Room, cx: &mut Cx<'_>) {
     let register = Message::Membership(membership::Request::Register(membership::Register {
         incarnation: config.incarnation,
         session: config.session,
         rack: config.rack,
-        capacity_bytes: config.capacity_bytes,
+        room,
     }));
     for master in &config.masters {
         cx.send(*master, register.clone());

@@ -82,6 +82,7 @@ impl Live {
             sequence: record.image.sequence,
             committed: record.image.committed,
             length: record.image.length,
+            stored_bytes: record.image.written.bytes(),
             learner: record.learner,
             corrupt: self.health.is_corrupt(),
         }

@@ -143,7 +143,7 @@ impl StateMachine for Chunkserver {
             live,
             leases: Leases::new(),
             link: Link::new(now),
-            disk: Disk::default(),
+            disk: Disk::new(config.room),
             service: Service::default(),
             copy_steps: CopySteps::default(),
             copy_ids: CopyIds::default(),
@@ -170,6 +170,7 @@ impl StateMachine for Chunkserver {
             }
             Input::Wake => {}
             Input::IoDone { io, result } => step.on_io_done(io, result),
+            Input::Room(room) => step.state.disk.on_room(room, step.cx.constants),
             Input::Request { .. }
             | Input::File { .. }
             | Input::Committed { .. }
@@ -283,11 +284,10 @@ impl Step<'_> {
         match state.link.on_reply(config, from, reply, cx.now) {
             Answer::Nothing => {}
             Answer::Registered => self.tick_link(),
-            Answer::RegisterAgain => link::register(config, cx),
+            Answer::RegisterAgain => link::register(config, state.disk.room(), cx),
             Answer::ReportAll => {
-                let State { link, replicas, live, service, .. } = &mut **state;
-                let disk_failed = service.has_failed_disk();
-                let inventory = Inventory { replicas, live, disk_failed };
+                let State { link, replicas, live, disk, service, .. } = &mut **state;
+                let inventory = Inventory::new(replicas, live, disk, service);
                 link.report(config, from, &inventory, cx);
             }
             Answer::Superseded => self.stop_serving(StopReason::Superseded),
@@ -394,12 +394,15 @@ impl Step<'_> {
     fn on_write_failed(&mut self, change: ReplicaChange, data: ReplicaData, fault: &IoFault) {
         let mut replica = self.replica(change.chunk());
         match fault {
-            IoFault::NoSpace => replica.on_disk_full(change, data),
+            IoFault::NoSpace => {
+                replica.observe_full();
+                replica.on_disk_full(change, data);
+            }
             IoFault::DiskFailed => self.stop_serving(StopReason::DiskFailed),
             IoFault::Corrupt { .. } => {
                 replica.on_corrupt();
                 // A step of a copy that met it is not asked for again.
-                replica.give_up_copy();
+                replica.give_up_copy(false);
             }
             IoFault::NotLeader => unreachable!("a chunkserver does not propose"),
         }

@@ -72,8 +72,15 @@ impl<'a> Replica<'a> {
         let chunk = self.chunk;
         let Some(ReplicaRecord { image, .. }) = self.record else { return };
         let ops: Vec<(OpId, Sequence)> = image.ops.iter().map(|(op, d)| (op, d.sequence)).collect();
-        let (sequence, length) = (image.sequence, image.length);
-        self.cx.observe(Event::Adopted { chunk, version, sequence, length, ops, primary });
+        self.cx.observe(Event::Adopted {
+            chunk,
+            version,
+            sequence: image.sequence,
+            length: image.length,
+            stored_bytes: image.written.bytes(),
+            ops,
+            primary,
+        });
     }
 
     /// Member: says what it touched after what it knows committed.

@@ -85,6 +85,14 @@ impl Replica<'_> {
         self.disk.write(&mut self.live.slot, change, data, &mut self.cx);
     }
 
+    /// The disk has no room for a change.
+    pub fn observe_full(&mut self) {
+        if self.disk.on_full() {
+            let (chunk, free_bytes) = (self.chunk, self.disk.room().free_bytes);
+            self.cx.observe(Event::DiskFull { chunk, free_bytes });
+        }
+    }
+
     /// A block did not fit its checksum: the master takes the replica out, and it comes back as
     /// a learner.
     pub fn on_corrupt(&mut self) {

@@ -154,11 +154,12 @@ impl Replica<'_> {
             (change, _) => {
                 // It refuses what is below the promise that it could not write, and reports that.
                 self.link.note_change(self.chunk);
+                self.refuse_to_be_made();
                 self.live.fence.drop_promise();
                 if matches!(change, ReplicaChange::Adopt { .. }) {
                     self.live.role = Role::Member;
                 }
-                self.give_up_copy();
+                self.give_up_copy(true);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The source of a copy: the primary hands a learner everything, while mutations go on.
 //!
-//! What is left to copy starts as the whole chunk, and every mutation that goes to the disk puts
+//! What is left to copy starts as all that was ever written to the chunk, without its holes, and every mutation that goes to the disk puts
 //! its bytes back into it. After the Prepare nothing is added any more; what is left then is
 //! copied, and with the last bytes goes the image: the learner is as good as its source. The set
 //! is volatile: a restart of the source voids its copies.
@@ -136,7 +136,8 @@ impl Replica<'_> {
         opened_by: (Incarnation, u64),
     ) -> bool {
         let Some(record) = self.record else { return false };
-        let (length, chunk_bytes) = (record.image.length, record.spec.chunk_bytes);
+        let chunk_bytes = record.spec.chunk_bytes;
+        let written = record.image.written.extents().iter().copied();
         if self.live.health.is_corrupt() {
             return false;
         }
@@ -156,8 +157,7 @@ impl Replica<'_> {
         if primary.is_retired() {
             return false;
         }
-        let whole = Extent::new(0, length);
-        let mut left = Ranges::of(at_disk.into_iter().chain([whole]));
+        let mut left = Ranges::of(at_disk.into_iter().chain(written));
         left.clip(chunk_bytes);
         let id = self.copy_ids.begin(self.incarnation);
         primary.copies.by_learner.insert(from, CopySource::new(id, opened_by, left));

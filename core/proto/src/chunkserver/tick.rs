@@ -45,9 +45,8 @@ impl Step<'_> {
             return;
         }
         self.retry_full_disks();
-        let State { link, replicas, live, service, .. } = &mut *self.state;
-        let disk_failed = service.has_failed_disk();
-        let inventory = Inventory { replicas, live, disk_failed };
+        let State { link, replicas, live, disk, service, .. } = &mut *self.state;
+        let inventory = Inventory::new(replicas, live, disk, service);
         link.send_heartbeat(self.config, &inventory, &mut self.cx);
     }
 

@@ -180,6 +180,7 @@ impl MasterCall<'_> {
                 | MetadataAnswer::Chunk(_)
                 | MetadataAnswer::Done
                 | MetadataAnswer::List { .. }
+                | MetadataAnswer::Trash { .. }
                 | MetadataAnswer::Chunks { .. }
                 | MetadataAnswer::Status(_)
                 | MetadataAnswer::Constants(_)

@@ -49,11 +49,13 @@ fn fits_change(change: &MetadataChange, answer: &MetadataAnswer) -> bool {
         C::Create { .. }
         | C::Mkdir { .. }
         | C::MakeSpecial { .. }
+        | C::Restore { .. }
         | C::Link { .. }
         | C::SetAttributes { .. } => matches!(answer, MetadataAnswer::File(_)),
         C::Rename { .. }
         | C::Exchange { .. }
         | C::Delete { .. }
+        | C::EmptyTrash { .. }
         | C::SetXattr { .. }
         | C::RemoveXattr { .. }
         | C::SetConstants { .. }
@@ -72,6 +74,7 @@ fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
         Q::ReadLink { .. } | Q::Xattr { .. } => matches!(answer, MetadataAnswer::Bytes(_)),
         Q::Xattrs { .. } => matches!(answer, MetadataAnswer::Xattrs(_)),
         Q::List { .. } => matches!(answer, MetadataAnswer::List { .. }),
+        Q::Trash { .. } => matches!(answer, MetadataAnswer::Trash { .. }),
         Q::Locate { .. } => matches!(answer, MetadataAnswer::Location(_)),
         Q::Chunks { .. } => matches!(answer, MetadataAnswer::Chunks { .. }),
         Q::Status => matches!(answer, MetadataAnswer::Status(_)),
@@ -89,6 +92,7 @@ fn values_are_sound(answer: &MetadataAnswer) -> bool {
     match answer {
         MetadataAnswer::File(info) => sound(info),
         MetadataAnswer::List { entries, .. } => entries.iter().all(|(_, info)| sound(info)),
+        MetadataAnswer::Trash { entries, .. } => entries.iter().all(|entry| sound(&entry.info)),
         MetadataAnswer::Done
         | MetadataAnswer::Chunk(_)
         | MetadataAnswer::Location(_)

@@ -80,7 +80,7 @@ impl StateMachine for Client {
             Input::File { id, caller, call } => step.on_file_call(id, caller, call),
             Input::Deliver(envelope) => step.on_message(envelope),
             Input::Wake => {}
-            Input::IoDone { .. } => unreachable!("a client has no I/O"),
+            Input::IoDone { .. } | Input::Room(_) => unreachable!("a client has no I/O"),
             Input::Committed { .. } | Input::Leadership(_) | Input::Installed { .. } => {
                 unreachable!("for masters only")
             }

@@ -7,7 +7,7 @@
 //!
 //! | the chunk | waits for | woken by | at the most |
 //! | --- | --- | --- | --- |
-//! | has no configuration, no server has room | a server | each round | until there is one |
+//! | has no configuration, no server has room | room, a server | each round; the oldest file in the trash gives way | until there is one |
 //! | has no configuration | a change | each round | as for places, below |
 //! | ... its servers are silent | one of them | each round; others are asked | `member_silent_after` |
 //! | a change: no member that answered can lead | a member of the last configuration | each round repeats Prepare; a registration | until one is heard: only they have the bytes. After `repair_stalled_after` its place is free for others |
@@ -25,7 +25,8 @@
 //! | ... in safe mode | reports | a report | the end of safe mode |
 //! | the log was lost | an operator | | nothing is copied or removed before |
 //! | below target, `repair_delay` is not over | that | a round | `repair_delay`; none at the last copy |
-//! | ... no server has room | a server | each round | until there is one |
+//! | ... no server has room | room, a server | each round; the oldest file in the trash gives way | until there is one |
+//! | ... its file is in the trash, and a named chunk waits | that chunk | each round | as that chunk |
 //! | ... every server with room failed at this chunk | its turn again | a round | 6 x `repair_stalled_after` |
 //! | ... `repairs_max`, `repairs_per_server_max` | a copy's end | a round | every copy ends by the lines below |
 //! | ... bytes of the budget | the bucket | a round | a second for each chunk more urgent than this one |
@@ -121,6 +122,9 @@ impl Leader<'_> {
         let mut due: Vec<(bool, usize, Time, ChunkHandle)> =
             lead.attention.waiting.iter().map(urgency).collect();
         due.sort_unstable();
+        let waits = |chunk| self.known().is_below_target(chunk);
+        let named_wait = due.iter().any(|(trashed, .., chunk)| !trashed && waits(*chunk));
+        self.lead.repairs.named_wait = named_wait;
         for (_, _, since, chunk) in due {
             if self.look_after(since, chunk) {
                 let lead = &mut *self.lead;
@@ -141,7 +145,10 @@ impl Leader<'_> {
         }
         let target = usize::from(record.spec.replicas);
         let Some(config) = record.config.clone() else {
-            if !self.known().candidates().is_empty() {
+            let need = self.known().need(chunk);
+            if self.known().candidates(need, &[]).is_empty() {
+                self.note_shortage(chunk);
+            } else {
                 self.start_change(chunk, "a chunk without a configuration");
             }
             return false;

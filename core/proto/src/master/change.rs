@@ -97,6 +97,11 @@ impl Change {
         self.goal = Goal::Free(file);
     }
 
+    /// The chunk's file was taken out of the trash.
+    pub(super) fn is_kept(&mut self) {
+        self.goal = Goal::Configure;
+    }
+
     /// The learner whose copy the change waited for in vain.
     fn waited_in_vain(&self) -> Option<NodeId> {
         self.learner.filter(|(_, whole)| !whole).map(|(node, _)| node)
@@ -180,6 +185,9 @@ impl Leader<'_> {
             None if record.config.is_some() => self.anybody(chunk),
             None => self.place_new(chunk),
         };
+        if create.is_some() && members.len() < usize::from(record.spec.replicas) {
+            self.note_shortage(chunk);
+        }
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         let learner = change.learner.map(|(node, _)| node);
@@ -239,7 +247,7 @@ impl Leader<'_> {
         let choose = |kept: &[NodeId], candidates: &[Candidate]| {
             self.known().place(chunk, usize::from(spec.replicas), kept, candidates)
         };
-        let candidates = self.known().candidates();
+        let candidates = self.known().candidates(self.known().need(chunk), &kept);
         let fresh =
             |c: &&Candidate| kept.contains(&c.node) || !lead.repairs.setbacks.any(chunk, c.node);
         let fresh: Vec<Candidate> = candidates.iter().filter(fresh).copied().collect();
@@ -286,7 +294,7 @@ impl Leader<'_> {
     }
 
     fn on_prepare_refused(&mut self, from: NodeId, message: configure::PrepareRefused) {
-        let configure::PrepareRefused { chunk, epoch, version, promised, .. } = message;
+        let configure::PrepareRefused { chunk, epoch, version, promised, no_space, .. } = message;
         let lead = &mut *self.lead;
         let Some(change) = lead.changes.get_mut(&chunk) else { return };
         if epoch != lead.epoch || change.version != version || change.stage != Stage::Asking {
@@ -294,6 +302,7 @@ impl Leader<'_> {
         }
         match promised {
             Some(promised) => self.raise(chunk, promised.next()),
+            None if no_space => self.place_without(chunk, from),
             // Nothing is there any more; it cannot be a member.
             None => {
                 change.excluded.insert(from);
@@ -301,6 +310,18 @@ impl Leader<'_> {
                 self.evaluate(chunk);
             }
         }
+    }
+
+    /// This server found no room for a new chunk's replica: another is asked, if there is one.
+    fn place_without(&mut self, chunk: ChunkHandle, node: NodeId) {
+        let (now, constants) = (self.cx.now, self.cx.constants);
+        self.on_no_space(node);
+        self.lead.repairs.setbacks.note(constants, now, chunk, node);
+        if let Some(change) = self.change(chunk) {
+            change.targets.remove(&node);
+        }
+        self.prepare(chunk);
+        self.evaluate(chunk);
     }
 
     /// Begins again above a promise.

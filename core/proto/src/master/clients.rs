@@ -11,13 +11,15 @@ use crate::log::Command;
 use crate::message::MasterRequest;
 use crate::message::call;
 use crate::metadata::{
-    FileInfo, FileKind, Location, MetadataAnswer, MetadataChange, MetadataQuery,
+    FileInfo, FileKind, Location, MetadataAnswer, MetadataChange, MetadataQuery, TrashEntry,
 };
 use crate::path::{Name, Path};
 use crate::refusal::Refusal;
+use crate::tables::Trashed;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A client that waits for a chunk to have a configuration, or a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +84,7 @@ impl Leader<'_> {
                     None => return,
                 }
             }
+            MetadataQuery::Trash { after } => Ok(self.trash_entries(caller, after)),
             MetadataQuery::Chunks { from } => Ok(self.known().chunk_statuses(from)),
             MetadataQuery::Status => {
                 Ok(MetadataAnswer::Status(Box::new(self.known().cluster_status())))
@@ -109,6 +112,23 @@ impl Leader<'_> {
         let (entries, more) = self.state.inodes().list(path, caller, after, limit)?;
         let entries = entries.into_iter().map(|(name, info)| (name, self.with_length(info)));
         Ok(MetadataAnswer::List { entries: entries.collect(), more })
+    }
+
+    /// A caller sees what it may restore.
+    fn trash_entries(&self, caller: &Caller, after: Option<FileId>) -> MetadataAnswer {
+        let (now, limit) = (self.cx.now, self.cx.constants.list_entries_max as usize);
+        let inodes = self.state.inodes();
+        let seen = |(file, _): &(FileId, &Trashed)| inodes.may_restore(*file, caller);
+        let mut rest = inodes.trash_after(after).filter(seen);
+        let stays_for =
+            |file: FileId| self.lead.trash.get(&file).map_or(Duration::ZERO, |due| due.since(now));
+        let entry = |(file, trashed): (FileId, &Trashed)| {
+            let info = inodes.get(file).expect("it is in the trash").info(file);
+            let (path, stays_for) = (trashed.path.clone(), stays_for(file));
+            TrashEntry { info: self.with_length(info), path, stays_for }
+        };
+        let entries = rest.by_ref().take(limit).map(entry).collect();
+        MetadataAnswer::Trash { entries, more: rest.next().is_some() }
     }
 
     /// Adds what chunkservers reported of the last chunk's length, if any of them has.
@@ -161,7 +181,8 @@ impl Leader<'_> {
         let lead = &mut *self.lead;
         let unplaced = lead.changes.get(&chunk).is_none_or(|change| change.targets.is_empty());
         if unplaced && self.state.chunks()[chunk].config.is_none() {
-            return Some(Err(Refusal::NoServers));
+            let full = lead.shortage.as_ref().is_some_and(|shortage| shortage.chunk == chunk);
+            return Some(Err(if full { Refusal::NoSpace } else { Refusal::NoServers }));
         }
         let parked_max = self.cx.constants.waiting_requests_max as usize;
         let parked = lead.parked.entry(chunk).or_default();

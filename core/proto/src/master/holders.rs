@@ -80,6 +80,7 @@ mod tests {
             sequence: Sequence(length),
             committed: Sequence(0),
             length,
+            stored_bytes: length,
             learner: false,
             corrupt: false,
         }

@@ -77,6 +77,12 @@ impl<'a> Known<'a> {
         members.filter(|member| self.standing(chunk, member) == Standing::Good).count()
     }
 
+    /// Has it fewer good replicas than it should?
+    pub(super) fn is_below_target(self, chunk: ChunkHandle) -> bool {
+        let record = self.state.chunks().get(chunk);
+        record.is_some_and(|r| self.good_members(chunk) < usize::from(r.spec.replicas))
+    }
+
     /// A member that promised a version above the committed one refuses the primary for good, and
     /// another holder every order: the chunk must reach that version (a leader that prepared it
     /// may have failed since).
@@ -120,13 +126,13 @@ impl<'a> Known<'a> {
         promised.map(|state| state.promised).max().unwrap_or_default()
     }
 
-    /// Servers with room that are heard and have reported.
-    pub(super) fn candidates(self) -> Vec<Candidate> {
+    /// Servers that are heard and have room for `need` bytes, and those in `kept`, whose racks count.
+    pub(super) fn candidates(self, need: u64, kept: &[NodeId]) -> Vec<Candidate> {
         let lead = self.lead;
-        let usable = lead
-            .servers
-            .iter()
-            .filter(|(_, server)| server.usable() && server.used_bytes < server.capacity_bytes);
+        let usable =
+            lead.servers.iter().filter(|(_, server)| server.usable()).filter(|(node, server)| {
+                kept.contains(node) || self.has_room(**node, server, need)
+            });
         usable
             .map(|(node, server)| Candidate {
                 node: *node,

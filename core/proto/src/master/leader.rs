@@ -8,6 +8,7 @@ use super::known::Known;
 use super::leases::Confirmations;
 use super::proposals::{Log, Proposal};
 use super::repair::Repairs;
+use super::rooms::Shortage;
 use super::safe_mode::SafeMode;
 use super::servers::Server;
 use crate::config::Constants;
@@ -15,6 +16,7 @@ use crate::cx::Cx;
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
 use crate::lease::Grants;
 use crate::log::Command;
+use crate::room::Room;
 use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -36,9 +38,15 @@ pub(super) struct Lead {
     pub activations: BTreeMap<ChunkHandle, Activation>,
     pub attention: Attention,
     pub repairs: Repairs,
+    /// What servers said their disks have, before they were registered.
+    pub rooms: BTreeMap<NodeId, Room>,
+    /// There is no room for some chunk.
+    pub shortage: Option<Shortage>,
     pub parked: BTreeMap<ChunkHandle, BTreeSet<Parked>>,
     /// When each trashed file is to be reclaimed.
     pub trash: BTreeMap<FileId, Time>,
+    /// No further file in the trash gives way before: what the last one leaves is yet to be reported.
+    pub gives_way_from: Time,
     /// While in safe mode.
     pub safe_mode: Option<SafeMode>,
     /// By which the times in `trash` were reckoned.
@@ -63,8 +71,11 @@ impl Lead {
             activations: BTreeMap::new(),
             attention: Attention::default(),
             repairs: Repairs::new(constants, now),
+            rooms: BTreeMap::new(),
+            shortage: None,
             parked: BTreeMap::new(),
             trash: BTreeMap::new(),
+            gives_way_from: now,
             safe_mode: Some(SafeMode::new(constants, now)),
             trash_retention: constants.trash_retention,
             constants_change: None,

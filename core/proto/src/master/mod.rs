@@ -7,7 +7,7 @@
 //!
 //! Suggested order: `leader` (the view under which a leader acts), `route` (what it does in a step, and
 //! the only file that calls back and forth), `known` (questions about what it knows), `proposals` (the
-//! log as a device), `clients`, `servers`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
+//! log as a device), `clients`, `servers`, `rooms`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
 //! `repair`, `setbacks`, `placement`, `trash`, `constants`, `status`.
 
@@ -17,6 +17,7 @@ mod known;
 mod proposals;
 mod clients;
 mod servers;
+mod rooms;
 mod holders;
 mod reports;
 mod safe_mode;
@@ -41,6 +42,7 @@ use crate::io::{IoFault, IoOutput, IoResult, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effects, Input, Leadership, StateMachine};
 use crate::message::{Envelope, Message, call};
+use crate::metadata::FileSpec;
 use crate::refusal::Refusal;
 use crate::tables::{Consequence, FileSlot, MasterState};
 use crate::time::{Deadline, Time};
@@ -199,11 +201,14 @@ impl Master {
         match *consequence {
             Consequence::ChunkMade(chunk) => {
                 let record = &self.state.chunks()[chunk];
-                let (FileSlot { file, index }, replicas) = (record.made_for, record.spec.replicas);
-                out.observe(Event::ChunkMade { chunk, file, index, replicas });
+                let FileSlot { file, index } = record.made_for;
+                let FileSpec { chunk_bytes, replicas, .. } = record.spec;
+                out.observe(Event::ChunkMade { chunk, file, index, replicas, chunk_bytes });
             }
             Consequence::Trashed(file) => out.observe(Event::Trashed { file }),
             Consequence::GivenUp(chunk) => out.observe(Event::GivenUp { chunk }),
+            Consequence::Restored(file) => out.observe(Event::Restored { file }),
+            Consequence::TrashEmptied(file) => out.observe(Event::TrashEmptied { file }),
             Consequence::Configured { chunk, base, version, ref members } => {
                 let members = members.clone();
                 out.observe(Event::Configured { chunk, base, version, members });
@@ -298,8 +303,8 @@ impl StateMachine for Master {
             Input::Committed { index, entry } => self.on_committed(now, index, &entry, out),
             Input::Leadership(leadership) => self.on_leadership(now, leadership, out),
             Input::Installed { state } => self.on_installed(*state),
-            Input::Request { .. } | Input::File { .. } => {
-                unreachable!("a master has no owner")
+            Input::Request { .. } | Input::File { .. } | Input::Room(_) => {
+                unreachable!("a master has no owner, and no disk for replicas")
             }
         }
     }

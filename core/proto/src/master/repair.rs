@@ -5,7 +5,6 @@
 //! copy is remembered (`setbacks`): others come first, and it is tried ever less often.
 
 use super::change::Ended;
-use super::holders::Holders;
 use super::leader::Leader;
 use super::placement::Candidate;
 use super::setbacks::Setbacks;
@@ -31,6 +30,8 @@ pub(super) struct Repair {
     incarnation: Incarnation,
     pub source: NodeId,
     version: ChunkVersion,
+    /// That it will store, as far as was known when it was ordered.
+    bytes: u64,
     /// When it was ordered, or its learner last reported that it grew.
     heard_at: Time,
     caught_up: bool,
@@ -56,8 +57,8 @@ pub(super) struct Repairs {
     awaited: bool,
     /// Servers that could not take a copy.
     pub setbacks: Setbacks,
-    /// What servers said they offer, before they were registered.
-    pub capacities: BTreeMap<NodeId, u64>,
+    /// A chunk of a file that has a name waits for replicas: what is in the trash is not copied.
+    pub named_wait: bool,
 }
 
 impl Repairs {
@@ -68,13 +69,19 @@ impl Repairs {
             refilled_at: now,
             awaited: false,
             setbacks: Setbacks::default(),
-            capacities: BTreeMap::new(),
+            named_wait: false,
         }
     }
 
     /// Copies that end at `node`.
     pub fn towards(&self, node: NodeId) -> u64 {
         self.under_way.values().filter(|repair| repair.to == node).count() as u64
+    }
+
+    /// Bytes on their way to `node`.
+    pub fn bytes_towards(&self, node: NodeId) -> u64 {
+        let there = self.under_way.values().filter(|repair| repair.to == node);
+        there.map(|repair| repair.bytes).fold(0, u64::saturating_add)
     }
 
     fn at(&self, node: NodeId) -> usize {
@@ -112,7 +119,9 @@ impl Leader<'_> {
         let constants = self.cx.constants;
         let lead = &*self.lead;
         let waited = good <= 1 || now.since(since) >= constants.repair_delay;
-        let held_back = lead.safe_mode.is_some() || lead.log_lost || !constants.rules.repair;
+        let trashed = self.state.chunks()[chunk].is_trashed() && lead.repairs.named_wait;
+        let held_back =
+            lead.safe_mode.is_some() || lead.log_lost || trashed || !constants.rules.repair;
         if held_back || !waited || lead.repairs.under_way.contains_key(&chunk) {
             return;
         }
@@ -120,20 +129,20 @@ impl Leader<'_> {
             self.start_change(chunk, "a copy needs a primary");
             return;
         };
-        let Some(to) = self.choose_learner(chunk) else { return };
+        let Some(to) = self.choose_learner(chunk) else { return self.note_shortage(chunk) };
         let per_server = constants.repairs_per_server_max as usize;
         let lead = &*self.lead;
         let busy = lead.repairs.under_way.len() >= constants.repairs_max as usize
             || lead.repairs.at(source) >= per_server
             || lead.repairs.at(to) >= per_server;
         let record = &self.state.chunks()[chunk];
-        let holders = lead.holders.get(&chunk).into_iter().flat_map(Holders::states);
-        let bytes = holders.map(|state| state.length).max().unwrap_or(0);
+        let bytes = self.known().stored_bytes(chunk);
         // A chunk larger than the whole bucket goes when the bucket is full.
         let cost = bytes.min(constants.repair_bytes_per_second);
         let version = record.version();
         let incarnation = self.known().server(to).expect("chosen among the usable").incarnation;
-        let repair = Repair { to, incarnation, source, version, heard_at: now, caught_up: false };
+        let (heard_at, caught_up) = (now, false);
+        let repair = Repair { to, incarnation, source, version, bytes, heard_at, caught_up };
         let lead = &mut *self.lead;
         let affordable = !busy && lead.repairs.take(cost);
         if constants.rules.repair_within_budget && !affordable {
@@ -152,7 +161,7 @@ impl Leader<'_> {
         let members: Vec<NodeId> =
             self.state.chunks().members(chunk).iter().map(|m| m.node).collect();
         let setbacks = &self.lead.repairs.setbacks;
-        let candidates = self.known().candidates();
+        let candidates = self.known().candidates(self.known().need(chunk), &members);
         let among = |suits: &dyn Fn(NodeId) -> bool| {
             let suits = |c: &Candidate| members.contains(&c.node) || suits(c.node);
             let suiting: Vec<Candidate> = candidates.iter().copied().filter(suits).collect();
@@ -193,12 +202,15 @@ impl Leader<'_> {
     }
 
     pub(super) fn on_learner_failed(&mut self, from: NodeId, message: copy::Failed) {
-        let copy::Failed { chunk, version, incarnation } = message;
+        let copy::Failed { chunk, version, incarnation, no_space } = message;
         let ordered = |repair: &Repair| {
             (repair.to, repair.incarnation, repair.version) == (from, incarnation, version)
         };
         if self.lead.repairs.under_way.get(&chunk).is_some_and(ordered) {
             self.fail_repair(chunk, Failure::Learner);
+            if no_space {
+                self.on_no_space(from);
+            }
         }
     }
 

@@ -25,6 +25,7 @@ impl Leader<'_> {
         self.tick_repairs();
         self.tick_strays();
         self.tick_attention();
+        self.tick_shortage();
         // Last: what is wanted has the first choice of places for changes.
         self.tick_trash();
     }
@@ -78,6 +79,8 @@ impl Leader<'_> {
             Consequence::ConstantsChanged(_) => self.on_constants_changed(),
             Consequence::ChunkMade(chunk) => self.on_new_chunk(chunk),
             Consequence::Trashed(file) => self.on_trashed(file),
+            Consequence::Restored(file) => self.on_restored(file),
+            Consequence::TrashEmptied(file) => self.on_trash_emptied(file),
             Consequence::Answered { op, answer } => {
                 self.cx.send(op.client, call::Reply { op, answer });
             }

@@ -2,10 +2,12 @@
 
 use super::leader::Leader;
 use super::proposals::Proposal;
+use super::rooms::ServerRoom;
 use crate::event::{Event, LostLog};
 use crate::ids::{ChunkHandle, ConstantsVersion, Incarnation, NodeId, Rack};
 use crate::log::Command;
 use crate::message::membership;
+use crate::room::Room;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -17,8 +19,7 @@ pub(super) struct Server {
     pub alive: bool,
     pub heard_at: Time,
     pub disk_failed: bool,
-    pub capacity_bytes: u64,
-    pub used_bytes: u64,
+    pub room: ServerRoom,
     /// Number of the last report taken in, or zero before the first, which is a full one.
     pub reported: u64,
     /// If it acts at all, it goes by constants of this version or a later one.
@@ -30,15 +31,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(life: &Life, capacity_bytes: u64, now: Time) -> Self {
+    fn new(life: &Life, room: Room, now: Time) -> Self {
         let Life { incarnation, constants, .. } = *life;
         Server {
             incarnation,
             alive: true,
             heard_at: now,
             disk_failed: false,
-            capacity_bytes,
-            used_bytes: 0,
+            room: ServerRoom::new(room),
             reported: 0,
             constants,
             holds: BTreeSet::new(),
@@ -62,11 +62,11 @@ pub(super) struct Life {
 
 impl Leader<'_> {
     pub(super) fn on_register(&mut self, from: NodeId, message: membership::Register) {
-        let membership::Register { incarnation, session, rack, capacity_bytes } = message;
+        let membership::Register { incarnation, session, rack, room } = message;
         if self.log.awaits(&Proposal::Join(from)) {
             return;
         }
-        self.lead.repairs.capacities.insert(from, capacity_bytes);
+        self.lead.rooms.insert(from, room);
         let command = Command::Join { node: from, incarnation, session, rack };
         self.propose(Proposal::Join(from), command);
     }
@@ -75,7 +75,7 @@ impl Leader<'_> {
         let now = self.cx.now;
         let Life { incarnation, rack, rejoined, .. } = life;
         let lead = &mut *self.lead;
-        let capacity = lead.repairs.capacities.get(&node).copied().unwrap_or(u64::MAX);
+        let room = lead.rooms.get(&node).copied().unwrap_or_default();
         let known = lead.servers.get(&node).is_some_and(|server| server.incarnation == incarnation);
         let epoch = lead.epoch;
         if known {
@@ -88,10 +88,11 @@ impl Leader<'_> {
             lead.repairs.setbacks.forget_server(node);
             // By what the earlier life is known to hold.
             self.forget_reports(node);
-            self.lead.servers.insert(node, Server::new(&life, capacity, now));
+            self.lead.servers.insert(node, Server::new(&life, room, now));
             self.expect_report(node);
             self.cx.observe(Event::ServerJoined { node, incarnation, rack, rejoined });
         }
+        self.on_room(node, room);
         let agreed = self.agreed();
         self.cx.send(node, membership::Registered { epoch, incarnation, agreed });
         self.lead.attend_all_of(self.state, node, self.cx.now);
@@ -99,8 +100,7 @@ impl Leader<'_> {
 
     pub(super) fn on_heartbeat(&mut self, from: NodeId, message: membership::Heartbeat) {
         let now = self.cx.now;
-        let membership::Heartbeat { incarnation, epoch, used_bytes, disk_failed, constants } =
-            message;
+        let membership::Heartbeat { incarnation, epoch, room, disk_failed, constants } = message;
         let lead = &mut *self.lead;
         let current = lead.epoch;
         let server = lead.servers.get_mut(&from).filter(|s| s.incarnation == incarnation);
@@ -117,7 +117,6 @@ impl Leader<'_> {
             self.cx.observe(Event::ServerHeard { node: from });
         }
         server.heard_at = now;
-        server.used_bytes = used_bytes;
         server.disk_failed = disk_failed;
         server.alive = true;
         server.constants = server.constants.max(constants);
@@ -131,6 +130,7 @@ impl Leader<'_> {
             }
             self.lead.attend_all_of(self.state, from, self.cx.now);
         }
+        self.on_room(from, room);
     }
 
     /// Counts those as dead that were silent for too long.

@@ -4,6 +4,7 @@ use super::holders::Holders;
 use super::known::{Known, Standing};
 use crate::ids::{ChunkHandle, NodeId};
 use crate::metadata::{ChunkStatus, ClusterStatus, MetadataAnswer, ReplicaStatus, ServerStatus};
+use crate::room::Room;
 use crate::tables::ServerRecord;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -54,6 +55,8 @@ impl Known<'_> {
     pub(super) fn server_statuses(self) -> Vec<ServerStatus> {
         let status = |(node, record): (NodeId, &ServerRecord)| {
             let server = self.server(node);
+            let nothing = Room { used_bytes: 0, free_bytes: 0, size_bytes: 0 };
+            let room = server.map_or(nothing, |server| server.room.reported());
             ServerStatus {
                 node,
                 incarnation: record.incarnation,
@@ -61,8 +64,9 @@ impl Known<'_> {
                 alive: self.is_usable(node),
                 silent_for: server.map(|server| self.now.since(server.heard_at)),
                 replicas: server.map_or(0, |server| server.holds.len() as u64),
-                used_bytes: server.map_or(0, |server| server.used_bytes),
-                capacity_bytes: server.map_or(0, |server| server.capacity_bytes),
+                used_bytes: room.used_bytes,
+                free_bytes: room.free_bytes,
+                capacity_bytes: room.size_bytes,
             }
         };
         let servers = self.state.servers();

@@ -10,6 +10,7 @@ use crate::master::Master;
 use crate::message::{Envelope, MasterRequest, Message};
 use crate::message::{call, membership};
 use crate::metadata::{MetadataAnswer, MetadataQuery, ServerStatus};
+use crate::room::Room;
 use crate::tables::MasterState;
 use crate::time::Time;
 use alloc::boxed::Box;
@@ -90,7 +91,8 @@ impl Leading {
         self.step(Input::Deliver(Envelope { from, to: NodeId(1), message }))
     }
 
-    fn register(&mut self, life: u64, capacity_bytes: u64) -> Vec<Message> {
+    fn register(&mut self, life: u64, size_bytes: u64) -> Vec<Message> {
+        let room = Room { size_bytes, ..Room::UNBOUNDED };
         let (incarnation, session) = (Incarnation(life), Session(life));
         self.hear(
             SERVER,
@@ -98,7 +100,7 @@ impl Leading {
                 incarnation,
                 session,
                 rack: Rack(1),
-                capacity_bytes,
+                room,
             })),
         )
     }
@@ -109,7 +111,7 @@ impl Leading {
         let message = Message::Membership(membership::Request::Heartbeat(membership::Heartbeat {
             incarnation,
             epoch,
-            used_bytes: 0,
+            room: Room::UNBOUNDED,
             disk_failed,
             constants: self.master.state().constants().version(),
         }));

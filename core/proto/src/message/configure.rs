@@ -82,6 +82,8 @@ pub struct PrepareRefused {
     pub incarnation: Incarnation,
     /// What it promised; none if it has no replica.
     pub promised: Option<ChunkVersion>,
+    /// Its disk has no room for a replica.
+    pub no_space: bool,
 }
 
 /// Primary → master: these members hold the chunk up.

@@ -145,4 +145,6 @@ pub struct Failed {
     pub version: ChunkVersion,
     /// The learner's life.
     pub incarnation: Incarnation,
+    /// Its disk has no room for the copy.
+    pub no_space: bool,
 }

@@ -3,6 +3,7 @@
 use super::ReplicaState;
 use crate::agreed::Agreed;
 use crate::ids::{ChunkHandle, ConstantsVersion, Epoch, Incarnation, Rack, Session};
+use crate::room::Room;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -42,8 +43,8 @@ pub struct Register {
     pub session: Session,
     /// Failure domain.
     pub rack: Rack,
-    /// Bytes that it offers.
-    pub capacity_bytes: u64,
+    /// What its disk has.
+    pub room: Room,
 }
 
 /// Chunkserver → master, every heartbeat interval.
@@ -53,8 +54,8 @@ pub struct Heartbeat {
     pub incarnation: Incarnation,
     /// The epoch at which it registered.
     pub epoch: Epoch,
-    /// Bytes in use.
-    pub used_bytes: u64,
+    /// What its disk has, as it was last measured.
+    pub room: Room,
     /// Its disk is out of service.
     pub disk_failed: bool,
     /// The constants that it goes by.

@@ -47,6 +47,8 @@ pub struct ReplicaState {
     pub committed: Sequence,
     /// In bytes.
     pub length: u64,
+    /// ... without holes: what a copy of it carries.
+    pub stored_bytes: u64,
     /// Its copy is under way or was cut short.
     pub learner: bool,
     /// It met a checksum error here in this life.

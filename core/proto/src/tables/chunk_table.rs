@@ -200,6 +200,13 @@ impl ChunkTable {
         self.given_up.iter().copied()
     }
 
+    /// A file that refers to this chunk was taken out of the trash.
+    pub(super) fn restore_owner(&mut self, chunk: ChunkHandle) {
+        let record = self.chunks.get_mut(&chunk).expect("a layout refers to chunks that are there");
+        record.owners.trashed -= 1;
+        record.owners.named += 1;
+    }
+
     /// A configuration takes effect, if it follows the committed one. False if it does not.
     pub(super) fn configure(
         &mut self,

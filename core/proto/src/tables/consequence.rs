@@ -48,6 +48,10 @@ pub enum Consequence {
     Trashed(FileId),
     /// A file was truncated, and a chunk behind the cut is no part of it any more.
     GivenUp(ChunkHandle),
+    /// A file was taken out of the trash.
+    Restored(FileId),
+    /// A file in the trash is to be reclaimed without delay.
+    TrashEmptied(FileId),
     /// A client's change ended, by itself or by the memory of its first answer.
     Answered {
         /// The client's operation.

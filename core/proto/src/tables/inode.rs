@@ -10,7 +10,9 @@ use crate::path::{Name, Path};
 use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 /// The names in a directory, in order.
@@ -34,6 +36,8 @@ pub(super) enum InodeBody {
         names: Names,
         /// The directory that it is in; of the root itself.
         parent: FileId,
+        /// Its name there; of the root none.
+        name: Name,
     },
     Special(Special),
     File {
@@ -50,8 +54,8 @@ impl InodeBody {
         InodeBody::File { layout: Layout::new(spec), trashed: false, reclaimed: false }
     }
 
-    pub fn empty_directory(parent: FileId) -> Self {
-        InodeBody::Directory { names: Names::new(), parent }
+    pub fn empty_directory(parent: FileId, name: &[u8]) -> Self {
+        InodeBody::Directory { names: Names::new(), parent, name: name.into() }
     }
 }
 
@@ -117,6 +121,15 @@ impl Inode {
     }
 }
 
+/// What is known of a file in the trash beside its inode.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Trashed {
+    /// Its last path.
+    pub path: Path,
+    /// An operator does not want it to be kept any longer.
+    pub emptied: bool,
+}
+
 /// Everything that has, or had, a name. Invariant: as many names lead to an inode as it counts, one to a
 /// directory but the root, and none to a file in the trash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,7 +139,7 @@ pub struct InodeTable {
     /// How many of them are directories, the root included.
     directories: u64,
     /// The files that are `trashed`.
-    trash: BTreeSet<FileId>,
+    trash: BTreeMap<FileId, Trashed>,
 }
 
 impl InodeTable {
@@ -136,10 +149,10 @@ impl InodeTable {
     /// A root directory in which everybody may make something, as in `/tmp`.
     pub(super) fn new() -> Self {
         let attributes = Attributes { mode: 0o1777, links: 2, ..Attributes::default() };
-        let body = InodeBody::empty_directory(Self::ROOT);
+        let body = InodeBody::empty_directory(Self::ROOT, &[]);
         let root = Inode { attributes, xattrs: None, body };
         let inodes = [(Self::ROOT, root)].into_iter().collect();
-        InodeTable { inodes, directories: 1, trash: BTreeSet::new() }
+        InodeTable { inodes, directories: 1, trash: BTreeMap::new() }
     }
 
     /// A file or directory, also in the trash.
@@ -174,13 +187,49 @@ impl InodeTable {
 
     /// The files in the trash, in order.
     pub fn trash(&self) -> impl ExactSizeIterator<Item = FileId> {
-        self.trash.iter().copied()
+        self.trash.keys().copied()
+    }
+
+    /// Files in the trash after this one, in order, with what is known of them.
+    pub fn trash_after(&self, after: Option<FileId>) -> impl Iterator<Item = (FileId, &Trashed)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.trash.range((from, Bound::Unbounded)).map(|(file, trashed)| (*file, trashed))
+    }
+
+    /// True for a file in the trash that is to be reclaimed without delay.
+    #[must_use]
+    pub fn is_emptied(&self, file: FileId) -> bool {
+        self.trash.get(&file).is_some_and(|trashed| trashed.emptied)
+    }
+
+    /// The trash is emptied of a file. False if it is not there, or that was so before.
+    pub(super) fn empty_trash(&mut self, file: FileId) -> bool {
+        let trashed = self.trash.get_mut(&file);
+        trashed.is_some_and(|trashed| !core::mem::replace(&mut trashed.emptied, true))
+    }
+
+    /// Is it in the trash, and whole?
+    pub(super) fn is_restorable(&self, file: FileId) -> bool {
+        let body = self.inodes.get(&file).map(|inode| &inode.body);
+        matches!(body, Some(InodeBody::File { trashed: true, reclaimed: false, .. }))
+    }
+
+    /// Takes a file out of the trash, to which a name is about to lead.
+    pub(super) fn take_from_trash(&mut self, file: FileId, now: Nanoseconds) {
+        let inode = self.inodes.get_mut(&file).expect("the caller looked");
+        let InodeBody::File { trashed, .. } = &mut inode.body else {
+            unreachable!("only files are in the trash")
+        };
+        let before = core::mem::replace(trashed, false);
+        inode.attributes.links = 1;
+        inode.attributes.touch_ctime(now);
+        assert!(before && self.trash.remove(&file).is_some(), "it was in the trash");
     }
 
     /// True for a file in the trash.
     #[must_use]
     pub fn is_trashed(&self, file: FileId) -> bool {
-        self.trash.contains(&file)
+        self.trash.contains_key(&file)
     }
 
     /// What is this file or directory, wherever it is? Error: `NotFound`.
@@ -243,7 +292,7 @@ impl InodeTable {
     /// A file in the trash goes, if it has no chunks. False if it is not one.
     pub(super) fn purge(&mut self, file: FileId) -> bool {
         let empty = self.layout(file).is_none_or(|layout| layout.refs().is_empty());
-        if !self.trash.contains(&file) || !empty {
+        if !self.trash.contains_key(&file) || !empty {
             return false;
         }
         self.forget_trashed(file);
@@ -251,7 +300,7 @@ impl InodeTable {
     }
 
     fn forget_trashed(&mut self, file: FileId) {
-        let trashed = self.trash.remove(&file);
+        let trashed = self.trash.remove(&file).is_some();
         let known = self.inodes.remove(&file).is_some();
         assert!(trashed && known, "only a file in the trash is forgotten");
     }
@@ -266,9 +315,14 @@ impl InodeTable {
         self.inodes.get_mut(&file).expect("looked at before")
     }
 
-    /// A name that led to an inode is gone. With its last one a file goes to the trash, and anything
-    /// else is no more. Gives the file that went to the trash.
-    pub(super) fn unlink(&mut self, id: FileId, now: Nanoseconds) -> Option<FileId> {
+    /// A name in a directory that led to an inode is gone. With its last one a file goes to the trash,
+    /// and anything else is no more. Gives the file that went to the trash.
+    pub(super) fn unlink(
+        &mut self,
+        id: FileId,
+        (directory, name): (FileId, &[u8]),
+        now: Nanoseconds,
+    ) -> Option<FileId> {
         let inode = self.get_mut(id);
         inode.attributes.touch_ctime(now);
         if !inode.is_directory() {
@@ -277,10 +331,14 @@ impl InodeTable {
                 return None;
             }
         }
+        let path = self.path(directory, name);
+        let inode = self.get_mut(id);
         match &mut inode.body {
             InodeBody::File { trashed, .. } => {
                 *trashed = true;
-                assert!(self.trash.insert(id), "a file goes to the trash once");
+                let entry = Trashed { path, emptied: false };
+                let before = self.trash.insert(id, entry);
+                assert!(before.is_none(), "a file goes to the trash once");
                 Some(id)
             }
             InodeBody::Special(_) => {
@@ -330,12 +388,37 @@ impl InodeTable {
         }
     }
 
-    /// A directory is in another one from now on.
-    pub(super) fn set_parent(&mut self, directory: FileId, to: FileId) {
+    /// A directory is in another one, or has another name, from now on.
+    pub(super) fn set_place(&mut self, directory: FileId, to: FileId, new: &[u8]) {
         match &mut self.get_mut(directory).body {
-            InodeBody::Directory { parent, .. } => *parent = to,
+            InodeBody::Directory { parent, name, .. } => (*parent, *name) = (to, new.into()),
             InodeBody::File { .. } | InodeBody::Special(_) => unreachable!("it is a directory"),
         }
+    }
+
+    /// The directories on the way from one to the root, itself first and without the root, by name.
+    pub(super) fn names_above(&self, directory: FileId) -> impl Iterator<Item = &Name> {
+        let mut at = directory;
+        core::iter::from_fn(move || match &self.inodes.get(&at)?.body {
+            InodeBody::Directory { parent, name, .. } if at != Self::ROOT => {
+                at = *parent;
+                Some(name)
+            }
+            InodeBody::Directory { .. } | InodeBody::File { .. } | InodeBody::Special(_) => None,
+        })
+    }
+
+    /// The path of a name in a directory, written out.
+    fn path(&self, directory: FileId, name: &[u8]) -> Path {
+        let mut names: Vec<&[u8]> = self.names_above(directory).map(Name::as_bytes).collect();
+        names.reverse();
+        names.push(name);
+        let mut text = Vec::new();
+        names.iter().for_each(|name| {
+            text.push(b'/');
+            text.extend_from_slice(name);
+        });
+        Path::from(text)
     }
 
     /// Checks the table against itself, and every identity against the allocator's `next`; calls
@@ -352,15 +435,21 @@ impl InodeTable {
                     let links =
                         2 + u32::try_from(below.count()).expect("links are counted in 32 bits");
                     assert_eq!(inode.attributes.links, links, "links of {id} are counted");
-                    for child in names.values() {
+                    for (called, child) in names.iter() {
                         *named.entry(*child).or_default() += 1;
-                        let parent = self.parent(*child).unwrap_or(*id);
-                        assert_eq!(parent, *id, "a directory knows where it is");
+                        if let InodeBody::Directory { parent, name, .. } = &self.inodes[child].body
+                        {
+                            assert_eq!(
+                                (parent, name),
+                                (id, called),
+                                "a directory knows where it is"
+                            );
+                        }
                     }
                 }
                 InodeBody::Special(_) => {}
                 InodeBody::File { layout, trashed, reclaimed } => {
-                    assert_eq!(*trashed, self.trash.contains(id), "the trash is indexed");
+                    assert_eq!(*trashed, self.trash.contains_key(id), "the trash is indexed");
                     assert!(*trashed || !*reclaimed, "only trash is reclaimed");
                     file(layout, *trashed);
                 }

@@ -22,7 +22,7 @@ pub use allocator::Allocator;
 pub use chunk_table::{ChunkRecord, ChunkTable, Configuration, FileSlot, Owners, Release};
 pub use consequence::Consequence;
 pub use constant_table::ConstantTable;
-pub use inode::{Inode, InodeTable};
+pub use inode::{Inode, InodeTable, Trashed};
 pub use layout::{ChunkRef, Layout};
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
@@ -210,6 +210,15 @@ impl MasterState {
                 None
             }
             MetadataChange::Delete { path, this } => inodes.delete(caller, path, *this)?,
+            MetadataChange::Restore { file, to, no_replace } => {
+                return self.restore(caller, *file, to, *no_replace, consequences);
+            }
+            MetadataChange::EmptyTrash { files } => {
+                inodes.check_empty_trash(files, caller)?;
+                let emptied = files.iter().filter(|file| inodes.empty_trash(**file));
+                consequences.extend(emptied.map(|file| Consequence::TrashEmptied(*file)));
+                return Ok(MetadataAnswer::Done);
+            }
             MetadataChange::SetConstants { settings } => {
                 let changes = self.constants.change(settings)?;
                 let version = self.constants.version();
@@ -217,12 +226,31 @@ impl MasterState {
                 return Ok(MetadataAnswer::Done);
             }
         };
-        if let Some(file) = trashed {
-            let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
-            refs.iter().for_each(|reference| self.chunks.trash_owner(reference.chunk));
-            consequences.push(Consequence::Trashed(file));
-        }
+        consequences.extend(trashed.map(|file| self.trash(file)));
         Ok(MetadataAnswer::Done)
+    }
+
+    /// The chunks of a file that went to the trash follow it.
+    fn trash(&mut self, file: FileId) -> Consequence {
+        let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
+        refs.iter().for_each(|reference| self.chunks.trash_owner(reference.chunk));
+        Consequence::Trashed(file)
+    }
+
+    fn restore(
+        &mut self,
+        caller: &Caller,
+        file: FileId,
+        to: &crate::path::Path,
+        no_replace: bool,
+        consequences: &mut Vec<Consequence>,
+    ) -> Result<MetadataAnswer, Refusal> {
+        let (info, trashed) = self.inodes.restore(caller, file, to, no_replace)?;
+        let refs = self.inodes.layout(file).map_or(&[][..], Layout::refs);
+        refs.iter().for_each(|reference| self.chunks.restore_owner(reference.chunk));
+        consequences.push(Consequence::Restored(file));
+        consequences.extend(trashed.map(|file| self.trash(file)));
+        Ok(MetadataAnswer::File(info))
     }
 
     /// Gives the chunk of a slot, and whether it is new.

@@ -181,16 +181,7 @@ impl InodeTable {
 
     /// How long the path of a directory is, written out; zero for the root.
     fn path_bytes(&self, directory: FileId) -> usize {
-        let mut bytes = 0;
-        let mut at = directory;
-        while at != Self::ROOT {
-            let parent = self.parent(at).expect("a directory is in one");
-            let names = self.names(parent).expect("what a directory is in is one");
-            let name = names.iter().find(|(_, below)| **below == at);
-            bytes += name.map_or(0, |(name, _)| 1 + name.as_bytes().len());
-            at = parent;
-        }
-        bytes
+        self.names_above(directory).map(|name| 1 + name.as_bytes().len()).sum()
     }
 }
 

@@ -29,6 +29,22 @@ pub(super) fn check_owner(inode: &Inode, caller: &Caller) -> Result<(), Refusal>
 }
 
 impl InodeTable {
+    /// Is this the caller's file, or is the caller the superuser?
+    #[must_use]
+    pub fn may_restore(&self, file: FileId, caller: &Caller) -> bool {
+        self.get(file).is_some_and(|inode| check_owner(inode, caller).is_ok())
+    }
+
+    /// May the caller have these files reclaimed, as far as they are in the trash?
+    pub(super) fn check_empty_trash(
+        &self,
+        files: &[FileId],
+        caller: &Caller,
+    ) -> Result<(), Refusal> {
+        let trashed = files.iter().filter(|file| self.is_trashed(**file));
+        trashed.filter_map(|file| self.get(*file)).try_for_each(|inode| check_owner(inode, caller))
+    }
+
     /// May the caller look a name up in this directory?
     pub(super) fn check_search(&self, directory: FileId, caller: &Caller) -> Result<(), Refusal> {
         check(self.get(directory).ok_or(Refusal::NotFound)?, caller, SEARCH)

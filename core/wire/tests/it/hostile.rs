@@ -222,6 +222,7 @@ fn a_full_report_of_400_000_replicas_fits() {
         sequence: Sequence(1 << 34),
         committed: Sequence(1 << 34),
         length: 64 << 20,
+        stored_bytes: 64 << 20,
         learner: false,
         corrupt: false,
     };
@@ -273,7 +274,7 @@ fn another_format_version_says_both() {
     bytes[4] = 9;
     let error = read(&bytes).unwrap_err();
     assert_eq!(error, FrameError::WrongVersion { found: 9, expected: FORMAT_VERSION });
-    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 6");
+    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 7");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use leasehold_proto::{
     NodeId, OpId, Rack, ReadMode, Refusal, Sequence, Session, SyncPolicy,
 };
 use leasehold_wire::{ClusterId, Frame, Packet, Role};
-use values::{caller, image, members, mutation, payload, pieces, state};
+use values::{caller, image, members, mutation, payload, pieces, room, state};
 
 const CHUNK: ChunkHandle = ChunkHandle(0x11);
 const VERSION: ChunkVersion = ChunkVersion(0x22);
@@ -130,7 +130,7 @@ fn membership() -> Vec<Message> {
             incarnation,
             session: Session(0x99),
             rack: Rack(3),
-            capacity_bytes: 1 << 40,
+            room: room(),
         })),
         Message::MembershipReply(membership::Reply::Registered(membership::Registered {
             epoch,
@@ -146,7 +146,7 @@ fn membership() -> Vec<Message> {
         Message::Membership(membership::Request::Heartbeat(membership::Heartbeat {
             incarnation,
             epoch,
-            used_bytes: 1 << 30,
+            room: room(),
             disk_failed: true,
             constants: ConstantsVersion(3),
         })),
@@ -214,6 +214,7 @@ fn configuration() -> Vec<Message> {
             version,
             incarnation,
             promised: Some(version.next()),
+            no_space: true,
         })),
         Message::Configure(configure::Order::Activate(configure::Activate {
             chunk,
@@ -298,7 +299,12 @@ fn learners() -> Vec<Message> {
             incarnation,
             state: state(),
         })),
-        Message::CopyReport(copy::Report::Failed(copy::Failed { chunk, version, incarnation })),
+        Message::CopyReport(copy::Report::Failed(copy::Failed {
+            chunk,
+            version,
+            incarnation,
+            no_space: true,
+        })),
     ]
 }
 

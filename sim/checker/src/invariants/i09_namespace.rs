@@ -64,11 +64,14 @@ pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
 fn makers(history: &History) -> Result<BTreeSet<FileId>, String> {
     let mut made: BTreeMap<FileId, &Operated> = BTreeMap::new();
     for operated in history.operations() {
-        let (Call::Change { .. }, Some(Ok(MetadataAnswer::File(info)))) =
+        let (Call::Change { change }, Some(Ok(MetadataAnswer::File(info)))) =
             (&operated.call, &operated.answer)
         else {
             continue;
         };
+        if matches!(change, MetadataChange::Restore { .. }) {
+            continue;
+        }
         if let Some(other) = made.insert(info.file, operated) {
             let (one, two) = (&other.call, &operated.call);
             return Err(format!("{} was made twice: by `{one}` and by `{two}`", info.file));
@@ -162,7 +165,9 @@ fn changed(change: &MetadataChange) -> Vec<String> {
         MetadataChange::Rename { from, to, .. }
         | MetadataChange::Link { from, to }
         | MetadataChange::Exchange { from, to } => vec![text_of(from), text_of(to)],
-        MetadataChange::AddChunk { .. }
+        MetadataChange::Restore { to, .. } => vec![text_of(to)],
+        MetadataChange::EmptyTrash { .. }
+        | MetadataChange::AddChunk { .. }
         | MetadataChange::Truncate { .. }
         | MetadataChange::SetConstants { .. }
         | MetadataChange::ForgetServer { .. } => vec!["/".to_owned()],
@@ -177,6 +182,7 @@ fn is_judged(operated: &Operated) -> bool {
             change,
             MetadataChange::AddChunk { .. }
                 | MetadataChange::Truncate { .. }
+                | MetadataChange::EmptyTrash { .. }
                 | MetadataChange::SetConstants { .. }
                 | MetadataChange::ForgetServer { .. }
         ),

@@ -93,7 +93,8 @@ mod tests {
         rightly.good(MASTER, repair_began(1, S3));
         rightly.good(MASTER, of(other, repair_began(1, S3)));
         let mut deleted = run_of_two(other);
-        let made = Event::ChunkMade { chunk: CHUNK, file: FileId(9), index: 0, replicas: 3 };
+        let (file, chunk_bytes) = (FileId(9), 4_096);
+        let made = Event::ChunkMade { chunk: CHUNK, file, index: 0, replicas: 3, chunk_bytes };
         deleted.good(MASTER, made);
         let mut unaware = deleted.clone();
         deleted.good(MASTER, Event::Trashed { file: FileId(9) });

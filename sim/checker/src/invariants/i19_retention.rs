@@ -1,19 +1,21 @@
 //! I19: what is set aside stays for as long as was said, and goes then.
 
 use crate::finals::Finals;
+use crate::fleet::Fleet;
 use crate::seen::Seen;
 use crate::spans::{longest, nanos, shortest};
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, Constants, Event, FileId, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// I19.
 pub const INVARIANT: Invariant = Invariant {
     id: "I19",
     name: "retention",
-    sentence: "a deleted file is not reclaimed before trash_retention is over, nor a replica in \
-               quarantine removed before quarantine_retention is, by clocks that drift within \
-               bounds; and when faults have ended, neither stays for long after",
+    sentence: "a deleted file is not reclaimed before trash_retention is over, unless no server has \
+               room for a chunk of a file that has a name; nor is a replica in quarantine removed \
+               before quarantine_retention is over, by clocks that drift within bounds; and when \
+               faults have ended, neither stays for long after",
     source: "GFS §4.4.1: three days in the trash; HDFS fs.trash.interval",
 };
 
@@ -23,6 +25,8 @@ pub struct Retention {
     files: BTreeMap<ChunkHandle, FileId>,
     /// True times; the first telling counts.
     trashed: BTreeMap<FileId, u64>,
+    /// Of those, which need not stay.
+    gave_way: BTreeSet<FileId>,
     /// By server and chunk.
     aside: BTreeMap<(NodeId, ChunkHandle), u64>,
     /// When a master or a server last came or went: retention may be counted anew from there, and
@@ -32,7 +36,14 @@ pub struct Retention {
 
 impl Retention {
     /// Takes in what happened; true if there was something to judge.
-    pub fn observe(&mut self, constants: &Constants, seen: &Seen<'_>) -> Result<bool, Violation> {
+    ///
+    /// `fleet` is as it was before.
+    pub fn observe(
+        &mut self,
+        fleet: &Fleet,
+        constants: &Constants,
+        seen: &Seen<'_>,
+    ) -> Result<bool, Violation> {
         let now = seen.true_ns;
         let ended = match seen.event {
             Event::ChunkMade { chunk, file, .. } => {
@@ -48,6 +59,19 @@ impl Retention {
                 self.trashed.entry(*file).or_insert(now);
                 return Ok(false);
             }
+            Event::Restored { file } => {
+                self.trashed.remove(file);
+                self.gave_way.remove(file);
+                return Ok(false);
+            }
+            // Logged, by a client's order.
+            Event::TrashEmptied { file } => {
+                self.gave_way.insert(*file);
+                return Ok(false);
+            }
+            Event::TrashGaveWay { file, chunk } => {
+                return self.gives_way(fleet, constants, seen, (*file, *chunk));
+            }
             Event::ReplicaQuarantined { chunk } => {
                 self.aside.insert((seen.node, *chunk), now);
                 return Ok(false);
@@ -60,13 +84,11 @@ impl Retention {
                 return Ok(false);
             }
             Event::Freed { chunk, .. } => {
-                let file = self.files.get(chunk);
-                let since = file.and_then(|file| self.trashed.get(file)).copied();
+                let since = self.files.get(chunk).and_then(|file| self.stays_since(*file));
                 (since, constants.trash_retention, format!("{chunk} is freed"))
             }
             Event::Purged { file } => {
-                let since = self.trashed.get(file).copied();
-                (since, constants.trash_retention, format!("{file} is purged"))
+                (self.stays_since(*file), constants.trash_retention, format!("{file} is purged"))
             }
             Event::QuarantineEnded { chunk } => {
                 let since = self.aside.remove(&(seen.node, *chunk));
@@ -82,6 +104,34 @@ impl Retention {
         let (took, retention) = (seconds(now - since), seconds(nanos(retention)));
         let detail = format!("{what} after {took}, and was to stay for {retention}");
         Err(INVARIANT.broken(now, detail))
+    }
+
+    /// Since when a file has to stay in the trash.
+    fn stays_since(&self, file: FileId) -> Option<u64> {
+        let stays = !self.gave_way.contains(&file);
+        self.trashed.get(&file).copied().filter(|_| stays)
+    }
+
+    /// A file that has a name comes first, where there is room for one of the two only.
+    fn gives_way(
+        &mut self,
+        fleet: &Fleet,
+        constants: &Constants,
+        seen: &Seen<'_>,
+        (file, chunk): (FileId, ChunkHandle),
+    ) -> Result<bool, Violation> {
+        self.gave_way.insert(file);
+        // A deposed leader may not know of it yet.
+        let wanted = fleet.is_trashed(seen.node, chunk) != Some(true);
+        let mut eligible = fleet.eligible(seen.node, chunk, constants);
+        let roomy = eligible.find(|node| !fleet.is_chosen(chunk, *node));
+        let why = match roomy {
+            Some(server) => format!("{server} has room for it"),
+            None if !wanted => "its file is in the trash itself".to_owned(),
+            None => return Ok(true),
+        };
+        let detail = format!("{file} gives way to {chunk}, and {why}");
+        Err(INVARIANT.broken(seen.true_ns, detail))
     }
 
     /// A disk is gone for good.
@@ -137,9 +187,10 @@ fn settling(constants: &Constants) -> u64 {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::Event;
+    use leasehold_proto::{ChunkHandle, Event, FileId};
 
     const HOUR: u64 = 3_600_000_000_000;
+    const OTHER: ChunkHandle = ChunkHandle(CHUNK.0 + 1);
 
     fn trashed() -> Run {
         let mut run = Run::new();
@@ -159,6 +210,33 @@ mod tests {
         let mut again = trashed();
         again.at(HOUR * 3 / 2).good(MASTER, Event::Trashed { file: FILE });
         again.at(HOUR * 2).good(MASTER, freed(1));
+    }
+
+    /// One of four servers has room that the three others lack.
+    fn short_of_room(free_bytes: u64) -> Run {
+        let mut run = trashed();
+        for (server, rack) in [(S1, 1), (S2, 2), (S3, 3)] {
+            run.good(MASTER, joined_in(server, 1, rack));
+            run.good(MASTER, Event::ServerRoom { node: server, free_bytes: 10 });
+        }
+        let (chunk, file) = (OTHER, FileId(FILE.0 + 1));
+        run.good(MASTER, Event::ChunkMade { chunk, file, index: 0, replicas: 3, chunk_bytes: 64 });
+        run.good(MASTER, Event::ServerRoom { node: S3, free_bytes });
+        run
+    }
+
+    #[test]
+    fn the_trash_gives_way_where_there_is_no_room() {
+        let gave_way = Event::TrashGaveWay { file: FILE, chunk: OTHER };
+        let mut run = short_of_room(100);
+        run.good(MASTER, gave_way.clone());
+        run.at(HOUR * 3 / 2).good(MASTER, freed(1));
+        assert_eq!(short_of_room(1 << 40).bad(MASTER, gave_way.clone()).invariant, "I19");
+        let mut dead = short_of_room(1 << 40);
+        dead.good(MASTER, Event::ServerDead { node: S3 });
+        dead.good(MASTER, gave_way);
+        let for_trash = Event::TrashGaveWay { file: FILE, chunk: CHUNK };
+        assert_eq!(short_of_room(100).bad(MASTER, for_trash).invariant, "I19");
     }
 
     #[test]

@@ -38,14 +38,24 @@ struct Bucket {
     filled_ns: u64,
 }
 
+/// A chunk since one of its versions began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stored {
+    version: ChunkVersion,
+    /// At the most.
+    length: u64,
+    /// Bytes that are no holes, at the least.
+    bytes: u64,
+}
+
 /// What is under way, as far as events say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// Of primaries only.
     open: BTreeMap<(NodeId, ChunkHandle), Unacknowledged>,
     buckets: BTreeMap<NodeId, Bucket>,
-    /// How long a chunk is at the least since a version of it began.
-    lengths: BTreeMap<ChunkHandle, (ChunkVersion, u64)>,
+    /// How much a chunk stores at the least since a version of it began.
+    stored: BTreeMap<ChunkHandle, Stored>,
 }
 
 impl Bounds {
@@ -63,8 +73,9 @@ impl Bounds {
                 self.buckets.insert(seen.node, Bucket { bytes, filled_ns: seen.true_ns });
                 Ok(false)
             }
-            Event::Adopted { chunk, version, length, primary, .. } => {
-                self.lengths.insert(*chunk, (*version, *length));
+            Event::Adopted { chunk, version, length, stored_bytes, primary, .. } => {
+                let stored = Stored { version: *version, length: *length, bytes: *stored_bytes };
+                self.stored.insert(*chunk, stored);
                 self.open.remove(&(seen.node, *chunk));
                 if *primary {
                     let began = Unacknowledged { version: *version, mutations: BTreeMap::new() };
@@ -80,7 +91,7 @@ impl Bounds {
                 Ok(false)
             }
             Event::Applied { chunk, version, sequence, kind, extent, .. } => {
-                self.cut(*chunk, *kind, *extent);
+                self.changed(*chunk, *kind, *extent);
                 within(seen, "bytes of a mutation", extent.length, longest)?;
                 self.applied(constants, seen, (*chunk, *version), *sequence, extent.length)
             }
@@ -96,23 +107,25 @@ impl Bounds {
             }
             Event::Freed { chunk, .. } => {
                 self.open.retain(|(_, of), _| of != chunk);
-                self.lengths.remove(chunk);
+                self.stored.remove(chunk);
                 Ok(false)
             }
             _ => Ok(false),
         }
     }
 
-    /// A cut or a retirement makes a chunk shorter than it was when its version began.
-    fn cut(&mut self, chunk: ChunkHandle, kind: MutationKind, extent: Extent) {
+    /// A cut or a retirement takes at the most all bytes from there to the chunk's end.
+    fn changed(&mut self, chunk: ChunkHandle, kind: MutationKind, extent: Extent) {
+        let Some(stored) = self.stored.get_mut(&chunk) else { return };
         let length = match kind {
+            MutationKind::Write | MutationKind::Append => stored.length.max(extent.end()),
+            // What it adds is a hole.
+            MutationKind::Seal => return,
             MutationKind::Cut { .. } => extent.offset,
             MutationKind::Retire => 0,
-            MutationKind::Write | MutationKind::Append | MutationKind::Seal => return,
         };
-        if let Some((_, at_least)) = self.lengths.get_mut(&chunk) {
-            *at_least = (*at_least).min(length);
-        }
+        let gone = stored.length.saturating_sub(length);
+        *stored = Stored { length, bytes: stored.bytes.saturating_sub(gone), ..*stored };
     }
 
     /// A process ended.
@@ -173,8 +186,8 @@ impl Bounds {
         let gained = u64::try_from(gained).unwrap_or(u64::MAX);
         bucket.bytes = rate.min(bucket.bytes.saturating_add(gained));
         bucket.filled_ns = seen.true_ns;
-        let length = self.lengths.get(&chunk).filter(|(of, _)| *of == version);
-        let cost = length.map_or(0, |(_, length)| *length).min(rate);
+        let stored = self.stored.get(&chunk).filter(|stored| stored.version == version);
+        let cost = stored.map_or(0, |stored| stored.bytes).min(rate);
         let left = bucket.bytes;
         bucket.bytes = bucket.bytes.saturating_sub(cost);
         within(seen, "bytes of a copy that begins", cost, left)
@@ -262,7 +275,10 @@ mod tests {
         let mut run = run(|c| c.repair_bytes_per_second = 100);
         let (version, sequence) = (ChunkVersion(1), Sequence(0));
         let (ops, primary) = (Vec::new(), false);
-        run.good(S2, Event::Adopted { chunk: CHUNK, version, sequence, length: 80, ops, primary });
+        let (chunk, length, stored_bytes) = (CHUNK, 200, 80);
+        let adopted =
+            Event::Adopted { chunk, version, sequence, length, stored_bytes, ops, primary };
+        run.good(S2, adopted);
         run.good(MASTER, repair_began(1, S3));
         run.good(MASTER, repair_ended(S3, false));
         assert_eq!(run.clone().bad(MASTER, repair_began(1, S3)).invariant, "I22");

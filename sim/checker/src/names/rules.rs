@@ -20,6 +20,10 @@ pub(super) enum Effect {
     Remove {
         path: String,
     },
+    /// A file that went to the trash before, by whichever call.
+    Restore {
+        path: String,
+    },
     /// The first is what is moved; the others are within it.
     Move {
         moved: Vec<(String, Node)>,
@@ -51,8 +55,12 @@ impl Names {
                 self.rename(&text_of(from), &text_of(to), *this, *no_replace)
             }
             MetadataChange::Delete { path, this } => self.delete(&text_of(path), *this),
+            MetadataChange::Restore { to, no_replace, .. } => {
+                self.restore(&text_of(to), *no_replace)
+            }
             // Chunks, servers and constants are not names.
-            MetadataChange::AddChunk { .. }
+            MetadataChange::EmptyTrash { .. }
+            | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => Ok(Effect::Nothing),
@@ -118,6 +126,20 @@ impl Names {
             return Err(Why::NameTooLong);
         }
         Ok(Effect::Move { moved, to: to.text().to_owned() })
+    }
+
+    /// What is in the trash is no name: whether the file is there is not looked at.
+    fn restore(&self, to: &str, no_replace: bool) -> Result<Effect, Why> {
+        let to = parse(to)?;
+        if to.is_root() {
+            return Err(Why::Invalid);
+        }
+        self.directory(to.parent())?;
+        match self.nodes.get(to.text()).map(|node| node.kind) {
+            Some(_) if no_replace => Err(Why::AlreadyExists),
+            Some(FileKind::Directory) => Err(Why::IsADirectory),
+            Some(_) | None => Ok(Effect::Restore { path: to.text().to_owned() }),
+        }
     }
 
     fn delete(&self, path: &str, this: Option<FileId>) -> Result<Effect, Why> {

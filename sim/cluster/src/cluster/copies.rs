@@ -107,6 +107,7 @@ mod tests {
                 version,
                 sequence: Sequence(0),
                 length: 0,
+                stored_bytes: 0,
                 ops: Vec::new(),
                 primary: true,
             },

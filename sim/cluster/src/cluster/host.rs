@@ -8,7 +8,7 @@ use crate::net::{Delivery, Network, PacketCarrier, SimOutbox};
 use crate::replay::Beginning;
 use crate::seed::Seed;
 use crate::timeline::Timeline;
-use leasehold_node::executor::{ChunkExecutor, MasterExecutor};
+use leasehold_node::executor::{ChunkExecutor, Executor as _, MasterExecutor};
 use leasehold_node::replicated::{
     LogDisk, LogStorage, LogWorker, Peer, ReplicatedLog, ReplicatedOptions, Timing,
 };
@@ -186,7 +186,9 @@ impl Life {
         let identity = self.opened(Identity::load_or_create(&self.disk, || node.0))?;
         let options =
             StoreOptions { journal_bytes: around.journal_bytes, ..StoreOptions::of(constants) };
-        let (executor, replicas) = self.opened(ChunkExecutor::open(self.disk.clone(), options))?;
+        let (mut executor, replicas) =
+            self.opened(ChunkExecutor::open(self.disk.clone(), options))?;
+        let room = executor.room().unwrap_or_default();
         let timer = around.timeline.timer();
         timer.after(self.disk.take_busy_ns()).await;
         let config = ChunkserverConfig {
@@ -194,7 +196,7 @@ impl Life {
             incarnation: identity.incarnation,
             session: Session(around.draw("session", self.host, self.number)),
             rack,
-            capacity_bytes: 1 << 40,
+            room,
             masters: around.masters.clone(),
             constants: constants.clone(),
             insists: Vec::new(),

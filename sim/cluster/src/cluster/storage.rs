@@ -4,7 +4,7 @@
 use crate::disk::SimDisk;
 use crate::net::Delivery;
 use crate::timeline::Timer;
-use leasehold_node::executor::Executor;
+use leasehold_node::executor::{Executor, MEASURED_EVERY, Measured, says_no_space};
 use leasehold_node::replicated::LogWorker;
 use leasehold_node::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
@@ -35,11 +35,31 @@ pub async fn serve(
     inbox: mpsc::Sender<Input>,
     timer: Timer<Delivery>,
 ) -> Ended {
-    while let Some(mut batch) = queue.recv().await {
+    let mut measured = Measured::default();
+    let measured_every_ns = u64::try_from(MEASURED_EVERY.as_nanos()).expect("a short time");
+    loop {
+        let began = tokio::select! {
+            biased;
+            batch = queue.recv() => match batch {
+                Some(batch) => Some(batch),
+                None => break,
+            },
+            () = timer.after(measured_every_ns) => None,
+        };
+        let Some(mut batch) = began else {
+            if let Some(room) = measured.measure(&mut executor, true)
+                && inbox.send(room).await.is_err()
+            {
+                return Ended::NodeGone;
+            }
+            continue;
+        };
         while let Ok(more) = queue.try_recv() {
             batch.extend(more);
         }
-        let inputs = executor.execute(batch);
+        let mut inputs = executor.execute(batch);
+        let full = inputs.iter().any(says_no_space);
+        inputs.extend(measured.measure(&mut executor, full));
         if !disk.powered() {
             return Ended::PowerFailed;
         }

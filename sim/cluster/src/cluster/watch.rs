@@ -6,7 +6,7 @@ use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
 use crate::log::{LogOptions, RunEvent, RunLog};
 use crate::net::Delivery;
-use crate::replay::{Beginning, Recording};
+use crate::replay::{Beginning, Recorded, Wanted, What};
 use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
@@ -40,7 +40,7 @@ pub struct RunState {
     /// The recorder of the trace, if one is requested.
     pub recorder: Option<Recorder>,
     /// The inputs and effects of every node, if requested.
-    pub recording: Option<Recording>,
+    pub recording: Recorded,
     /// What the run showed to be wrong, first come.
     pub violation: Option<Found>,
     /// Which interesting states were reached.
@@ -74,11 +74,16 @@ impl Watch {
     pub fn new(
         timeline: &Arc<Timeline<Delivery>>,
         constants: &Constants,
-        options: LogOptions,
+        mut options: LogOptions,
     ) -> Self {
+        let stream = options.stream.take();
+        let recorder = match stream {
+            Some(stream) => Some(Recorder::streaming(Box::new(Names), stream)),
+            None => options.record.then(|| Recorder::new(Box::new(Names))),
+        };
         let state = RunState {
-            recorder: options.record.then(|| Recorder::new(Box::new(Names))),
-            recording: options.recording.then(Recording::default),
+            recorder,
+            recording: Recorded::new(options.recording, options.recording_to.take()),
             log: RunLog::new(options),
             clocks: Clocks::default(),
             checkers: Checkers::new(constants.clone()),
@@ -125,9 +130,7 @@ impl Watch {
         let mut state = self.state();
         // What it holds it tells at once; its end may have kept it from telling what it removed.
         state.copies.forget(node);
-        if let Some(recording) = &mut state.recording {
-            recording.begins(node, now, beginning());
-        }
+        state.recording.add(node, now, || What::Begins(Box::new(beginning())));
     }
 
     /// A node's life ends.
@@ -326,6 +329,8 @@ fn fact(event: &Event) -> &'static str {
         Event::ChunkMade { .. } => "chunks made",
         Event::Trashed { .. } => "files trashed",
         Event::GivenUp { .. } => "chunks given up",
+        Event::Restored { .. } => "files restored",
+        Event::TrashEmptied { .. } => "files emptied out of the trash",
         Event::Purged { .. } => "files purged",
         Event::Configured { base: ChunkVersion(0), .. } => "first configurations",
         Event::Configured { .. } => "membership changes",
@@ -339,6 +344,9 @@ fn fact(event: &Event) -> &'static str {
         Event::ServerJoined { .. } => "servers joined",
         Event::ServerHeard { .. } => "servers heard again",
         Event::ServerDead { .. } => "servers dead",
+        Event::ServerRoom { .. } => "rooms that halved or doubled",
+        Event::NoRoom { .. } => "chunks without room",
+        Event::TrashGaveWay { .. } => "trash that gave way",
         Event::SafeModeEnded { .. } => "safe modes ended",
         Event::LogLost { .. } => "logs lost",
         Event::ConstantsChanged { .. } => "steps of constants",
@@ -357,6 +365,7 @@ fn fact(event: &Event) -> &'static str {
         Event::ReplicaQuarantined { .. } => "replicas quarantined",
         Event::QuarantineEnded { .. } => "quarantines ended",
         Event::CorruptRead { .. } => "corrupt reads",
+        Event::DiskFull { .. } => "disks full",
         Event::DiskFailed => "disks failed",
         Event::Superseded => "servers superseded",
         Event::ProtocolError { .. } => "protocol errors",
@@ -386,9 +395,7 @@ impl<M> Observer<M> for NodeObserver {
             self.node
         );
         state.note(now, self.node, &RunEvent::Input(input));
-        if let Some(recording) = &mut state.recording {
-            recording.takes(self.node, clock, input);
-        }
+        state.recording.add(self.node, clock, || What::Takes(input.clone()));
         state.coverage.input(self.node, clock, input);
         if let Input::Request { id, op, .. } = input {
             state.checkers.client_invoked(self.node, now, *id, op);
@@ -405,9 +412,7 @@ impl<M> Observer<M> for NodeObserver {
         let now = self.watch.timeline.now();
         let mut state = self.watch.state();
         state.note(now, self.node, &RunEvent::Effect(effect));
-        if let Some(recording) = &mut state.recording {
-            recording.wants(self.node, clock, effect);
-        }
+        state.recording.add(self.node, clock, || What::Wants(Wanted::Live(effect.clone())));
         state.coverage.effect(self.node, clock, effect);
         match effect {
             Effect::Observe(event) => {

@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// What a read fails on, and what a write makes readable again.
 const UNREADABLE_BYTES: u64 = 512;
+/// What a file occupies comes in blocks of this size.
+const BLOCK_BYTES: u64 = 512;
 /// Writes that a file remembers: one of the last may turn out never to have happened.
 const REMEMBERED_MAX: usize = 4;
 
@@ -61,12 +63,25 @@ pub struct Inode {
     unreadable: BTreeSet<u64>,
     /// Something here is not what was written.
     harmed: bool,
+    /// Blocks that are no holes, by number.
+    blocks: BTreeSet<u64>,
 }
 
 impl Inode {
     /// What readers see.
     pub fn bytes(&self) -> &[u8] {
         &self.seen
+    }
+
+    /// Bytes that it occupies: holes occupy none.
+    pub fn allocated(&self) -> u64 {
+        self.blocks.len() as u64 * BLOCK_BYTES
+    }
+
+    /// By how much a write would make it occupy more.
+    pub fn growth(&self, offset: u64, bytes: usize) -> u64 {
+        blocks(offset, bytes).filter(|block| !self.blocks.contains(block)).count() as u64
+            * BLOCK_BYTES
     }
 
     /// Writes, growing the file over a hole of zeros if need be.
@@ -76,6 +91,7 @@ impl Inode {
         let start = index(offset).min(len_before);
         let before = self.seen[start..(start + data.len()).min(len_before)].to_vec();
         put(&mut self.seen, offset, data);
+        self.blocks.extend(blocks(offset, data.len()));
         let written = Written { offset, bytes: data.len(), before };
         let change = Change::Write { written, remembered };
         self.steps.push(Step { change, len_before, fate: Fate::Open });
@@ -85,6 +101,7 @@ impl Inode {
     pub fn resize(&mut self, len: u64) {
         let len_before = self.seen.len();
         let cut = self.seen.split_off(index(len).min(len_before));
+        self.blocks.split_off(&len.div_ceil(BLOCK_BYTES));
         self.seen.resize(index(len), 0);
         self.steps.push(Step { change: Change::Length(cut), len_before, fate: Fate::Open });
     }
@@ -144,6 +161,8 @@ impl Inode {
                 }
             }
         }
+        // What was lost stays allocated, as far as the file reaches.
+        self.blocks.split_off(&(self.seen.len() as u64).div_ceil(BLOCK_BYTES));
     }
 
     /// Takes the last change back.
@@ -235,6 +254,13 @@ impl Inode {
             self.seen.resize(index(end), 0);
         }
     }
+}
+
+/// The blocks that these bytes are in.
+fn blocks(offset: u64, bytes: usize) -> std::ops::Range<u64> {
+    let end = if bytes == 0 { offset } else { offset + bytes as u64 };
+    let first = offset / BLOCK_BYTES;
+    first..end.div_ceil(BLOCK_BYTES).max(first)
 }
 
 fn touches(sector: u64, offset: u64, bytes: usize) -> bool {

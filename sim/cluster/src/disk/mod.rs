@@ -11,8 +11,9 @@ use crate::seed::{Seed, Stream};
 use faults::Faults;
 pub use faults::Harm;
 use inode::Inode;
-use leasehold_store::disk::{Disk, DiskError, Open};
+use leasehold_store::disk::{Disk, DiskError, Open, Space};
 use names::{InodeId, Names, folder_of};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Only what lies here may be harmed: a store refuses to open over a damaged journal, as it should.
@@ -250,9 +251,9 @@ impl DiskState {
         fails
     }
 
-    /// Bytes in all files that have a name.
+    /// Bytes that all files that have a name occupy.
     fn used_bytes(&mut self) -> u64 {
-        let sum = || self.names.all().map(|(_, i)| self.inodes[i].bytes().len() as u64).sum();
+        let sum = || self.names.all().map(|(_, i)| self.inodes[i].allocated()).sum();
         *self.used_bytes.get_or_insert_with(sum)
     }
 
@@ -310,8 +311,7 @@ impl Disk for SimDisk {
             self.lock().inodes[file.inode].write(offset, data, false);
         }
         let mut state = began?;
-        let len = state.inodes[file.inode].bytes().len() as u64;
-        let growth = (offset + data.len() as u64).saturating_sub(len);
+        let growth = state.inodes[file.inode].growth(offset, data.len());
         state.room_for(&file.name, growth)?;
         let remember = file.name.starts_with(HARMED_FOLDER);
         state.inodes[file.inode].write(offset, data, remember);
@@ -327,17 +327,28 @@ impl Disk for SimDisk {
 
     fn set_len(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
         let mut state = self.begin("set_len", &file.name, 0)?;
-        let old = state.inodes[file.inode].bytes().len() as u64;
-        state.room_for(&file.name, len.saturating_sub(old))?;
         state.inodes[file.inode].resize(len);
         state.used_bytes = None;
         Ok(())
     }
 
-    fn reserve(&self, file: &SimFile, len: u64) -> Result<(), DiskError> {
+    fn reserve(&self, file: &SimFile, bytes: Range<u64>) -> Result<(), DiskError> {
         let mut state = self.begin("reserve", &file.name, 0)?;
-        let old = state.inodes[file.inode].bytes().len() as u64;
-        state.room_for(&file.name, len.saturating_sub(old))
+        let length = usize::try_from(bytes.end - bytes.start).expect("a part of a file");
+        let growth = state.inodes[file.inode].growth(bytes.start, length);
+        state.room_for(&file.name, growth)
+    }
+
+    fn allocated(&self, file: &SimFile) -> Result<u64, DiskError> {
+        let state = self.begin("allocated", &file.name, 0)?;
+        Ok(state.inodes[file.inode].allocated())
+    }
+
+    fn space(&self) -> Result<Space, DiskError> {
+        let mut state = self.lock();
+        let taken = state.used_bytes().saturating_add(state.faults.foreign_bytes);
+        let size_bytes = state.capacity_bytes;
+        Ok(Space { free_bytes: size_bytes.saturating_sub(taken), size_bytes })
     }
 
     fn sync_data(&self, file: &SimFile) -> Result<(), DiskError> {

@@ -162,7 +162,7 @@ fn the_write_at_which_the_power_fails_may_be_there() {
 
 #[test]
 fn a_full_disk_says_so_and_keeps_what_it_has() {
-    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 1_000);
+    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 1_024);
     let file = create(&disk, "a", &[1; 900]);
     let full = disk.write_at(&file, 900, &[1; 200]);
     assert!(matches!(full, Err(DiskError::NoSpace { .. })));
@@ -264,13 +264,24 @@ fn what_a_failed_sync_was_to_keep_is_never_kept() {
 
 #[test]
 fn an_outsider_fills_the_disk_for_a_while() {
-    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 10_000);
-    let file = create(&disk, "a", &[1; 1_000]);
-    disk.fill(Some(500));
-    disk.write_at(&file, 1_000, &[1; 500]).unwrap();
-    assert!(matches!(disk.write_at(&file, 1_500, &[1]), Err(DiskError::NoSpace { .. })));
+    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 10_240);
+    let file = create(&disk, "a", &[1; 1_024]);
+    disk.fill(Some(512));
+    disk.write_at(&file, 1_024, &[1; 512]).unwrap();
+    assert!(matches!(disk.write_at(&file, 1_536, &[1]), Err(DiskError::NoSpace { .. })));
     disk.fill(None);
-    disk.write_at(&file, 1_500, &[1; 8_000]).unwrap();
+    disk.write_at(&file, 1_536, &[1; 8_000]).unwrap();
+}
+
+#[test]
+fn a_hole_occupies_nothing() {
+    let disk = SimDisk::new(Seed(1), 0, Latency::default(), 2_048);
+    let file = create(&disk, "a", &[1; 10]);
+    disk.write_at(&file, 1_000_000, &[1; 10]).expect("a hole needs no room");
+    assert_eq!(disk.allocated(&file).unwrap(), 1_024);
+    assert_eq!(disk.space().unwrap(), Space { free_bytes: 1_024, size_bytes: 2_048 });
+    disk.set_len(&file, 999_936).unwrap();
+    assert_eq!(disk.allocated(&file).unwrap(), 512);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use leasehold_proto::{
     Caller, ChunkHandle, ChunkserverConfig, ClientConfig, Constants, Extent, FileCall, FileHandle,
     FileId, Incarnation, Input, IoFault, IoId, IoOutput, IoResult, Leadership, LogEntry, LogIndex,
     MasterConfig, MasterState, NodeId, Operation, Path, Payload, ProposeOutcome, Rack, ReadMode,
-    Replicas, RequestId, Rules, Session, Time,
+    Replicas, RequestId, Room, Rules, Session, Time,
 };
 use leasehold_wire::{Frame, decode_parts, encode};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ struct EncodedServer {
     incarnation: Incarnation,
     session: Session,
     rack: Rack,
-    capacity_bytes: u64,
+    room: Room,
     masters: Vec<NodeId>,
 }
 
@@ -57,6 +57,7 @@ enum EncodedInput {
     Follows(Option<NodeId>),
     Installed(Box<MasterState>),
     File(RequestId, Box<Caller>, EncodedFile),
+    Room(Room),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -182,24 +183,15 @@ impl EncodedConstants {
 
 impl EncodedServer {
     fn of(config: &ChunkserverConfig) -> Self {
-        let ChunkserverConfig { node, incarnation, session, rack, capacity_bytes, .. } = *config;
+        let ChunkserverConfig { node, incarnation, session, rack, room, .. } = *config;
         let masters = config.masters.clone();
-        EncodedServer { node, incarnation, session, rack, capacity_bytes, masters }
+        EncodedServer { node, incarnation, session, rack, room, masters }
     }
 
     fn config(self, constants: Constants) -> ChunkserverConfig {
-        let EncodedServer { node, incarnation, session, rack, capacity_bytes, masters } = self;
+        let EncodedServer { node, incarnation, session, rack, room, masters } = self;
         let insists = Vec::new();
-        ChunkserverConfig {
-            node,
-            incarnation,
-            session,
-            rack,
-            capacity_bytes,
-            masters,
-            constants,
-            insists,
-        }
+        ChunkserverConfig { node, incarnation, session, rack, room, masters, constants, insists }
     }
 }
 
@@ -212,6 +204,7 @@ impl EncodedInput {
                 EncodedInput::Deliver(frame.head, frame.payload.to_vec())
             }
             Input::Wake => EncodedInput::Wake,
+            Input::Room(room) => EncodedInput::Room(*room),
             Input::IoDone { io, result } => EncodedInput::IoDone(*io, ended(result)),
             Input::Request { id, caller, op } => {
                 EncodedInput::Request(*id, caller.clone(), EncodedOperation::of(op))
@@ -239,6 +232,7 @@ impl EncodedInput {
                 }
             }
             EncodedInput::Wake => Input::Wake,
+            EncodedInput::Room(room) => Input::Room(room),
             EncodedInput::IoDone(io, result) => Input::IoDone { io, result: unended(result) },
             EncodedInput::Request(id, caller, op) => {
                 Input::Request { id, caller, op: op.operation() }

@@ -12,5 +12,5 @@ mod recording;
 mod encoding;
 
 pub use conform::{Difference, Replayed, conform};
-pub use file::RecordingError;
-pub use recording::{Beginning, RecordedEntry, Recording, Wanted, What};
+pub use file::{RecordingError, RecordingWriter};
+pub use recording::{Beginning, Recorded, RecordedEntry, Recording, Wanted, What};

@@ -1,11 +1,13 @@
 //! The inputs and effects of every node of a run.
 
+use super::file::RecordingWriter;
 use crate::fingerprint::Fingerprint;
 use leasehold_proto::{
     ChunkserverConfig, ClientConfig, Effect, Input, MasterConfig, MasterState, NodeId, Replicas,
     Time,
 };
 use std::hash::Hasher;
+use std::io;
 
 /// What a life begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,21 +61,37 @@ pub struct RecordedEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recording(pub Vec<RecordedEntry>);
 
-impl Recording {
-    /// A life begins.
-    pub fn begins(&mut self, node: NodeId, now: Time, beginning: Beginning) {
-        self.0.push(RecordedEntry { node, now, what: What::Begins(Box::new(beginning)) });
+/// Where what is recorded of a run under way goes.
+#[derive(Default)]
+pub struct Recorded {
+    memory: Option<Recording>,
+    file: Option<RecordingWriter>,
+}
+
+impl Recorded {
+    /// To memory, to a file, to both or nowhere.
+    #[must_use]
+    pub fn new(in_memory: bool, file: Option<RecordingWriter>) -> Self {
+        Recorded { memory: in_memory.then(Recording::default), file }
     }
 
-    /// An input is taken.
-    pub fn takes(&mut self, node: NodeId, now: Time, input: &Input) {
-        self.0.push(RecordedEntry { node, now, what: What::Takes(input.clone()) });
+    /// Adds an entry, if any are wanted.
+    pub fn add(&mut self, node: NodeId, now: Time, what: impl FnOnce() -> What) {
+        if self.memory.is_none() && self.file.is_none() {
+            return;
+        }
+        let entry = RecordedEntry { node, now, what: what() };
+        if let Some(file) = &mut self.file {
+            file.entry(&entry);
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.0.push(entry);
+        }
     }
 
-    /// An effect is wanted.
-    pub fn wants(&mut self, node: NodeId, now: Time, effect: &Effect) {
-        let what = What::Wants(Wanted::Live(effect.clone()));
-        self.0.push(RecordedEntry { node, now, what });
+    /// Ends it: what is in memory, and how the file ended.
+    pub fn finish(&mut self) -> (Option<Recording>, Option<io::Result<()>>) {
+        (self.memory.take(), self.file.take().map(RecordingWriter::finish))
     }
 }
 

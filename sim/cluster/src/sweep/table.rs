@@ -89,8 +89,8 @@ impl Row {
             coverage: listed(&report.coverage),
             pairs: listed(&report.pairs),
             shares: listed(&report.shares),
-            why: report.detail.lines().collect::<Vec<_>>().join("; "),
-            latencies_us: listed(&report.latency_us.iter().copied().collect()),
+            why: cut(&report.detail.lines().collect::<Vec<_>>().join("; ")),
+            latencies_us: listed(&coarse(&report.latency_us)),
             matrix: listed(&report.matrix),
         }
     }
@@ -142,6 +142,26 @@ impl Row {
     pub fn fault_counts(&self) -> BTreeMap<String, u64> {
         unlisted(&self.faults)
     }
+}
+
+/// Characters of the text of one row.
+const WHY_CHARS_MAX: usize = 500;
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WHY_CHARS_MAX) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Latencies to two digits: a run has a thousand different ones, and a row is to be a line.
+fn coarse(latencies: &[(u64, u64)]) -> BTreeMap<u64, u64> {
+    let mut all = BTreeMap::new();
+    for (us, count) in latencies {
+        let unit = us.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits.saturating_sub(1)));
+        *all.entry(us / unit * unit).or_default() += count;
+    }
+    all
 }
 
 fn listed(counts: &BTreeMap<impl fmt::Display, u64>) -> String {
@@ -294,6 +314,18 @@ mod tests {
         assert_eq!(row(1).outcome(), Some(Outcome::Died));
         assert_eq!(again.rows()[0].why, "gone, with a \"quote\"; and a line");
         assert_eq!((row(1).latencies().len(), row(1).latencies().max()), (9, 1_000));
+    }
+
+    #[test]
+    fn a_row_has_a_bound_whatever_the_run_was() {
+        let key = Key { commit: "abc".to_owned(), config: "def".to_owned(), seed: 1 };
+        let mut report = Report::died("x".repeat(100_000));
+        report.latency_us = (1..20_000).map(|n| (n * 37, 1)).collect();
+        let row = Row::new(&key, "scenario", "", &report, false);
+        let bytes = lines(std::slice::from_ref(&row), false).len();
+        assert!(bytes < 8_000, "{bytes}");
+        assert_eq!(row.latencies().len(), 19_999, "none is left out");
+        assert!(row.latencies().max() >= 730_000);
     }
 
     #[test]

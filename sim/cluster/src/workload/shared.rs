@@ -112,7 +112,10 @@ impl SharedNames {
             | MetadataChange::RemoveXattr { .. } => {
                 unreachable!("links and attributes are not drawn from this grammar")
             }
-            MetadataChange::SetConstants { .. } | MetadataChange::ForgetServer { .. } => {
+            MetadataChange::SetConstants { .. }
+            | MetadataChange::Restore { .. }
+            | MetadataChange::EmptyTrash { .. }
+            | MetadataChange::ForgetServer { .. } => {
                 unreachable!("operators are not drawn from this grammar")
             }
         }

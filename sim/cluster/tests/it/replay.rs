@@ -96,12 +96,24 @@ fn a_file_that_is_damaged_or_something_else_is_refused() {
     let bytes = written(&Recording(recording.0[..20].to_vec()));
     let read = |bytes: &[u8]| Recording::read(&mut &bytes[..]);
     assert_eq!(read(&bytes).unwrap().0.len(), 20);
-    let old = [b"leasehold tape 1\n", &bytes["leasehold recording 1\n".len()..]].concat();
-    assert_eq!(read(&old).unwrap().0.len(), 20, "the same layout under its old name");
+    for old in ["leasehold tape 1\n", "leasehold recording 1\n"] {
+        let old = [old.as_bytes(), &bytes["leasehold recording 2\n".len()..]].concat();
+        assert!(matches!(read(&old), Err(RecordingError::OtherLayout)));
+    }
     assert!(matches!(read(b"something else, and long enough"), Err(RecordingError::NotARecording)));
     let mut damaged = bytes.clone();
-    let last = damaged.len() - 1;
-    damaged[last] ^= 1;
+    let end = bytes.len() - 16;
+    damaged[end - 1] ^= 1;
     assert!(matches!(read(&damaged), Err(RecordingError::Damaged { number: 20 })));
-    assert!(matches!(read(&bytes[..last]), Err(RecordingError::Damaged { number: 20 })));
+    // Wherever it is cut, also between two entries, it is not whole.
+    for cut in (22..bytes.len()).step_by(7).chain([end - 1, end, end + 1, bytes.len() - 1]) {
+        let is_short = matches!(read(&bytes[..cut]), Err(RecordingError::CutShort { .. }));
+        assert!(is_short, "cut to {cut} of {} bytes", bytes.len());
+    }
+    assert!(matches!(read(&bytes[..end]), Err(RecordingError::CutShort { entries: 20 })));
+    let longer = [&bytes[..], b"more"].concat();
+    assert!(matches!(read(&longer), Err(RecordingError::TooLong)));
+    let other = written(&Recording(recording.0[..19].to_vec()));
+    let spliced = [&other[..other.len() - 16], &bytes[end..]].concat();
+    assert!(matches!(read(&spliced), Err(RecordingError::Damaged { number: 20 })));
 }

@@ -36,7 +36,7 @@ impl Replicas {
             Input::IoDone { result, .. } => {
                 hits.hit_if(*result == Err(IoFault::NoSpace), Mark::DiskFull);
             }
-            Input::Wake | Input::Request { .. } | Input::File { .. } => {}
+            Input::Wake | Input::Room(_) | Input::Request { .. } | Input::File { .. } => {}
             Input::Committed { .. } => {}
             Input::Leadership(_) | Input::Installed { .. } => {}
         }

@@ -161,6 +161,7 @@ fn a_change_during_recovery_is_one_before_all_members_adopted() {
                     version: ChunkVersion(2),
                     sequence: leasehold_proto::Sequence(0),
                     length: 0,
+                    stored_bytes: 0,
                     ops: Vec::new(),
                     primary: node == 101,
                 };

@@ -259,6 +259,9 @@ impl Grammar {
             | MetadataChange::RemoveXattr { .. }
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
+            // Operators are not drawn here.
+            | MetadataChange::Restore { .. }
+            | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}
         }

@@ -108,6 +108,9 @@ impl Shares {
             | MetadataChange::RemoveXattr { .. }
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
+            // Operators are not drawn here.
+            | MetadataChange::Restore { .. }
+            | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}
         }

@@ -78,6 +78,8 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Change(MetadataChange::AddChunk { .. }) => "add chunk",
             Request::Change(MetadataChange::Truncate { .. }) => "truncate step",
             Request::Change(MetadataChange::SetConstants { .. }) => "set constants",
+            Request::Change(MetadataChange::Restore { .. }) => "restore",
+            Request::Change(MetadataChange::EmptyTrash { .. }) => "empty trash",
             Request::Change(MetadataChange::ForgetServer { .. }) => "forget server",
             Request::Query(MetadataQuery::List { .. }) => "list",
             Request::Query(MetadataQuery::Stat { .. }) => "stat",

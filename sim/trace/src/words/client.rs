@@ -86,6 +86,11 @@ pub fn change(change: &MetadataChange) -> String {
         MetadataChange::SetAttributes { path, .. } => format!("set attributes of {path}"),
         MetadataChange::SetXattr { path, name, .. } => format!("set {name} of {path}"),
         MetadataChange::RemoveXattr { path, name } => format!("remove {name} of {path}"),
+        MetadataChange::Restore { file, to, no_replace } => {
+            let new = if *no_replace { ", which is new" } else { "" };
+            format!("restore {file} to {to}{new}")
+        }
+        MetadataChange::EmptyTrash { files } => format!("empty the trash of {files:?}"),
         MetadataChange::ForgetServer { node } => format!("forget server {node}"),
         MetadataChange::AddChunk { file, index, .. } => format!("add chunk {index} to {file}"),
         MetadataChange::Truncate { file, length: u64::MAX, retired, .. } => {
@@ -119,6 +124,7 @@ pub fn query(query: &MetadataQuery) -> String {
             let whom = if *primary { "the primary" } else { "the members" };
             format!("find {whom} of {file}, chunk {index}")
         }
+        MetadataQuery::Trash { .. } => "what is in the trash".into(),
         MetadataQuery::Chunks { from } => format!("list chunks from {from}"),
         MetadataQuery::Status => "tell how the cluster is".into(),
         MetadataQuery::Constants => "the constants".into(),
@@ -138,6 +144,7 @@ pub fn metadata(answer: &MetadataAnswer) -> String {
             Some(primary) => format!("{} {}, primary {primary}", at.chunk, at.version),
             None => format!("{} {}, no primary", at.chunk, at.version),
         },
+        MetadataAnswer::Trash { entries, .. } => format!("{} files in the trash", entries.len()),
         MetadataAnswer::Chunks { chunks, .. } => format!("{} chunks", chunks.len()),
         MetadataAnswer::Status(status) => {
             format!("{} chunks, {} changes under way", status.chunks, status.changes)

@@ -12,12 +12,18 @@ use leasehold_proto::{
 pub(super) fn fill(record: &mut Record, event: &Event) {
     record.what = name(event);
     match event {
+        Event::NoRoom { chunk, .. } | Event::DiskFull { chunk, .. } => {
+            (record.chunk, record.bad) = (Some(*chunk), true);
+        }
+        Event::TrashGaveWay { chunk, .. } => record.chunk = Some(*chunk),
         Event::LeaderBegan { .. }
         | Event::EntryApplied { .. }
         | Event::SafeModeEnded { .. }
         | Event::ConstantsChanged { .. }
         | Event::Trashed { .. }
         | Event::GivenUp { .. }
+        | Event::Restored { .. }
+        | Event::TrashEmptied { .. }
         | Event::Purged { .. } => {}
         Event::ChunkMade { chunk, .. } => record.chunk = Some(*chunk),
         Event::Placed { chunk, servers } => {
@@ -41,7 +47,9 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             record.nodes = vec![*to];
             (record.ends, record.bad) = (true, !done);
         }
-        Event::ServerJoined { node, .. } | Event::ServerHeard { node } => {
+        Event::ServerJoined { node, .. }
+        | Event::ServerHeard { node }
+        | Event::ServerRoom { node, .. } => {
             record.nodes = vec![*node];
         }
         Event::ConstantsRefused { .. } => record.bad = true,
@@ -106,6 +114,8 @@ fn name(event: &Event) -> &'static str {
         Event::ChunkMade { .. } => "ChunkMade",
         Event::Trashed { .. } => "Trashed",
         Event::GivenUp { .. } => "GivenUp",
+        Event::Restored { .. } => "Restored",
+        Event::TrashEmptied { .. } => "TrashEmptied",
         Event::Purged { .. } => "Purged",
         Event::Configured { .. } => "Configured",
         Event::Freed { .. } => "Freed",
@@ -117,6 +127,9 @@ fn name(event: &Event) -> &'static str {
         Event::ServerJoined { .. } => "ServerJoined",
         Event::ServerHeard { .. } => "ServerHeard",
         Event::ServerDead { .. } => "ServerDead",
+        Event::ServerRoom { .. } => "ServerRoom",
+        Event::NoRoom { .. } => "NoRoom",
+        Event::TrashGaveWay { .. } => "TrashGaveWay",
         Event::SafeModeEnded { .. } => "SafeModeEnded",
         Event::LogLost { .. } => "LogLost",
         Event::ConstantsChanged { .. } => "ConstantsChanged",
@@ -135,6 +148,7 @@ fn name(event: &Event) -> &'static str {
         Event::ReplicaQuarantined { .. } => "ReplicaQuarantined",
         Event::QuarantineEnded { .. } => "QuarantineEnded",
         Event::CorruptRead { .. } => "CorruptRead",
+        Event::DiskFull { .. } => "DiskFull",
         Event::DiskFailed => "DiskFailed",
         Event::Superseded => "Superseded",
         Event::ProtocolError { .. } => "ProtocolError",
@@ -174,11 +188,13 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         Event::EntryApplied { index, took_effect } => {
             format!("applied {index}{}", if *took_effect { "" } else { " (no effect)" })
         }
-        Event::ChunkMade { chunk, file, index, replicas: _ } => {
+        Event::ChunkMade { chunk, file, index, replicas: _, chunk_bytes: _ } => {
             format!("made {chunk}, chunk {index} of {file}")
         }
         Event::Trashed { file } => format!("moved {file} to the trash"),
         Event::GivenUp { chunk } => format!("gave up {chunk}, behind a cut of its file"),
+        Event::Restored { file } => format!("took {file} out of the trash"),
+        Event::TrashEmptied { file } => format!("empties the trash of {file}"),
         Event::Purged { file } => format!("purged {file}"),
         Event::Configured { chunk, base, version, members } => {
             let base = if base.0 == 0 { String::new() } else { format!(" after {base}") };
@@ -206,6 +222,15 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         }
         Event::ServerHeard { node } => format!("hears {} again", who(node)),
         Event::ServerDead { node } => format!("counts {} as dead", who(node)),
+        Event::ServerRoom { node, free_bytes } => {
+            format!("knows of room for {free_bytes} B at {}", who(node))
+        }
+        Event::NoRoom { chunk, bytes } => {
+            format!("has no server with room for another replica of {chunk}, {bytes} B")
+        }
+        Event::TrashGaveWay { file, chunk } => {
+            format!("reclaims {file} before its time: there is no room for {chunk}")
+        }
         Event::SafeModeEnded { why } => match why {
             SafeModeEnd::Reported => "ended safe mode".into(),
             SafeModeEnd::Waited => "ended safe mode: what is missing did not come in time".into(),
@@ -234,6 +259,7 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         | Event::ReplicaQuarantined { .. }
         | Event::QuarantineEnded { .. }
         | Event::CorruptRead { .. }
+        | Event::DiskFull { .. }
         | Event::DiskFailed
         | Event::Superseded
         | Event::ProtocolError { .. } => of_a_replica(naming, event),
@@ -260,7 +286,7 @@ fn of_a_replica(naming: &dyn Naming, event: &Event) -> String {
         Event::LeaseEnded { chunk, version } => {
             format!("is not primary of {chunk} {version} any more")
         }
-        Event::Adopted { chunk, version, sequence, length, ops: _, primary } => {
+        Event::Adopted { chunk, version, sequence, length, stored_bytes: _, ops: _, primary } => {
             let role = if *primary { " as primary" } else { "" };
             format!("adopted {chunk} {version}{role} at {sequence}, {length} B")
         }
@@ -290,6 +316,13 @@ fn of_a_replica(naming: &dyn Naming, event: &Event) -> String {
         Event::ReplicaQuarantined { chunk } => format!("set {chunk} aside"),
         Event::QuarantineEnded { chunk } => format!("removed {chunk}, which was set aside"),
         Event::CorruptRead { chunk } => format!("met rot in {chunk}"),
+        Event::DiskFull { chunk, free_bytes } => {
+            let free = match *free_bytes {
+                u64::MAX => String::new(),
+                free => format!(": {free} B were free when it was measured"),
+            };
+            format!("has no room for a change of {chunk}{free}")
+        }
         Event::DiskFailed => "has a failed disk".into(),
         Event::Superseded => "stops: a later process of its disk is registered".into(),
         Event::ProtocolError { chunk, sequence } => {

@@ -33,6 +33,10 @@ pub(crate) fn input(record: &mut Record, naming: &dyn Naming, input: &Input) {
             record.what = "Wake";
             record.text = "looks at its clock".into();
         }
+        Input::Room(room) => {
+            record.what = "Room";
+            record.text = format!("has {} B free on its disk", room.free_bytes);
+        }
         Input::IoDone { io, result } => {
             record.what = "IoDone";
             record.io = Some(*io);

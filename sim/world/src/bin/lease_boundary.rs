@@ -3,6 +3,7 @@
 //! and a plot of each term. Exit codes: 0 measured and computed agree and nothing overlaps within
 //! ρ, 1 they do not, 2 a wrong argument.
 
+use leasehold_trace::say;
 use leasehold_world::boundary::{
     DRIFT_PPM_MAX, Point, first_overlap_ppm, measure, measured_ppm, rule_of_thumb_ppm, svg,
 };
@@ -31,12 +32,12 @@ fn main() -> ExitCode {
     let (mut measured, mut wrong) = (Vec::new(), 0);
     for point in grid() {
         let (row, boundary, good) = judged(&point);
-        println!("{}", row.trim_end());
+        say!("{}", row.trim_end());
         csv.push_str(&row);
         measured.push((point, boundary));
         wrong += u32::from(!good);
     }
-    println!("{} points, {wrong} of them not as computed", measured.len());
+    say!("{} points, {wrong} of them not as computed", measured.len());
     if let Err(error) = write(&out, &csv, &measured) {
         eprintln!("{out}: {error}");
         return ExitCode::from(2);

@@ -2,6 +2,7 @@
 //! they print; `--html` makes a page of what happened in one. `UPDATE=1` rewrites them. Exit codes:
 //! 0 as expected, 1 different, 2 not a script.
 
+use leasehold_trace::say;
 use leasehold_trace::{Story, Title};
 use leasehold_world::Tracer;
 use leasehold_world::script::{Golden, difference};
@@ -57,18 +58,18 @@ fn run(path: &str, update: bool, print: bool, page: Option<&str>) -> Result<bool
         }
     };
     if print {
-        print!("{}", golden.text);
+        say!("{}", golden.text.trim_end_matches('\n'));
     }
     let Some(difference) = difference(&script, &golden.text) else {
-        println!("{path}: as expected");
+        say!("{path}: as expected");
         return Ok(true);
     };
     if update {
         std::fs::write(path, &golden.text).map_err(|error| error.to_string())?;
-        println!("{path}: rewritten");
+        say!("{path}: rewritten");
         return Ok(true);
     }
-    println!("{path}: {difference}");
+    say!("{path}: {difference}");
     Ok(false)
 }
 

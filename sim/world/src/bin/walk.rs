@@ -8,6 +8,7 @@
 use leasehold_explore::coverage::pairs::Cells;
 use leasehold_explore::{Mark, Shares};
 use leasehold_proto::{Constants, Rules};
+use leasehold_trace::say;
 use leasehold_world::renamed::renamed_name;
 use leasehold_world::script::{rule, set_constant};
 use leasehold_world::show;
@@ -81,11 +82,11 @@ fn main() -> ExitCode {
             drawn.guided = guided;
         }
         if arguments.seeds == 1 {
-            println!("seed {seed}: {drawn}");
+            say!("seed {seed}: {drawn}");
         }
         // The walk itself, or a judge, is at fault.
         let Ok(walk) = std::panic::catch_unwind(|| walk(drawn, arguments.steps)) else {
-            PLACE.with(|place| println!("seed {seed}: the walk panicked at {}", place.borrow()));
+            PLACE.with(|place| say!("seed {seed}: the walk panicked at {}", place.borrow()));
             return ExitCode::from(101);
         };
         steps += walk.world.steps();
@@ -95,7 +96,7 @@ fn main() -> ExitCode {
         }
         if arguments.seeds == 1 {
             let seconds = walk.world.cluster().now() / 1_000_000_000;
-            println!(
+            say!(
                 "{} steps, {seconds} s of cluster time, {} requests, {} answered well",
                 walk.world.steps(),
                 walk.requests,
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         reached.print();
     }
     let rate = u128::from(steps) * 1_000 / began.elapsed().as_millis().max(1);
-    println!(
+    say!(
         "{} walks, {steps} steps ({rate} a second), {failed} violations; looked at {counts:?}",
         arguments.seeds,
     );
@@ -151,16 +152,16 @@ impl Reached {
     }
 
     fn print(&self) {
-        println!("requests: {}", self.shares);
+        say!("requests: {}", self.shares);
         let missed = Mark::ALL.iter().map(|mark| mark.name());
         let missed: Vec<_> = missed.filter(|name| !self.marks.contains_key(name)).collect();
-        println!(
+        say!(
             "marks: {} of {}; not reached: {}",
             self.marks.len(),
             Mark::ALL.len(),
             missed.join(" ")
         );
-        println!("pairs: {} of {} cells", self.cells.met(), Cells::possible());
+        say!("pairs: {} of {} cells", self.cells.met(), Cells::possible());
     }
 
     /// The cells that no walk met, a row each, and how often each mark was reached.
@@ -241,9 +242,9 @@ fn arguments() -> Result<Arguments, String> {
 fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     let seed = walk.drawn.seed;
     let violation = walk.violation().expect("the caller looked");
-    println!("seed {seed}: {}", violation.brief());
+    say!("seed {seed}: {}", violation.brief());
     if violation.invariant == "assertion" {
-        PLACE.with(|place| println!("  at {}", place.borrow()));
+        PLACE.with(|place| say!("  at {}", place.borrow()));
     }
     let family = if walk.drawn.targeted { " --targeted-partitions" } else { "" };
     let grammar = if walk.drawn.grammar == 1 { " --grammar 1" } else { "" };
@@ -254,7 +255,7 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
     };
     let given: String =
         arguments.given.iter().map(|(name, value)| format!(" --given {name}={value}")).collect();
-    println!(
+    say!(
         "  replay: walk --seed {seed} --steps {}{family}{grammar}{guidance}{given}",
         arguments.steps
     );
@@ -280,8 +281,8 @@ fn tell(walk: &Walk, arguments: &Arguments, shrinks: bool) {
         std::fs::create_dir_all(&arguments.out).and_then(|()| std::fs::write(&path, text));
     match written {
         Ok(()) => {
-            println!("  {} of {} actions are enough: {path}", short.len(), walk.actions.len())
+            say!("  {} of {} actions are enough: {path}", short.len(), walk.actions.len())
         }
-        Err(error) => println!("  {path}: {error}"),
+        Err(error) => say!("  {path}: {error}"),
     }
 }

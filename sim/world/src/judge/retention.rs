@@ -31,6 +31,9 @@ impl Retention {
             Observation::Event { event: Event::Trashed { file }, .. } => {
                 self.trash.entry(*file).or_insert(now);
             }
+            Observation::Event { event: Event::Restored { file }, .. } => {
+                self.trash.remove(file);
+            }
             Observation::Event { event: Event::ConstantsChanged { sides, .. }, .. } => {
                 self.changes.extend([sides.masters.clone(), sides.servers.clone()]);
             }

@@ -264,6 +264,11 @@ fn topic(word: &str) -> Result<Topic, Wrong> {
     }
 }
 
+/// `4096`, or `none`: nothing else is on the disk.
+fn free(word: &str) -> Result<Option<u64>, Wrong> {
+    if word == "none" { Ok(None) } else { number(word).map(Some) }
+}
+
 /// Commands that are one action.
 fn action(first: &str, words: &mut Words) -> Result<Option<Action>, Wrong> {
     Ok(Some(match first {
@@ -286,6 +291,7 @@ fn action(first: &str, words: &mut Words) -> Result<Option<Action>, Wrong> {
             Action::Jump(node, u64::try_from(ahead.as_nanos()).map_err(|_| "too far")?)
         }
         "rate" => Action::Rate(words.node()?, ppm(words.expect("a rate, as 1000ppm,")?)?),
+        "fill" => Action::Fill(words.node()?, free(words.expect("bytes left free, or `none`")?)?),
         "flip" => Action::Flip(
             words.node()?,
             chunk(words.expect("a chunk")?)?,

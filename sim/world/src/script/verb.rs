@@ -3,9 +3,9 @@
 use super::command::settings;
 use super::setup::set_spec;
 use super::words::{Words, Wrong, data, number};
-use leasehold_proto::FileCall;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
+use leasehold_proto::{FileCall, FileId};
 
 /// One request of a client, its path not resolved yet.
 #[derive(Clone, Debug)]
@@ -51,11 +51,7 @@ impl Verb {
             })),
             "rename" => {
                 let (from, to) = (path()?, path()?);
-                let no_replace = match words.next() {
-                    None => false,
-                    Some("if-absent") => true,
-                    Some(word) => return Err(format!("`{word}` is not `if-absent`")),
-                };
+                let no_replace = if_absent(words.next())?;
                 let change = MetadataChange::Rename {
                     from: from.into(),
                     to: to.into(),
@@ -72,6 +68,20 @@ impl Verb {
             "ls" => {
                 let path = path()?;
                 Verb::Plain(Ask::Query(MetadataQuery::List { path: path.into(), after: None }))
+            }
+            "trash" => Verb::Plain(Ask::Query(MetadataQuery::Trash { after: None })),
+            "restore" => {
+                let (file, to) = (file(path()?.as_str())?, path()?);
+                let no_replace = if_absent(words.next())?;
+                Verb::Plain(Ask::Change(MetadataChange::Restore {
+                    file,
+                    to: to.into(),
+                    no_replace,
+                }))
+            }
+            "empty-trash" => {
+                let files = vec![file(path()?.as_str())?];
+                Verb::Plain(Ask::Change(MetadataChange::EmptyTrash { files }))
             }
             "status" => Verb::Plain(Ask::Query(MetadataQuery::Status)),
             "safe-mode" => Verb::Plain(Ask::Query(MetadataQuery::SafeMode)),
@@ -111,5 +121,19 @@ impl Verb {
             Some(word) => return Err(format!("`{word}` is not `relaxed`")),
         };
         Ok(Verb::Read { path, offset, length, mode })
+    }
+}
+
+/// `f7`, as answers name files.
+fn file(word: &str) -> Result<FileId, Wrong> {
+    let number = word.strip_prefix('f').and_then(|digits| digits.parse().ok());
+    number.map(FileId).ok_or_else(|| format!("`{word}` is no file: f7"))
+}
+
+fn if_absent(word: Option<&str>) -> Result<bool, Wrong> {
+    match word {
+        None => Ok(false),
+        Some("if-absent") => Ok(true),
+        Some(word) => Err(format!("`{word}` is not `if-absent`")),
     }
 }

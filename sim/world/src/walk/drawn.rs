@@ -30,6 +30,8 @@ pub struct Drawn {
     pub rates: bool,
     /// Disks run full for a while.
     pub full: bool,
+    /// Something else fills disks, and gives their room back.
+    pub fills: bool,
     /// One disk decays.
     pub rot: bool,
     /// The master crashes, or another one leads.
@@ -80,6 +82,7 @@ impl Drawn {
         let constants = &mut self.shape.constants;
         self.grammar = GRAMMAR;
         self.changes = Dice::new(self.seed, "constants").chance(2_000);
+        self.fills = Dice::new(self.seed, "fills").chance(2_500);
         self.late_rate = *dice.pick(&[0, 0, 100, 500]).expect("there are several");
         self.beside_rate = *dice.pick(&[0, 1_000, 4_000]).expect("there are several");
         self.guided = dice.chance(5_000);
@@ -148,6 +151,7 @@ impl Drawn {
             cuts,
             rates,
             full,
+            fills: false,
             rot,
             masters,
             destroys,
@@ -265,6 +269,7 @@ impl fmt::Display for Drawn {
             (self.cuts, "cuts"),
             (self.rates, "drift"),
             (self.full, "full disks"),
+            (self.fills, "disks that others fill"),
             (self.rot, "rot"),
             (self.masters, "masters"),
             (self.destroys, "a destroyed disk"),

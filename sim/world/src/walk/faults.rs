@@ -13,15 +13,20 @@ use leasehold_proto::{IoOp, NodeId, ReplicaChange};
 /// Weights are relative to this one, of a message in order.
 const COMMON: u64 = 10_000;
 
+/// Of ten thousand steps, how many fill a disk or empty it.
+const FILLS: u64 = 30;
+
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     drawn: Drawn,
     destroyed: bool,
+    fills: Dice,
 }
 
 impl Faults {
     pub fn new(drawn: &Drawn) -> Self {
-        Faults { drawn: drawn.clone(), destroyed: false }
+        let fills = Dice::new(drawn.seed, "what fills disks");
+        Faults { drawn: drawn.clone(), destroyed: false, fills }
     }
 
     /// How likely an enabled action is. Of the messages of a link, `links` saw those before.
@@ -61,6 +66,7 @@ impl Faults {
             | Action::Mend(..)
             | Action::Heal
             | Action::Flip(..)
+            | Action::Fill(..)
             | Action::Request(..)
             | Action::Call(..) => 0,
         }
@@ -74,6 +80,21 @@ impl Faults {
 
     fn may_crash(&self, node: NodeId) -> bool {
         names::is_server(node) || (names::is_node(node) && self.drawn.masters)
+    }
+
+    /// Something else fills a disk, or gives its room back.
+    pub fn fill(&mut self, cluster: &Cluster) -> Option<Action> {
+        if !self.drawn.fills || !self.fills.chance(FILLS) {
+            return None;
+        }
+        let servers: Vec<NodeId> = cluster.shape().server_ids().collect();
+        let server = *self.fills.pick(&servers)?;
+        let free = match self.fills.within(0..=3) {
+            0 => None,
+            1 => Some(0),
+            _ => Some(self.fills.within(0..=8) * u64::from(cluster.shape().constants.block_bytes)),
+        };
+        Some(Action::Fill(server, free))
     }
 
     /// A fault that the enabled actions do not name.
@@ -159,6 +180,9 @@ fn is_apply(cluster: &Cluster, node: NodeId, io: leasehold_proto::IoId) -> bool 
 pub(super) fn ended(cluster: &Cluster) -> Vec<Action> {
     let mut actions = vec![Action::Heal];
     for (id, node) in cluster.nodes() {
+        if node.disk.is_limited() {
+            actions.push(Action::Fill(*id, None));
+        }
         if node.paused {
             actions.push(Action::Resume(*id));
         } else if node.machine.is_none() && !node.destroyed {

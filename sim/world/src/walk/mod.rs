@@ -113,9 +113,10 @@ impl Walker {
         let cluster = self.world.cluster();
         self.late.step(cluster);
         let request = self.workload.next(cluster, &mut self.dice);
+        let filled = self.faults.fill(cluster);
         let own = || self.faults.of_its_own(cluster, &mut self.dice);
         let episode = || self.targeted.next(cluster);
-        let chosen = request.or_else(own).or_else(episode).or_else(|| {
+        let chosen = request.or(filled).or_else(own).or_else(episode).or_else(|| {
             let coverage = self.world.coverage().filter(|_| self.drawn.guided)?;
             let crashes = self.drawn.crashes;
             guide::seek(&mut self.dice, &mut self.late, crashes, cluster, coverage)

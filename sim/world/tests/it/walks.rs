@@ -110,7 +110,7 @@ fn walks_about_leases_find_what_leases_are_for() {
     assert!(failures.is_empty(), "{failures:?}");
     for (name, first, without) in [
         ("drift", 22, Rules { granter_allows_for_drift: false, ..Rules::default() }),
-        ("confirmation", 237, Rules { confirm_leadership: false, ..Rules::default() }),
+        ("confirmation", 2_920, Rules { confirm_leadership: false, ..Rules::default() }),
     ] {
         let found = walk(Drawn::first_targeted(first, without), 3_000);
         assert_eq!(found.violation().map(|violation| violation.invariant), Some("I1"), "{name}");

@@ -27,7 +27,7 @@ impl InodeTable {
         mode: u16,
     ) -> Result<FileInfo, Refusal> {
         check_spec(&spec)?;
-        self.make(ids, caller, path, mode, |_| InodeBody::empty_file(spec))
+        self.make(ids, caller, path, mode, |_, _| InodeBody::empty_file(spec))
     }
 
     /// Makes an empty directory.
@@ -68,7 +68,7 @@ impl InodeTable {
             | Special::BlockDevice(_) => {}
         }
         let mode = if matches!(what, Special::Symlink(_)) { 0o777 } else { mode };
-        self.make(ids, caller, path, mode, |_| InodeBody::Special(what.clone()))
+        self.make(ids, caller, path, mode, |_, _| InodeBody::Special(what.clone()))
     }
 
     fn make(
@@ -77,14 +77,14 @@ impl InodeTable {
         caller: &Caller,
         path: &Path,
         mode: u16,
-        body: impl FnOnce(FileId) -> InodeBody,
+        body: impl FnOnce(FileId, &[u8]) -> InodeBody,
     ) -> Result<FileInfo, Refusal> {
         let components = Components::of(path)?;
         let entry = self.entry(&components, caller)?.ok_or(Refusal::AlreadyExists)?;
         self.check_free(&entry, caller)?;
         let file = ids.file()?;
         let Entry { directory, name } = entry;
-        let body = body(directory);
+        let body = body(directory, name);
         let is_directory = matches!(body, InodeBody::Directory { .. });
         let links = if is_directory { 2 } else { 1 };
         let mut attributes = Attributes::new(caller, mode, links);
@@ -175,6 +175,6 @@ impl InodeTable {
         }
         self.change_names(directory, caller.clock_ns, |names| names.remove(name));
         self.get_mut(directory).attributes.links -= u32::from(is_directory);
-        Ok(self.unlink(file, caller.clock_ns))
+        Ok(self.unlink(file, (directory, name), caller.clock_ns))
     }
 }

@@ -3,11 +3,12 @@
 use super::{Entry, is_meant};
 use crate::attributes::Caller;
 use crate::ids::FileId;
+use crate::metadata::FileInfo;
 use crate::path::Path;
 use crate::refusal::Refusal;
 use crate::tables::inode::InodeTable;
 use crate::tables::path::Components;
-use crate::tables::permission::{WRITE, check};
+use crate::tables::permission::{WRITE, check, check_owner};
 use alloc::borrow::ToOwned;
 
 /// A name that moves, and what it leads to.
@@ -77,10 +78,44 @@ impl InodeTable {
             self.get_mut(from.directory).attributes.links -= u32::from(*is_directory);
             self.get_mut(to.directory).attributes.links += u32::from(*is_directory);
             if *is_directory {
-                self.set_parent(*file, to.directory);
+                self.set_place(*file, to.directory, to.name);
             }
         }
         Ok(())
+    }
+
+    /// Takes a file out of the trash, under the conditions of [`MetadataChange::Restore`]; gives it, and
+    /// the file that went to the trash.
+    ///
+    /// [`MetadataChange::Restore`]: crate::metadata::MetadataChange::Restore
+    pub(in crate::tables) fn restore(
+        &mut self,
+        caller: &Caller,
+        file: FileId,
+        to: &Path,
+        no_replace: bool,
+    ) -> Result<(FileInfo, Option<FileId>), Refusal> {
+        let root = || Refusal::Invalid("the root cannot be replaced".to_owned());
+        let components = Components::of(to)?;
+        let Entry { directory, name } = self.entry(&components, caller)?.ok_or_else(root)?;
+        if !self.is_restorable(file) {
+            return Err(Refusal::NotFound);
+        }
+        check_owner(self.inode(file)?, caller)?;
+        let replaced = self.names(directory)?.get(name).copied();
+        match replaced {
+            Some(_) if no_replace => return Err(Refusal::AlreadyExists),
+            Some(replaced) => {
+                self.check_replaces(false, replaced)?;
+                self.check_remove(directory, replaced, caller)?;
+            }
+            None => self.check_add(directory, caller)?,
+        }
+        let now = caller.clock_ns;
+        self.take_from_trash(file, now);
+        self.change_names(directory, now, |names| names.insert(name.into(), file));
+        let trashed = replaced.and_then(|replaced| self.unlink(replaced, (directory, name), now));
+        Ok((self.inode(file)?.info(file), trashed))
     }
 
     fn moved<'a>(
@@ -173,8 +208,8 @@ impl InodeTable {
         if *is_directory {
             self.get_mut(from.directory).attributes.links -= 1;
             self.get_mut(to.directory).attributes.links += u32::from(replaced.is_none());
-            self.set_parent(*file, to.directory);
+            self.set_place(*file, to.directory, to.name);
         }
-        replaced.and_then(|replaced| self.unlink(replaced, now))
+        replaced.and_then(|replaced| self.unlink(replaced, (to.directory, to.name), now))
     }
 }

@@ -4,6 +4,7 @@ use super::values::{chunk_status, cluster_status, file_info, members, safe_mode_
 use super::{CHUNK, FILE, NODE, VERSION, constants};
 use leasehold_proto::metadata::{
     ConstantsStatus, FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery, Special,
+    TrashEntry,
 };
 use leasehold_proto::tables::ChunkRef;
 use leasehold_proto::{
@@ -55,6 +56,8 @@ pub fn changes() -> Vec<MetadataChange> {
             settings: vec![constants().setting(ClusterConstant::TrashRetention)],
         },
         MetadataChange::ForgetServer { node: NODE },
+        MetadataChange::Restore { file: FILE, to: "/back".into(), no_replace: true },
+        MetadataChange::EmptyTrash { files: vec![FILE] },
         MetadataChange::Truncate { file: FILE, length: 5 << 20, retired: vec![CHUNK] },
     ]
 }
@@ -70,6 +73,7 @@ pub fn queries() -> Vec<MetadataQuery> {
         MetadataQuery::StatFile { file: FILE },
         MetadataQuery::List { path: "/logs".into(), after: Some("a".into()) },
         MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
+        MetadataQuery::Trash { after: Some(FILE) },
         MetadataQuery::Chunks { from: CHUNK },
         MetadataQuery::Status,
         MetadataQuery::Constants,
@@ -92,6 +96,14 @@ pub fn answers() -> Vec<MetadataAnswer> {
             primary: Some(NODE),
             last: true,
         }),
+        MetadataAnswer::Trash {
+            entries: vec![TrashEntry {
+                info: file_info(),
+                path: "/old".into(),
+                stays_for: Duration::from_secs(3_600),
+            }],
+            more: true,
+        },
         MetadataAnswer::Chunks { chunks: vec![chunk_status()], next: Some(CHUNK.next()) },
         MetadataAnswer::Status(Box::new(cluster_status())),
         MetadataAnswer::Constants(Box::new(ConstantsStatus {

@@ -9,6 +9,7 @@ use leasehold_proto::metadata::{
 };
 use leasehold_proto::{
     Attributes, Caller, Extent, Mutation, MutationKind, NodeId, OpId, Payload, Rack, ReplicaImage,
+    Room,
 };
 use leasehold_wire::crc32c;
 use std::time::Duration;
@@ -32,9 +33,14 @@ pub(super) fn state() -> ReplicaState {
         sequence: SEQUENCE,
         committed: COMMITTED,
         length: 1 << 16,
+        stored_bytes: 1 << 15,
         learner: true,
         corrupt: false,
     }
+}
+
+pub(super) fn room() -> Room {
+    Room { used_bytes: 1 << 30, free_bytes: 1 << 31, size_bytes: 1 << 40 }
 }
 
 pub(super) fn mutation() -> Mutation {
@@ -102,6 +108,7 @@ pub(super) fn cluster_status() -> ClusterStatus {
             silent_for: Some(Duration::from_millis(250)),
             replicas: 17,
             used_bytes: 1 << 30,
+            free_bytes: 1 << 31,
             capacity_bytes: 1 << 40,
         }],
         files: 5,

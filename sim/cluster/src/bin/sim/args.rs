@@ -108,6 +108,10 @@ pub struct RunArgs {
     /// Write what every node was given and what it wanted to this file, for `sim replay`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Write a record a line to this file while the run is under way: of a run that never ends, too.
+    /// What is older than the last 128 MiB or so goes; FILE.old has the older half
+    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    pub stream: Option<PathBuf>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]
     pub digests: Option<PathBuf>,

@@ -7,6 +7,7 @@ use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Scenario, Span};
 use leasehold_sim::seed::Seed;
+use leasehold_trace::say;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
         figures("swarm, ten nodes", args.seeds, ten_nodes),
     ];
     for row in &rows {
-        println!(
+        say!(
             "{:<17} {} seeds: {:.0} s virtual in {:.1} s wall, {:.1} s of one core: {:.0} times \
              real time by the wall, {:.0} by the core; {:.0} events a second; {:.0} seeds an hour on \
              two cores",

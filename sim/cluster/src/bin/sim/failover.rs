@@ -5,6 +5,7 @@ use crate::report::table;
 use anyhow::{Context, Result};
 use leasehold_sim::failover::{MEASURES, Measured, cumulated, permille, trial};
 use leasehold_sim::seed::Seed;
+use leasehold_trace::say;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -25,7 +26,7 @@ pub fn failover(args: &FailoverArgs) -> Result<ExitCode> {
                 match measured {
                     Ok(measured) => done.0.push(measured),
                     Err(why) => {
-                        println!("seed {seed}: {why}");
+                        say!("seed {seed}: {why}");
                         done.1 += 1;
                     }
                 }
@@ -44,13 +45,13 @@ pub fn failover(args: &FailoverArgs) -> Result<ExitCode> {
         let shown = cumulated(&title, &series);
         std::fs::write(path, shown).with_context(|| path.display().to_string())?;
     }
-    println!("from the loss of power, milliseconds: median, 99th percentile, most");
+    say!("from the loss of power, milliseconds: median, 99th percentile, most");
     for (name, sorted) in &series {
         let ms = |rank| permille(sorted, rank) as f64 / 1_000.0;
-        println!("{name:<46} {:>8.1} {:>8.1} {:>8.1}", ms(500), ms(990), ms(1_000));
+        say!("{name:<46} {:>8.1} {:>8.1} {:>8.1}", ms(500), ms(990), ms(1_000));
     }
     let late = permille(&series[1].1, 990) > TARGET_US;
-    println!("{} seeds, {failed} of them showed nothing", rows.len());
+    say!("{} seeds, {failed} of them showed nothing", rows.len());
     Ok(if failed > 0 || late { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

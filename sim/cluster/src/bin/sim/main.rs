@@ -17,9 +17,9 @@ mod report;
 #[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
-mod say;
-#[cfg(madsim)]
 mod shrink;
+#[cfg(madsim)]
+mod stream;
 #[cfg(madsim)]
 mod sweep;
 #[cfg(madsim)]

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use leasehold_trace::say;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -52,7 +53,7 @@ pub fn negatives(args: &NegativesArgs) -> Result<ExitCode> {
         table(path, &shown)?;
     }
     let silent = shown.iter().filter(|row| row.seed.is_none()).count();
-    println!("\n{} of {} show what they name", shown.len() - silent, shown.len());
+    say!("\n{} of {} show what they name", shown.len() - silent, shown.len());
     let unnamed = unnamed(&shown);
     ensure!(unnamed.is_empty(), "no scenario names {}", unnamed.join(", "));
     Ok(if silent == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -94,10 +95,7 @@ fn print(row: &Shown) {
         Some(seed) => format!("seed {seed}"),
         None => format!("NOT SHOWN by {} seeds", row.seeds_tried),
     };
-    println!(
-        "{:<54} {:<4} {how:<10} {:>7.1} s  {}",
-        row.scenario, row.names, row.wall_s, row.others
-    );
+    say!("{:<54} {:<4} {how:<10} {:>7.1} s  {}", row.scenario, row.names, row.wall_s, row.others);
 }
 
 /// Invariants that no scenario names.

@@ -1,20 +1,20 @@
 //! `sim replay`: a recording, through machines of this build. `sim run --record` writes recordings.
 
 use crate::args::ReplayArgs;
-use crate::say::say;
 use anyhow::{Context, Result};
-use leasehold_sim::replay::{Recording, conform};
+use leasehold_sim::replay::{Recording, RecordingWriter, conform};
+use leasehold_trace::say;
 use std::fs::{self, OpenOptions};
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Writes a recording, over what was there.
-pub fn record(path: &Path, recording: &Recording) -> Result<()> {
-    let name = || path.display().to_string();
+/// Begins a recording in a file, over what was there.
+pub fn recorder(path: &Path) -> Result<RecordingWriter> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).open(path).with_context(name)?;
-    recording.write(&mut BufWriter::new(file)).with_context(name)
+    let file = options.write(true).create(true).truncate(true).open(path);
+    let file = file.with_context(|| path.display().to_string())?;
+    Ok(RecordingWriter::new(Box::new(BufWriter::new(file))))
 }
 
 /// Compares, and says how much was the same, or what is different first.

@@ -1,6 +1,5 @@
 //! What is printed about a run.
 
-use crate::say::say;
 use anyhow::{Context, Result};
 use leasehold_sim::log::Line;
 use leasehold_sim::run::{Asked, Outcome, run};
@@ -8,6 +7,7 @@ use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
 use leasehold_sim::summary::Summary;
 use leasehold_sim::sweep::Outcome as Word;
+use leasehold_trace::say;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;

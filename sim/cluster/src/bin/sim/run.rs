@@ -4,13 +4,14 @@ use crate::args::RunArgs;
 use crate::history;
 use crate::replay;
 use crate::report::{self, RunReport, Verdict};
-use crate::say::say;
+use crate::stream;
 use crate::traces::Explained;
 use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::{Asked, Outcome};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use leasehold_trace::say;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
@@ -91,18 +92,19 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
-    asked.log.recording = args.record.is_some();
+    asked.log.recording_to = args.record.as_deref().map(replay::recorder).transpose()?;
+    asked.log.stream = args.stream.as_deref().map(stream::open).transpose()?;
     asked.history = args.history.is_some();
     asked.progress = if args.json { None } else { report::progress(scenario) };
-    let outcome = report::measured(scenario, seed, asked);
+    let mut outcome = report::measured(scenario, seed, asked);
     report::end_progress();
     outcome.lines.iter().for_each(|line| report::show(line, args.json));
     if let Some(path) = &args.digests {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
     }
-    if let (Some(path), Some(recording)) = (&args.record, &outcome.recording) {
-        replay::record(path, recording)?;
+    if let (Some(path), Some(recorded)) = (&args.record, outcome.recorded.take()) {
+        recorded.with_context(|| path.display().to_string())?;
     }
     if let (Some(folder), Some(history)) = (&args.history, &outcome.history) {
         let written = history::write(folder, history);

@@ -8,9 +8,10 @@ use leasehold_sim::run::{Asked, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
 use leasehold_sim::shrink::{self, Case, Found, Progress, Shrunk};
+use leasehold_trace::say;
 use serde::Serialize;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -54,8 +55,10 @@ pub fn shrink(args: &ShrinkArgs) -> Result<ExitCode> {
     if let Some(path) = &args.out {
         takes_a_file(path).with_context(|| format!("--out {}", path.display()))?;
     }
-    let (shrunk, figures) = one(args, &name, &scenario)?;
-    keep(args, &name, &scenario, &shrunk, &figures)?;
+    let path = args.out.clone().unwrap_or_else(|| kept_as(&name, args));
+    let mut kept = Kept { path, of: name.clone(), about: scenario.about.clone(), best: None };
+    let (shrunk, figures) = one(args, &name, &scenario, Some(&mut kept))?;
+    keep(&kept, &shrunk, &figures)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,9 +80,9 @@ fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
     let scenarios = folder_of_scenarios(Path::new(NEGATIVE))?;
     let mut all = Vec::new();
     for (name, scenario) in &scenarios {
-        match one(args, name, scenario) {
+        match one(args, name, scenario, None) {
             Ok((_, figures)) => all.push(figures),
-            Err(error) => println!("{name}: {error:#}"),
+            Err(error) => say!("{name}: {error:#}"),
         }
     }
     if all.is_empty() {
@@ -90,7 +93,7 @@ fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    println!(
+    say!(
         "\n{} of {} scenarios shrunk; median: {:.1} % fewer events, {:.1} s",
         all.len(),
         scenarios.len(),
@@ -100,14 +103,22 @@ fn all_negative(args: &ShrinkArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn one(args: &ShrinkArgs, name: &str, scenario: &Scenario) -> Result<(Shrunk, Figures)> {
+fn one(
+    args: &ShrinkArgs,
+    name: &str,
+    scenario: &Scenario,
+    mut kept: Option<&mut Kept>,
+) -> Result<(Shrunk, Figures)> {
     let (seed, invariant) = failing(scenario, args.seed)?;
-    println!("{name}, seed {}: violates {invariant}", seed.0);
+    say!("{name}, seed {}: violates {invariant}", seed.0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (watch, bar) = (Stopwatch::start(), ProgressBar::new_spinner());
     bar.enable_steady_tick(Duration::from_millis(200));
     let mut go_on = |progress: &Progress<'_>| {
         bar.set_message(line(progress));
+        if let Some(kept) = &mut kept {
+            kept.on_progress(progress, seed, &invariant);
+        }
         watch.seconds() < args.seconds as f64
     };
     let jobs = args.jobs.unwrap_or(cores);
@@ -189,7 +200,7 @@ fn tenths(value: f64) -> f64 {
 fn print(shrunk: &Shrunk, figures: &Figures) {
     let side = |word: &str, found: &Found| {
         let (size, hit) = (found.case.size(), &found.hit);
-        println!(
+        say!(
             "  {word:<7} {:>8} events, {:>9.3} s, {:>2} faults, {} clients, {} servers, {} files",
             hit.events,
             hit.true_ns as f64 / 1e9,
@@ -202,41 +213,80 @@ fn print(shrunk: &Shrunk, figures: &Figures) {
     side("before", &shrunk.before);
     side("after", &shrunk.after);
     let end = if shrunk.complete { "nothing is left to try" } else { "time is up" };
-    println!(
+    say!(
         "  {} % fewer events, by {} runs in {} s; {end}",
-        figures.shrunk_percent, figures.runs, figures.wall_s
+        figures.shrunk_percent,
+        figures.runs,
+        figures.wall_s
     );
 }
 
-/// Writes the small scenario down, after reading it back and seeing it fail.
-fn keep(
-    args: &ShrinkArgs,
-    name: &str,
-    scenario: &Scenario,
-    shrunk: &Shrunk,
-    figures: &Figures,
-) -> Result<()> {
+/// Where the smallest run so far is kept: a search that is interrupted has lost nothing of it.
+struct Kept {
+    path: PathBuf,
+    /// The scenario's name.
+    of: String,
+    about: String,
+    /// Events of the run that is in the file.
+    best: Option<u64>,
+}
+
+impl Kept {
+    /// Keeps what is smaller than before. A file that cannot be written is said at the end, with what
+    /// would have been in it.
+    fn on_progress(&mut self, progress: &Progress<'_>, seed: Seed, invariant: &str) {
+        let found = progress.best;
+        let smaller = self.best.is_none_or(|best| found.hit.events < best);
+        if smaller
+            && progress.spent.runs > 1
+            && write(&self.path, &self.text(found, seed, invariant)).is_ok()
+        {
+            self.best = Some(found.hit.events);
+        }
+    }
+
+    fn text(&self, found: &Found, seed: Seed, invariant: &str) -> String {
+        let about = format!(
+            "{}; seed {} of {} shrunk, run with seed {}: {invariant}",
+            self.about, seed.0, self.of, found.case.seed.0
+        );
+        found.case.to_keep(about).to_toml()
+    }
+}
+
+fn kept_as(name: &str, args: &ShrinkArgs) -> PathBuf {
     let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    let path = Path::new(FOUND).join(format!("{stem}-{}.toml", figures.seed));
-    let path = args.out.clone().unwrap_or(path);
-    let about = format!(
-        "{}; seed {} of {name} shrunk, run with seed {}: {}",
-        scenario.about, figures.seed, figures.seed_after, figures.invariant
-    );
-    let text = shrunk.after.case.to_keep(about).to_toml();
+    Path::new(FOUND).join(format!("{stem}-{}.toml", args.seed))
+}
+
+/// Writes the small scenario down, after reading it back and seeing it fail. Where it cannot be written,
+/// it is printed: the search took minutes.
+fn keep(kept: &Kept, shrunk: &Shrunk, figures: &Figures) -> Result<()> {
+    let text = kept.text(&shrunk.after, shrunk.before.case.seed, &figures.invariant);
+    let path = &kept.path;
     let again = Scenario::parse(&path.display().to_string(), &text)?;
     let outcome = run(&again, shrunk.after.case.seed, Asked::default());
     let same = outcome.found.is_some_and(|found| found.wrong.invariant == figures.invariant);
     if !same {
         bail!("what was written does not violate {}", figures.invariant);
     }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    if let Err(error) = write(path, &text) {
+        say!("\n{text}");
+        return Err(error).with_context(|| format!("{} (it is printed above)", path.display()));
     }
-    fs::write(&path, text).with_context(|| path.display().to_string())?;
-    println!("\nwritten: {}", path.display());
-    println!("replay: just sim --seed {} --scenario {}", figures.seed_after, path.display());
+    say!("\nwritten: {}", path.display());
+    say!("replay: just sim --seed {} --scenario {}", figures.seed_after, path.display());
     Ok(())
+}
+
+/// Under its name there is never a part of it.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let part = path.with_extension("part");
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+    written.inspect_err(|_| drop(fs::remove_file(&part)))
 }
 
 fn append(path: &Path, figures: &Figures) -> Result<()> {

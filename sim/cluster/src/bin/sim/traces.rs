@@ -1,11 +1,11 @@
 //! A run once more, recorded: what is printed about its failure, and the files about it.
 
 use crate::args::RunArgs;
-use crate::say::say;
 use anyhow::{Context, Result, ensure};
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
+use leasehold_trace::say;
 use leasehold_trace::{Finding, Story, Title, Trace};
 use std::fs;
 use std::io::{BufWriter, Write};

@@ -2,6 +2,7 @@
 
 use crate::args::TwiceArgs;
 use anyhow::{Context, Result, ensure};
+use leasehold_trace::say;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -32,11 +33,11 @@ fn compare(args: &TwiceArgs, programs: &[PathBuf; 2], folder: &Path) -> Result<E
             format!("{} said: {}", program.display(), String::from_utf8_lossy(&output.stderr))
         })?;
         let fingerprint = summary["fingerprint"].as_str().context("a summary's fingerprint")?;
-        println!("{fingerprint} of {} events", summary["events"]);
+        say!("{fingerprint} of {} events", summary["events"]);
         fingerprints.push(fingerprint.to_owned());
     }
     if fingerprints[0] == fingerprints[1] {
-        println!("seed {}: the same in both processes", args.seed);
+        say!("seed {}: the same in both processes", args.seed);
         return Ok(ExitCode::SUCCESS);
     }
     let (one, other) = (fs::read(&digests[0])?, fs::read(&digests[1])?);
@@ -51,10 +52,10 @@ fn first_difference(one: &[u8], other: &[u8]) -> u64 {
 }
 
 fn show_parting(args: &TwiceArgs, programs: &[PathBuf; 2], number: u64) -> Result<()> {
-    println!("\nseed {}: the first event that differs is number {number}", args.seed);
+    say!("\nseed {}: the first event that differs is number {number}", args.seed);
     let events = format!("{}..{}", number.saturating_sub(SHOWN_BEFORE).max(1), number + 1);
     for program in programs {
-        println!("\n{}", program.display());
+        say!("\n{}", program.display());
         let status = command(args, program)
             .args(["--events", &events, "--json"])
             .stdout(Stdio::null())

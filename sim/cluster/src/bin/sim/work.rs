@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::time::Duration;
 
 /// What a run violates whose machines do something else when they are given the same once more.
@@ -31,10 +31,11 @@ pub struct Order {
     pub replayed: bool,
 }
 
-/// Answers each order on standard input with a report on standard output, until there are no more.
+/// Answers each order on standard input with a report on standard output, until there are no more. When
+/// its owner is gone, however that ended, a run under way is not finished: no one reads its report.
 pub fn work() -> Result<ExitCode> {
-    for line in std::io::stdin().lines() {
-        let order: Order = serde_json::from_str(&line?).context("an order")?;
+    for line in orders() {
+        let order: Order = serde_json::from_str(&line).context("an order")?;
         let scenario = Scenario::parse(&order.name, &order.scenario)?;
         let mut asked = Asked::default();
         asked.log.recording = order.replayed;
@@ -55,6 +56,24 @@ pub fn work() -> Result<ExitCode> {
         stdout.flush()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The lines of standard input. Its end while one of them is being carried out ends this process: only
+/// an owner that is killed, or that gives the worker up, closes it then.
+#[allow(clippy::disallowed_methods, reason = "a worker's input, outside of any run")]
+fn orders() -> Receiver<String> {
+    // Handed over one by one: an owner sends the next order when it has the last report.
+    let (sender, orders) = sync_channel(0);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lines().map_while(Result::ok);
+        for line in lines {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    orders
 }
 
 fn differs(recording: Recording) -> Result<(), String> {

@@ -190,7 +190,7 @@ impl Pairs {
                 let given = if result.is_ok() { Given::Done(kind) } else { Given::Failed(kind) };
                 self.hit(first(self.replicas.phase(node, chunk), given));
             }
-            Input::Wake | Input::Request { .. } | Input::File { .. } => {}
+            Input::Wake | Input::Room(_) | Input::Request { .. } | Input::File { .. } => {}
             Input::Committed { .. } | Input::Leadership(_) | Input::Installed { .. } => {}
         }
     }

@@ -30,7 +30,9 @@ fn configured(coverage: &mut Coverage, version: u64) {
 fn adopted(coverage: &mut Coverage, node: NodeId, version: u64, sequence: u64) {
     let (version, sequence) = (ChunkVersion(version), Sequence(sequence));
     let (ops, primary) = (Vec::new(), node == PRIMARY);
-    let event = Event::Adopted { chunk: CHUNK, version, sequence, length: 0, ops, primary };
+    let (length, stored_bytes) = (0, 0);
+    let event =
+        Event::Adopted { chunk: CHUNK, version, sequence, length, stored_bytes, ops, primary };
     told(coverage, node, event);
 }
 

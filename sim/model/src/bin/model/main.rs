@@ -9,6 +9,7 @@ use leasehold_model::models::{ALL, Named, Negative, Size};
 use leasehold_model::{Bounds, Effort, Explored, Reductions, Space, search, story};
 use leasehold_proto::Rules;
 use leasehold_world::renamed::renamed_name;
+use leasehold_world::say;
 use leasehold_world::script::{difference, rule};
 use stateright::Model;
 use std::path::PathBuf;
@@ -142,7 +143,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         let [model] = models[..] else { bail!("--explore needs one --model") };
         return explore(space(&model, size, rules, arguments), port);
     }
-    println!("{}", table::HEAD);
+    say!("{}", table::HEAD);
     let mut fine = true;
     for model in models {
         if arguments.negatives {
@@ -159,9 +160,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 fn list(models: &[Named], size: Size) {
     for model in models {
         let bounds = (model.space)(size, Rules::default()).bounds;
-        println!("{:<16} {:<12} {bounds}", model.name, model.about);
+        say!("{:<16} {:<12} {bounds}", model.name, model.about);
         for negative in model.negatives {
-            println!("{:<16} {:<12} without {}", "", negative.violates, negative.without);
+            say!("{:<16} {:<12} without {}", "", negative.violates, negative.without);
         }
     }
 }
@@ -181,7 +182,7 @@ fn search_model(
     let Some(found) = &row.explored.found else { return Ok(true) };
     let title = format!("A shortest run of the model `{}`, {size}.", model.name);
     let golden = story::script(&space, found, &title).context("telling the run")?;
-    println!("\n{}\n{}", found.violation.brief(), golden.text);
+    say!("\n{}\n{}", found.violation.brief(), golden.text);
     Ok(false)
 }
 
@@ -202,7 +203,7 @@ fn search_negative(
     let golden = match negative.told(model, &row.explored) {
         Ok(golden) => golden,
         Err(why) => {
-            println!("{why}");
+            say!("{why}");
             return Ok(false);
         }
     };
@@ -212,7 +213,7 @@ fn search_negative(
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     let Some(difference) = difference(&stored, &golden.text) else { return Ok(true) };
-    println!("{}: {difference}", path.display());
+    say!("{}: {difference}", path.display());
     Ok(false)
 }
 
@@ -234,9 +235,9 @@ fn searched(space: &Space, heal: bool, arguments: &Arguments) -> Row {
 }
 
 fn tell(row: &Row, arguments: &Arguments) -> anyhow::Result<()> {
-    println!("{row}");
+    say!("{row}");
     for (part, count) in &row.explored.parts {
-        println!("    {count:>9}  {part}");
+        say!("    {count:>9}  {part}");
     }
     match &arguments.csv {
         Some(path) => table::append(path, row).with_context(|| path.display().to_string()),
@@ -284,7 +285,7 @@ fn space(model: &Named, size: Size, rules: Rules, arguments: &Arguments) -> Spac
 }
 
 fn explore(space: Space, port: u16) -> anyhow::Result<bool> {
-    println!("exploring on http://127.0.0.1:{port}/");
+    say!("exploring on http://127.0.0.1:{port}/");
     space.checker().serve(("127.0.0.1", port));
     Ok(true)
 }

@@ -61,9 +61,12 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
         command.stdout(out.try_clone()?).stderr(out).stdin(Stdio::null());
         for_as_long(&mut command, limit)
     };
-    // These fail, as the run did before: that is what they are run for.
-    let trace = folder.join("trace").display().to_string();
-    run("run", &["--trace", &trace], "failure.txt", limit)?;
+    // These fail, as the run did before: that is what they are run for. One that hung, or died, leaves
+    // what it did until then.
+    let ended = !matches!(failure.outcome, Outcome::Hung | Outcome::Died);
+    let trace = folder.join(if ended { "trace" } else { "stream.jsonl" }).display().to_string();
+    let how = if ended { "--trace" } else { "--stream" };
+    run("run", &[how, &trace], "failure.txt", limit)?;
     if sweep.shrink && failure.outcome == Outcome::Violated {
         let small = folder.join("small.toml").display().to_string();
         let (seconds, limit) = (SHRINK_S.to_string(), limit + Duration::from_secs(SHRINK_S));

@@ -9,6 +9,7 @@ use leasehold_sim::coverage::Mark;
 use leasehold_sim::coverage::pairs::Cells;
 use leasehold_sim::scenario::Expect;
 use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
+use leasehold_trace::say;
 use std::path::Path;
 
 /// Failing runs that are listed.
@@ -48,7 +49,7 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
     rows(sweep, &tally.totals);
     coverage(&tally.totals);
     faults(&tally.totals);
-    println!(
+    say!(
         "\nself-checks  {} runs made twice, {} of them not alike; {}",
         tally.twice + tally.unlike.len() as u64,
         tally.unlike.len(),
@@ -58,32 +59,33 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
         }
     );
     if tally.resumed > 0 {
-        println!("resumed      {} runs were in the table already", tally.resumed);
+        say!("resumed      {} runs were in the table already", tally.resumed);
     }
-    println!("build        {}\nrows         {}", sweep.commit, args.table.display());
+    say!("build        {}\nrows         {}", sweep.commit, args.table.display());
     for name in never_shown(sweep, tally) {
-        println!("NOT SHOWN    {name}: no run violated what it names");
+        say!("NOT SHOWN    {name}: no run violated what it names");
     }
     for (job, one, other) in &tally.unlike {
-        println!(
+        say!(
             "NOT ALIKE    {} seed {}: {one} and {other}",
-            sweep.variants[job.variant].name, job.seed
+            sweep.variants[job.variant].name,
+            job.seed
         );
     }
     for failure in tally.failures.iter().take(LISTED_MAX) {
         let folder = keep::folder(sweep, failure);
         let (outcome, seed) = (failure.outcome, failure.job.seed);
         let name = &sweep.variants[failure.job.variant].name;
-        println!("FAILED       {name} seed {seed}, {outcome}: see {}", folder.display());
+        say!("FAILED       {name} seed {seed}, {outcome}: see {}", folder.display());
     }
     let more = tally.failures.len().saturating_sub(LISTED_MAX);
     if more > 0 {
-        println!("             and {more} more: see the table");
+        say!("             and {more} more: see the table");
     }
 }
 
 fn rows(sweep: &Sweep, totals: &Totals) {
-    println!(
+    say!(
         "{:<44} {:>6} {:>6} {:>6} {:>9} {:>6} {:>9} {:>8} {:>8} {:>9} {:>8}",
         "scenario",
         "runs",
@@ -101,7 +103,7 @@ fn rows(sweep: &Sweep, totals: &Totals) {
     for (variant, sum) in sweep.variants.iter().zip(&totals.variants) {
         let name = format!("{} {}", variant.name.trim_start_matches("scenarios/"), variant.set);
         let recovery = sum.recovery_median_ms().map_or("-".to_owned(), |ms| format!("{ms} ms"));
-        println!(
+        say!(
             "{:<44} {:>6} {:>6} {:>6} {:>7} s {:>5}x {:>9} {:>8} {:>8} {:>9} {:>8}",
             name.trim_end(),
             sum.runs,
@@ -122,7 +124,7 @@ fn rows(sweep: &Sweep, totals: &Totals) {
 fn negative(is: bool, sum: &VariantTotals) {
     if is {
         let count = |outcome| sum.count(outcome);
-        println!(
+        say!(
             "    shown by {}, {} violated something else first, {} nothing",
             count(Outcome::Shown),
             count(Outcome::Other),
@@ -135,28 +137,28 @@ fn coverage(totals: &Totals) {
     let runs: u64 = totals.variants.iter().map(|sum| sum.runs).sum();
     let missed = totals.missed();
     let reached = Mark::ALL.len() - missed.len();
-    println!("\ncoverage     {reached} of {} marks, in {runs} runs", Mark::ALL.len());
+    say!("\ncoverage     {reached} of {} marks, in {runs} runs", Mark::ALL.len());
     let mut seen: Vec<_> = totals.coverage.iter().collect();
     seen.sort_by_key(|(_, (runs, _))| *runs);
     for (mark, (runs, times)) in seen.into_iter().filter(|(_, (seen, _))| seen * 4 < runs) {
-        println!("  rare       {mark:<36} {times:>7} times in {runs} runs");
+        say!("  rare       {mark:<36} {times:>7} times in {runs} runs");
     }
-    println!("pairs        {} of {} cells; never met:", totals.pairs.met(), Cells::possible());
+    say!("pairs        {} of {} cells; never met:", totals.pairs.met(), Cells::possible());
     for (row, columns) in totals.pairs.never() {
-        println!("  {row}: {} of them: {}", columns.len(), columns.join(", "));
+        say!("  {row}: {} of them: {}", columns.len(), columns.join(", "));
     }
-    println!("shared names {}", totals.shares);
+    say!("shared names {}", totals.shares);
     for mark in missed {
-        println!("  NOT SEEN   {:<36} {}", mark.name(), mark.sentence());
+        say!("  NOT SEEN   {:<36} {}", mark.name(), mark.sentence());
     }
 }
 
 fn faults(totals: &Totals) {
     let list: Vec<String> =
         totals.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    println!("\nfaults       {}", list.join(", "));
+    say!("\nfaults       {}", list.join(", "));
     for (fault, (times, paths)) in totals.paths() {
-        println!("  injected   {fault:<36} {times:>7} times into {paths} code paths");
+        say!("  injected   {fault:<36} {times:>7} times into {paths} code paths");
     }
 }
 
@@ -205,6 +207,6 @@ pub fn json(sweep: &Sweep, tally: &Tally, canary: &Result<u64, String>) -> Resul
         "faults": totals.faults,
         "matrix": totals.matrix,
     });
-    println!("{told}");
+    say!("{told}");
     Ok(())
 }
