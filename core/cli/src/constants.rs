@@ -139,6 +139,8 @@ fn value(setting: Setting) -> String {
         human_duration(Duration::from_nanos(setting.number))
     } else if name.contains("bytes") {
         human_size(setting.number)
+    } else if setting.constant.is_flag() {
+        setting.to_string()
     } else {
         setting.number.to_string()
     }

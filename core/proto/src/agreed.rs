@@ -38,6 +38,7 @@ const TIME_MAX_NS: u64 = 100 * 366 * 86_400 * 1_000_000_000;
 /// A value of a constant: nanoseconds of a duration, else the number itself.
 trait Value: Copy + Ord {
     const IS_TIME: bool = false;
+    const IS_FLAG: bool = false;
     fn to_number(self) -> u64;
     fn of_number(number: u64) -> Option<Self>;
     fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -74,6 +75,23 @@ impl Value for u32 {
     }
     fn of_number(number: u64) -> Option<Self> {
         u32::try_from(number).ok()
+    }
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Value for bool {
+    const IS_FLAG: bool = true;
+    fn to_number(self) -> u64 {
+        u64::from(self)
+    }
+    fn of_number(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
     fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
@@ -126,6 +144,12 @@ macro_rules! scopes {
             #[must_use]
             pub const fn is_time(self) -> bool {
                 match self { $(ClusterConstant::$variant => <$type as Value>::IS_TIME),+ }
+            }
+
+            /// Is it true or false? Its number is then 1 or 0.
+            #[must_use]
+            pub const fn is_flag(self) -> bool {
+                match self { $(ClusterConstant::$variant => <$type as Value>::IS_FLAG),+ }
             }
 
             /// When it may get another value.
@@ -212,6 +236,8 @@ scopes! {
         lease_margin LeaseMargin Duration, Changeable, masters higher, chunkservers higher;
         lease_renew_interval LeaseRenewInterval Duration, Changeable, masters lower, chunkservers lower;
         lease_idle_after LeaseIdleAfter Duration, Changeable, masters newer, chunkservers newer;
+        // Whoever confirms reads does no harm to those who trust the lease.
+        confirm_reads ConfirmReads bool, Changeable, masters higher, chunkservers higher;
         // Silence: heartbeats are frequent before the leader's patience is short.
         heartbeat_interval HeartbeatInterval Duration, Changeable, masters lower, chunkservers lower;
         server_dead_after ServerDeadAfter Duration, Changeable, masters higher, chunkservers higher;

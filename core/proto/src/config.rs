@@ -23,6 +23,11 @@ pub struct Constants {
     pub lease_renew_interval: Duration,
     /// A chunk that served nothing for this long lets its lease run out.
     pub lease_idle_after: Duration,
+    /// A strong read is answered only after a grant that was requested since it arrived. A lease alone
+    /// assumes that its holder's clock goes on: that of a virtual machine may stand still while the
+    /// machine is stopped or moved, and its holder would serve what was overwritten meanwhile. Costs a
+    /// round to the master; no strong read is served while there is no leader.
+    pub confirm_reads: bool,
     /// How often a chunkserver is heard.
     pub heartbeat_interval: Duration,
     /// The master counts a chunkserver as dead after this silence.
@@ -98,6 +103,7 @@ impl Default for Constants {
             lease_margin: ms(100),
             lease_renew_interval: ms(3_000),
             lease_idle_after: ms(10_000),
+            confirm_reads: true,
             heartbeat_interval: ms(500),
             server_dead_after: ms(5_000),
             retry_interval: ms(250),

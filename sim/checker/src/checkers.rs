@@ -142,6 +142,13 @@ impl Checkers {
         self.history.client_gone(node);
     }
 
+    /// A node's clock stood still for a while, as that of a virtual machine that is stopped: until its
+    /// process ends, nothing is concluded from what it counts by it.
+    pub fn clock_stopped(&mut self, node: NodeId) {
+        self.leases.clock_stopped(node);
+        self.terms.clock_stopped(node);
+    }
+
     /// A disk is gone for good with all that was promised on it.
     pub fn disk_destroyed(&mut self, node: NodeId) {
         self.configurations.disk_destroyed(node);

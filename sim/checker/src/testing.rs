@@ -229,6 +229,10 @@ impl Run {
         self.observe(node, &event).expect_err("this breaks an invariant")
     }
 
+    pub fn clock_stopped(&mut self, node: NodeId) {
+        self.checkers.clock_stopped(node);
+    }
+
     pub fn crash(&mut self, node: NodeId) {
         self.checkers.node_crashed(node);
     }

@@ -8,6 +8,7 @@ use leasehold_runtime::driver::Clock;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const MILLION: i128 = 1_000_000;
 
@@ -42,14 +43,70 @@ impl Rate {
     }
 }
 
+/// For how long a life's clock stood still with its machine, in nanoseconds of true time. Shared by the
+/// node that reads the clock and those who stop it.
+#[derive(Clone, Debug, Default)]
+pub struct Stood(Arc<AtomicU64>);
+
+impl Stood {
+    fn ns(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, ns: u64) {
+        self.0.fetch_add(ns, Ordering::Relaxed);
+    }
+}
+
+/// The clock of one life.
+#[derive(Clone, Debug)]
+struct Life {
+    rate: Rate,
+    stood: Stood,
+    /// Since when it stands still, true time.
+    stopped_at: Option<u64>,
+}
+
+impl Life {
+    fn local(&self, true_ns: u64) -> Time {
+        let until = self.stopped_at.map_or(true_ns, |stopped| true_ns.min(stopped));
+        self.rate.local(until.saturating_sub(self.stood.ns()))
+    }
+
+    fn true_ns(&self, at: Time) -> u64 {
+        let true_ns = self.rate.true_ns(at).saturating_add(self.stood.ns());
+        match self.stopped_at {
+            Some(stopped) if true_ns > stopped => u64::MAX,
+            Some(_) | None => true_ns,
+        }
+    }
+}
+
 /// The clocks of all nodes, for the code that judges by true time.
 #[derive(Clone, Debug, Default)]
-pub struct Clocks(BTreeMap<NodeId, Rate>);
+pub struct Clocks(BTreeMap<NodeId, Life>);
 
 impl Clocks {
     /// A node begins a life with this clock.
-    pub fn set(&mut self, node: NodeId, rate: Rate) {
-        self.0.insert(node, rate);
+    pub fn set(&mut self, node: NodeId, rate: Rate, stood: Stood) {
+        self.0.insert(node, Life { rate, stood, stopped_at: None });
+    }
+
+    /// A node's clock stands still from now on.
+    pub fn stop(&mut self, node: NodeId, true_ns: u64) {
+        if let Some(life) = self.0.get_mut(&node) {
+            life.stopped_at = life.stopped_at.or(Some(true_ns));
+        }
+    }
+
+    /// A node's clock goes on, if it stands still.
+    pub fn go_on(&mut self, node: NodeId, true_ns: u64) {
+        let life = self.0.get_mut(&node);
+        if let Some((life, since)) =
+            life.and_then(|life| life.stopped_at.take().map(|at| (life, at)))
+        {
+            life.stood.add(true_ns.saturating_sub(since));
+        }
     }
 
     /// What a node's clock shows at a true time.
@@ -58,23 +115,23 @@ impl Clocks {
     /// If the node never began.
     #[must_use]
     pub fn local(&self, node: NodeId, true_ns: u64) -> Time {
-        self.rate(node).local(true_ns)
+        self.life(node).local(true_ns)
     }
 
     /// What a node's clock shows at a true time, if it ever began a life.
     #[must_use]
     pub fn shown(&self, node: NodeId, true_ns: u64) -> Option<Time> {
-        self.0.get(&node).map(|rate| rate.local(true_ns))
+        self.0.get(&node).map(|life| life.local(true_ns))
     }
 
-    fn rate(&self, node: NodeId) -> &Rate {
+    fn life(&self, node: NodeId) -> &Life {
         self.0.get(&node).expect("whoever has a clock has begun a life")
     }
 }
 
 impl TrueTime for Clocks {
     fn true_ns(&self, node: NodeId, at: Time) -> u64 {
-        self.rate(node).true_ns(at)
+        self.life(node).true_ns(at)
     }
 }
 
@@ -83,29 +140,52 @@ pub struct SimClock {
     timeline: Arc<Timeline<Delivery>>,
     timer: Timer<Delivery>,
     rate: Rate,
+    stood: Stood,
 }
 
 impl SimClock {
     /// A clock on a timeline.
     #[must_use]
-    pub fn new(timeline: &Arc<Timeline<Delivery>>, rate: Rate) -> Self {
-        SimClock { timeline: Arc::clone(timeline), timer: timeline.timer(), rate }
+    pub fn new(timeline: &Arc<Timeline<Delivery>>, rate: Rate, stood: Stood) -> Self {
+        SimClock { timeline: Arc::clone(timeline), timer: timeline.timer(), rate, stood }
     }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Time {
-        self.rate.local(self.timeline.now())
+        self.rate.local(self.timeline.now().saturating_sub(self.stood.ns()))
     }
 
     fn sleep_until(&self, at: Time) -> impl Future<Output = ()> + Send {
-        self.timer.until(self.rate.true_ns(at))
+        async move {
+            // What it stood still in the meantime comes on top.
+            while self.now() < at {
+                self.timer.until(self.rate.true_ns(at).saturating_add(self.stood.ns())).await;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_stood_still_is_behind_by_that() {
+        let (node, stood) = (NodeId(7), Stood::default());
+        let mut clocks = Clocks::default();
+        clocks.set(node, Rate { began_ns: 0, offset_ns: 100, drift_ppm: 0 }, stood.clone());
+        clocks.stop(node, 50);
+        assert_eq!((clocks.local(node, 49), clocks.local(node, 80)), (Time(149), Time(150)));
+        assert_eq!(
+            (clocks.true_ns(node, Time(150)), clocks.true_ns(node, Time(151))),
+            (50, u64::MAX)
+        );
+        clocks.go_on(node, 80);
+        clocks.go_on(node, 90);
+        assert_eq!(stood.ns(), 30);
+        assert_eq!((clocks.local(node, 81), clocks.true_ns(node, Time(151))), (Time(151), 81));
+    }
 
     #[test]
     fn a_wake_never_comes_before_its_time() {

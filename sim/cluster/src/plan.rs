@@ -46,7 +46,9 @@ impl Place {
         let Place { begins_ms, ends_ms } = self;
         let ends_ms = match kind {
             FaultKind::Pause => ends_ms.min(begins_ms + lease_ms * 9 / 10),
-            FaultKind::LongPause => begins_ms + own.within(lease_ms * 11 / 10..=lease_ms * 2),
+            FaultKind::LongPause | FaultKind::Frozen => {
+                begins_ms + own.within(lease_ms * 11 / 10..=lease_ms * 2)
+            }
             _ => ends_ms,
         };
         Episode { kind, begins_ms, ends_ms, draw: own.any() }

@@ -72,6 +72,8 @@ pub enum Action {
     Destroy(NodeId),
     /// A node is paused; its clock runs.
     Pause(NodeId),
+    /// A node is paused, and its clock stands still with it: a virtual machine that is stopped.
+    Freeze(NodeId),
     /// It resumes.
     Resume(NodeId),
     /// The node's processes are configured with this from its next start on, whatever the cluster has.

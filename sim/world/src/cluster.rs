@@ -185,9 +185,20 @@ impl Cluster {
                 self.node_mut(node)?.paused = true;
                 Ok(())
             }
+            Action::Freeze(node) => {
+                self.running(node)?;
+                let now = self.now;
+                let frozen = self.node_mut(node)?;
+                frozen.paused = true;
+                frozen.clock.stop(now);
+                seen.push(Observation::ClockStopped { node });
+                Ok(())
+            }
             Action::Resume(node) => {
+                let now = self.now;
                 let resumed = self.node_mut(node)?;
                 resumed.paused = false;
+                resumed.clock.go_on(now);
                 if resumed.disk.was_limited() {
                     self.measure(node, seen);
                 }

@@ -54,6 +54,8 @@ pub enum Observation {
     Started { node: NodeId },
     /// A process ended.
     Crashed { node: NodeId },
+    /// A node's clock stands still with it, for a while.
+    ClockStopped { node: NodeId },
     /// A disk is gone for good.
     Destroyed { node: NodeId },
 }

@@ -41,6 +41,8 @@ impl Default for Shape {
                 block_bytes: 512,
                 mutation_bytes_max: 4_096,
                 copy_step_bytes_max: 4_096,
+                // What leases are worth by themselves is the question of most scripts and models.
+                confirm_reads: false,
                 ..Constants::default()
             },
             given: None,

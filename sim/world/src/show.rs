@@ -55,6 +55,7 @@ pub fn line(cluster: &Cluster, observation: &Observation, detail: Detail) -> Opt
         | Observation::Durable { .. }
         | Observation::Started { .. }
         | Observation::Crashed { .. }
+        | Observation::ClockStopped { .. }
         | Observation::Destroyed { .. } => None,
     }
 }

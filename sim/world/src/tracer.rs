@@ -151,8 +151,9 @@ impl Tracer {
                     &Input::File { caller: Box::default(), id: *id, call: call.clone() },
                 );
             }
-            Action::Pause(node) => self.pause(cluster, *node, false),
-            Action::Resume(node) => self.pause(cluster, *node, true),
+            Action::Pause(node) => self.pause(cluster, *node, "pause", false),
+            Action::Freeze(node) => self.pause(cluster, *node, "frozen", false),
+            Action::Resume(node) => self.pause(cluster, *node, "pause", true),
             Action::Cut(from, to) => self.cut(cluster, *from, *to),
             Action::Mend(from, to) => self.mend(cluster, *from, *to),
             Action::Heal => {
@@ -234,6 +235,7 @@ impl Tracer {
             Observation::Destroyed { node } => self.life(cluster, *node, Life::LosesDisk),
             Observation::Invoked { .. }
             | Observation::Acknowledged { .. }
+            | Observation::ClockStopped { .. }
             | Observation::Durable { .. } => {}
         }
     }
@@ -278,10 +280,10 @@ impl Tracer {
         self.recorder.outside(at, words);
     }
 
-    fn pause(&mut self, cluster: &Cluster, node: NodeId, ends: bool) {
+    fn pause(&mut self, cluster: &Cluster, node: NodeId, name: &'static str, ends: bool) {
         let at = self.moment(cluster, node);
         let (number, nodes) = (node.0, vec![node]);
-        self.recorder.fault(at, &Fault { number, name: "pause", ends, nodes, ..Fault::default() });
+        self.recorder.fault(at, &Fault { number, name, ends, nodes, ..Fault::default() });
     }
 
     fn cut(&mut self, cluster: &Cluster, from: NodeId, to: NodeId) {

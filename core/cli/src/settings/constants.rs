@@ -28,12 +28,17 @@ impl Table {
         self.0.keys().map(String::as_str)
     }
 
-    /// Sets one from text: `12s` for a duration, `4MiB` or a number for bytes, a number otherwise.
+    /// Sets one from text: `12s` for a duration, `4MiB` or a number for bytes, `true` or `false`,
+    /// a number otherwise.
     /// The error says what would be right. `None` if there is no such key.
     pub fn set(&mut self, key: &str, text: &str) -> Option<Result<(), String>> {
         let slot = self.0.get_mut(key)?;
         let parsed = if slot.is_object() {
             parse_duration(text).map(duration_value)
+        } else if slot.is_boolean() {
+            text.parse::<bool>()
+                .map(Value::from)
+                .map_err(|_| format!("{text:?} is neither true nor false"))
         } else if is_size(key) {
             parse_size(text).map(Value::from)
         } else {
@@ -101,10 +106,13 @@ mod tests {
         assert_eq!(table.set("lease_duration", "20s"), Some(Ok(())));
         assert_eq!(table.set("mutation_bytes_max", "1MiB"), Some(Ok(())));
         assert_eq!(table.set("repairs_max", "3"), Some(Ok(())));
+        assert_eq!(table.set("confirm_reads", "false"), Some(Ok(())));
+        assert!(matches!(table.set("confirm_reads", "no"), Some(Err(_))));
         let built = table.build().expect("all fit");
         assert_eq!(built.lease_duration, Duration::from_secs(20));
         assert_eq!(built.mutation_bytes_max, 1 << 20);
         assert_eq!(built.repairs_max, 3);
+        assert!(!built.confirm_reads);
         assert_eq!(table.show("lease_duration").as_deref(), Some("20s"));
         assert_eq!(table.show("mutation_bytes_max").as_deref(), Some("1.0 MiB"));
     }

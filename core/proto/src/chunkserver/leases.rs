@@ -54,7 +54,7 @@ impl Replica<'_> {
         Some(self.leases.wants(constants, now, self.chunk, version, &primary.usage))
     }
 
-    /// A lease is asked for, if it is time. Returns the version for which.
+    /// A lease is asked for, if it is time: by the next request. Returns the version for which.
     pub fn ask_lease(&mut self) -> Option<ChunkVersion> {
         let now = self.cx.now;
         let at = self.lease_wanted_at()?;
@@ -62,20 +62,23 @@ impl Replica<'_> {
         if at > now {
             return None;
         }
-        primary.usage.request_at(now);
+        primary.usage.request(self.leases.last_request().next(), now);
         Some(primary.version())
     }
 
     /// The master granted a lease that this server asked for.
     pub fn on_grant(&mut self, granted: &Granted) -> Then {
         let (now, constants) = (self.cx.now, self.cx.constants);
-        let Granted { chunk, version, .. } = *granted;
+        let Granted { attempt, chunk, version, .. } = *granted;
         let current = self.live.primary().is_some_and(|primary| {
             primary.version() == version && !self.ends_by_prepare(primary.is_retired())
         });
         // After a promise, grants below it are ignored.
         if !current || self.is_fenced(version) {
             return Then::Nothing;
+        }
+        if let Some(primary) = self.live.primary_mut() {
+            primary.usage.grant(attempt);
         }
         if let Some(held) = self.leases.take(constants, now, granted) {
             let until = held.until;

@@ -3,7 +3,7 @@
 
 use super::replica::{Replica, Then};
 use crate::event::Event;
-use crate::ids::{ChunkVersion, CopyId, IoId, NodeId, OpId, Sequence};
+use crate::ids::{Attempt, ChunkVersion, CopyId, IoId, NodeId, OpId, Sequence};
 use crate::message::ReadMode;
 use crate::message::data;
 use crate::payload::{Extent, Payload};
@@ -39,11 +39,13 @@ pub(super) struct ReadJob {
     after: Sequence,
     /// The last mutation ordered when a strong read came: later ones wait for it.
     arrived: Option<Sequence>,
+    /// It waits for the grant of a later request than this one, the last when it came.
+    proof_after: Option<Attempt>,
 }
 
 impl ReadJob {
     pub fn inner(reader: ReadFor, extents: Vec<Extent>) -> Self {
-        ReadJob { reader, extents, after: Sequence(0), arrived: None }
+        ReadJob { reader, extents, after: Sequence(0), arrived: None, proof_after: None }
     }
 
     fn strong(&self) -> Option<&ClientRead> {
@@ -163,16 +165,28 @@ impl Replica<'_> {
         self.touch();
         let waits = self.cx.rules().read_waits_for_overlap;
         let (mut after, mut arrived, mut version) = (Sequence(0), None, applied_version);
+        let mut proof_after = None;
         if let (ReadMode::Strong, Some(primary)) = (mode, self.live.primary_mut()) {
             primary.use_at(self.cx.now);
             version = primary.version();
+            if self.cx.constants.confirm_reads {
+                let last = self.leases.last_request();
+                primary.usage.wait_for_proof(last);
+                proof_after = Some(last);
+            }
             if waits {
                 let order = &primary.order;
                 (after, arrived) = (order.last_overlapping(&extent), Some(order.last()));
             }
         }
         let reader = ReadFor::Client(ClientRead { client: from, op, mode, version });
-        self.live.reads.push(ReadJob { reader, extents: [extent].into(), after, arrived });
+        self.live.reads.push(ReadJob {
+            reader,
+            extents: [extent].into(),
+            after,
+            arrived,
+            proof_after,
+        });
         Then::Progress
     }
 
@@ -232,8 +246,9 @@ impl Replica<'_> {
         if changing.any(|extent| job.touches(&extent.to_blocks(block))) {
             return false;
         }
-        let committed = self.live.primary().map(|primary| primary.order.committed());
-        !job.is_strong() || (active && committed.unwrap_or_default() >= job.after)
+        let Some(primary) = self.live.primary() else { return !job.is_strong() };
+        let proved = job.proof_after.is_none_or(|after| primary.usage.proves(after));
+        !job.is_strong() || (active && proved && primary.order.committed() >= job.after)
     }
 
     /// Starts a read; one of nothing ends at once.

@@ -69,6 +69,12 @@ impl Holder {
         self.last
     }
 
+    /// The last request that was sent.
+    #[must_use]
+    pub fn last_request(&self) -> Attempt {
+        self.last
+    }
+
     /// Takes a grant. Returns the lease if it begins or grows by it.
     pub fn take(&mut self, constants: &Constants, now: Time, granted: &Granted) -> Option<Held> {
         let Granted { attempt, chunk, version, term } = *granted;

@@ -9,6 +9,7 @@
 //! | chunkserver | may this node act as primary? | [`Leases::may_act`] |
 //! | | when is a lease to be requested? | [`Leases::wants`] |
 //! | | a request, its answer | [`Leases::request`], [`Leases::take`] |
+//! | | was it the primary since then, whatever its clock did? | [`Leases::last_request`], [`Usage::proves`] |
 //! | | what has ended, or is to end | [`Leases::expire`], [`Leases::end`], [`Leases::end_all`] |
 //! | master | is this request granted, and until when? | [`Grants::grant`] |
 //! | | when is every lease over, by this clock? | [`Grants::ended_by`], [`Grants::has_ended`] |
@@ -73,6 +74,13 @@ impl Leases {
         usage: &Usage,
     ) -> Time {
         usage.next_request(constants, now, self.may_act(chunk, version, now))
+    }
+
+    /// The last request that was sent.
+    #[must_use]
+    pub fn last_request(&self) -> Attempt {
+        let Leases::Central(rule) = self;
+        rule.last_request()
     }
 
     /// Begins a request, and remembers when it was sent.

@@ -13,6 +13,7 @@
 
 use crate::agreed::ClusterConstants;
 use crate::config::{ConfigError, Constants};
+use crate::ids::Attempt;
 use crate::time::Time;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -101,18 +102,27 @@ impl Constants {
     }
 }
 
-/// A primary's use of its lease, and its last request for it. Lives as long as the primary.
+/// A primary's use of its lease, its last request for it, and what grants prove beside their terms. Lives
+/// as long as the primary.
+///
+/// A grant proves that its holder was the primary at a moment after the grant was requested, whatever the
+/// holder's clock does meanwhile. A read that waits for such a grant, requested after the read came, needs
+/// no clock ([`Constants::confirm_reads`]).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Usage {
     used_at: Time,
-    requested_at: Option<Time>,
+    requested: Option<(Attempt, Time)>,
+    /// The last request that was granted.
+    granted: Attempt,
+    /// Something waits for the grant of a later request than this.
+    awaited: Option<Attempt>,
 }
 
 impl Usage {
     /// In use at `now`, and never requested.
     #[must_use]
     pub fn new(now: Time) -> Self {
-        Usage { used_at: now, requested_at: None }
+        Usage { used_at: now, requested: None, granted: Attempt(0), awaited: None }
     }
 
     /// The primary served something, or is to.
@@ -127,15 +137,38 @@ impl Usage {
     }
 
     /// A request was sent.
-    pub fn request_at(&mut self, now: Time) {
-        self.requested_at = Some(now);
+    pub fn request(&mut self, attempt: Attempt, now: Time) {
+        self.requested = Some((attempt, now));
+    }
+
+    /// A request was granted.
+    pub fn grant(&mut self, attempt: Attempt) {
+        self.granted = self.granted.max(attempt);
+        self.awaited = self.awaited.filter(|after| !self.proves(*after));
+    }
+
+    /// Something waits until this is proved.
+    pub fn wait_for_proof(&mut self, after: Attempt) {
+        self.awaited = self.awaited.max(Some(after));
+    }
+
+    /// Was this node the primary at a moment after this request was sent?
+    #[must_use]
+    pub fn proves(&self, after: Attempt) -> bool {
+        self.granted > after
     }
 
     /// When the next request is due: a lease that is `held` is renewed, one that is not is
-    /// requested until it is.
+    /// requested until it is. For what waits for a proof one request is on its way at a time: what comes
+    /// meanwhile shares the next.
     pub(super) fn next_request(&self, constants: &Constants, now: Time, held: bool) -> Time {
-        let pause = if held { constants.lease_renew_interval } else { constants.retry_interval };
-        self.requested_at.map_or(now, |requested| requested + pause)
+        let Some((attempt, requested_at)) = self.requested else { return now };
+        let answered = attempt <= self.granted;
+        match (held, self.awaited) {
+            (true, None) => requested_at + constants.lease_renew_interval,
+            (true, Some(_)) if answered => now,
+            (true | false, _) => requested_at + constants.retry_interval,
+        }
     }
 }
 
@@ -158,11 +191,34 @@ mod tests {
         let constants = Constants::default();
         let mut usage = Usage::new(Time(5));
         assert_eq!(usage.next_request(&constants, Time(7), false), Time(7));
-        usage.request_at(Time(7));
+        usage.request(Attempt(1), Time(7));
         let renewal = Time(7) + constants.lease_renew_interval;
         assert_eq!(usage.next_request(&constants, Time(9), true), renewal);
         let repetition = Time(7) + constants.retry_interval;
         assert_eq!(usage.next_request(&constants, Time(9), false), repetition);
+    }
+
+    #[test]
+    fn only_a_grant_that_was_requested_later_is_a_proof() {
+        let constants = Constants::default();
+        let mut usage = Usage::new(Time(0));
+        usage.request(Attempt(4), Time(1));
+        usage.wait_for_proof(Attempt(4));
+        let again = Time(1) + constants.retry_interval;
+        assert_eq!(usage.next_request(&constants, Time(2), true), again, "one is on its way");
+        usage.grant(Attempt(4));
+        assert!(!usage.proves(Attempt(4)));
+        assert_eq!(usage.next_request(&constants, Time(2), true), Time(2), "and then another");
+        usage.request(Attempt(5), Time(2));
+        usage.wait_for_proof(Attempt(5));
+        usage.grant(Attempt(5));
+        assert!(usage.proves(Attempt(4)) && !usage.proves(Attempt(5)));
+        usage.request(Attempt(6), Time(3));
+        usage.grant(Attempt(6));
+        usage.grant(Attempt(4));
+        assert!(usage.proves(Attempt(5)), "a late grant takes nothing back");
+        let renewal = Time(3) + constants.lease_renew_interval;
+        assert_eq!(usage.next_request(&constants, Time(4), true), renewal);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use crate::seen::{Seen, TrueTime};
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Event, NodeId, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// I1.
 pub const INVARIANT: Invariant = Invariant {
     id: "I1",
     name: "lease exclusivity",
     sentence: "at any true instant at most one chunkserver believes it is a chunk's primary, if \
-               clocks drift within bounds",
+               clocks drift within bounds and none of theirs stood still",
     source: "Gray and Cheriton 1989; GFS §3.1",
 };
 
@@ -31,6 +31,8 @@ impl Belief {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseExclusivity {
     beliefs: BTreeMap<ChunkHandle, BTreeMap<NodeId, Belief>>,
+    /// Processes whose clocks stood still: what they believe is their own affair.
+    distrusted: BTreeSet<NodeId>,
 }
 
 impl LeaseExclusivity {
@@ -53,9 +55,15 @@ impl LeaseExclusivity {
 
     /// A process that is no more believes nothing.
     pub fn node_crashed(&mut self, node: NodeId) {
+        self.distrusted.remove(&node);
         for beliefs in self.beliefs.values_mut() {
             beliefs.remove(&node);
         }
+    }
+
+    /// The clock of this process stood still.
+    pub fn clock_stopped(&mut self, node: NodeId) {
+        self.distrusted.insert(node);
     }
 
     /// Does the node of this event believe, then, that it is the chunk's primary at this version?
@@ -77,7 +85,9 @@ impl LeaseExclusivity {
         let until_ns = belief.until_ns(node, seen.clock);
         let beliefs = self.beliefs.entry(chunk).or_default();
         beliefs.retain(|holder, theirs| theirs.until_ns(*holder, seen.clock) > now_ns);
-        if let Some((other, theirs)) = beliefs.iter().find(|(other, _)| **other != node) {
+        let trusted = |other: &NodeId| *other != node && !self.distrusted.contains(other);
+        let others = beliefs.iter().filter(|_| !self.distrusted.contains(&node));
+        if let Some((other, theirs)) = others.into_iter().find(|(other, _)| trusted(other)) {
             let theirs_ns = theirs.until_ns(*other, seen.clock);
             let overlap_ns = theirs_ns.min(until_ns).saturating_sub(now_ns);
             if overlap_ns > 0 {
@@ -107,6 +117,16 @@ mod tests {
         let found = run.at(50).bad(S2, lease_taken(2, 150));
         assert_eq!(found.invariant, "I1");
         assert!(found.detail.contains("another 0.000000050 s"), "{found}");
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_is_not_held_against_its_holder() {
+        let mut run = Run::new();
+        run.at(10).good(S1, lease_taken(1, 100));
+        run.clock_stopped(S1);
+        run.at(50).good(S2, lease_taken(2, 150));
+        run.at(60).good(S1, lease_taken(1, 160));
+        assert_eq!(run.at(70).bad(S3, lease_taken(3, 170)).invariant, "I1", "of the others");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::seen::Seen;
 use crate::spans::nanos;
 use crate::violation::{Invariant, Violation, seconds};
 use leasehold_proto::{ChunkHandle, ChunkVersion, Constants, Event, NodeId, Rules, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// I20.
@@ -17,7 +17,8 @@ pub const INVARIANT: Invariant = Invariant {
     name: "lease terms",
     sentence: "by true time a holder believes in a lease for at most lease_duration after it took it, \
                a granter keeps away for at least lease_duration after it granted, and it does so for \
-               lease_margin longer than the holder believes, if clocks drift within bounds; what a \
+               lease_margin longer than the holder believes, if clocks drift within bounds and none \
+               stood still; what a \
                leader proposes for a chunk takes effect when every lease that it granted under an \
                earlier version is over by its own clock, or its holder has promised more",
     source: "Gray and Cheriton 1989, section 5: the server's and the client's count of a term allow for \
@@ -29,6 +30,8 @@ pub const INVARIANT: Invariant = Invariant {
 pub struct LeaseTerms {
     granted: BTreeMap<(NodeId, ChunkHandle), (ChunkVersion, u64)>,
     waits: Waits,
+    /// Processes whose clocks stood still.
+    distrusted: BTreeSet<NodeId>,
 }
 
 /// A lease that a leader granted.
@@ -61,7 +64,7 @@ impl LeaseTerms {
         seen: &Seen<'_>,
     ) -> Result<bool, Violation> {
         let waited = granter.rules.wait_out_old_lease && self.waits.observe(seen)?;
-        if leaves_a_rule_out(&granter.rules) {
+        if leaves_a_rule_out(&granter.rules) || self.distrusted.contains(&seen.node) {
             return Ok(waited);
         }
         match seen.event {
@@ -101,6 +104,12 @@ impl LeaseTerms {
     /// A process ended: what it granted binds the next leader, which counts from its own beginning.
     pub fn node_crashed(&mut self, node: NodeId) {
         self.waits.grants.retain(|(leader, _), _| *leader != node);
+        self.distrusted.remove(&node);
+    }
+
+    /// The clock of this process stood still.
+    pub fn clock_stopped(&mut self, node: NodeId) {
+        self.distrusted.insert(node);
     }
 
     fn note(&mut self, of: (NodeId, ChunkHandle), version: ChunkVersion, until: u64) {

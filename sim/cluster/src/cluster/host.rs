@@ -2,7 +2,7 @@
 
 use super::storage::{self, Ended};
 use super::watch::Watch;
-use crate::clock::{Rate, SimClock};
+use crate::clock::{Rate, SimClock, Stood};
 use crate::disk::SimDisk;
 use crate::net::{Delivery, Network, PacketCarrier, SimOutbox};
 use crate::replay::Beginning;
@@ -72,8 +72,9 @@ impl Surroundings {
             offset_ns: self.draw("clock", host, life) % 1_000_000_000_000,
             drift_ppm: self.drift_ppm(host),
         };
-        self.watch.started(node, rate);
-        SimClock::new(&self.timeline, rate)
+        let stood = Stood::default();
+        self.watch.started(node, rate, stood.clone());
+        SimClock::new(&self.timeline, rate, stood)
     }
 
     /// How much faster than true time a machine's clock runs, in millionths.

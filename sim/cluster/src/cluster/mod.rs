@@ -277,6 +277,12 @@ impl Cluster {
         if still { self.madsim.pause(machine) } else { self.madsim.resume(machine) }
     }
 
+    /// The same to a virtual machine: its clock stands still with it.
+    pub fn freeze(&self, host: usize, still: bool) {
+        self.around.watch.frozen(self.hosts[host].node, still);
+        self.pause(host, still);
+    }
+
     /// Kills the processes that ended by themselves since this was last called; whose store did
     /// not open, and why.
     pub fn settle_ends(&mut self) -> Option<(NodeId, String)> {

@@ -1,7 +1,7 @@
 //! Who sees everything: the log, the clocks by true time, and the checkers that judge.
 
 use super::copies::Copies;
-use crate::clock::{Clocks, Rate};
+use crate::clock::{Clocks, Rate, Stood};
 use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Wrong};
 use crate::log::{LogOptions, RunEvent, RunLog};
@@ -118,11 +118,22 @@ impl Watch {
     }
 
     /// A node begins a life.
-    pub fn started(&self, node: NodeId, rate: Rate) {
+    pub fn started(&self, node: NodeId, rate: Rate, stood: Stood) {
         let mut state = self.state();
-        state.clocks.set(node, rate);
+        state.clocks.set(node, rate, stood);
         state.note(rate.began_ns, node, &RunEvent::Outside("starts"));
         state.record(rate.began_ns, node, |recorder, at| recorder.life(at, Life::Starts));
+    }
+
+    /// A node's clock stands still with it, or goes on.
+    pub fn frozen(&self, node: NodeId, still: bool) {
+        let (now, mut state) = (self.now(), self.state());
+        if still {
+            state.clocks.stop(node, now);
+            state.checkers.clock_stopped(node);
+        } else {
+            state.clocks.go_on(node, now);
+        }
     }
 
     /// A machine begins a life with this, at `now` of its clock.

@@ -43,6 +43,7 @@ pub(super) fn begin(
         FaultKind::AddServer => Effect::Done(cluster.hosts()),
         FaultKind::CrashAtIo => Effect::Fuse(anyone),
         FaultKind::Pause | FaultKind::LongPause => Effect::Still(anyone),
+        FaultKind::Frozen => Effect::Frozen(server),
         FaultKind::Partition
         | FaultKind::OneWay
         | FaultKind::Isolate
@@ -103,7 +104,7 @@ fn master(cluster: &Cluster, episode: Episode) -> usize {
 /// Some things cannot be done to who is down already.
 fn is_possible(cluster: &Cluster, effect: &Effect) -> bool {
     match effect {
-        Effect::Still(host) | Effect::NoSync(host) => cluster.is_up(*host),
+        Effect::Still(host) | Effect::Frozen(host) | Effect::NoSync(host) => cluster.is_up(*host),
         _ => true,
     }
 }
@@ -120,6 +121,7 @@ fn act(cluster: &mut Cluster, kind: FaultKind, effect: &Effect, stream: &mut Str
             hosts.iter().for_each(|host| cluster.stop(*host, loss));
         }
         Effect::Still(host) => cluster.pause(*host, true),
+        Effect::Frozen(host) => cluster.freeze(*host, true),
         Effect::Fuse(host) => cluster.disk(*host).fail_power_after(stream.within(1..=60)),
         Effect::Slow(host) => cluster.disk(*host).slow_down(stream.within(5..=50)),
         Effect::Stalled(host) => cluster.disk(*host).stall(true),

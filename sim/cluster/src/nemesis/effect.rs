@@ -14,6 +14,8 @@ pub(super) enum Effect {
     Down(Vec<usize>),
     /// It stands still.
     Still(usize),
+    /// It stands still with its clock.
+    Frozen(usize),
     /// Its power fails within an operation, and it stays down then.
     Fuse(usize),
     /// Its disk is slow.
@@ -115,6 +117,7 @@ impl Effect {
     fn host(&self) -> Option<usize> {
         match self {
             Effect::Still(host)
+            | Effect::Frozen(host)
             | Effect::Fuse(host)
             | Effect::Slow(host)
             | Effect::Stalled(host)

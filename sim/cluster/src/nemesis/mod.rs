@@ -159,6 +159,7 @@ impl Nemesis {
     fn end(&mut self, cluster: &mut Cluster, on: &On) {
         match &on.effect {
             Effect::Still(host) => cluster.pause(*host, false),
+            Effect::Frozen(host) => cluster.freeze(*host, false),
             Effect::Fuse(host) => cluster.disk(*host).keep_power(),
             Effect::Slow(host) => cluster.disk(*host).slow_down(1),
             Effect::Stalled(host) => cluster.disk(*host).stall(false),

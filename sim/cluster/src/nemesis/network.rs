@@ -18,6 +18,10 @@ pub(super) fn apply(cluster: &Cluster, fair: &LinkConditions, on: &[On]) {
             {
                 pairs.iter().for_each(|(from, to)| cuts.cut(from, to));
             }
+            // Nobody takes what the network brings to a machine that is stopped. It is sent again.
+            if let Effect::Frozen(host) = effect {
+                cuts.cut(&cluster.nodes(), &[cluster.node(*host)]);
+            }
         }
     });
     let mut conditions = fair.clone();

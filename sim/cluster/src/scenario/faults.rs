@@ -128,6 +128,8 @@ kinds! {
     Pause pause = 2;
     /// A node is paused for longer than a lease.
     LongPause long_pause = 2;
+    /// A chunkserver is stopped for longer than a lease and its clock with it, as a virtual machine is.
+    Frozen frozen = 1;
     /// All servers of a rack lose power at once, and come back together.
     RackPower rack_power = 1;
     /// Every server and the master lose power at once.

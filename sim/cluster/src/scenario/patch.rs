@@ -54,6 +54,7 @@ patch! {
         safe_mode_max_ms => safe_mode_max,
     }
     values {
+        confirm_reads: bool,
         clock_drift_ppm_max: u32,
         repairs_max: u32,
         repairs_per_server_max: u32,

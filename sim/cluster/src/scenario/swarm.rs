@@ -49,6 +49,9 @@ impl Scenario {
         drawn.shape.masters = self.swarm_masters.map_or(any, Span::of);
         let election_ms = if drawn.shape.masters.max > 1 { ELECTION_MS } else { 0 };
         drawn.faults = faults(seed, attempt, (lease_ms / 6).max(election_ms));
+        // Without it, no read is safe from a clock that stands still.
+        let confirms = drawn.faults.frozen > 0 || fork("confirm reads").permille(300);
+        drawn.constants.confirm_reads = Some(confirms);
         if drawn.shape.masters.max == 1 {
             let of_masters = FaultKind::ALL.iter().filter(|kind| kind.needs_masters());
             of_masters.for_each(|kind| *drawn.faults.weight_mut(*kind) = 0);

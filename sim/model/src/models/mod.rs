@@ -16,6 +16,7 @@ pub mod learner;
 pub mod restarted_learner;
 pub mod garbage;
 pub mod full_disk;
+pub mod frozen;
 mod negative;
 
 use crate::bounds::Bounds;
@@ -70,6 +71,7 @@ pub const ALL: &[Named] = &[
     append_retry::MODEL,
     chain::MODEL,
     full_disk::MODEL,
+    frozen::MODEL,
     stale_recovery::MODEL,
     learner::MODEL,
     restarted_learner::MODEL,

@@ -72,7 +72,8 @@ impl Copies {
         match what {
             Observation::Event { node, event } => self.event(*node, event),
             Observation::Crashed { node } => self.under_way.retain(|(master, _), _| master != node),
-            Observation::Destroyed { .. }
+            Observation::ClockStopped { .. }
+            | Observation::Destroyed { .. }
             | Observation::Invoked { .. }
             | Observation::Responded { .. }
             | Observation::Acknowledged { .. }

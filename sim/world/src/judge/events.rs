@@ -28,6 +28,10 @@ impl Events {
                 self.0.node_crashed(*node);
                 Ok(())
             }
+            Observation::ClockStopped { node } => {
+                self.0.clock_stopped(*node);
+                Ok(())
+            }
             Observation::Destroyed { node } => {
                 self.0.disk_destroyed(*node);
                 Ok(())

@@ -122,6 +122,7 @@ impl Judge {
             | Observation::Acknowledged { .. }
             | Observation::Durable { .. }
             | Observation::Crashed { .. }
+            | Observation::ClockStopped { .. }
             | Observation::Destroyed { .. } => true,
         }
     }
@@ -178,7 +179,7 @@ impl Judge {
                 self.pasts.values_mut().for_each(|past| past.removed(*node));
                 Ok(())
             }
-            Observation::Started { .. } => Ok(()),
+            Observation::Started { .. } | Observation::ClockStopped { .. } => Ok(()),
         }
     }
 

@@ -277,6 +277,7 @@ fn action(first: &str, words: &mut Words) -> Result<Option<Action>, Wrong> {
         "restart" => Action::Restart(words.node()?),
         "destroy" => Action::Destroy(words.node()?),
         "pause" => Action::Pause(words.node()?),
+        "freeze" => Action::Freeze(words.node()?),
         "resume" => Action::Resume(words.node()?),
         "lead" => Action::Lead(words.node()?),
         "depose" => Action::Depose(words.node()?),

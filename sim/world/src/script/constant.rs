@@ -5,15 +5,17 @@ use leasehold_proto::Constants;
 
 /// Both directions from one list: a constant that is missing from it does not compile.
 macro_rules! constants {
-    (durations { $($span:ident)+ } numbers { $($number:ident)+ }) => {
+    (durations { $($span:ident)+ } numbers { $($number:ident)+ } flags { $($flag:ident)+ }) => {
         /// The names of all constants, as the fields of `Constants` are called.
         #[must_use]
         pub fn constants() -> Vec<&'static str> {
-            let Constants { $($span: _,)+ $($number: _,)+ rules: _ } = Constants::default();
-            vec![$(stringify!($span),)+ $(stringify!($number),)+]
+            let Constants { $($span: _,)+ $($number: _,)+ $($flag: _,)+ rules: _ } =
+                Constants::default();
+            vec![$(stringify!($span),)+ $(stringify!($number),)+ $(stringify!($flag),)+]
         }
 
-        /// Sets a constant: a duration as `250ms`, `10s`, `2m`, `1h`, anything else as a number.
+        /// Sets a constant: a duration as `250ms`, `10s`, `2m`, `1h`, a flag as `true` or `false`,
+        /// anything else as a number.
         ///
         /// # Errors
         /// If there is no constant of that name, or the value is none for it.
@@ -23,6 +25,7 @@ macro_rules! constants {
                 $(stringify!($number) => {
                     constants.$number = number(value)?.try_into().map_err(|_| "too large")?;
                 })+
+                $(stringify!($flag) => constants.$flag = flag(value)?,)+
                 _ => return Err(format!("there is no constant `{name}`")),
             }
             Ok(())
@@ -43,4 +46,11 @@ constants! {
         inflight_bytes_max inflight_mutations_max waiting_requests_max remembered_clients_max
         changes_max list_entries_max
     }
+    flags {
+        confirm_reads
+    }
+}
+
+fn flag(word: &str) -> Result<bool, Wrong> {
+    word.parse().map_err(|_| format!("`{word}` is neither `true` nor `false`"))
 }

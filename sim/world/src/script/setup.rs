@@ -90,6 +90,14 @@ fn set_constant(constants: &mut Constants, key: &str, value: &str) -> Result<(),
                 u32::try_from(rho).map_err(|_| "rho is not negative")?;
             return Ok(());
         }
+        "confirm-reads" => {
+            constants.confirm_reads = match value {
+                "yes" => true,
+                "no" => false,
+                _ => return Err("confirm-reads is yes or no".into()),
+            };
+            return Ok(());
+        }
         "block" => {
             constants.block_bytes = u32::try_from(number(value)?).map_err(|_| "too large")?;
             return Ok(());

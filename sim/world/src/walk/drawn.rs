@@ -22,8 +22,10 @@ pub struct Drawn {
     pub reorders: bool,
     /// Nodes crash and come back.
     pub crashes: bool,
-    /// Nodes stand still.
+    /// Nodes are paused.
     pub pauses: bool,
+    /// Chunkservers are paused with their clocks, as virtual machines are.
+    pub freezes: bool,
     /// Links are cut.
     pub cuts: bool,
     /// Clocks go at different rates, within the bound.
@@ -83,6 +85,10 @@ impl Drawn {
         self.grammar = GRAMMAR;
         self.changes = Dice::new(self.seed, "constants").chance(2_000);
         self.fills = Dice::new(self.seed, "fills").chance(2_500);
+        let mut frozen = Dice::new(self.seed, "frozen");
+        self.freezes = frozen.chance(2_000);
+        // Without it, no read is safe from a clock that stands still.
+        constants.confirm_reads = self.freezes || frozen.chance(2_500);
         self.late_rate = *dice.pick(&[0, 0, 100, 500]).expect("there are several");
         self.beside_rate = *dice.pick(&[0, 1_000, 4_000]).expect("there are several");
         self.guided = dice.chance(5_000);
@@ -123,6 +129,7 @@ impl Drawn {
             inflight_bytes_max: 1_024 * u32::try_from(dice.within(1..=8)).unwrap_or(1),
             copy_step_bytes_max: 1_024,
             remembered_clients_max: remembered_clients(seed, duplicates),
+            confirm_reads: false,
             rules,
             ..bounds(seed)
         };
@@ -148,6 +155,7 @@ impl Drawn {
             reorders,
             crashes,
             pauses,
+            freezes: false,
             cuts,
             rates,
             full,
@@ -266,6 +274,7 @@ impl fmt::Display for Drawn {
             (self.reorders, "reordering"),
             (self.crashes, "crashes"),
             (self.pauses, "pauses"),
+            (self.freezes, "frozen machines"),
             (self.cuts, "cuts"),
             (self.rates, "drift"),
             (self.full, "full disks"),

@@ -8,7 +8,9 @@ use super::drawn::Drawn;
 use crate::action::{Action, Failure};
 use crate::cluster::Cluster;
 use crate::names;
+use crate::net::MessageId;
 use leasehold_proto::{IoOp, NodeId, ReplicaChange};
+use std::collections::BTreeMap;
 
 /// Weights are relative to this one, of a message in order.
 const COMMON: u64 = 10_000;
@@ -16,17 +18,25 @@ const COMMON: u64 = 10_000;
 /// Of ten thousand steps, how many fill a disk or empty it.
 const FILLS: u64 = 30;
 
+/// ... and how many freeze a chunkserver.
+const FREEZES: u64 = 20;
+
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     drawn: Drawn,
     destroyed: bool,
     fills: Dice,
+    freezes: Dice,
+    /// Until when a node is frozen, by true time.
+    frozen: BTreeMap<NodeId, u64>,
 }
 
 impl Faults {
     pub fn new(drawn: &Drawn) -> Self {
         let fills = Dice::new(drawn.seed, "what fills disks");
-        Faults { drawn: drawn.clone(), destroyed: false, fills }
+        let freezes = Dice::new(drawn.seed, "what freezes");
+        let frozen = BTreeMap::new();
+        Faults { drawn: drawn.clone(), destroyed: false, fills, freezes, frozen }
     }
 
     /// How likely an enabled action is. Of the messages of a link, `links` saw those before.
@@ -40,6 +50,8 @@ impl Faults {
                 let first = links.is_first(envelope.from, envelope.to);
                 if first { COMMON } else { COMMON / 100 }
             }
+            // Nobody takes what the network brings to a machine that is stopped.
+            Action::Drop(id) if self.is_for_frozen(cluster, *id) => COMMON,
             Action::Drop(_) => rare(drawn.drops),
             Action::Duplicate(_) => rare(drawn.duplicates) / 2,
             Action::Complete(..) | Action::Learn(_) | Action::Wake(_) => COMMON,
@@ -55,9 +67,11 @@ impl Faults {
             Action::AdvanceTo(_) => COMMON / 4,
             Action::Crash(node) => rare(drawn.crashes && self.may_crash(*node)) / 5,
             Action::Pause(node) => rare(drawn.pauses && names::is_node(*node)) / 5,
+            Action::Resume(node) if self.is_frozen(cluster, *node) => 0,
             Action::Resume(_) => COMMON / 20,
             Action::Restart(node) => self.restart(*node),
             Action::PowerFail(_)
+            | Action::Freeze(_)
             | Action::Destroy(_)
             | Action::Configure(..)
             | Action::Jump(..)
@@ -95,6 +109,29 @@ impl Faults {
             _ => Some(self.fills.within(0..=8) * u64::from(cluster.shape().constants.block_bytes)),
         };
         Some(Action::Fill(server, free))
+    }
+
+    /// A virtual machine is stopped: for longer than a lease, as often as not.
+    pub fn freeze(&mut self, cluster: &Cluster) -> Option<Action> {
+        if !self.drawn.freezes || !self.freezes.chance(FREEZES) {
+            return None;
+        }
+        let running = |id: &NodeId| cluster.node(*id).runs();
+        let servers: Vec<NodeId> = cluster.shape().server_ids().filter(running).collect();
+        let server = *self.freezes.pick(&servers)?;
+        let lease = cluster.shape().constants.lease_duration.as_millis();
+        let lasts_ms = self.freezes.within(0..=u64::try_from(lease * 2).unwrap_or(u64::MAX));
+        self.frozen.insert(server, cluster.now() + lasts_ms * 1_000_000);
+        Some(Action::Freeze(server))
+    }
+
+    fn is_for_frozen(&self, cluster: &Cluster, message: MessageId) -> bool {
+        let to = cluster.net().get(message).map(|envelope| envelope.to);
+        !self.frozen.is_empty() && to.is_some_and(|to| self.is_frozen(cluster, to))
+    }
+
+    fn is_frozen(&self, cluster: &Cluster, node: NodeId) -> bool {
+        self.frozen.get(&node).is_some_and(|until| cluster.now() < *until)
     }
 
     /// A fault that the enabled actions do not name.

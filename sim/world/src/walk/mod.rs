@@ -113,7 +113,7 @@ impl Walker {
         let cluster = self.world.cluster();
         self.late.step(cluster);
         let request = self.workload.next(cluster, &mut self.dice);
-        let filled = self.faults.fill(cluster);
+        let filled = self.faults.fill(cluster).or_else(|| self.faults.freeze(cluster));
         let own = || self.faults.of_its_own(cluster, &mut self.dice);
         let episode = || self.targeted.next(cluster);
         let chosen = request.or(filled).or_else(own).or_else(episode).or_else(|| {
