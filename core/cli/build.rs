@@ -7,8 +7,12 @@ fn main() {
     for file in ["HEAD", "logs/HEAD"] {
         println!("cargo::rerun-if-changed=../../.git/{file}");
     }
-    let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-    let date = git(&["show", "--no-patch", "--format=%cs", "HEAD"]);
+    // For sources that are not a checkout: `LEASEHOLD_COMMIT=0123456789ab cargo build`.
+    println!("cargo::rerun-if-env-changed=LEASEHOLD_COMMIT");
+    let named = std::env::var("LEASEHOLD_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let date = git(&["show", "--no-patch", "--format=%cs", "HEAD"]).filter(|_| named.is_none());
+    let commit = named.or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    let commit = commit.unwrap_or_else(|| "unknown".to_owned());
     let date = date.map_or_else(String::new, |date| format!(", {date}"));
     let version = env!("CARGO_PKG_VERSION");
     println!("cargo::rustc-env=LEASEHOLD_VERSION={version} (commit {commit}{date})");

@@ -11,7 +11,10 @@ pub use operators::{
     ConstantsArguments, ConstantsCommand, SafeModeCommand, ServerCommand, TrashCommand,
     TrashEmptyArguments, TrashRestoreArguments,
 };
-pub use servers::{ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand};
+pub use servers::{
+    BeginArguments, ChunkserverArguments, ClusterArguments, MasterArguments, MasterCommand,
+    ServerArguments,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +34,8 @@ A cluster on this machine, and a file in it:
   leasehold cat /notes.txt
   leasehold fsck
 
-Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was done)."
+Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was done). A server also ends with 3 when its
+disk is out of service, and with 4 when another process took its place: no restart helps then."
 )]
 pub struct Arguments {
     /// What to do.
@@ -40,6 +44,27 @@ pub struct Arguments {
     /// What to log on stderr: a level, or module=level, comma-separated
     #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
     pub log: Option<String>,
+    /// How to log: a line for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        env = "LEASEHOLD_LOG_FORMAT",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// For programs: time, level, target, message and fields
+    Json,
 }
 
 /// The verbs.
@@ -50,10 +75,13 @@ pub enum Command {
 Example:
   leasehold master --listen 127.0.0.1:7400 --data-dir /var/lib/leasehold/master --init
 --init belongs to the first start on a directory and to no other; SIGTERM stops the server cleanly.
+For a service, begin the directory once, and start it without --init from then on:
+  leasehold master --config /etc/leasehold/master.toml --init --no-serve
 One of three, each started in this way with its own number, address and directory:
   leasehold master --node 1 --listen 10.0.0.1:7400 --data-dir /var/lib/leasehold/master --init \
       --peer 1@10.0.0.1:7400 --peer 2@10.0.0.2:7400 --peer 3@10.0.0.3:7400 --bootstrap
---bootstrap belongs to the first start of a new cluster and to no other.")]
+--bootstrap belongs to --init, on every master of a new cluster: a later start does not need it, and a
+master whose disk was replaced is begun without it, and added with `leasehold master add`.")]
     Master(MasterArguments),
     /// Serve chunks
     #[command(after_help = "\
@@ -173,6 +201,9 @@ A master that begins to lead copies and deletes no replica until enough is repor
 safe_mode_max has passed. To leave earlier costs copies that were not needed, and no replica."
     )]
     SafeMode(SafeModeCommand),
+    /// Write what the package contains and clap can make: man pages, completions of shells
+    #[command(hide = true)]
+    Docs(DocsArguments),
     /// Show the cluster's constants, change them, or list every constant that a process has
     #[command(after_help = "\
 Examples:
@@ -213,6 +244,7 @@ impl Command {
             Command::Server(_) => "server",
             Command::SafeMode(_) => "safe-mode",
             Command::Constants(_) => "constants",
+            Command::Docs(_) => "docs",
         }
     }
 }
@@ -447,6 +479,25 @@ pub struct SweepArguments {
     /// The cluster.
     #[command(flatten)]
     pub client: ClientArguments,
+}
+
+/// `docs`.
+#[derive(Debug, Args)]
+pub struct DocsArguments {
+    /// Which of them
+    #[arg(value_enum)]
+    pub kind: DocsKind,
+    /// Where to write them
+    pub dir: PathBuf,
+}
+
+/// What clap can make of the arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocsKind {
+    /// A page for the program and one for each command
+    Man,
+    /// bash, fish and zsh
+    Completions,
 }
 
 /// `fsck`.

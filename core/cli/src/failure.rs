@@ -10,6 +10,10 @@ pub enum Failure {
     Usage(String),
     /// It could not be done. Exit code 1.
     Failed(String),
+    /// A server's disk is out of service. Exit code 3: a restart does not help.
+    DiskFailed(String),
+    /// Another process took a server's place. Exit code 4: a restart does not help.
+    Superseded(String),
     /// What was wrong has been printed already. Exit code 1.
     Reported,
 }
@@ -23,15 +27,23 @@ impl Failure {
     /// Says it on stderr, as `cp` and `ls` do, and gives the exit code.
     pub fn tell(&self, command: &str) -> ExitCode {
         match self {
-            Failure::Usage(what) => {
+            Failure::Usage(what)
+            | Failure::Failed(what)
+            | Failure::DiskFailed(what)
+            | Failure::Superseded(what) => {
                 crate::log::say(format_args!("leasehold: {command}: {what}"));
-                ExitCode::from(2)
             }
-            Failure::Failed(what) => {
-                crate::log::say(format_args!("leasehold: {command}: {what}"));
-                ExitCode::FAILURE
-            }
-            Failure::Reported => ExitCode::FAILURE,
+            Failure::Reported => {}
+        }
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Failed(_) | Failure::Reported => 1,
+            Failure::Usage(_) => 2,
+            Failure::DiskFailed(_) => 3,
+            Failure::Superseded(_) => 4,
         }
     }
 }
@@ -39,7 +51,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(what) | Failure::Failed(what) => f.write_str(what),
+            Failure::Usage(what)
+            | Failure::Failed(what)
+            | Failure::DiskFailed(what)
+            | Failure::Superseded(what) => f.write_str(what),
             Failure::Reported => f.write_str("it failed, as printed"),
         }
     }

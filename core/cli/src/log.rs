@@ -1,6 +1,6 @@
 //! The log: stderr, one line an event, for people.
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, LogFormat};
 use crate::failure::Failure;
 use crate::output::shown;
 use std::fmt;
@@ -18,12 +18,15 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = arguments.log.as_deref().filter(|text| !text.is_empty()).unwrap_or(default);
     let filter = EnvFilter::try_new(wanted)
         .map_err(|error| Failure::Usage(format!("--log {wanted:?}: {error}")))?;
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
-        .with_writer(|| Patient)
-        .init();
+        .with_writer(|| Patient);
+    match arguments.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     Ok(())
 }
 

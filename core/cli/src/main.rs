@@ -5,12 +5,14 @@
 mod arguments;
 mod cluster;
 mod constants;
+mod docs;
 mod entropy;
 mod failure;
 mod fsck;
 mod listing;
 mod log;
 mod masters;
+mod monitor;
 mod mount;
 mod namespace;
 mod output;
@@ -25,6 +27,7 @@ mod session;
 mod settings;
 mod signals;
 mod status;
+mod supervisor;
 mod sweep;
 mod transfer;
 mod trash;
@@ -82,6 +85,7 @@ async fn run(command: &Command) -> Outcome {
         Command::Status(arguments) => status::status(arguments).await,
         Command::Server(command) => status::server(command).await,
         Command::SafeMode(command) => safe_mode::safe_mode(command).await,
+        Command::Docs(arguments) => docs::docs(arguments),
         Command::Constants(arguments) => constants::constants(arguments).await,
     }
 }

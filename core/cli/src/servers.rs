@@ -1,19 +1,21 @@
 //! `master` and `chunkserver`: from arguments and configuration to a server that runs until it
 //! is told to stop.
 
-use crate::arguments::{ChunkserverArguments, MasterArguments};
+use crate::arguments::{BeginArguments, ChunkserverArguments, MasterArguments, ServerArguments};
 use crate::entropy;
 use crate::failure::{Failure, Outcome};
+use crate::monitor::Monitor;
 use crate::seeds::{Seed, all_numbered, find, look_up, numbered, seeds};
 use crate::session::{DEFAULT_MASTER, masters};
 use crate::settings::Settings;
 use crate::signals::{Signals, stdin_closed};
 use leasehold_node::chunkserver::{self, ChunkserverOptions};
+use leasehold_node::data_dir::{self, ServerRole};
 use leasehold_node::master::{self, MasterOptions, PeersOptions};
 use leasehold_node::{Running, ServeError};
 use leasehold_proto::{NodeId, Rack, Session};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A chunkserver that was given the masters' numbers waits this long for one of them.
@@ -26,32 +28,47 @@ pub async fn master(arguments: &MasterArguments) -> Outcome {
     }
     let settings =
         Settings::read(arguments.server.config.config.as_deref(), &arguments.server.config.sets)?;
+    if begin_only(&arguments.server)? {
+        let path = place(arguments.data_dir.as_ref(), &settings)?;
+        return begin(&path, ServerRole::Master, &arguments.server.begin, arguments.bootstrap);
+    }
     let usual = DEFAULT_MASTER.parse().expect("the usual address is one");
     let node = NodeId(arguments.node.or(settings.node).unwrap_or(1));
     let options = MasterOptions {
         listen: arguments.listen.or(settings.listen).unwrap_or(usual),
         advertise: advertise(arguments.server.advertise.as_ref(), &settings).await?,
-        data_dir: data_dir(arguments.data_dir.as_ref(), &settings)?,
+        data_dir: place(arguments.data_dir.as_ref(), &settings)?,
         begin: arguments.server.begin.expected(),
         node,
         constants: settings.constants()?,
         insists: settings.insists()?,
         salt: entropy::draw()?,
-        peers: peers(arguments, node).await?,
+        peers: peers(arguments, &settings, node).await?,
     };
     let listed = options.peers.iter().flat_map(|peers| &peers.masters);
     let listed = listed.clone().find(|(master, _)| *master == node).map(|(_, address)| *address);
     refuse_wildcard(options.advertise.or(listed).unwrap_or(options.listen))?;
+    let monitor = monitor(&arguments.server, &settings).await?;
     let mut signals = Signals::listen()?;
     let running = master::start(options).await.map_err(failure)?;
+    monitor.serve(running.probe());
     run(running, &mut signals, arguments.server.until_stdin_closes).await
 }
 
-async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<PeersOptions>, Failure> {
-    if arguments.peers.is_empty() {
+async fn peers(
+    arguments: &MasterArguments,
+    settings: &Settings,
+    node: NodeId,
+) -> Result<Option<PeersOptions>, Failure> {
+    let peers = if arguments.peers.is_empty() { &settings.peers } else { &arguments.peers };
+    if peers.is_empty() {
+        if arguments.bootstrap {
+            let why = "--bootstrap: of which masters? --peer N@HOST:PORT, or peers in --config";
+            return Err(Failure::Usage(why.to_owned()));
+        }
         return Ok(None);
     }
-    let masters = numbered(&seeds(&arguments.peers).await?);
+    let masters = numbered(&seeds(peers).await?);
     if arguments.bootstrap && !masters.iter().any(|(master, _)| *master == node) {
         let why = format!("--bootstrap: this master ({node}) has to be among its --peer");
         return Err(Failure::Usage(why));
@@ -64,12 +81,17 @@ async fn peers(arguments: &MasterArguments, node: NodeId) -> Result<Option<Peers
 pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
     let settings =
         Settings::read(arguments.server.config.config.as_deref(), &arguments.server.config.sets)?;
+    if begin_only(&arguments.server)? {
+        let path = place(arguments.data_dir.as_ref(), &settings)?;
+        return begin(&path, ServerRole::Chunkserver, &arguments.server.begin, false);
+    }
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = arguments.listen.or(settings.listen).unwrap_or(any_port);
     let advertise = advertise(arguments.server.advertise.as_ref(), &settings).await?;
     refuse_wildcard(advertise.unwrap_or(listen))?;
-    let data_dir = data_dir(arguments.data_dir.as_ref(), &settings)?;
+    let data_dir = place(arguments.data_dir.as_ref(), &settings)?;
     let constants = settings.constants()?;
+    let monitor = monitor(&arguments.server, &settings).await?;
     let mut signals = Signals::listen()?;
     let seeds = seeds(&masters(&arguments.master, &settings)).await?;
     let masters = tokio::select! {
@@ -96,7 +118,28 @@ pub async fn chunkserver(arguments: &ChunkserverArguments) -> Outcome {
         session: Session(entropy::draw()?),
     };
     let running = chunkserver::start(options).await.map_err(failure)?;
+    monitor.serve(running.probe());
     run(running, &mut signals, arguments.server.until_stdin_closes).await
+}
+
+/// Is the directory to be begun or adopted, and nothing to be served?
+fn begin_only(server: &ServerArguments) -> Result<bool, Failure> {
+    let BeginArguments { init, adopt, no_serve, init_if_missing: _ } = server.begin;
+    if no_serve && !init && !adopt {
+        let why = "--no-serve: there is nothing to do without --init or --adopt";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    Ok(no_serve)
+}
+
+fn begin(path: &Path, role: ServerRole, begin: &BeginArguments, founds: bool) -> Outcome {
+    let begun = data_dir::open_founder(path, role, begin.expected(), founds);
+    begun.map(drop).map_err(|error| failure(error.into()))
+}
+
+/// Where a monitor reads, bound before anything is waited for: a server that waits for its masters says so.
+async fn monitor(server: &ServerArguments, settings: &Settings) -> Result<Monitor, Failure> {
+    Monitor::start(server.metrics.or(settings.metrics)).await
 }
 
 /// Said before the directory is touched.
@@ -146,7 +189,7 @@ async fn advertise(
     Ok(addresses.first().copied())
 }
 
-fn data_dir(flag: Option<&PathBuf>, settings: &Settings) -> Result<PathBuf, Failure> {
+fn place(flag: Option<&PathBuf>, settings: &Settings) -> Result<PathBuf, Failure> {
     flag.or(settings.data_dir.as_ref()).cloned().ok_or_else(|| {
         Failure::Usage(
             "where is the data to be kept? --data-dir DIR, or data_dir in --config".into(),
@@ -164,7 +207,13 @@ async fn run(running: Running, signals: &mut Signals, until_stdin_closes: bool) 
         };
         tracing::info!(why, "stopping");
     };
-    running.until(shutdown).await.map_err(failure)?;
+    // From here on it takes connections; a supervisor that was told to wait for that may go on.
+    crate::supervisor::tell("READY=1");
+    let ended = running.until(async {
+        shutdown.await;
+        crate::supervisor::tell("STOPPING=1");
+    });
+    ended.await.map_err(failure)?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -175,6 +224,8 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Constants(_)
         | ServeError::ConstantsRefused { .. }
         | ServeError::Wildcard { .. } => Failure::Usage(error.to_string()),
+        ServeError::DiskFailed => Failure::DiskFailed(error.to_string()),
+        ServeError::Superseded => Failure::Superseded(error.to_string()),
         ServeError::DataDir(_)
         | ServeError::Store { .. }
         | ServeError::Listen { .. }

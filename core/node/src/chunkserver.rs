@@ -74,6 +74,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (disk, disk_end) =
         DiskThread::start("disk", executor, sender.clone()).map_err(ServeError::Thread)?;
+    let into_inbox = sender.clone();
     let transport = Transport::new(transport_options(&options, identity.node, announced), sender);
     let config = ChunkserverConfig {
         node: identity.node,
@@ -105,6 +106,7 @@ pub async fn start(options: ChunkserverOptions) -> Result<Running, ServeError> {
         recovered,
         first: Vec::new(),
         inbox,
+        into_inbox,
         transport,
         listener,
         disk,

@@ -117,6 +117,21 @@ impl Display for ServerRole {
 /// # Errors
 /// See [`DataDirError`].
 pub fn open(path: &Path, role: ServerRole, begin: Begin) -> Result<OsDisk, DataDirError> {
+    Ok(open_founder(path, role, begin, false)?.0)
+}
+
+/// As [`open`], for a master with peers: was the directory begun as one of the masters that make a new
+/// cluster together? `founds` says so of one that is begun in this call, and the mark keeps it: a service
+/// is then started again and again with the same words, and a disk that was replaced founds nothing.
+///
+/// # Errors
+/// See [`DataDirError`].
+pub fn open_founder(
+    path: &Path,
+    role: ServerRole,
+    begin: Begin,
+    founds: bool,
+) -> Result<(OsDisk, bool), DataDirError> {
     let fail = |error| DataDirError::Io { path: path.to_owned(), error };
     if !may_be_made(begin) && !path.join(MARK).exists() {
         // Before anything is made: an empty mount point stays as it is.
@@ -124,12 +139,13 @@ pub fn open(path: &Path, role: ServerRole, begin: Begin) -> Result<OsDisk, DataD
     }
     let disk = OsDisk::open(path)?;
     let mark = Mark::read(path, role)?;
+    let founder = mark.as_ref().map_or(founds, |mark| mark.founder);
     match (begin, mark) {
-        (Begin::Existing | Begin::Either, Some(Mark { here: true })) => {}
-        (Begin::Existing | Begin::Either, Some(Mark { here: false })) => {
+        (Begin::Existing | Begin::Either, Some(Mark { here: true, .. })) => {}
+        (Begin::Existing | Begin::Either, Some(Mark { here: false, .. })) => {
             return Err(DataDirError::Copied { path: path.to_owned(), role });
         }
-        (Begin::Adopt, Some(_)) => Mark::write(path, role).map_err(fail)?,
+        (Begin::Adopt, Some(_)) => Mark::write(path, role, founder).map_err(fail)?,
         (Begin::Existing | Begin::Adopt, None) => {
             return Err(DataDirError::NotBegun { path: path.to_owned(), role });
         }
@@ -142,10 +158,10 @@ pub fn open(path: &Path, role: ServerRole, begin: Begin) -> Result<OsDisk, DataD
             if let Some(what) = first_file(path).map_err(fail)? {
                 return Err(DataDirError::NotEmpty { path: path.to_owned(), what, advice: "" });
             }
-            Mark::write(path, role).map_err(fail)?;
+            Mark::write(path, role, founder).map_err(fail)?;
         }
     }
-    Ok(disk)
+    Ok((disk, founder))
 }
 
 fn may_be_made(begin: Begin) -> bool {
@@ -168,6 +184,8 @@ fn first_file(path: &Path) -> io::Result<Option<String>> {
 struct Mark {
     /// It was made in this place: a copy is another file, with a birth of its own.
     here: bool,
+    /// It was begun together with others, to make a new cluster.
+    founder: bool,
 }
 
 impl Mark {
@@ -190,21 +208,26 @@ impl Mark {
         }
         let file = File::open(&name).and_then(|file| birth(&file));
         let file = file.map_err(|error| DataDirError::Io { path: name, error })?;
-        Ok(Some(Mark { here: lines.next() == Some(&file) }))
+        let here = lines.next() == Some(&file);
+        Ok(Some(Mark { here, founder: lines.next() == Some(FOUNDER) }))
     }
 
-    fn write(path: &Path, role: ServerRole) -> io::Result<()> {
+    fn write(path: &Path, role: ServerRole, founder: bool) -> io::Result<()> {
         // Adopted: the file stays, so that a start that is interrupted here finds the old text or the
         // new one.
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(false).open(path.join(MARK))?;
-        let text = format!("{}\n{}\n", headline(role), birth(&file)?);
+        let founds = if founder { format!("{FOUNDER}\n") } else { String::new() };
+        let text = format!("{}\n{}\n{founds}", headline(role), birth(&file)?);
         file.write_all(text.as_bytes())?;
         file.set_len(text.len() as u64)?;
         file.sync_all()?;
         File::open(path)?.sync_all()
     }
 }
+
+/// The mark's last line in the directory of a master that makes a new cluster together with others.
+const FOUNDER: &str = "founder";
 
 fn headline(role: ServerRole) -> String {
     format!("leasehold: a {role}'s directory, begun with --init; a copy of it is refused")
@@ -253,6 +276,20 @@ mod tests {
         fs::write(path.join(MARK), "x").unwrap();
         let error = refused(&path, ServerRole::Chunkserver, Begin::Existing);
         assert!(error.contains("begun is damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_founder_is_one_by_its_mark_and_a_replaced_disk_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let founder = |path: &Path, begin, founds| {
+            open_founder(path, ServerRole::Master, begin, founds).unwrap().1
+        };
+        let [first, later] = ["first", "later"].map(|name| dir.path().join(name));
+        assert!(founder(&first, Begin::New, true));
+        assert!(founder(&first, Begin::Existing, false), "the mark keeps it");
+        assert!(founder(&first, Begin::Adopt, false));
+        assert!(!founder(&later, Begin::New, false));
+        assert!(!founder(&later, Begin::Existing, true), "nothing is founded on a begun directory");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl<D: Disk> ChunkExecutor<D> {
 
 impl<D: Disk> Executor for ChunkExecutor<D> {
     fn out_of_service(&mut self) -> &'static str {
-        "the masters have its replicas copied elsewhere, and the process stays so that they see why"
+        "the masters have its replicas copied elsewhere, and the process ends once they know"
     }
 
     fn room(&mut self) -> Option<Room> {

@@ -17,6 +17,8 @@ pub mod read_disk;
 #[cfg(not(madsim))]
 pub mod storage;
 #[cfg(not(madsim))]
+pub mod probe;
+#[cfg(not(madsim))]
 mod running;
 #[cfg(not(madsim))]
 mod alone;

@@ -56,8 +56,8 @@ pub struct MasterOptions {
 pub struct PeersOptions {
     /// Where every master listens, this one included.
     pub masters: Vec<(NodeId, SocketAddr)>,
-    /// These masters make a new cluster: said to each of them once, and never after. Without it,
-    /// a master on an empty disk waits until it is added.
+    /// These masters make a new cluster: said to each of them when its directory is begun, whose mark
+    /// keeps it. Without it, a master on an empty disk waits until it is added.
     pub bootstrap: bool,
     /// Names this master's disk if it is empty and does not bootstrap: drawn at random.
     pub birth: u64,
@@ -86,6 +86,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
     let announced = advertised(options.advertise, address)?;
     let MasterStart { checkpoint, inputs } = first;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let into_inbox = sender.clone();
     let (progress, failure) = (executor.progress(), executor.failure());
     let (disk, disk_end) =
         DiskThread::start("log", executor, sender.clone()).map_err(ServeError::Thread)?;
@@ -109,6 +110,7 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
         recovered,
         first: inputs,
         inbox,
+        into_inbox,
         transport,
         listener,
         disk,
@@ -119,16 +121,23 @@ pub async fn start(options: MasterOptions) -> Result<Running, ServeError> {
 
 async fn start_with_peers(
     options: MasterOptions,
-    peers: PeersOptions,
+    mut peers: PeersOptions,
 ) -> Result<Running, ServeError> {
     let fail = |error| ServeError::Store { path: options.data_dir.display().to_string(), error };
-    let disk = data_dir::open(&options.data_dir, ServerRole::Master, options.begin)?;
+    let MasterOptions { data_dir, begin, .. } = &options;
+    let asked = peers.bootstrap;
+    let (disk, founds) = data_dir::open_founder(data_dir, ServerRole::Master, *begin, asked)?;
+    if asked && !founds {
+        tracing::warn!("--bootstrap has no effect: this directory was begun without it");
+    }
+    peers.bootstrap = founds;
     let birth = if peers.bootstrap { 0 } else { peers.birth };
     let log_options = RaftLogOptions { birth, ..RaftLogOptions::default() };
     let (log, recovered) = RaftLog::open(disk, &log_options).map_err(fail)?;
     let (listener, address) = bind(options.listen).await?;
     let announced = advertised(peers.announced(&options), address)?;
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let into_inbox = sender.clone();
     let (disk, work) = LogDisk::new();
     let replicated = peers.replicated(&options);
     let purgeable = log.purgeable();
@@ -158,6 +167,7 @@ async fn start_with_peers(
         recovered,
         first: Vec::new(),
         inbox,
+        into_inbox,
         transport,
         listener,
         disk: storage,

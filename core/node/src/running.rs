@@ -1,6 +1,7 @@
 //! A server that runs, and how it stops.
 
 use crate::data_dir::DataDirError;
+use crate::probe::{Probe, Sampled, Watched};
 use crate::replicated::LogEnded;
 use crate::storage::{DiskThread, DiskThreadEnd};
 use leasehold_proto::config::ConfigError;
@@ -16,6 +17,7 @@ use leasehold_store::StoreError;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -72,6 +74,18 @@ pub enum ServeError {
     /// The masters' log cannot continue.
     #[error(transparent)]
     LogEnded(#[from] LogEnded),
+    /// Its disk failed, and it was given time to report that.
+    #[error(
+        "the disk is out of service; what it holds is copied from other servers. Look at the kernel's \
+         log and at the disk, then start this server again, or begin a new one on another disk"
+    )]
+    DiskFailed,
+    /// Another process took its place.
+    #[error(
+        "another process with this disk's identity is registered: this one serves no more. Of a \
+         directory and its copy only one may be started"
+    )]
+    Superseded,
     /// A check inside the server found a mistake of this program; the log says which.
     #[error("the server stopped itself: a check of its own state failed")]
     Panicked,
@@ -84,6 +98,7 @@ pub struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), ServeError>>,
+    probe: Probe,
 }
 
 impl Running {
@@ -99,11 +114,17 @@ impl Running {
         self.address
     }
 
+    /// What a monitor may look at.
+    #[must_use]
+    pub fn probe(&self) -> Probe {
+        self.probe.clone()
+    }
+
     /// Takes no more input, finishes what the disk was told to do, closes every connection and
     /// the data directory.
     ///
     /// # Errors
-    /// `Panicked` or `LogEnded` if it had ended by itself.
+    /// what it ended with, if it had ended by itself.
     pub async fn stop(self) -> Result<(), ServeError> {
         let _ = self.stop.send(());
         self.ended.await.map_err(|_| ServeError::Panicked)?
@@ -112,7 +133,7 @@ impl Running {
     /// Runs until `shutdown`, then stops; or until the server ends by itself.
     ///
     /// # Errors
-    /// `Panicked` or `LogEnded` if it ended by itself.
+    /// what it ended with, if it ended by itself.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         tokio::select! {
             biased;
@@ -148,6 +169,8 @@ pub(crate) struct Parts<M, S = DiskThread> {
     /// Inputs that come before any other.
     pub first: Vec<Input>,
     pub inbox: mpsc::Receiver<Input>,
+    /// Another way into it, for a monitor.
+    pub into_inbox: mpsc::Sender<Input>,
     pub transport: Transport,
     pub listener: TcpListener,
     pub disk: S,
@@ -167,17 +190,19 @@ pub(crate) struct Beside {
 /// Starts the loop.
 pub(crate) fn start<M, S>(parts: Parts<M, S>) -> Running
 where
-    M: StateMachine + Send + Sync + 'static,
+    M: StateMachine + Sampled + Send + Sync + 'static,
     S: Storage + Send + Sync + 'static,
 {
     let (stop, stopped) = oneshot::channel();
     let (node, address) = (parts.node, parts.address);
-    let ended = tokio::spawn(run(parts, stopped));
-    Running { node, address, stop, ended }
+    let (probe, watched) = Probe::new(parts.into_inbox.clone());
+    let ended = tokio::spawn(run(parts, watched, stopped));
+    Running { node, address, stop, ended, probe }
 }
 
-async fn run<M: StateMachine, S: Storage>(
+async fn run<M: StateMachine + Sampled, S: Storage>(
     mut parts: Parts<M, S>,
+    watched: Watched,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), ServeError> {
     let (refusal, refused) = oneshot::channel();
@@ -186,7 +211,7 @@ async fn run<M: StateMachine, S: Storage>(
         clock: parts.clock,
         outbox: ServerOutbox(parts.transport.sender()),
         storage: parts.disk,
-        observer: Refusable { refusal: Some(refusal) },
+        observer: Watcher { refusal: Some(refusal), watched },
     };
     driver.begin(parts.recovered);
     for input in parts.first {
@@ -197,7 +222,7 @@ async fn run<M: StateMachine, S: Storage>(
     let failed = tokio::select! {
         biased;
         _ = stopped => None,
-        Ok(refused) = refused => Some(refused),
+        refused = after_last_report(refused) => Some(refused),
         failed = ended(&mut beside) => Some(failed),
         () = driver.run(Effects::new(), &mut parts.inbox) => None,
     };
@@ -218,34 +243,72 @@ async fn run<M: StateMachine, S: Storage>(
     // The disk's queue closes with the driver; its thread no longer waits for the inbox.
     drop(driver);
     drop(parts.inbox);
+    let disk_failed = parts.disk_end.failed();
     let joined = tokio::task::spawn_blocking(|| parts.disk_end.join()).await;
     joined.expect("the disk's thread panicked, see above");
-    failed.map_or(Ok(()), Err)
+    match failed {
+        // The log's own words for it are above.
+        Some(ServeError::LogEnded(_)) if disk_failed.read() => Err(ServeError::DiskFailed),
+        Some(failed) => Err(failed),
+        None => Ok(()),
+    }
 }
 
-/// Tells `tracing` what happens, and the server when the cluster does not take it.
-struct Refusable {
-    /// Taken by the first refusal.
+/// Why the machine serves no more. With a failed disk it goes on for a moment: the masters hear of it,
+/// and clients are refused and not left waiting.
+async fn after_last_report(refused: oneshot::Receiver<ServeError>) -> ServeError {
+    let Ok(refused) = refused.await else { return std::future::pending().await };
+    if matches!(refused, ServeError::DiskFailed) {
+        tokio::time::sleep(LAST_REPORT).await;
+    }
+    refused
+}
+
+/// Longer than a heartbeat and its repetition.
+const LAST_REPORT: Duration = Duration::from_secs(2);
+
+/// Tells `tracing` and the monitor what happens, and the server when it is to end.
+struct Watcher {
+    /// Taken by the first reason to end.
     refusal: Option<oneshot::Sender<ServeError>>,
+    watched: Watched,
 }
 
-impl<M> Observer<M> for Refusable {
+impl<M: Sampled> Observer<M> for Watcher {
     fn input(&mut self, now: Time, input: &Input) {
         Observer::<M>::input(&mut Traced, now, input);
+        self.watched.input(now, input);
     }
 
     fn effect(&mut self, now: Time, effect: &Effect) {
         Observer::<M>::effect(&mut Traced, now, effect);
-        if let Effect::Observe(Event::ConstantsRefused { own, cluster }) = effect
+        self.watched.effect(now, effect);
+        let Effect::Observe(event) = effect else { return };
+        if let Some(reason) = ends_with(event)
             && let Some(refusal) = self.refusal.take()
         {
-            let (own, cluster) = (*own, *cluster);
             // A server that has ended meanwhile needs no reason any more.
-            let _ = refusal.send(ServeError::ConstantsRefused { own, cluster });
+            let _ = refusal.send(reason);
         }
     }
 
-    fn stepped(&mut self, _: Time, _: &M) {}
+    fn stepped(&mut self, now: Time, machine: &M) {
+        self.watched.stepped(now, machine);
+    }
+}
+
+/// What a process ends with after an event. A chunkserver that serves no more holds its directory and its
+/// address for nothing, and looks alive to whoever supervises it.
+fn ends_with(event: &Event) -> Option<ServeError> {
+    match event {
+        Event::ConstantsRefused { own, cluster } => {
+            let (own, cluster) = (*own, *cluster);
+            Some(ServeError::ConstantsRefused { own, cluster })
+        }
+        Event::DiskFailed => Some(ServeError::DiskFailed),
+        Event::Superseded => Some(ServeError::Superseded),
+        _ => None,
+    }
 }
 
 /// Why the part beside the loop ended by itself; never, if there is none.

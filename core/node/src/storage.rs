@@ -1,6 +1,7 @@
 //! A disk with a thread of its own: the loop never waits for a sync.
 
 use crate::executor::{Executor, MEASURED_EVERY, Measured, says_disk_failed, says_no_space};
+use crate::gauge::Gauge;
 use crate::replicated::LogWorker;
 use crate::replicated::disk::{Done, Work};
 use leasehold_proto::{Input, IoId, IoOp};
@@ -27,7 +28,10 @@ pub struct DiskThread {
 
 /// Waits for the thread's end.
 #[derive(Debug)]
-pub struct DiskThreadEnd(JoinHandle<()>);
+pub struct DiskThreadEnd {
+    thread: JoinHandle<()>,
+    failed: Gauge<bool>,
+}
 
 type Batch = Vec<(IoId, IoOp)>;
 
@@ -48,8 +52,10 @@ impl DiskThread {
     ) -> io::Result<(Self, DiskThreadEnd)> {
         let (queue, batches) = mpsc::channel();
         let builder = std::thread::Builder::new().name(name.to_owned());
-        let thread = builder.spawn(move || serve(executor, &batches, &inbox))?;
-        Ok((DiskThread { queue }, DiskThreadEnd(thread)))
+        let failed = Gauge::default();
+        let shown = failed.clone();
+        let thread = builder.spawn(move || serve(executor, &batches, &inbox, &shown))?;
+        Ok((DiskThread { queue }, DiskThreadEnd { thread, failed }))
     }
 }
 
@@ -62,12 +68,18 @@ impl Storage for DiskThread {
 }
 
 impl DiskThreadEnd {
+    /// Shows whether the disk is out of service.
+    #[must_use]
+    pub fn failed(&self) -> Gauge<bool> {
+        self.failed.clone()
+    }
+
     /// Waits until everything that was submitted is done. Blocks.
     ///
     /// # Panics
     /// If the thread did.
     pub fn join(self) {
-        self.0.join().expect("the disk's thread panicked, see above");
+        self.thread.join().expect("the disk's thread panicked, see above");
     }
 }
 
@@ -81,6 +93,7 @@ pub fn start_log(
     mut worker: LogWorker<impl Disk<File: Send> + Send + 'static>,
     mut queue: UnboundedReceiver<Work>,
 ) -> io::Result<DiskThreadEnd> {
+    let failed = worker.failed();
     let work = move || {
         while let Some(first) = queue.blocking_recv() {
             let mut batch = vec![first];
@@ -91,15 +104,15 @@ pub fn start_log(
         }
     };
     let builder = std::thread::Builder::new().name("log".to_owned());
-    builder.spawn(work).map(DiskThreadEnd)
+    builder.spawn(work).map(|thread| DiskThreadEnd { thread, failed })
 }
 
 fn serve(
     mut executor: impl Executor,
     batches: &mpsc::Receiver<Batch>,
     inbox: &tokio::sync::mpsc::Sender<Input>,
+    failed: &Gauge<bool>,
 ) {
-    let mut failed = false;
     let mut waiting = VecDeque::new();
     let mut measured = Measured::default();
     while let Some(batch) = next_batch(batches, &mut waiting) {
@@ -115,7 +128,8 @@ fn serve(
         inputs.extend(measured.measure(&mut executor, full));
         tracing::trace!(operations, "executed a batch");
         for input in inputs {
-            if says_disk_failed(&input) && !std::mem::replace(&mut failed, true) {
+            if says_disk_failed(&input) && !failed.read() {
+                failed.set(true);
                 let is = executor.out_of_service();
                 tracing::error!(
                     "the disk is out of service until this server is started again: {is}"

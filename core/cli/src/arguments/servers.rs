@@ -19,8 +19,8 @@ pub struct MasterArguments {
     /// Every master's number and address, this one's included; may be given several times
     #[arg(long = "peer", value_name = "N@HOST:PORT", value_delimiter = ',')]
     pub peers: Vec<String>,
-    /// Make a new cluster of these masters; only for the first start of each of them
-    #[arg(long, requires = "peers")]
+    /// Make a new cluster of these masters; only with --init, on each of them. The directory keeps it
+    #[arg(long)]
     pub bootstrap: bool,
     /// Where to listen [default: 127.0.0.1:7400]
     #[arg(long, value_name = "IP:PORT")]
@@ -42,6 +42,9 @@ pub struct ServerArguments {
     /// Where others reach it, if not where it listens: behind a wildcard, a name, or NAT
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<String>,
+    /// Where a monitor reads /metrics (Prometheus) and /healthz by HTTP; no authentication
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// What is expected of the directory.
     #[command(flatten)]
     pub begin: BeginArguments,
@@ -65,6 +68,10 @@ pub struct BeginArguments {
     /// if the one it was copied from is given up for good
     #[arg(long)]
     pub adopt: bool,
+    /// Do what --init or --adopt say, and end. A service is then started without either, again and
+    /// again, and never begins anything by itself
+    #[arg(long)]
+    pub no_serve: bool,
     /// Begin if nothing was begun (`cluster` makes and keeps whole trees)
     #[arg(long, hide = true, conflicts_with_all = ["init", "adopt"])]
     pub init_if_missing: bool,

@@ -4,7 +4,10 @@
 //! listen = "127.0.0.1:7400"
 //! advertise = "node1.example:7400"  # where others reach it, if not there
 //! data_dir = "/var/lib/leasehold/master"
+//! metrics = "127.0.0.1:9400"        # /metrics and /healthz, for a monitor
 //! masters = ["127.0.0.1:7400"]      # chunkservers and clients
+//! node = 1                          # masters
+//! peers = ["1@10.0.0.1:7400", "2@10.0.0.2:7400", "3@10.0.0.3:7400"]  # masters that are several
 //! rack = 1                          # chunkservers
 //! capacity = "100GiB"               # chunkservers
 //! lease_duration = "12s"            # and every other constant of the cluster
@@ -25,7 +28,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 /// The keys beside the constants.
-const KEYS: [&str; 7] = ["listen", "advertise", "data_dir", "masters", "node", "rack", "capacity"];
+const KEYS: [&str; 9] =
+    ["listen", "advertise", "data_dir", "metrics", "masters", "node", "peers", "rack", "capacity"];
 
 /// Everything that a file and flags can say.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,10 @@ pub struct Settings {
     pub advertise: Option<String>,
     /// Where to keep everything durable.
     pub data_dir: Option<PathBuf>,
+    /// Where a monitor reads.
+    pub metrics: Option<SocketAddr>,
+    /// Every master's number and address, `n@host:port`, for a master that has peers.
+    pub peers: Vec<String>,
     /// Addresses of the masters, `host:port`.
     pub masters: Vec<String>,
     /// A master's own number.
@@ -114,6 +122,17 @@ impl Settings {
             "masters" => {
                 self.masters = split_list(text);
                 Ok(())
+            }
+            "metrics" => parse(text, "an address like 127.0.0.1:9400").map(|at| self.metrics = at),
+            "peers" => {
+                self.peers = split_list(text);
+                Ok(())
+            }
+            "bootstrap" | "init" | "adopt" => {
+                return Err(Failure::Usage(format!(
+                    "{origin}: {key} belongs to one start and not to a configuration: begin the \
+                     directory once, with --{key} --no-serve"
+                )));
             }
             "node" => parse(text, "a whole number").map(|number| self.node = number),
             "rack" => parse(text, "a whole number").map(|number| self.rack = number),
@@ -247,12 +266,14 @@ mod tests {
     #[test]
     fn every_key_is_taken() {
         let settings = from_text(
-            "listen = '127.0.0.1:1'\nadvertise = 'h:1'\ndata_dir = '/d'\nmasters = ['a:1', 'b:2']\nnode = 2\n\
+            "metrics = '127.0.0.1:2'\npeers = ['1@a:1', '2@b:1']\nlisten = '127.0.0.1:1'\nadvertise = 'h:1'\ndata_dir = '/d'\nmasters = ['a:1', 'b:2']\nnode = 2\n\
              rack = 3\ncapacity = '4GiB'\nlease_duration = '20s'\nrepairs_max = 2\n",
         )
         .expect("well-formed");
         assert_eq!(settings.listen, Some(([127, 0, 0, 1], 1).into()));
         assert_eq!(settings.advertise, Some("h:1".into()));
+        assert_eq!(settings.metrics, Some(([127, 0, 0, 1], 2).into()));
+        assert_eq!(settings.peers, ["1@a:1", "2@b:1"]);
         assert_eq!(settings.data_dir, Some("/d".into()));
         assert_eq!(settings.masters, ["a:1", "b:2"]);
         assert_eq!((settings.node, settings.rack), (Some(2), Some(3)));
@@ -283,6 +304,14 @@ mod tests {
         assert_eq!(refusal("rack = true"), "x.toml:1: rack: boolean is not what it takes");
         assert!(refusal("rack = 1\nrack = 2\n").starts_with("x.toml:2: "));
         assert!(refusal("rack = \n").starts_with("x.toml:1: "));
+    }
+
+    #[test]
+    fn what_belongs_to_one_start_is_in_no_configuration() {
+        for key in ["bootstrap", "init", "adopt"] {
+            let said = refusal(&format!("{key} = 'yes'"));
+            assert!(said.contains(&format!("with --{key} --no-serve")), "{said}");
+        }
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Server {
         wait(&mut process, Duration::from_secs(20)).expect("it ends in time").code()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, what: Signal) {
         signal(self.process.as_ref().expect("it runs").id(), what);

@@ -24,3 +24,4 @@ mod offline;
 mod operators;
 mod promises;
 mod servers;
+mod service;

@@ -53,6 +53,7 @@ impl Done {
 pub struct LogDisk {
     queue: mpsc::UnboundedSender<Work>,
     written: Gauge<Written>,
+    failed: Gauge<bool>,
 }
 
 impl LogDisk {
@@ -62,7 +63,7 @@ impl LogDisk {
     #[must_use]
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Work>) {
         let (queue, work) = mpsc::unbounded_channel();
-        (LogDisk { queue, written: Gauge::default() }, work)
+        (LogDisk { queue, written: Gauge::default(), failed: Gauge::default() }, work)
     }
 
     /// How much was written so far.
@@ -107,13 +108,20 @@ fn gone(_: oneshot::error::RecvError) -> io::Error {
 pub struct LogWorker<D: Disk> {
     log: RaftLog<D>,
     written: Gauge<Written>,
+    failed: Gauge<bool>,
 }
 
 impl<D: Disk> LogWorker<D> {
     /// A worker on an opened log, for those who ask `disk`.
     #[must_use]
     pub fn new(log: RaftLog<D>, disk: &LogDisk) -> Self {
-        LogWorker { log, written: disk.written.clone() }
+        LogWorker { log, written: disk.written.clone(), failed: disk.failed.clone() }
+    }
+
+    /// Shows whether the disk is out of service.
+    #[must_use]
+    pub fn failed(&self) -> Gauge<bool> {
+        self.failed.clone()
     }
 
     /// Carries out a batch in its order. Writes that follow each other share a sync.
@@ -129,6 +137,7 @@ impl<D: Disk> LogWorker<D> {
                 Work::Save(snapshot, tell) => {
                     self.write(&mut changes, &mut waiting, &mut done);
                     let saved = self.log.save_snapshot(&snapshot).map(|()| self.log.purgeable());
+                    self.note(&saved);
                     done.push(Done(Box::new(move || drop(tell.send(saved)))));
                 }
                 Work::Load(tell) => {
@@ -143,6 +152,12 @@ impl<D: Disk> LogWorker<D> {
         done
     }
 
+    fn note<T>(&self, result: &Result<T, IoFault>) {
+        if matches!(result, Err(IoFault::DiskFailed)) {
+            self.failed.set(true);
+        }
+    }
+
     fn write(
         &mut self,
         changes: &mut Vec<RaftChange>,
@@ -153,6 +168,7 @@ impl<D: Disk> LogWorker<D> {
             return;
         }
         let result = self.log.write(&std::mem::take(changes));
+        self.note(&result);
         let told = std::mem::take(waiting).into_iter().map(|tell| {
             let result = result.clone();
             Done(Box::new(move || tell.done(result)))

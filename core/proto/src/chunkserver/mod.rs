@@ -81,6 +81,24 @@ impl Chunkserver {
         self.state.leases.all(now).collect()
     }
 
+    /// Does it serve, or has it stopped for good (see [`service`])?
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        !self.state.service.is_stopped()
+    }
+
+    /// The master that it is registered with.
+    #[must_use]
+    pub fn master(&self) -> Option<NodeId> {
+        self.state.link.leader()
+    }
+
+    /// The bytes that it offers.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> u64 {
+        self.config.capacity_bytes
+    }
+
     /// The questions for leases that an answer could still matter to, the oldest first.
     pub fn questions(&self) -> impl Iterator<Item = Attempt> + '_ {
         self.state.leases.requests()

@@ -42,7 +42,7 @@ use crate::io::{IoFault, IoOutput, IoResult, ProposeOutcome};
 use crate::log::{Command, LogEntry};
 use crate::machine::{Effects, Input, Leadership, StateMachine};
 use crate::message::{Envelope, Message, call};
-use crate::metadata::FileSpec;
+use crate::metadata::{ClusterStatus, FileSpec};
 use crate::refusal::Refusal;
 use crate::tables::{Consequence, FileSlot, MasterState};
 use crate::time::{Deadline, Time};
@@ -73,6 +73,15 @@ impl Master {
     #[must_use]
     pub fn acting(&self) -> Option<Epoch> {
         self.lead.as_ref().map(|lead| lead.epoch)
+    }
+
+    /// The cluster at a glance, for a monitor of this process; none if this master does not act. It costs a
+    /// look at every server and at every chunk that needs something.
+    #[must_use]
+    pub fn status(&self, now: Time) -> Option<ClusterStatus> {
+        let Master { config, state, lead, .. } = self;
+        let (lead, constants, salt) = (lead.as_ref()?, &config.constants, config.salt);
+        Some(known::Known { state, lead, now, constants, salt }.cluster_status())
     }
 
     /// Does this question wait for the next confirmation already? A copy of it would be answered
