@@ -27,6 +27,7 @@ tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 # Everything below has modes of its own, whatever the umask is.
 umask 022
+chmod 755 "$tree"
 put() { install -D -m "$1" "$2" "$tree/$3"; }
 put 755 "$binary" usr/bin/leasehold
 strip --strip-unneeded "$tree/usr/bin/leasehold" 2>/dev/null || true
