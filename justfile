@@ -109,6 +109,33 @@ pjdfstest *ARGS:
 leaders *ARGS:
     @cargo run --release -q -p leasehold-bench -- leaders "$@"
 
+# A Debian package with hardened units, in target/package; `--binary FILE` for one that was built elsewhere.
+package *ARGS:
+    @benches/field/package/build.sh "$@"
+
+# Hosts on this machine for a trial, as root: `just lab up -n 5`, `just lab down`.
+lab *ARGS:
+    @cargo run -q -p leasehold-field --bin field -- lab "$@"
+
+# Roll a package out on the hosts of an inventory, and begin a cluster there: `just deploy INVENTORY`.
+deploy INVENTORY:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    package=$(benches/field/package/build.sh)
+    cargo build -q -p leasehold-field
+    target/debug/field check "$1"
+    target/debug/field put "$1" --package "$package"
+    target/debug/field start "$1" --init
+
+# Any verb for a cluster on machines: `just field status INVENTORY`.
+field *ARGS:
+    @cargo run -q -p leasehold-field --bin field -- "$@"
+
+# From nothing to nothing on three booted hosts of this machine, as root: package, cluster, faults, upgrade.
+field-smoke *ARGS:
+    @cargo build -q -p leasehold-field
+    @benches/field/smoke.sh "$@"
+
 # Measure the two candidates for CRC-32C.
 bench-crc:
     @cargo bench -q -p leasehold-wire --bench crc

@@ -53,6 +53,8 @@ pub struct Fault {
     pub units: Vec<String>,
     /// Where disks are mounted, for those of disks.
     pub disks: Vec<String>,
+    /// A cut that comes and goes: how long each of its halves lasts.
+    pub flap_ms: Option<u64>,
 }
 
 impl Fault {
@@ -71,6 +73,7 @@ impl Fault {
             loss_ppm: 50_000,
             units: servers.into_iter().map(|Server { unit, .. }| unit).collect(),
             disks: host.disks.iter().map(|disk| disk.path.clone()).collect(),
+            flap_ms: None,
         }
     }
 
@@ -107,8 +110,13 @@ impl Fault {
         let units = self.units.join(" ");
         let table = self.table();
         let peers = self.peers.join(", ");
-        let rules =
-            |rules: &str| format!("nft -f - <<'END'\ntable inet {table} {{\n{rules}}}\nEND\n");
+        let rules = |rules: &str| {
+            let make = format!("nft -f - <<'END'\ntable inet {table} {{\n{rules}}}\nEND\n");
+            match self.flap_ms {
+                None => make,
+                Some(flap_ms) => self.flapping(&make, flap_ms),
+            }
+        };
         let (from, to) = (family("saddr", &self.peers), family("daddr", &self.peers));
         let input = |rule: &str| {
             format!(
@@ -137,6 +145,15 @@ impl Fault {
         }
     }
 
+    /// A loop on the host cuts and heals: its halves are shorter than a connection could carry orders.
+    fn flapping(&self, cut: &str, flap_ms: u64) -> String {
+        let (id, table, half) = (&self.id, self.table(), flap_ms.max(20) as f64 / 1_000.0);
+        let turn = format!(
+            "while :; do\n{cut}sleep {half}\nnft delete table inet {table} 2>/dev/null\nsleep {half}\ndone"
+        );
+        format!("systemd-run --quiet --unit={id}-flap sh -c {}\n", quoted(&turn))
+    }
+
     fn heal_script(&self) -> String {
         let units = self.units.join(" ");
         match self.kind {
@@ -144,7 +161,10 @@ impl Fault {
             Kind::Crash => format!("systemctl start --no-block {units}"),
             Kind::Pause => format!("systemctl kill --kill-whom=main -s CONT {units}"),
             Kind::Isolate | Kind::OneWay | Kind::Loss => {
-                format!("nft delete table inet {} 2>/dev/null || true", self.table())
+                let flap = self.flap_ms.map_or_else(String::new, |_| {
+                    format!("systemctl stop {}-flap.service 2>/dev/null; ", self.id)
+                });
+                format!("{flap}nft delete table inet {} 2>/dev/null || true", self.table())
             }
             Kind::DiskFull => self.each_disk("rm -f $disk/leasehold-field-filler"),
         }
@@ -176,6 +196,7 @@ mod tests {
             loss_ppm: 1_000,
             units: vec!["leasehold-chunkserver@d1.service".into()],
             disks: vec!["/srv/d1".into()],
+            flap_ms: None,
         }
     }
 

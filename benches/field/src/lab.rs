@@ -49,7 +49,14 @@ impl Lab {
     }
 
     /// Boots `hosts` hosts, each with a disk of its own, and writes `inventory.toml`.
-    pub fn up(&self, hosts: u8, masters: u8, disk_mib: u32, report: &Report) -> Result<PathBuf> {
+    pub fn up(
+        &self,
+        hosts: u8,
+        masters: u8,
+        dedicated: bool,
+        disk_mib: u32,
+        report: &Report,
+    ) -> Result<PathBuf> {
         ensure!((1..=HOSTS_MAX).contains(&hosts), "-n {hosts}: between 1 and {HOSTS_MAX} hosts");
         ensure!(masters <= hosts, "--masters {masters}: there are {hosts} hosts only");
         require_tools()?;
@@ -59,7 +66,7 @@ impl Lab {
             );
         }
         report.timed("root file system", || self.root())?;
-        let inventory = self.inventory(hosts, masters)?;
+        let inventory = self.inventory(hosts, masters, dedicated)?;
         let up = self.boot(&inventory, disk_mib, report);
         if let Err(error) = up {
             let _ = self.down(report);
@@ -139,24 +146,24 @@ impl Lab {
         Ok(())
     }
 
-    fn inventory(&self, hosts: u8, masters: u8) -> Result<Inventory> {
+    fn inventory(&self, hosts: u8, masters: u8, dedicated: bool) -> Result<Inventory> {
         let run = self.dir.join("run");
         fs::create_dir_all(&run)?;
+        let disk =
+            || Disk { name: "d1".into(), path: "/srv/d1".into(), directory: false, capacity: None };
         let host = |n: u8| {
-            let mut roles = vec![Role::Chunkserver];
-            roles.extend((n <= masters).then_some(Role::Master));
+            let is_master = n <= masters;
+            let serves = !(is_master && dedicated);
+            let mut roles = Vec::new();
+            roles.extend(is_master.then_some(Role::Master));
+            roles.extend(serves.then_some(Role::Chunkserver));
             Host {
                 name: format!("lab-{n}"),
                 ssh: address(n),
                 data: None,
                 rack: u32::from(n),
                 roles: roles.into_iter().collect(),
-                disks: vec![Disk {
-                    name: "d1".into(),
-                    path: "/srv/d1".into(),
-                    directory: false,
-                    capacity: None,
-                }],
+                disks: if serves { vec![disk()] } else { Vec::new() },
             }
         };
         let option = |key: &str, path: PathBuf| format!("{key}={}", path.display());
@@ -368,12 +375,13 @@ mod tests {
     fn a_lab_has_the_inventory_that_a_user_writes() {
         let dir = std::env::temp_dir().join(format!("leasehold-field-test-{}", std::process::id()));
         let lab = Lab::new(&dir).unwrap();
-        let inventory = lab.inventory(5, 3).unwrap();
+        let inventory = lab.inventory(5, 3, false).unwrap();
         let read = Inventory::parse(&toml::to_string(&inventory).unwrap()).unwrap();
         assert_eq!(read, inventory);
         assert_eq!(read.masters().count(), 3);
         assert_eq!(read.chunkservers(), 5);
         assert_eq!(read.hosts[4].ssh, "10.77.0.15");
+        assert_eq!(lab.inventory(5, 3, true).unwrap().chunkservers(), 2);
         fs::remove_dir_all(&dir).unwrap();
     }
 

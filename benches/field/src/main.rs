@@ -9,10 +9,13 @@
 )]
 
 mod faults;
+mod history;
 mod inventory;
 mod lab;
+mod load;
 mod remote;
 mod report;
+mod schedule;
 mod verbs;
 
 use clap::{Args, Parser, Subcommand};
@@ -65,6 +68,9 @@ enum Verb {
         /// The package, as `just package` makes it
         #[arg(long, value_name = "FILE")]
         package: PathBuf,
+        /// Configure the constants of a simulated run, for `field replay`
+        #[arg(long, value_name = "FILE")]
+        schedule: Option<PathBuf>,
     },
     /// Start every server, and wait until all are heard
     Start {
@@ -112,6 +118,23 @@ enum Verb {
         #[arg(long, default_value_t = 50_000)]
         ppm: u32,
     },
+    /// Do the faults of a simulated run to the hosts, under load, and judge what clients saw
+    Replay {
+        #[command(flatten)]
+        on: On,
+        /// As `sim run --schedule FILE` writes it
+        #[arg(long, value_name = "FILE")]
+        schedule: PathBuf,
+        /// How many clients; as many as the run had, if not said
+        #[arg(long)]
+        clients: Option<u64>,
+        /// Where to; a directory below reports/out/field if not said
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Use a cluster through the client library and write down what happened
+    #[command(hide = true)]
+    Load(load::LoadArguments),
     /// Install another version host by host, while the cluster serves; go back where that fails
     Upgrade {
         #[command(flatten)]
@@ -151,6 +174,9 @@ enum LabVerb {
         /// How many of them have a master: 1, 3 or 5
         #[arg(long, default_value_t = 1)]
         masters: u8,
+        /// Those with a master have no chunkserver
+        #[arg(long)]
+        dedicated_masters: bool,
         /// Size of each host's disk
         #[arg(long, default_value_t = 2048)]
         disk_mib: u32,
@@ -183,8 +209,8 @@ fn run(verb: &Verb, report: &Report) -> anyhow::Result<u8> {
         Verb::Lab { verb, dir } => {
             let lab = lab::Lab::new(dir)?;
             match verb {
-                LabVerb::Up { hosts, masters, disk_mib } => {
-                    let path = lab.up(*hosts, *masters, *disk_mib, report)?;
+                LabVerb::Up { hosts, masters, dedicated_masters, disk_mib } => {
+                    let path = lab.up(*hosts, *masters, *dedicated_masters, *disk_mib, report)?;
                     let shown = path.display().to_string();
                     report.result(&shown, &serde_json::json!({ "inventory": shown }));
                 }
@@ -193,7 +219,9 @@ fn run(verb: &Verb, report: &Report) -> anyhow::Result<u8> {
             Ok(0)
         }
         Verb::Check(on) => verbs::check::check(on, report),
-        Verb::Put { on, package } => verbs::put::put(on, package, report),
+        Verb::Put { on, package, schedule } => {
+            verbs::put::put(on, package, schedule.as_deref(), report)
+        }
         Verb::Start { on, init } => verbs::service::start(on, *init, report),
         Verb::Stop(on) => verbs::service::stop(on, report),
         Verb::Status(on) => verbs::service::status(on, report),
@@ -203,6 +231,10 @@ fn run(verb: &Verb, report: &Report) -> anyhow::Result<u8> {
         Verb::Fault { on, kind, host, peer, for_s, ppm } => {
             verbs::fault(on, *kind, host, peer, Duration::from_secs(*for_s), *ppm, report)
         }
+        Verb::Replay { on, schedule, clients, out } => {
+            verbs::replay::replay(on, schedule, *clients, out.as_deref(), report)
+        }
+        Verb::Load(arguments) => load::load(arguments),
         Verb::Upgrade { on, package, patience_s } => {
             let patience = Duration::from_secs(*patience_s);
             verbs::upgrade::upgrade(on, package.as_deref(), patience, report)

@@ -201,6 +201,7 @@ fn of_master(registry: &mut Registry, sample: &Sample) {
         ("servers_alive", "Chunkservers that are heard and have a disk", alive),
         ("servers_dead", "Registered chunkservers that are not", all - alive),
         ("cluster_used_bytes", "Of chunkservers that are alive", bytes(|s| s.used_bytes)),
+        ("cluster_free_bytes", "Of chunkservers that are alive", bytes(|s| s.free_bytes)),
         ("cluster_capacity_bytes", "Of chunkservers that are alive", bytes(|s| s.capacity_bytes)),
         ("files", "Files, the trash aside", cluster.files),
         ("directories", "Directories", cluster.directories),
@@ -225,8 +226,15 @@ fn of_master(registry: &mut Registry, sample: &Sample) {
 }
 
 fn of_chunkserver(registry: &mut Registry, sample: &Sample) {
-    let Sample::Chunkserver { serves, registered, replicas, leases, used_bytes, capacity_bytes } =
-        *sample
+    let Sample::Chunkserver {
+        serves,
+        registered,
+        replicas,
+        leases,
+        used_bytes,
+        free_bytes,
+        capacity_bytes,
+    } = *sample
     else {
         return;
     };
@@ -236,7 +244,8 @@ fn of_chunkserver(registry: &mut Registry, sample: &Sample) {
         ("replicas", "Replicas that it holds", replicas),
         ("leases", "Chunks of which it is primary", leases),
         ("used_bytes", "Bytes of its replicas", used_bytes),
-        ("capacity_bytes", "Bytes that it offers", capacity_bytes),
+        ("free_bytes", "Bytes that they may still occupy", free_bytes),
+        ("capacity_bytes", "Bytes of its disk, or what it offers of them", capacity_bytes),
     ] {
         set(registry, name, help, value);
     }
@@ -267,6 +276,7 @@ mod tests {
             replicas: 3,
             leases: 2,
             used_bytes: 5,
+            free_bytes: 3,
             capacity_bytes: 9,
         }
     }

@@ -75,6 +75,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "leasehold-node",
         ],
     ),
+    // Reaches servers over ssh alone; its load is a client, which the checker judges.
+    ("leasehold-field", &["leasehold-proto", "leasehold-client", "leasehold-checker"]),
 ];
 
 /// Crates from outside that break determinism or purity where they do not belong, and who may
@@ -92,6 +94,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-cli",
             "leasehold-sim",
             "leasehold-bench",
+            "leasehold-field",
         ],
     ),
     ("madsim", &["leasehold-sim"]),
@@ -115,7 +118,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("fuser", &["leasehold-fuse"]),
     ("tracing-subscriber", &["leasehold-cli", "leasehold-sim"]),
     // Entropy only in binaries; a simulation draws everything from its seed.
-    ("getrandom", &["leasehold-cli", "leasehold-bench"]),
+    ("getrandom", &["leasehold-cli", "leasehold-bench", "leasehold-field"]),
     // Arguments only in binaries.
     (
         "clap",
@@ -126,6 +129,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-model",
             "leasehold-mutants",
             "leasehold-bench",
+            "leasehold-field",
         ],
     ),
     // Errors without a type only in binaries.
@@ -138,8 +142,11 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-model",
             "leasehold-mutants",
             "leasehold-bench",
+            "leasehold-field",
         ],
     ),
+    // What a monitor reads of a server.
+    ("prometheus-client", &["leasehold-node", "leasehold-cli"]),
     // System calls.
     (
         "rustix",

@@ -59,7 +59,9 @@ pub enum Sample {
         leases: u64,
         /// Bytes of its replicas.
         used_bytes: u64,
-        /// Bytes that it offers.
+        /// Bytes that they may still occupy.
+        free_bytes: u64,
+        /// Bytes that it could offer if it were empty.
         capacity_bytes: u64,
     },
 }
@@ -79,14 +81,15 @@ impl Sampled for Master {
 
 impl Sampled for Chunkserver {
     fn sample(&self, now: Time) -> Sample {
-        let live = &self.replicas().live;
+        let (live, room) = (&self.replicas().live, self.room());
         Sample::Chunkserver {
             serves: self.serves(),
             registered: self.master().is_some(),
             replicas: live.len() as u64,
             leases: self.believes_primary(now).len() as u64,
-            used_bytes: live.values().map(|record| record.image.length).sum(),
-            capacity_bytes: self.capacity_bytes(),
+            used_bytes: room.used_bytes,
+            free_bytes: room.free_bytes,
+            capacity_bytes: room.size_bytes,
         }
     }
 }
@@ -175,6 +178,7 @@ impl Watched {
                 }
             }
             Input::Wake
+            | Input::Room(_)
             | Input::Request { .. }
             | Input::File { .. }
             | Input::Committed { .. }

@@ -32,6 +32,7 @@ pub mod fnv;
 pub mod ledger;
 pub mod log;
 pub mod replay;
+pub mod schedule;
 pub mod summary;
 pub mod tally;
 pub mod trace;

@@ -11,6 +11,7 @@ use crate::nemesis::Nemesis;
 use crate::net::Delivery;
 use crate::replay::Recording;
 use crate::scenario::{FaultKind, Scenario, Stop};
+use crate::schedule::Happened;
 use crate::seed::Seed;
 use crate::summary::Summary;
 use crate::tally::Tally;
@@ -64,6 +65,8 @@ pub struct Outcome {
     pub recording: Option<Recording>,
     /// How the file ended that they were written to.
     pub recorded: Option<std::io::Result<()>>,
+    /// What went wrong, as it happened.
+    pub schedule: Vec<Happened>,
 }
 
 /// Runs a seed of a scenario. Each run has a thread of its own: std's hash maps, wherever a
@@ -110,7 +113,8 @@ fn on_this_thread(scenario: &Scenario, seed: Seed, asked: Asked) -> Outcome {
     let history = with_history.then(|| state.checkers.history().clone());
     let (recording, recorded) = state.recording.finish();
     let found = state.violation.take();
-    Outcome { summary, found, digests, lines, trace, history, recording, recorded }
+    let schedule = std::mem::take(&mut state.schedule);
+    Outcome { summary, found, digests, lines, trace, history, recording, recorded, schedule }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod collect;
 pub mod put;
+pub mod replay;
 pub mod service;
 pub mod upgrade;
 pub mod wipe;

@@ -5,6 +5,7 @@ use crate::On;
 use crate::inventory::{Host, Inventory, Server};
 use crate::remote::{Remote, RemoteError, each, quoted, readable};
 use crate::report::Report;
+use crate::schedule::Schedule;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::path::Path;
@@ -15,8 +16,11 @@ pub const CACHE: &str = "/var/cache/leasehold";
 const INSTALL: Duration = Duration::from_secs(300);
 
 /// `field put`.
-pub fn put(on: &On, package: &Path, report: &Report) -> Result<u8> {
-    let inventory = Inventory::read(&on.inventory)?;
+pub fn put(on: &On, package: &Path, schedule: Option<&Path>, report: &Report) -> Result<u8> {
+    let mut inventory = Inventory::read(&on.inventory)?;
+    if let Some(schedule) = schedule {
+        inventory.constants.extend(Schedule::read(schedule)?.constants);
+    }
     let remote = Remote::new(&inventory)?;
     let (name, bytes) = read_package(package)?;
     refuse_strangers(&remote, &inventory)?;

@@ -22,6 +22,7 @@ mod masters;
 mod mount;
 mod offline;
 mod operators;
+mod package;
 mod promises;
 mod servers;
 mod service;

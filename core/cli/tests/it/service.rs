@@ -117,21 +117,21 @@ fn a_chunkserver_without_a_master_says_that_it_starts() {
     drop(started);
 }
 
-/// Two processes on one disk's identity: the older one ends, with a code that no restart mends.
+/// A directory and its copy, started beside each other: the older process ends once the master hears it
+/// again, with a code that no restart mends.
 #[test]
 fn a_superseded_server_ends_with_code_4() {
     let mut cluster = Cluster::start(1);
     let copy = cluster.dir.path().join("copy");
     let original = cluster.chunkservers[0].data_dir.clone();
     assert!(Command::new("cp").arg("-a").args([&original, &copy]).status().unwrap().success());
-    let log = fs::File::create(cluster.dir.path().join("copy.log")).unwrap();
     let mut adopted = cluster.chunkservers[0].command_in(&copy, &["--adopt"]);
-    let mut adopted = adopted.stderr(log).spawn().unwrap();
+    let adopted = crate::command::start(&mut adopted, false);
+    until("the master has registered the copy", || cluster.master.log().contains("incarnation=i2"));
+    // The master's answers go to the copy as long as it is there.
+    drop(adopted);
     assert_eq!(cluster.chunkservers[0].ends(), Some(4), "{}", cluster.chunkservers[0].log());
     assert!(cluster.chunkservers[0].log().contains("this one serves no more"));
-    cluster.wait_until_heard(1);
-    adopted.kill().unwrap();
-    adopted.wait().unwrap();
 }
 
 /// A sync that fails: the process reports its disk to the master and ends with a code of its own, and

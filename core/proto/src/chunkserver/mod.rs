@@ -47,6 +47,7 @@ use crate::message::{self, configure, copy, data, lease, membership, pipeline};
 use crate::message::{Envelope, Message};
 use crate::refusal::Refusal;
 use crate::replica::{ReplicaChange, Replicas};
+use crate::room::Room;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -93,10 +94,10 @@ impl Chunkserver {
         self.state.link.leader()
     }
 
-    /// The bytes that it offers.
+    /// What its disk has, as it was measured last.
     #[must_use]
-    pub fn capacity_bytes(&self) -> u64 {
-        self.config.capacity_bytes
+    pub fn room(&self) -> Room {
+        self.state.disk.room()
     }
 
     /// The questions for leases that an answer could still matter to, the oldest first.

@@ -3,7 +3,7 @@
 mod copies;
 mod host;
 mod operator;
-mod session;
+pub(crate) mod session;
 mod storage;
 mod watch;
 

@@ -37,6 +37,8 @@ pub struct RunState {
     pub checkers: Checkers,
     /// Reads and writes of files, judged from outside.
     pub ledger: Ledger,
+    /// What went wrong so far.
+    pub schedule: Vec<Happened>,
     /// The recorder of the trace, if one is requested.
     pub recorder: Option<Recorder>,
     /// The inputs and effects of every node, if requested.
@@ -82,6 +84,7 @@ impl Watch {
             None => options.record.then(|| Recorder::new(Box::new(Names))),
         };
         let state = RunState {
+            schedule: Vec::new(),
             recorder,
             recording: Recorded::new(options.recording, options.recording_to.take()),
             log: RunLog::new(options),

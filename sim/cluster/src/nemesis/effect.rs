@@ -1,8 +1,12 @@
 //! What a fault does while it is on, and whom it touches.
 
+use super::MS;
+use crate::cluster::session;
 use crate::cluster::{Cluster, MASTER_HOST};
 use crate::drawn::Episode;
 use crate::net::{Lane, LinkConditions};
+use crate::scenario::FaultKind;
+use crate::schedule::{Happened, role};
 use leasehold_proto::NodeId;
 use leasehold_trace::Fault;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -143,6 +147,56 @@ impl Effect {
             Effect::Done(_) => Reach::of([]),
             other => other.host().map_or(Reach::Everybody, |host| Reach::of([host])),
         }
+    }
+
+    /// The fault as a schedule has it.
+    pub fn happened(&self, cluster: &Cluster, kind: FaultKind, at_ms: u64) -> Happened {
+        let node = |node: &NodeId| {
+            let client = node.0.wrapping_sub(session::node(0).0) + 1;
+            role(cluster.host_of(*node), cluster.masters(), client)
+        };
+        let nodes = |of: &[NodeId]| of.iter().map(node).collect::<Vec<_>>();
+        let hosts = |of: &mut dyn Iterator<Item = usize>| {
+            of.map(|host| role(Some(host), cluster.masters(), 0)).collect::<Vec<_>>()
+        };
+        let mut happened = Happened::begins(at_ms, kind, Vec::new());
+        match self {
+            Effect::Down(all) => happened.victims = hosts(&mut all.iter().copied()),
+            Effect::Rolling { hosts: all, every_ns, .. } => {
+                happened.victims = hosts(&mut all.iter().copied());
+                happened.every_ms = Some(every_ns / MS);
+            }
+            Effect::Cut { pairs, flap } => {
+                let (one, other) = pairs.first().cloned().unwrap_or_default();
+                (happened.victims, happened.others) = (nodes(&one), nodes(&other));
+                happened.one_way = pairs.len() == 1;
+                happened.flap_ms = flap.map(|flap| flap.period_ns / MS);
+            }
+            Effect::Degraded(degradation) => match *degradation {
+                Degradation::Loss { ppm }
+                | Degradation::Duplicate { ppm }
+                | Degradation::Corrupt { ppm }
+                | Degradation::Reorder { ppm, .. } => happened.ppm = Some(ppm),
+                Degradation::Delay { factor } => happened.factor = Some(factor),
+            },
+            Effect::SlowNode(one, factor) => {
+                happened.victims = vec![node(one)];
+                happened.factor = Some(*factor);
+            }
+            Effect::Narrow(lanes) => {
+                let of = |lane: &Lane| match lane {
+                    Lane::Out(one) | Lane::In(one) => vec![node(one)],
+                    Lane::Up(rack) | Lane::Down(rack) => {
+                        let all = (0..cluster.hosts()).filter(|host| cluster.rack(*host) == *rack);
+                        hosts(&mut { all })
+                    }
+                };
+                happened.victims = lanes.keys().next().map(of).unwrap_or_default();
+                happened.bytes_per_second = lanes.values().next().copied();
+            }
+            one => happened.victims = hosts(&mut one.host().into_iter()),
+        }
+        happened
     }
 
     /// The fault as a record has it. An episode's draw is as good as its name: no two of a run

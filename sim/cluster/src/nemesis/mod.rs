@@ -27,6 +27,8 @@ struct On {
     episode: Episode,
     effect: Effect,
     ends_ns: u64,
+    /// Its place in the schedule.
+    place: usize,
 }
 
 /// A fault that the budget does not allow yet.
@@ -151,12 +153,25 @@ impl Nemesis {
         cluster.around.watch.fault(cluster.node(effect.about()), &what, &fault);
         *self.counts.entry(episode.kind).or_default() += 1;
         let ends_ns = now + (episode.ends_ms - episode.begins_ms) * MS;
-        self.on.push(On { episode, effect, ends_ns });
+        let happened = effect.happened(cluster, episode.kind, self.plan_ms(now));
+        let place = {
+            let schedule = &mut cluster.around.watch.state().schedule;
+            schedule.push(happened);
+            schedule.len() - 1
+        };
+        self.on.push(On { episode, effect, ends_ns, place });
         network::apply(cluster, &self.fair, &self.on);
         true
     }
 
+    /// A moment in the plan's time, in which the breaks between two parts do not count.
+    fn plan_ms(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.zero_ns) / MS
+    }
+
     fn end(&mut self, cluster: &mut Cluster, on: &On) {
+        let until_ms = self.plan_ms(cluster.around.timeline.now());
+        cluster.around.watch.state().schedule[on.place].until_ms = Some(until_ms);
         match &on.effect {
             Effect::Still(host) => cluster.pause(*host, false),
             Effect::Frozen(host) => cluster.freeze(*host, false),

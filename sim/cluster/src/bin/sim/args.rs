@@ -112,6 +112,9 @@ pub struct RunArgs {
     /// What is older than the last 128 MiB or so goes; FILE.old has the older half
     #[arg(long, value_name = "FILE", conflicts_with = "trace")]
     pub stream: Option<PathBuf>,
+    /// Write what went wrong, as it happened, to this file, for `field replay`
+    #[arg(long, value_name = "FILE")]
+    pub schedule: Option<PathBuf>,
     /// Write 4 bytes of the fingerprint after each event to this file
     #[arg(long, value_name = "FILE", hide = true)]
     pub digests: Option<PathBuf>,

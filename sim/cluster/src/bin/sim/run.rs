@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
 use leasehold_sim::run::{Asked, Outcome};
 use leasehold_sim::scenario::{Expect, Scenario};
+use leasehold_sim::schedule::Schedule;
 use leasehold_sim::seed::Seed;
 use leasehold_trace::say;
 use std::collections::BTreeMap;
@@ -102,6 +103,14 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     if let Some(path) = &args.digests {
         let bytes: Vec<u8> = outcome.digests.iter().flat_map(|d| d.to_le_bytes()).collect();
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    }
+    if let Some(path) = &args.schedule {
+        let name = args.scenario.scenario.as_ref().map(|path| path.display().to_string());
+        let name = name.unwrap_or_else(|| if scenario.swarm { "swarm" } else { "standard" }.into());
+        let drawn = Drawn::draw(scenario, seed);
+        let schedule = Schedule::new(&drawn, &name, outcome.schedule.clone());
+        let text = serde_json::to_string_pretty(&schedule)? + "\n";
+        fs::write(path, text).with_context(|| path.display().to_string())?;
     }
     if let (Some(path), Some(recorded)) = (&args.record, outcome.recorded.take()) {
         recorded.with_context(|| path.display().to_string())?;
