@@ -43,6 +43,14 @@ negatives *ARGS:
 failover *ARGS:
     @cargo sim --release -- failover --csv reports/out/failover.csv --svg reports/out/failover.svg "$@"
 
+# A published table beside a formula and a simulation: `just paper gray-cheriton`; `--reduced` within a minute.
+paper NAME *ARGS:
+    @cargo papers --release -- "$@"
+
+# Every paper, into reports/papers; `--reduced` takes fewer rows and seeds and writes to reports/out/papers.
+papers *ARGS:
+    @cargo papers --release -- "$@"
+
 # Shrink one failing seed of every negative scenario; the figures go to reports/out/shrink.csv.
 shrink-all *ARGS:
     @cargo sim --release -- shrink --all-negative --csv reports/out/shrink.csv "$@"

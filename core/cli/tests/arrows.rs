@@ -64,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("leasehold-mutants", &[]),
+    ("leasehold-papers", &["leasehold-proto", "leasehold-trace", "leasehold-sim"]),
     (
         "leasehold-bench",
         &[
@@ -128,6 +129,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-world",
             "leasehold-model",
             "leasehold-mutants",
+            "leasehold-papers",
             "leasehold-bench",
             "leasehold-field",
         ],
@@ -141,6 +143,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
             "leasehold-world",
             "leasehold-model",
             "leasehold-mutants",
+            "leasehold-papers",
             "leasehold-bench",
             "leasehold-field",
         ],

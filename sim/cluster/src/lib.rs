@@ -31,6 +31,7 @@ pub mod fingerprint;
 pub mod fnv;
 pub mod ledger;
 pub mod log;
+pub mod measure;
 pub mod replay;
 pub mod schedule;
 pub mod summary;

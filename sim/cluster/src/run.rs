@@ -7,6 +7,7 @@ use crate::drawn::Drawn;
 use crate::final_state;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
+use crate::measure::{Counted, Window};
 use crate::nemesis::Nemesis;
 use crate::net::Delivery;
 use crate::replay::Recording;
@@ -134,6 +135,9 @@ struct Run {
     events_max: u64,
     converged_ms: Option<u64>,
     unrest: Option<Wrong>,
+    /// What had been counted when the window of measurement began.
+    counted: Option<Counted>,
+    window: Option<Window>,
 }
 
 impl Run {
@@ -162,6 +166,8 @@ impl Run {
             events_max: asked.events_max.unwrap_or(u64::MAX),
             converged_ms: None,
             unrest: None,
+            counted: None,
+            window: None,
         }
     }
 
@@ -172,6 +178,13 @@ impl Run {
         let set_up = workload::set_up(&auditor.client, &self.scenario.workload, &self.drawn).await;
         if let Err(error) = set_up {
             return self.did_not_converge(&format!("the set-up failed: {error}"));
+        }
+        if self.scenario.workload.prefill {
+            let bytes_max = u64::from(self.drawn.constants.mutation_bytes_max);
+            let filled = workload::prefill(&auditor.client, &self.shared, bytes_max).await;
+            if let Err(error) = filled {
+                return self.did_not_converge(&format!("the prefill failed: {error}"));
+            }
         }
         for part in 0..self.scenario.restart.parts {
             if part > 0 {
@@ -200,12 +213,39 @@ impl Run {
             .network
             .conditions(|conditions| *conditions = self.drawn.conditions.clone());
         self.nemesis.begin_part(self.now(), part * lasts_ms);
-        let ends = self.now() + lasts_ms * MS;
+        let begins = self.now();
+        let ends = begins + lasts_ms * MS;
         while self.now() < ends && !self.is_over() {
             self.tick().await;
             self.nemesis.tick(&mut self.cluster);
+            self.measure(self.now() - begins);
         }
         self.nemesis.end_all(&mut self.cluster);
+    }
+
+    /// Counts from the first tick within the window to the first one behind it. A part that follows
+    /// is not measured.
+    fn measure(&mut self, into_act_ns: u64) {
+        let Some(measure) = &self.scenario.measure else { return };
+        if self.window.is_some() || into_act_ns < measure.begins_ms * MS {
+            return;
+        }
+        match &self.counted {
+            None => self.counted = Some(self.count()),
+            Some(before) if into_act_ns >= measure.ends_ms * MS => {
+                self.window = Some(self.count().since(before));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn count(&self) -> Counted {
+        Counted {
+            at_ns: self.now(),
+            tally: self.shared.tally.lock().expect("counting does not panic").clone(),
+            facts: self.shared.watch.state().facts.clone(),
+            network: self.cluster.around.network.counts(),
+        }
     }
 
     /// Stops everything at once, clients included, and begins again on the disks.
@@ -440,6 +480,7 @@ impl Run {
             judged: watch.checkers.counts().clone(),
             undecided: watch.checkers.undecided(),
             converged_ms: self.converged_ms,
+            window: self.window.take(),
             ..Summary::default()
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::coverage::Mark;
 use crate::coverage::pairs::Cells;
+use crate::measure::Window;
 use crate::net::NetCounts;
 use crate::scenario::Demands;
 use crate::tally::OpSummary;
@@ -49,6 +50,9 @@ pub struct Summary {
     pub undecided: u64,
     /// After faults ended; none if it did not.
     pub converged_ms: Option<u64>,
+    /// What was counted in the scenario's window of measurement, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 impl Summary {

@@ -101,6 +101,21 @@ impl Tally {
         counts.into_iter().collect()
     }
 
+    /// What was counted since this tally was that one.
+    #[must_use]
+    pub fn since(&self, earlier: &Tally) -> Tally {
+        let mut rows = self.rows.clone();
+        for (kind, before) in &earlier.rows {
+            let row = rows.entry(kind).or_default();
+            row.acknowledged -= before.acknowledged;
+            row.refused -= before.refused;
+            row.unknown -= before.unknown;
+            let less = row.latency_us.subtract(&before.latency_us);
+            less.expect("both have the same bounds, and the earlier one has no more");
+        }
+        Tally { rows, shares: self.shares.clone() }
+    }
+
     /// For a summary.
     #[must_use]
     pub fn summary(&self) -> BTreeMap<&'static str, OpSummary> {

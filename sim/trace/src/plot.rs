@@ -54,8 +54,8 @@ pub struct Plot {
     x: Axis,
     y: Axis,
     body: String,
-    /// Names, and the number of their colours.
-    legend: Vec<(String, usize)>,
+    /// Names, and the number of their colours; a note has none.
+    legend: Vec<(String, Option<usize>)>,
 }
 
 impl Plot {
@@ -68,7 +68,12 @@ impl Plot {
 
     /// Names a colour in the legend.
     pub fn name(&mut self, colour: usize, name: &str) {
-        self.legend.push((name.to_owned(), colour));
+        self.legend.push((name.to_owned(), Some(colour)));
+    }
+
+    /// Adds a line to the legend that is about no colour.
+    pub fn note(&mut self, text: &str) {
+        self.legend.push((text.to_owned(), None));
     }
 
     /// A line through points.
@@ -95,6 +100,24 @@ impl Plot {
         let _ = writeln!(self.body, r#"<circle cx="{x:.1}" cy="{y:.1}" r="4" fill="{colour}"/>"#);
     }
 
+    /// A ring.
+    pub fn ring(&mut self, colour: usize, x: f64, y: f64) {
+        let (x, y, colour) = (self.across(x), self.down(y), hue(colour));
+        let _ = writeln!(
+            self.body,
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="6" fill="none" stroke="{colour}" stroke-width="1.5"/>"#
+        );
+    }
+
+    /// An upright interval.
+    pub fn bar(&mut self, colour: usize, x: f64, low: f64, high: f64) {
+        let (x, low, high, colour) = (self.across(x), self.down(low), self.down(high), hue(colour));
+        let _ = writeln!(
+            self.body,
+            r#"<path d="M{x:.1} {low:.1}V{high:.1}" stroke="{colour}" stroke-width="2"/>"#
+        );
+    }
+
     /// The finished file.
     #[must_use]
     pub fn svg(&self) -> String {
@@ -110,12 +133,14 @@ impl Plot {
         out.push_str(&self.body);
         for (place, (name, colour)) in self.legend.iter().enumerate() {
             let y = TOP + AREA + BELOW + LEGEND_LINE * place as f64;
-            let (name, colour) = (escaped(name), hue(*colour));
-            let (line, text) = (y - 4.0, LEFT + 26.0);
-            let _ = writeln!(
-                out,
-                r#"<path d="M{LEFT} {line:.1}h18" stroke="{colour}" stroke-width="2"/><text x="{text}" y="{y:.1}">{name}</text>"#
-            );
+            let (name, line, text) = (escaped(name), y - 4.0, LEFT + 26.0);
+            if let Some(colour) = colour.map(hue) {
+                let _ = write!(
+                    out,
+                    r#"<path d="M{LEFT} {line:.1}h18" stroke="{colour}" stroke-width="2"/>"#
+                );
+            }
+            let _ = writeln!(out, r#"<text x="{text}" y="{y:.1}">{name}</text>"#);
         }
         out.push_str("</svg>\n");
         out
@@ -196,9 +221,14 @@ mod tests {
         plot.name(0, "one & two");
         plot.line(0, Stroke::Dashed, &[(0.0, 0.0), (10.0, 1.0)]);
         plot.dot(1, 5.0, 0.5);
+        plot.ring(1, 5.0, 0.5);
+        plot.bar(1, 5.0, 0.0, 1.0);
+        plot.note("rings are > dots");
         let svg = plot.svg();
         assert!(svg.contains(r#"d="M80.0 400.0L736.0 50.0""#), "{svg}");
-        assert!(svg.contains(r#"cx="408.0" cy="225.0""#) && svg.contains("stroke-dasharray"));
+        assert_eq!(svg.matches(r#"cx="408.0" cy="225.0""#).count(), 2);
+        assert!(svg.contains("M408.0 400.0V50.0") && svg.contains(">rings are > dots</text>"));
+        assert!(svg.contains("stroke-dasharray"));
         assert!(svg.contains(">a &lt; b</text>") && svg.contains(">one &amp; two</text>"));
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
     }

@@ -28,3 +28,23 @@ pub struct NetCounts {
     /// Frames for a node whose inbox was full.
     pub overflowed: u64,
 }
+
+impl NetCounts {
+    /// What was counted since these were those.
+    #[must_use]
+    pub fn since(&self, earlier: &NetCounts) -> NetCounts {
+        NetCounts {
+            sent: self.sent - earlier.sent,
+            delivered: self.delivered - earlier.delivered,
+            delivered_bytes: self.delivered_bytes - earlier.delivered_bytes,
+            oversized: self.oversized - earlier.oversized,
+            cut: self.cut - earlier.cut,
+            crowded: self.crowded - earlier.crowded,
+            lost: self.lost - earlier.lost,
+            duplicated: self.duplicated - earlier.duplicated,
+            corrupt: self.corrupt - earlier.corrupt,
+            nobody: self.nobody - earlier.nobody,
+            overflowed: self.overflowed - earlier.overflowed,
+        }
+    }
+}

@@ -1,11 +1,15 @@
 //! What carries bytes at a limited rate: each node's network card, both ways, and each rack's
 //! uplink, both ways. A message waits for every lane on its way; one that would wait too long is
 //! dropped, as by a switch whose buffer is full.
+//!
+//! A lane hands a message on when all of it has passed, or frame by frame if [`Rates::frame_bytes`]
+//! says so: then a large message is on several lanes at once, as behind a real switch.
 
 use leasehold_proto::NodeId;
 use std::collections::BTreeMap;
 
-/// A message that would wait longer than this for one lane is dropped.
+/// A message that would wait longer than this for one lane is dropped, unless a scenario says
+/// otherwise.
 const WAIT_NS_MAX: u64 = 500_000_000;
 
 /// One thing that carries bytes one after another.
@@ -21,19 +25,28 @@ pub enum Lane {
     Down(u32),
 }
 
-/// Bytes a second of every lane that is not narrowed.
+/// Bytes a second of every lane that is not narrowed, and how lanes hand messages on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     /// A node's card, each way.
     pub card: u64,
     /// A rack's uplink, each way.
     pub uplink: u64,
+    /// The next lane begins when this much of a message has passed; [`u64::MAX`]: all of it.
+    pub frame_bytes: u64,
+    /// A message that would wait longer than this for one lane is dropped, in nanoseconds.
+    pub wait_ns_max: u64,
 }
 
 impl Default for Rates {
     /// 10 Gbit/s for a node, 40 for a rack.
     fn default() -> Self {
-        Rates { card: 1_250_000_000, uplink: 5_000_000_000 }
+        Rates {
+            card: 1_250_000_000,
+            uplink: 5_000_000_000,
+            frame_bytes: u64::MAX,
+            wait_ns_max: WAIT_NS_MAX,
+        }
     }
 }
 
@@ -66,18 +79,24 @@ impl Lanes {
     /// Takes a message at `now_ns`; when its last byte has passed every lane, or nothing if it is
     /// dropped.
     pub fn pass(&mut self, now_ns: u64, from: NodeId, to: NodeId, bytes: u64) -> Option<u64> {
-        let mut at = now_ns;
+        let frame_bytes = bytes.min(self.rates.frame_bytes);
+        // When the first frame has passed the lanes so far, and when the last byte has.
+        let (mut head, mut tail) = (now_ns, now_ns);
         let way = self.way(from, to);
         for lane in way.iter().flatten() {
             let rate = self.rate(*lane).max(1);
+            let takes = |bytes: u64| bytes * 1_000_000_000 / rate;
             let free_at = self.free_at.entry(*lane).or_default();
-            if free_at.saturating_sub(at) > WAIT_NS_MAX {
+            if free_at.saturating_sub(head) > self.rates.wait_ns_max {
                 return None;
             }
-            at = at.max(*free_at) + bytes * 1_000_000_000 / rate;
-            *free_at = at;
+            let begins = head.max(*free_at);
+            // A lane that is faster than the one before is free for others between two frames.
+            *free_at = begins + takes(bytes);
+            tail = (*free_at).max(tail + takes(frame_bytes));
+            head = begins + takes(frame_bytes);
         }
-        Some(at)
+        Some(tail)
     }
 
     fn way(&self, from: NodeId, to: NodeId) -> [Option<Lane>; 4] {
@@ -107,7 +126,11 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn lanes() -> Lanes {
-        let mut lanes = Lanes::new(Rates { card: 10_000, uplink: 5_000 });
+        lanes_of(Rates { card: 10_000, uplink: 5_000, ..Rates::default() })
+    }
+
+    fn lanes_of(rates: Rates) -> Lanes {
+        let mut lanes = Lanes::new(rates);
         [(A, 0), (B, 0), (C, 1)].into_iter().for_each(|(node, rack)| lanes.place(node, rack));
         lanes
     }
@@ -129,6 +152,34 @@ mod tests {
         assert_eq!(back, 2 * card + 2 * uplink, "the other way is free");
         let nowhere = NodeId(9);
         assert_eq!(lanes.pass(0, nowhere, B, 1_000), Some(back + uplink), "behind the first");
+    }
+
+    #[test]
+    fn frames_are_on_several_lanes_at_once() {
+        let rates = Rates { card: 10_000, uplink: 20_000, ..Rates::default() };
+        let mut lanes = lanes_of(Rates { frame_bytes: 100, ..rates });
+        // A tenth of a second at the slowest lane, and a frame more on every other.
+        let (frame, quick) = (SECOND / 100, SECOND / 200);
+        assert_eq!(lanes.pass(0, A, C, 1_000), Some(SECOND / 10 + frame + 2 * quick));
+        // The uplink carried twice as much meanwhile: it is free for another sender.
+        assert_eq!(
+            lanes.pass(0, B, NodeId(9), 1_000).unwrap(),
+            SECOND / 10 + frame + SECOND / 20 + quick - frame
+        );
+        // A message no longer than a frame is handed on as a whole.
+        let mut lanes = lanes_of(Rates { frame_bytes: 100, ..rates });
+        let mut whole = lanes_of(rates);
+        assert_eq!(lanes.pass(7, A, C, 100), whole.pass(7, A, C, 100));
+    }
+
+    #[test]
+    fn a_scenario_may_let_messages_wait_for_longer() {
+        let rates = Rates { card: 1_000, wait_ns_max: 10 * SECOND, ..Rates::default() };
+        let mut patient = lanes_of(rates);
+        let mut usual = lanes_of(Rates { wait_ns_max: WAIT_NS_MAX, ..rates });
+        assert_eq!(patient.pass(0, A, B, 1_000), usual.pass(0, A, B, 1_000));
+        assert_eq!(patient.pass(0, A, B, 1_000), Some(3 * SECOND));
+        assert_eq!(usual.pass(0, A, B, 1_000), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ const LIMITS: &[(&str, &str, u64, u64)] = &[
     ("disks", "journal_bytes", 4_096, 1 << 30),
     ("disks", "checkpoint_entries", 1, MANY),
     ("network", "loss_ppm", 0, 900_000),
+    ("network", "frame_bytes", 64, 1 << 30),
     ("faults", "concurrent_max", 1, 64),
     ("restart", "parts", 1, 100),
     ("constants", "operation_timeout_ms", 1, DAY_MS),

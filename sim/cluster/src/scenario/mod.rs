@@ -60,6 +60,9 @@ pub struct Scenario {
     /// How long.
     #[serde(default)]
     pub acts: Acts,
+    /// Over which part of the first act figures are taken; without it, none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
     /// What clients do.
     #[serde(default)]
     pub workload: Workload,
@@ -193,12 +196,29 @@ impl Default for Acts {
     }
 }
 
+/// A window of the first act over which operations, messages and facts are counted: without what
+/// clients do while they begin, and without what is left when they end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// From the start of the first act.
+    pub begins_ms: u64,
+    /// After `begins_ms`, and within the first act.
+    pub ends_ms: u64,
+}
+
 /// What clients do, each one thing after another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
     /// Files that all clients share.
     pub files: Span,
+    /// Every cell of every file of cells is written once before clients begin.
+    #[serde(skip_serializing_if = "is_false")]
+    pub prefill: bool,
+    /// Client i works on the i-th file of its kind only, and begins again at the first.
+    #[serde(skip_serializing_if = "is_false")]
+    pub own_files: bool,
     /// Size of each of their chunks.
     pub chunk_bytes: u64,
     /// Replicas wanted.
@@ -270,6 +290,8 @@ impl Default for Workload {
     fn default() -> Self {
         Workload {
             files: Span::new(3, 6),
+            prefill: false,
+            own_files: false,
             chunk_bytes: 65_536,
             replicas: Span::of(3),
             cell_bytes: 1_024,
@@ -369,6 +391,15 @@ pub struct NetworkBounds {
     pub card_bytes_per_second: u64,
     /// Bytes a second between a rack and the others, each way.
     pub uplink_bytes_per_second: u64,
+    /// Cards and uplinks hand a message on as soon as so much of it has passed, as a switch does
+    /// that forwards frames. Left out: when all of it has, so that a message of 1 MiB takes its
+    /// transfer time once for each card and uplink on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_bytes: Option<u64>,
+    /// A message that would wait longer than this for a card or an uplink is dropped. Left out:
+    /// 500 ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_max_ms: Option<u64>,
 }
 
 impl Default for NetworkBounds {
@@ -381,6 +412,8 @@ impl Default for NetworkBounds {
             duplicate_ppm: Span::new(0, 2_000),
             card_bytes_per_second: Rates::default().card,
             uplink_bytes_per_second: Rates::default().uplink,
+            frame_bytes: None,
+            wait_max_ms: None,
         }
     }
 }
@@ -389,7 +422,13 @@ impl NetworkBounds {
     /// What cards and uplinks carry.
     #[must_use]
     pub fn rates(&self) -> Rates {
-        Rates { card: self.card_bytes_per_second, uplink: self.uplink_bytes_per_second }
+        let plain = Rates::default();
+        Rates {
+            card: self.card_bytes_per_second,
+            uplink: self.uplink_bytes_per_second,
+            frame_bytes: self.frame_bytes.unwrap_or(plain.frame_bytes),
+            wait_ns_max: self.wait_max_ms.map_or(plain.wait_ns_max, |ms| ms * 1_000_000),
+        }
     }
 
     /// The good day that a seed drew.
@@ -408,6 +447,10 @@ impl NetworkBounds {
 
 fn seeds_max() -> u64 {
     200
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Scenario {
@@ -476,6 +519,11 @@ impl Scenario {
         }
         if self.plan.iter().flatten().any(|episode| episode.ends_ms < episode.begins_ms) {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
+        }
+        if let Some(measure) = &self.measure
+            && !(measure.begins_ms..self.acts.faults_ms).contains(&(measure.ends_ms.max(1) - 1))
+        {
+            return Err("[measure] must begin before it ends, and end within the first act".into());
         }
         if work.weights().iter().all(|weight| *weight == 0) {
             return Err("[workload] clients must have something to do".to_owned());

@@ -112,6 +112,8 @@ impl Scenario {
         let (relaxed_read, namespace) = (weight(20), weight(20));
         self.workload = Workload {
             files: Span::of(stream.within(2..=8)),
+            prefill: false,
+            own_files: false,
             chunk_bytes,
             cell_bytes,
             replicas: Span::of(replicas),

@@ -74,6 +74,44 @@ pub async fn set_up(
     Ok(())
 }
 
+/// Writes every cell of every file of cells once, in order, as the client of number 0. Each write
+/// covers as many cells as the primary of a chunk takes at once.
+pub async fn prefill(
+    client: &Client,
+    shared: &Shared,
+    mutation_bytes_max: u64,
+) -> Result<(), ClientError> {
+    let work = &shared.workload;
+    let cells = work.chunks_per_file * work.chunk_bytes / work.cell_bytes;
+    let together = (mutation_bytes_max / work.cell_bytes).max(1);
+    let mut number = 0;
+    for file in (0..shared.files).filter(|file| holds_cells(*file)) {
+        let handle = client.open(&path_of(file)).await?;
+        for first in (0..cells).step_by(together as usize) {
+            let run = first..cells.min(first + together);
+            let cells = run.map(|cell| Cell { file, offset: cell * work.cell_bytes });
+            let mut bytes = BytesMut::new();
+            let mut written = Vec::new();
+            for cell in cells {
+                number += 1;
+                let author = Author { client: 0, number };
+                shared.watch.ledger(|ledger, now| ledger.write_invoked(cell, author, now));
+                bytes.extend_from_slice(&author.write(work.cell_bytes as usize));
+                written.push((cell, author));
+            }
+            let result = handle.write(written[0].0.offset, bytes.freeze()).await;
+            let ending = ending(&result);
+            for (cell, author) in written {
+                let returned =
+                    |ledger: &mut Ledger, now| ledger.write_returned(cell, author, ending, now);
+                shared.watch.ledger(returned);
+            }
+            result?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes something that nobody else makes, and again if it is not known whether it was made.
 async fn make<T, F>(mut attempt: impl FnMut() -> F) -> Result<(), ClientError>
 where
@@ -316,6 +354,10 @@ impl Worker {
         let fit: Vec<u64> =
             (0..self.shared.files).filter(|file| holds_cells(*file) == cells).collect();
         let hottest = *fit.first()?;
+        if self.shared.workload.own_files {
+            let number = fit[(self.index % fit.len() as u64) as usize];
+            return Some((number, self.files[number as usize].clone()));
+        }
         let hot = self.stream.permille(self.shared.workload.hot_permille);
         let number = if hot { hottest } else { *self.stream.pick(&fit) };
         Some((number, self.files[number as usize].clone()))

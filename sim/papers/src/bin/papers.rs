@@ -1,0 +1,123 @@
+//! The binary `papers`: published tables beside a formula and a simulation.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use leasehold_papers::draw;
+use leasehold_papers::folder::Folder;
+use leasehold_papers::page::{self, Provenance, Report};
+use leasehold_papers::paper::Paper;
+use leasehold_papers::papers;
+use leasehold_papers::table;
+use leasehold_papers::verdict::{self, Verdict};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Runs papers, and writes a page, a table and a plot of each; exit 1 if one is refuted.
+#[derive(Parser)]
+#[command(name = "papers", version, max_term_width = 100)]
+struct Args {
+    /// Which; without one, all
+    names: Vec<String>,
+    /// Fewer rows and seeds, within a minute each, into reports/out/papers
+    #[arg(long)]
+    reduced: bool,
+    /// Where the papers' folders are
+    #[arg(long, value_name = "DIR", default_value = "scenarios/papers")]
+    from: PathBuf,
+    /// Where pages go; without it, reports/papers
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Seeds at the same time; without it, one per core
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("papers: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
+    let to = match (&args.to, args.reduced) {
+        (Some(to), _) => to.clone(),
+        (None, true) => PathBuf::from("reports/out/papers"),
+        (None, false) => PathBuf::from("reports/papers"),
+    };
+    fs::create_dir_all(&to).with_context(|| to.display().to_string())?;
+    let chosen = chosen(&args.names)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (commit, jobs) = (commit(), args.jobs.unwrap_or(cores));
+    let mut refuted = false;
+    for paper in chosen {
+        let verdict = one(paper, args, &to, &commit, jobs)?;
+        refuted |= verdict == Verdict::Refuted;
+    }
+    index(&to)?;
+    Ok(if refuted { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static dyn Paper>> {
+    for name in names {
+        if !papers::ALL.iter().any(|paper| paper.name() == name) {
+            let known: Vec<&str> = papers::ALL.iter().map(|paper| paper.name()).collect();
+            bail!("no paper is called `{name}`; there are: {}", known.join(", "));
+        }
+    }
+    let wanted = |paper: &&&dyn Paper| names.is_empty() || names.iter().any(|n| n == paper.name());
+    Ok(papers::ALL.iter().filter(wanted).copied().collect())
+}
+
+#[allow(clippy::disallowed_types, reason = "the binary measures wall time, outside of any run")]
+fn one(paper: &dyn Paper, args: &Args, to: &Path, commit: &str, jobs: usize) -> Result<Verdict> {
+    let (name, began) = (paper.name(), std::time::Instant::now());
+    let folder = Folder::read(&args.from.join(name))?;
+    let table = table::fill(paper, &folder, args.reduced, jobs)?;
+    let (verdict, judged) = verdict::judge(&folder.claim, &table, args.reduced)?;
+    let wall_s = began.elapsed().as_secs_f64();
+    let from = Provenance { commit: commit.to_owned(), wall_s, reduced: args.reduced };
+    let report =
+        Report { name, folder: &folder, table: &table, verdict, judged: &judged, from: &from };
+    write(&to.join(format!("{name}.md")), &report.markdown())?;
+    write(&to.join(format!("{name}.csv")), &report.csv()?)?;
+    write(&to.join(format!("{name}.svg")), &draw::svg(&folder.claim, &table))?;
+    println!(
+        "{verdict:<11} {name} ({} readings, {wall_s:.1} s, {})",
+        table.readings, table.fingerprint
+    );
+    for judged in judged.iter().filter(|judged| judged.verdict != Verdict::Reproduced) {
+        println!(
+            "  {}: {} ({:+.3} at {})",
+            judged.verdict, judged.statement.says, judged.worst.0, judged.worst.1
+        );
+    }
+    Ok(verdict)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+/// The front door, from every page that is there: a run of one paper keeps the others' lines.
+fn index(to: &Path) -> Result<()> {
+    let mut text = String::from(include_str!("../index.md"));
+    for paper in papers::ALL {
+        let page = fs::read_to_string(to.join(format!("{}.md", paper.name())));
+        let line = page.ok().and_then(|page| page::index_line(paper.name(), &page));
+        text.extend(line);
+    }
+    write(&to.join("README.md"), &text)
+}
+
+/// The commit of the sources in the working directory.
+fn commit() -> String {
+    let git = Command::new("git").args(["describe", "--always", "--abbrev=12", "--dirty"]).output();
+    let described = git.ok().filter(|output| output.status.success());
+    let text = described.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    text.unwrap_or_else(|| "an unknown commit".to_owned())
+}
