@@ -162,7 +162,7 @@ test-long:
 
 # The tests that need the simulation.
 sim-test:
-    {{ simulated }} test -p leasehold-sim
+    {{ simulated }} test -p leasehold-sim -p leasehold-papers
 
 # The dependency arrows of ARCHITECTURE.md against the manifests.
 arrows:
@@ -178,7 +178,7 @@ fmt-check:
 # Lints, in both builds.
 clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
-    cargo clippy {{ simulation }} --locked -p leasehold-sim --all-targets -- -D warnings
+    cargo clippy {{ simulation }} --locked -p leasehold-sim -p leasehold-papers --all-targets -- -D warnings
 
 # Documentation builds and its links lead somewhere.
 docs:

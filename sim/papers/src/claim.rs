@@ -21,6 +21,10 @@ pub struct Claim {
     pub formula: String,
     /// One sentence for the index, known before the run: what is compared.
     pub compares: String,
+    /// Whether the claim is made in order to be contradicted: a published sentence that its own numbers
+    /// do not bear out.
+    #[serde(default)]
+    pub expect_refuted: bool,
     /// Seeds of each simulated row.
     #[serde(default = "twenty")]
     pub seeds: u64,

@@ -1,6 +1,7 @@
 //! What is special to a paper: its formula, and how its simulation is read.
 
 use crate::published::Published;
+use crate::spread::Spread;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
 
@@ -40,6 +41,12 @@ pub trait Paper: Sync {
 
     /// Why a row has no simulation, if it has none.
     fn not_simulated(&self, row: &Published) -> Option<&'static str>;
+
+    /// Of a row that counts a population which is there already, and draws nothing: its value and the
+    /// interval.
+    fn observed(&self, _: &Published) -> Option<Spread> {
+        None
+    }
 
     /// What a seed shows for a row that is simulated.
     ///

@@ -33,6 +33,23 @@ impl Spread {
         let outside = outside(count);
         Spread { median, low: sorted[outside], high: sorted[count - 1 - outside], count }
     }
+
+    /// A share of a population, in percent, with Wilson's interval.
+    #[must_use]
+    pub fn of_share(hits: usize, all: usize) -> Self {
+        const Z: f64 = 1.96;
+        let (n, share) = (all.max(1) as f64, hits as f64 / all.max(1) as f64);
+        let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+        let half =
+            Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let percent = |share: f64| 100.0 * share.clamp(0.0, 1.0);
+        Spread {
+            median: percent(share),
+            low: percent(middle - half),
+            high: percent(middle + half),
+            count: all,
+        }
+    }
 }
 
 /// Values at each end that the interval leaves out. With `r` of them, the median lies outside if at
@@ -58,6 +75,11 @@ mod tests {
         // The published table for 20 values: the 6th and the 15th, 95.9 %.
         let spread = Spread::of(&values);
         assert_eq!((spread.median, spread.low, spread.high), (10.5, 6.0, 15.0));
+        let share = Spread::of_share(12, 22);
+        assert!(
+            (34.0..35.0).contains(&share.low) && (73.0..74.0).contains(&share.high),
+            "{share:?}"
+        );
         let few = Spread::of(&[3.0, 1.0, 2.0]);
         assert_eq!((few.median, few.low, few.high), (2.0, 1.0, 3.0));
     }

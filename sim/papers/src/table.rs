@@ -70,7 +70,9 @@ pub fn fill(paper: &dyn Paper, folder: &Folder, reduced: bool, jobs: usize) -> R
     };
     let seeds = if reduced { claim.reduced.seeds } else { claim.seeds };
     let inputs = Inputs { scenario: folder.scenario.clone(), reduced };
-    let simulated = rows.iter().enumerate().filter(|(_, row)| paper.not_simulated(row).is_none());
+    let is_drawn =
+        |row: &Published| paper.not_simulated(row).is_none() && paper.observed(row).is_none();
+    let simulated = rows.iter().enumerate().filter(|(_, row)| is_drawn(row));
     // The seeds of a row follow each other last, so that threads end together.
     let tasks: Vec<(usize, u64)> =
         simulated.flat_map(|(at, _)| (0..seeds).map(move |seed| (at, seed))).collect();
@@ -90,9 +92,10 @@ pub fn fill(paper: &dyn Paper, folder: &Folder, reduced: bool, jobs: usize) -> R
     let filled = rows.into_iter().enumerate().map(|(at, published)| {
         let of_row = tasks.iter().zip(&readings).filter(|((row, _), _)| *row == at);
         let values: Vec<f64> = of_row.map(|(_, reading)| reading.value).collect();
-        let simulated = match paper.not_simulated(&published) {
-            Some(why) => Simulated::Absent(why),
-            None => Simulated::Seen(Spread::of(&values)),
+        let simulated = match (paper.not_simulated(&published), paper.observed(&published)) {
+            (Some(why), _) => Simulated::Absent(why),
+            (None, Some(spread)) => Simulated::Seen(spread),
+            (None, None) => Simulated::Seen(Spread::of(&values)),
         };
         Row { formula: paper.formula(&published), published, simulated }
     });

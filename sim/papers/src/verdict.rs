@@ -138,3 +138,81 @@ fn alike(pairs: &[(&Row, f64, f64)]) -> (usize, usize) {
     }
     (same, all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Column;
+    use crate::paper::Figure;
+    use crate::published::Published;
+    use crate::table::Simulated;
+
+    fn rows(pairs: &[(f64, f64)]) -> Vec<Row> {
+        let row = |(at, (paper, formula)): (usize, &(f64, f64))| Row {
+            published: Published {
+                series: "s".to_owned(),
+                x: at as f64,
+                label: String::new(),
+                y: Some(*paper),
+                unit: String::new(),
+                how: "text".to_owned(),
+                page: "1".to_owned(),
+                resolution: 0.0,
+            },
+            formula: Figure::Value(*formula),
+            simulated: Simulated::Absent("not here"),
+        };
+        pairs.iter().enumerate().map(row).collect()
+    }
+
+    fn statement() -> Statement {
+        Statement {
+            says: "they are the same".to_owned(),
+            of: Column::Formula,
+            against: Column::Paper,
+            series: Vec::new(),
+            x_min: f64::NEG_INFINITY,
+            x_max: f64::INFINITY,
+            within: Some(0.1),
+            refuted_above: Some(0.5),
+            floor: 0.0,
+            apart: None,
+        }
+    }
+
+    fn verdict(statement: &Statement, pairs: &[(f64, f64)]) -> Option<Verdict> {
+        judged(statement, &rows(pairs)).map(|judged| judged.verdict)
+    }
+
+    #[test]
+    fn the_worst_row_decides() {
+        let good = [(1.0, 1.05), (2.0, 1.9), (4.0, 4.0)];
+        assert_eq!(verdict(&statement(), &good), Some(Verdict::Reproduced));
+        let apart = [(1.0, 1.05), (2.0, 2.6), (4.0, 4.0)];
+        assert_eq!(verdict(&statement(), &apart), Some(Verdict::ShapeOnly));
+        let beyond = [(1.0, 1.05), (2.0, 3.1), (4.0, 4.0)];
+        assert_eq!(verdict(&statement(), &beyond), Some(Verdict::Refuted));
+        assert_eq!(verdict(&statement(), &[]), None, "nothing compared is nothing shown");
+    }
+
+    #[test]
+    fn what_rises_in_one_column_and_falls_in_the_other_has_not_the_shape() {
+        let crossed = [(1.0, 1.4), (1.2, 1.0), (4.0, 4.0)];
+        assert_eq!(verdict(&statement(), &crossed), Some(Verdict::Refuted));
+    }
+
+    #[test]
+    fn a_claim_that_columns_differ_is_contradicted_by_the_row_that_differs_least() {
+        let differ =
+            Statement { apart: Some(3.0), within: None, refuted_above: None, ..statement() };
+        assert_eq!(verdict(&differ, &[(1.0, 4.0), (9.0, 1.0)]), Some(Verdict::Reproduced));
+        assert_eq!(verdict(&differ, &[(1.0, 4.0), (9.0, 8.0)]), Some(Verdict::Refuted));
+    }
+
+    #[test]
+    fn a_floor_is_what_cannot_be_read() {
+        let fine = Statement { floor: 0.5, ..statement() };
+        assert_eq!(verdict(&fine, &[(0.1, 0.5)]), Some(Verdict::Reproduced));
+        assert_eq!(verdict(&statement(), &[(0.0, 0.5)]), Some(Verdict::Refuted));
+    }
+}

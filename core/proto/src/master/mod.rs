@@ -26,7 +26,7 @@ mod change;
 mod attention;
 mod repair;
 mod setbacks;
-mod placement;
+pub mod placement;
 mod trash;
 mod constants;
 mod status;

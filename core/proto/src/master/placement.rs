@@ -1,4 +1,5 @@
-//! Where replicas go: spread over racks, then over load, then by a fixed function of the chunk.
+//! Where replicas go: spread over racks, then over load, then by a fixed function of the chunk. A pure
+//! function of what it is given: `sim/papers` replays it for clusters that no run could hold.
 
 use crate::ids::{NodeId, Rack};
 use crate::log::Member;
@@ -7,8 +8,10 @@ use alloc::vec::Vec;
 
 /// A chunkserver that could take a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Candidate {
+pub struct Candidate {
+    /// Which.
     pub node: NodeId,
+    /// Its failure domain.
     pub rack: Rack,
     /// Replicas that it has or is about to have.
     pub load: u64,
@@ -24,7 +27,8 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 ///
 /// GFS §4.2: a whole rack fails at once, so replicas are spread across racks, and not only across
 /// machines.
-pub(super) fn choose(
+#[must_use]
+pub fn choose(
     count: usize,
     kept: &[NodeId],
     candidates: &[Candidate],

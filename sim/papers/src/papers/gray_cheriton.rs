@@ -16,6 +16,9 @@ const CLOCKS: f64 = 0.1;
 /// What this testbed's clients do: chunks in use, from `scenario.toml`.
 const CHUNKS: f64 = 50.0;
 
+/// A chunk counts as in use for this long: longer than any pause between two reads.
+const IN_USE_MS: u64 = 60_000;
+
 /// The paper.
 pub struct GrayCheriton;
 
@@ -54,7 +57,7 @@ impl Paper for GrayCheriton {
             Some(_) => term_ms - term_ms / 500 - 100 - 22,
             None => term_ms / 4,
         };
-        let idle_ms = if sharing(&row.series).is_some() { 1 } else { term_ms };
+        let idle_ms = if sharing(&row.series).is_some() { 1 } else { IN_USE_MS };
         let summary = cluster(
             inputs,
             &[

@@ -2,8 +2,25 @@
 
 mod gray_cheriton;
 mod gfs_pipelining;
+mod gfs_throughput;
+mod craq_reads;
+mod copysets;
+mod ford;
+mod failure_studies;
+mod namenode;
+mod threefs;
 
 use crate::paper::Paper;
 
 /// All of them.
-pub const ALL: &[&dyn Paper] = &[&gray_cheriton::GrayCheriton, &gfs_pipelining::GfsPipelining];
+pub const ALL: &[&dyn Paper] = &[
+    &gray_cheriton::GrayCheriton,
+    &gfs_pipelining::GfsPipelining,
+    &gfs_throughput::GfsThroughput,
+    &craq_reads::CraqReads,
+    &copysets::Copysets,
+    &ford::Ford,
+    &failure_studies::FailureStudies,
+    &namenode::NameNode,
+    &threefs::ThreeFs,
+];
