@@ -39,6 +39,32 @@ fn every_scenario_of_the_repository_is_one() {
 }
 
 #[test]
+fn a_window_lies_within_the_first_act() {
+    let text = |begins, ends| {
+        format!("about = \"x\"\n[measure]\nbegins_ms = {begins}\nends_ms = {ends}\n")
+    };
+    assert!(Scenario::parse("x.toml", &text(0, 60_000)).is_ok());
+    for (begins, ends) in [(0, 60_001), (5, 5), (7, 6), (0, 0)] {
+        assert!(error(&text(begins, ends)).contains("[measure] must begin"), "{begins} {ends}");
+    }
+}
+
+/// What is left out is not in a table: sweeps name their rows by it, and old rows stay theirs.
+#[test]
+fn new_keys_are_not_said_by_default() {
+    let said = Scenario::standard().to_table();
+    assert!(!said.contains_key("measure"));
+    for (section, key) in [
+        ("workload", "prefill"),
+        ("workload", "own_files"),
+        ("network", "frame_bytes"),
+        ("network", "wait_max_ms"),
+    ] {
+        assert!(!said[section].as_table().unwrap().contains_key(key), "{key}");
+    }
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_one() {
     let text = "about = \"x\"\n\n[shape]\nchnukservers = 5\n";
     assert_eq!(error(text), "x.toml:4: unknown key `chnukservers`; did you mean `chunkservers`?");

@@ -67,6 +67,30 @@ fn what_was_found_ends_well() {
     found("left-out-17", include_str!("../../../../scenarios/found/left-out-17.toml"), 558_110);
 }
 
+/// Every key that papers need, at once: frames on links, prefilled files of their own, a window.
+#[test]
+fn a_measured_run_is_a_run_and_counts_its_window() {
+    let text = "about = \"measured\"\n[acts]\nfaults_ms = 6000\n[measure]\nbegins_ms = 1000\n\
+                ends_ms = 5000\n[workload]\nfiles = 7\nprefill = true\nown_files = true\n\
+                append = 0\nwrite = 0\nread = 1\nrelaxed_read = 0\nnamespace = 0\n[network]\n\
+                frame_bytes = 1500\nwait_max_ms = 2000\nloss_ppm = 0\n[faults]\nenabled = false\n";
+    let scenario = Scenario::parse("measured.toml", text).unwrap();
+    let one = run(&scenario, Seed(5), Asked::default());
+    assert!(one.found.is_none(), "{:?}", one.found);
+    let window = one.summary.window.clone().expect("the scenario measures");
+    assert!((3.99..4.02).contains(&window.seconds()), "{window:?}");
+    let (inside, all) = (window.acknowledged("read"), one.summary.operations["read"].acknowledged);
+    assert!(0 < inside && inside < all, "{inside} of {all}");
+    let again = run(&scenario, Seed(5), Asked::default());
+    assert_eq!(one.summary.fingerprint, again.summary.fingerprint);
+    // Prefilled: the first reads find bytes, and each of them is judged.
+    assert!(one.summary.reads_judged > 0);
+    let whole =
+        scenario.with(&[("network.frame_bytes".to_owned(), "1000000000".to_owned())]).unwrap();
+    let whole = run(&whole, Seed(5), Asked::default());
+    assert_ne!(one.summary.fingerprint, whole.summary.fingerprint, "frames arrive earlier");
+}
+
 #[test]
 fn a_seed_is_a_run() {
     let (one, again, other) = (standard(2), standard(2), standard(3));
