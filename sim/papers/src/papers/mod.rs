@@ -3,6 +3,7 @@
 mod gray_cheriton;
 mod gfs_pipelining;
 mod gfs_throughput;
+mod gfs_memory;
 mod craq_reads;
 mod copysets;
 mod ford;
@@ -17,6 +18,7 @@ pub const ALL: &[&dyn Paper] = &[
     &gray_cheriton::GrayCheriton,
     &gfs_pipelining::GfsPipelining,
     &gfs_throughput::GfsThroughput,
+    &gfs_memory::GfsMemory,
     &craq_reads::CraqReads,
     &copysets::Copysets,
     &ford::Ford,
