@@ -65,7 +65,8 @@ impl Report<'_> {
             "\nA deviation is relative to the column that is compared with. SHAPE ONLY: beyond the \
              tolerance and not refuted, and at most one pair of rows in twenty rises in one column \
              and falls in the other.\n\n## Rows\n\n\
-             Simulation: the median of {} seeds, and its 95 % confidence interval by the sign test.\n\n\
+             Simulation: the median of {} seeds and its 95 % confidence interval by the sign test, where the \
+             set-up says nothing else.\n\n\
              | series | {} | paper | formula | simulation | 95 % interval | sim/formula | formula/paper |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             table.seeds,
