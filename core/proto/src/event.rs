@@ -1,6 +1,7 @@
 //! What observers see: facts about the protocol, typed, for checkers, traces and counters.
 
 use crate::agreed::{Setting, Sides};
+use crate::attributes::Caller;
 use crate::ids::{
     ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, LogIndex, NodeId,
     OpId, Rack, RequestId, Sequence,
@@ -188,7 +189,7 @@ pub enum Event {
     /// An operation repeats itself.
     Retried { op: OpId, why: &'static str },
     /// A piece of a file call began: an operation that the machine requests of itself.
-    PieceBegan { call: RequestId, piece: RequestId, op: Box<Operation> },
+    PieceBegan { call: RequestId, piece: RequestId, caller: Box<Caller>, op: Box<Operation> },
     /// ... and ended.
     PieceEnded { piece: RequestId, result: Box<Result<Outcome, OpError>> },
     /// A message arrived that answers nothing and that no client expects.

@@ -16,7 +16,7 @@ use crate::order::Order;
 use crate::seen::Seen;
 use crate::violation::Violation;
 use leasehold_proto::metadata::MetadataQuery;
-use leasehold_proto::{Constants, Event, NodeId, OpError, Operation, Outcome, RequestId};
+use leasehold_proto::{Caller, Constants, Event, NodeId, OpError, Operation, Outcome, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All invariants, over one run. Calls come in the order of true time.
@@ -169,12 +169,13 @@ impl Checkers {
         client: NodeId,
         true_ns: u64,
         request: RequestId,
+        caller: &Caller,
         operation: &Operation,
     ) {
         if let Operation::Query(MetadataQuery::LeaveSafeMode) = operation {
             self.safe_mode.ordered();
         }
-        let at = self.history.invoked(client, true_ns, request, operation);
+        let at = self.history.invoked(client, true_ns, request, caller, operation);
         self.corruption.invoked(&self.history.operations()[at]);
     }
 

@@ -6,7 +6,7 @@
 
 use crate::contents::Contents;
 use crate::history::{Call, Ending, History, Operated};
-use crate::names::hashed;
+use crate::posix::hashed;
 use leasehold_proto::metadata::{FileInfo, MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{Extent, Name, NodeId, ReadMode};
 use std::collections::{BTreeMap, BTreeSet};

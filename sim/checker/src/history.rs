@@ -5,7 +5,7 @@ use bytes::Bytes;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    ChunkHandle, Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId,
+    Caller, ChunkHandle, Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,6 +116,9 @@ pub struct Operated {
     /// The request.
     #[serde(flatten)]
     pub call: Call,
+    /// Its credentials and its clock.
+    #[serde(default)]
+    pub caller: Caller,
     /// How it ended.
     pub ending: Ending,
     /// What a master answered.
@@ -193,6 +196,7 @@ impl History {
         client: NodeId,
         true_ns: u64,
         request: RequestId,
+        caller: &Caller,
         operation: &Operation,
     ) -> usize {
         self.waiting.insert((client, request), true_ns);
@@ -201,8 +205,18 @@ impl History {
             self.contents.insert((crc, bytes.len() as u64), bytes.clone());
         }
         let (invoked_ns, returned_ns, ending, answer) = (true_ns, None, Ending::Open, None);
-        let begun =
-            Operated { client, request, invoked_ns, returned_ns, call, ending, answer, bytes };
+        let caller = caller.clone();
+        let begun = Operated {
+            client,
+            request,
+            invoked_ns,
+            returned_ns,
+            call,
+            caller,
+            ending,
+            answer,
+            bytes,
+        };
         self.operations.push(begun);
         self.open.insert((client, request), self.operations.len() - 1);
         self.operations.len() - 1

@@ -17,7 +17,7 @@ pub mod linearizability;
 pub mod witness;
 pub mod cells;
 pub mod zones;
-pub mod names;
+pub mod posix;
 pub mod order;
 pub mod fleet;
 mod chunk_history;

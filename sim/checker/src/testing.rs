@@ -9,8 +9,8 @@ use leasehold_proto::metadata::{
 };
 use leasehold_proto::replica::{ChunkSpec, MutationKind, ReplicaImage, ReplicaRecord, SyncPolicy};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member, NodeId, OpId,
-    Operation, Outcome, Payload, Rack, ReadMode, Refusal, RequestId, Sequence, Time,
+    Caller, ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member,
+    NodeId, OpId, Operation, Outcome, Payload, Rack, ReadMode, Refusal, RequestId, Sequence, Time,
 };
 use std::collections::BTreeMap;
 
@@ -155,8 +155,17 @@ pub fn list(path: &str) -> MetadataQuery {
     MetadataQuery::List { path: path.into(), after: None }
 }
 
+/// As [`create`] and [`mkdir`] make it.
 fn info(id: u64, kind: FileKind) -> FileInfo {
-    FileInfo::new(FileId(id), kind, 0)
+    let mut info = FileInfo::new(FileId(id), kind, 0);
+    let (mode, links) = if kind == FileKind::Directory { (0o755, 2) } else { (0o644, 1) };
+    (info.attributes.mode, info.attributes.links) = (mode, links);
+    info
+}
+
+/// The superuser, without a clock.
+pub fn root() -> Caller {
+    Caller::root(0)
 }
 
 pub fn file(id: u64) -> MetadataAnswer {
@@ -197,6 +206,8 @@ pub fn edit(finals: &mut Finals, node: NodeId, change: impl Fn(&mut Vec<u8>)) {
 #[derive(Clone)]
 pub struct Run {
     pub checkers: Checkers,
+    /// Who makes requests of the namespace.
+    pub caller: Caller,
     now_ns: u64,
     replicas: BTreeMap<NodeId, (Sequence, Vec<u8>)>,
 }
@@ -204,7 +215,7 @@ pub struct Run {
 impl Run {
     pub fn new() -> Self {
         let checkers = Checkers::new(Constants::default());
-        Run { checkers, now_ns: 0, replicas: BTreeMap::new() }
+        Run { checkers, caller: root(), now_ns: 0, replicas: BTreeMap::new() }
     }
 
     pub fn at(&mut self, now_ns: u64) -> &mut Self {
@@ -240,7 +251,7 @@ impl Run {
     pub fn invoke_write(&mut self, number: u64, now_ns: u64, offset: u64, bytes: &[u8]) {
         let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
         let write = Operation::Write { file: FILE, index: 0, offset, payload };
-        self.checkers.client_invoked(CLIENT, now_ns, RequestId(number), &write);
+        self.checkers.client_invoked(CLIENT, now_ns, RequestId(number), &root(), &write);
     }
 
     /// A write from one time to another, acknowledged.
@@ -254,7 +265,7 @@ impl Run {
     pub fn write_to(&mut self, index: u64, number: u64, span_ns: (u64, u64), bytes: &[u8]) {
         let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
         let write = Operation::Write { file: FILE, index, offset: 0, payload };
-        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &write);
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &root(), &write);
         let extent = Extent::new(0, bytes.len() as u64);
         self.returned(number, span_ns.1, Ok(Outcome::Written { index, extent })).unwrap();
     }
@@ -263,7 +274,7 @@ impl Run {
     pub fn append_to(&mut self, index: u64, number: u64, span_ns: (u64, u64), bytes: &[u8]) {
         let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
         let append = Operation::Append { file: FILE, chunk_bytes: 4_096, payload };
-        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &append);
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &root(), &append);
         let extent = Extent::new(0, bytes.len() as u64);
         self.returned(number, span_ns.1, Ok(Outcome::Written { index, extent })).unwrap();
     }
@@ -272,7 +283,7 @@ impl Run {
     pub fn append(&mut self, number: u64, span_ns: (u64, u64), at: Option<u64>, bytes: &[u8]) {
         let payload = Payload::new(Bytes::copy_from_slice(bytes), number as u32);
         let append = Operation::Append { file: FILE, chunk_bytes: 4_096, payload };
-        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &append);
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &root(), &append);
         let written = |offset| {
             let extent = Extent::new(offset, bytes.len() as u64);
             Outcome::Written { index: 0, extent }
@@ -324,7 +335,7 @@ impl Run {
         bytes: &[u8],
     ) -> Result<(), Violation> {
         let read = Operation::Read { file: FILE, index: 0, extent, mode };
-        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &read);
+        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), &root(), &read);
         let payload = Payload::new(Bytes::copy_from_slice(bytes), 0);
         let chunk_length = extent.offset + bytes.len() as u64;
         self.returned(number, span_ns.1, Ok(Outcome::Read { payload, chunk_length }))
@@ -364,7 +375,13 @@ impl Run {
         answer: Result<MetadataAnswer, OpError>,
     ) {
         let number = 1_000 + self.checkers.history().operations().len() as u64;
-        self.checkers.client_invoked(CLIENT, span_ns.0, RequestId(number), operation);
+        self.checkers.client_invoked(
+            CLIENT,
+            span_ns.0,
+            RequestId(number),
+            &self.caller.clone(),
+            operation,
+        );
         self.returned(number, span_ns.1, answer.map(Outcome::Metadata)).unwrap();
     }
 

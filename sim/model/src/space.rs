@@ -238,7 +238,7 @@ impl Space {
         let start = &self.starts[usize::from(next.start)];
         next.asked |= 1 << which;
         let id = RequestId(start.last_request + u64::from(next.asked.count_ones()));
-        ask.wish.clone().action(ask.client, id)
+        ask.wish.clone().action(ask.client, id, Box::default())
     }
 
     fn beyond(&self, last: &Cluster, next: &Cluster) -> bool {

@@ -107,7 +107,7 @@ impl Teller<'_> {
                     let ask = &self.space.menu[*which];
                     let id = leasehold_proto::RequestId(1_000 + place as u64);
                     lines.push(ask.line.clone());
-                    self.act(ask.wish.clone().action(ask.client, id))?;
+                    self.act(ask.wish.clone().action(ask.client, id, Box::default()))?;
                 }
                 Deed::Did(action) => {
                     lines.push(self.line(action)?);

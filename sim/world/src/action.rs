@@ -2,7 +2,7 @@
 
 use crate::net::MessageId;
 use crate::node::Own;
-use leasehold_proto::{ChunkHandle, FileCall, IoId, NodeId, Operation, RequestId};
+use leasehold_proto::{Caller, ChunkHandle, FileCall, IoId, NodeId, Operation, RequestId};
 
 /// How the world fails an I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,12 +25,12 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// The step in which the owner says so.
+    /// The step in which the owner says so, with these credentials.
     #[must_use]
-    pub fn action(self, client: NodeId, id: RequestId) -> Action {
+    pub fn action(self, client: NodeId, id: RequestId, caller: Box<Caller>) -> Action {
         match self {
-            Wish::Operation(op) => Action::Request(client, id, op),
-            Wish::File(call) => Action::Call(client, id, call),
+            Wish::Operation(op) => Action::Request(client, id, caller, op),
+            Wish::File(call) => Action::Call(client, id, caller, call),
         }
     }
 }
@@ -93,7 +93,7 @@ pub enum Action {
     /// Something else fills a chunkserver's disk up to so many free bytes; or gives all of it back.
     Fill(NodeId, Option<u64>),
     /// A client's owner makes a request.
-    Request(NodeId, RequestId, Operation),
+    Request(NodeId, RequestId, Box<Caller>, Operation),
     /// ... and for something of a file.
-    Call(NodeId, RequestId, FileCall),
+    Call(NodeId, RequestId, Box<Caller>, FileCall),
 }

@@ -235,15 +235,16 @@ impl Cluster {
                 if disk.flip(chunk, offset) { Ok(()) } else { Err("nothing was written there") }
             }
             Action::Fill(node, free) => self.fill(node, free, seen),
-            Action::Request(node, id, op) => {
+            Action::Request(node, id, caller, op) => {
                 self.running(node)?;
-                seen.push(Observation::Invoked { node, id, op: op.clone() });
-                self.step(node, Input::Request { caller: Box::default(), id, op }, seen);
+                let (by, what) = (caller.clone(), op.clone());
+                seen.push(Observation::Invoked { node, id, caller: by, op: what });
+                self.step(node, Input::Request { caller, id, op }, seen);
                 Ok(())
             }
-            Action::Call(node, id, call) => {
+            Action::Call(node, id, caller, call) => {
                 self.running(node)?;
-                self.step(node, Input::File { caller: Box::default(), id, call }, seen);
+                self.step(node, Input::File { caller, id, call }, seen);
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 
 use leasehold_explore::Coverage;
 use leasehold_proto::{
-    ChunkHandle, Event, Extent, IoOp, NodeId, OpError, OpId, Operation, Outcome, RequestId,
+    Caller, ChunkHandle, Event, Extent, IoOp, NodeId, OpError, OpId, Operation, Outcome, RequestId,
 };
 use std::ops::{Deref, DerefMut};
 
@@ -43,7 +43,7 @@ pub enum Observation {
     /// A node emitted a fact.
     Event { node: NodeId, event: Event },
     /// A client's owner made a request.
-    Invoked { node: NodeId, id: RequestId, op: Operation },
+    Invoked { node: NodeId, id: RequestId, caller: Box<Caller>, op: Operation },
     /// A client's owner was answered.
     Responded { node: NodeId, id: RequestId, result: Result<Outcome, OpError> },
     /// A chunkserver acknowledged a mutation to its client.
@@ -64,8 +64,9 @@ impl Observation {
     /// A piece of a file call is judged as a request of its own.
     pub(crate) fn of_piece(node: NodeId, event: &Event) -> Option<Self> {
         match event {
-            Event::PieceBegan { piece, op, .. } => {
-                Some(Observation::Invoked { node, id: *piece, op: (**op).clone() })
+            Event::PieceBegan { piece, caller, op, .. } => {
+                let (id, caller, op) = (*piece, caller.clone(), (**op).clone());
+                Some(Observation::Invoked { node, id, caller, op })
             }
             Event::PieceEnded { piece, result } => {
                 Some(Observation::Responded { node, id: *piece, result: (**result).clone() })

@@ -137,18 +137,18 @@ impl Tracer {
                 self.input(cluster, *node, &Input::Leadership(Leadership::Follower { leader }));
             }
             Action::Wake(node) => self.input(cluster, *node, &Input::Wake),
-            Action::Request(node, id, op) => {
+            Action::Request(node, id, caller, op) => {
                 self.input(
                     cluster,
                     *node,
-                    &Input::Request { caller: Box::default(), id: *id, op: op.clone() },
+                    &Input::Request { caller: caller.clone(), id: *id, op: op.clone() },
                 );
             }
-            Action::Call(node, id, call) => {
+            Action::Call(node, id, caller, call) => {
                 self.input(
                     cluster,
                     *node,
-                    &Input::File { caller: Box::default(), id: *id, call: call.clone() },
+                    &Input::File { caller: caller.clone(), id: *id, call: call.clone() },
                 );
             }
             Action::Pause(node) => self.pause(cluster, *node, "pause", false),

@@ -150,7 +150,13 @@ impl Step<'_> {
     fn advance(&mut self, id: RequestId) {
         while let Some((number, caller, op)) = self.files.next_piece(id) {
             let (piece, op_begun) = (id.piece(number), Box::new(op.clone()));
-            self.cx.observe(Event::PieceBegan { call: id, piece, op: op_begun });
+            let credentials = caller.clone();
+            self.cx.observe(Event::PieceBegan {
+                call: id,
+                piece,
+                caller: credentials,
+                op: op_begun,
+            });
             self.begin_operation(Origin::Call { id, number }, caller, op);
         }
         if let Some(result) = self.files.take_result(id, self.cx.constants) {

@@ -55,8 +55,13 @@ impl<'a> Components<'a> {
 }
 
 /// Where the target of a symbolic link leads to: empty components say nothing, `.` and `..` are
-/// followed.
+/// followed. After a trailing slash the last component is empty: a directory is to be there (POSIX
+/// XBD 4.13).
 pub(super) fn components_of_target(target: &[u8]) -> (bool, Vec<&[u8]>) {
     let names = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-    (target.first() == Some(&b'/'), names.collect())
+    let mut names: Vec<&[u8]> = names.collect();
+    if target.last() == Some(&b'/') && !names.is_empty() {
+        names.push(b"");
+    }
+    (target.first() == Some(&b'/'), names)
 }

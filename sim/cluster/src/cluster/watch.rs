@@ -411,8 +411,8 @@ impl<M> Observer<M> for NodeObserver {
         state.note(now, self.node, &RunEvent::Input(input));
         state.recording.add(self.node, clock, || What::Takes(input.clone()));
         state.coverage.input(self.node, clock, input);
-        if let Input::Request { id, op, .. } = input {
-            state.checkers.client_invoked(self.node, now, *id, op);
+        if let Input::Request { id, caller, op } = input {
+            state.checkers.client_invoked(self.node, now, *id, caller, op);
         }
         if let Input::File { id, .. } = input {
             state.checkers.client_called(self.node, now, *id);
@@ -430,8 +430,8 @@ impl<M> Observer<M> for NodeObserver {
         state.coverage.effect(self.node, clock, effect);
         match effect {
             Effect::Observe(event) => {
-                if let Event::PieceBegan { piece, op, .. } = event {
-                    state.checkers.client_invoked(self.node, now, *piece, op);
+                if let Event::PieceBegan { piece, caller, op, .. } = event {
+                    state.checkers.client_invoked(self.node, now, *piece, caller, op);
                 }
                 if let Event::PieceEnded { piece, result } = event {
                     let judged = state.checkers.client_returned(self.node, now, *piece, result);

@@ -9,21 +9,26 @@
 
 mod names;
 mod files;
+mod inodes;
 mod style;
 mod shares;
 #[cfg(test)]
 mod tests;
 
 pub use files::{Data, DataKind, Known};
+pub use inodes::Who;
 pub use shares::Shares;
 pub use style::Style;
 
 use crate::draw::Draw;
 use files::Files;
+use inodes::{EVERYBODY, mode};
 use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{ChunkHandle, FileId, FileOutcome, Name, OpError, Outcome, SyncPolicy};
+use leasehold_proto::{
+    ChunkHandle, FileId, FileOutcome, Name, OpError, Outcome, Refusal, SyncPolicy,
+};
 use names::Names;
 use std::collections::VecDeque;
 
@@ -94,10 +99,20 @@ impl Grammar {
         &self.shares
     }
 
+    /// Who makes the next request: the superuser, unless the style wants others.
+    pub fn who(&self, draw: &mut impl Draw) -> Who {
+        let other = draw.permille(self.style.users_permille);
+        let who = if other { draw.one_of(&EVERYBODY[1..]) } else { EVERYBODY.first() };
+        *who.expect("there are several")
+    }
+
     /// The next request.
     pub fn draw(&mut self, draw: &mut impl Draw) -> Request {
         if self.files.live() == 0 || (self.files.live() == 1 && draw.permille(100)) {
             return self.create(draw);
+        }
+        if draw.permille(self.style.inodes_permille) {
+            return self.names.inode_request(draw);
         }
         let full = self.files.live() > self.limits.files_max;
         match self.style.verb(draw) {
@@ -118,7 +133,8 @@ impl Grammar {
 
     fn create(&mut self, draw: &mut impl Draw) -> Request {
         let (path, spec) = (self.names.place(draw), self.spec(draw));
-        Request::Change(MetadataChange::Create { path: path.into(), spec, mode: mode(draw) })
+        let path = self.names.address(&path, draw);
+        Request::Change(MetadataChange::Create { path, spec, mode: mode(draw) })
     }
 
     fn spec(&self, draw: &mut impl Draw) -> FileSpec {
@@ -147,23 +163,20 @@ impl Grammar {
 
     fn mkdir(&mut self, draw: &mut impl Draw) -> Request {
         let path = self.names.place(draw);
-        Request::Change(MetadataChange::Mkdir { path: path.into(), mode: mode(draw) })
+        let path = self.names.address(&path, draw);
+        Request::Change(MetadataChange::Mkdir { path, mode: mode(draw) })
     }
 
     fn rename(&mut self, draw: &mut impl Draw) -> Request {
         let (from, to) = self.names.rename(draw);
         let (this, no_replace) = (self.condition(draw), draw.permille(250));
-        Request::Change(MetadataChange::Rename {
-            from: from.into(),
-            to: to.into(),
-            this,
-            no_replace,
-        })
+        let (from, to) = (self.names.address(&from, draw), self.names.address(&to, draw));
+        Request::Change(MetadataChange::Rename { from, to, this, no_replace })
     }
 
     fn delete(&mut self, draw: &mut impl Draw) -> Request {
         let (path, this) = (self.names.existing(draw), self.condition(draw));
-        Request::Change(MetadataChange::Delete { path: path.into(), this })
+        Request::Change(MetadataChange::Delete { path: self.names.address(&path, draw), this })
     }
 
     /// That it is still some file, which it may never have been.
@@ -175,7 +188,10 @@ impl Grammar {
         let old = draw.permille(300).then(|| self.files.any(draw)).flatten();
         Request::Query(match old {
             Some(known) => MetadataQuery::StatFile { file: known.file },
-            None => MetadataQuery::Stat { path: self.names.existing(draw).into() },
+            None => {
+                let path = self.names.existing(draw);
+                MetadataQuery::Stat { path: self.names.address(&path, draw) }
+            }
         })
     }
 
@@ -184,17 +200,17 @@ impl Grammar {
             && let Some((path, last)) = self.pages.pop_front()
         {
             return Request::Query(MetadataQuery::List {
-                path: path.into(),
-                after: Some(last.into()),
+                path: names::address(&path),
+                after: Some(names::name_of(&last)),
             });
         }
         let path = self.names.listed(draw);
         let after = match draw.within(0..=5) {
-            0 => Some(names::name(draw).into()),
+            0 => Some(names::name_of(&names::name(draw))),
             1 => Some(Name::default()),
             _ => None,
         };
-        Request::Query(MetadataQuery::List { path: path.into(), after })
+        Request::Query(MetadataQuery::List { path: self.names.address(&path, draw), after })
     }
 
     fn status(&mut self, draw: &mut impl Draw) -> Request {
@@ -225,8 +241,14 @@ impl Grammar {
         match (request, result) {
             (Request::Change(change), Ok(outcome)) => self.changed(change, info(outcome)),
             (Request::Query(query), Ok(outcome)) => self.shown(query, outcome),
-            (Request::Query(MetadataQuery::Stat { path }), Err(OpError::Refused(_))) => {
-                self.names.forget(&path.to_string());
+            // Of what the caller may not see, nothing is learnt.
+            (
+                Request::Query(MetadataQuery::Stat { path }),
+                Err(OpError::Refused(Refusal::NotFound | Refusal::NotADirectory)),
+            ) => {
+                if let Some(path) = self.names.printed(path) {
+                    self.names.forget(&path);
+                }
             }
             (Request::Data(data), Ok(_)) => self.files.reached(data),
             (Request::Data(data), Err(OpError::Refused(refusal))) => {
@@ -238,23 +260,32 @@ impl Grammar {
 
     fn changed(&mut self, change: &MetadataChange, info: Option<&FileInfo>) {
         match change {
-            MetadataChange::Create { path, .. } | MetadataChange::Mkdir { path, .. } => {
-                if let Some(info) = info {
-                    self.known(&path.to_string(), info);
+            MetadataChange::Create { path, .. }
+            | MetadataChange::Mkdir { path, .. }
+            | MetadataChange::MakeSpecial { path, .. }
+            | MetadataChange::Link { to: path, .. } => {
+                if let (Some(info), Some(path)) = (info, self.names.printed(path)) {
+                    self.known(&path, info);
                 }
             }
             MetadataChange::Rename { from, to, .. } => {
-                let replaced = self.names.moved(&from.to_string(), &to.to_string());
-                self.files.unnamed(replaced);
+                if let (Some(from), Some(to)) = (self.names.printed(from), self.names.printed(to)) {
+                    let replaced = self.names.moved(&from, &to);
+                    self.files.unnamed(replaced);
+                }
             }
             MetadataChange::Delete { path, .. } => {
-                let gone = self.names.forget(&path.to_string());
-                self.files.unnamed(gone);
+                if let Some(path) = self.names.printed(path) {
+                    let gone = self.names.forget(&path);
+                    self.files.unnamed(gone);
+                }
             }
-            MetadataChange::MakeSpecial { .. }
-            | MetadataChange::Link { .. }
-            | MetadataChange::Exchange { .. }
-            | MetadataChange::SetAttributes { .. }
+            MetadataChange::Exchange { from, to } => {
+                if let (Some(from), Some(to)) = (self.names.printed(from), self.names.printed(to)) {
+                    self.names.exchanged(&from, &to);
+                }
+            }
+            MetadataChange::SetAttributes { .. }
             | MetadataChange::SetXattr { .. }
             | MetadataChange::RemoveXattr { .. }
             | MetadataChange::AddChunk { .. }
@@ -270,15 +301,15 @@ impl Grammar {
     fn shown(&mut self, query: &MetadataQuery, outcome: &Outcome) {
         match (query, outcome) {
             (MetadataQuery::Stat { path }, outcome) => {
-                if let Some(info) = info(outcome) {
-                    self.known(&path.to_string(), info);
+                if let (Some(info), Some(path)) = (info(outcome), self.names.printed(path)) {
+                    self.known(&path, info);
                 }
             }
             (
                 MetadataQuery::List { path, .. },
                 Outcome::Metadata(MetadataAnswer::List { entries, more }),
             ) => {
-                let path = path.to_string();
+                let Some(path) = self.names.printed(path) else { return };
                 for (name, info) in entries {
                     self.known(&names::join(&path, &name.to_string()), info);
                 }
@@ -292,24 +323,11 @@ impl Grammar {
     }
 
     fn known(&mut self, path: &str, info: &FileInfo) {
-        let file = match info.kind {
-            FileKind::Directory => None,
-            FileKind::Symlink
-            | FileKind::Fifo
-            | FileKind::Socket
-            | FileKind::CharDevice(_)
-            | FileKind::BlockDevice(_) => Some(info.file),
-            FileKind::File(spec) => {
-                self.files.known(info.file, spec, info.chunks);
-                Some(info.file)
-            }
-        };
-        self.names.known(path, file);
+        if let FileKind::File(spec) = info.kind {
+            self.files.known(info.file, spec, info.chunks);
+        }
+        self.names.known(path, info.file, &info.kind);
     }
-}
-
-fn mode(draw: &mut impl Draw) -> u16 {
-    [0o644, 0o600, 0o755, 0o4711][draw.within(0..=3) as usize]
 }
 
 /// The kinds of requests that a style weighs.

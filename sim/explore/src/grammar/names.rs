@@ -1,22 +1,61 @@
 //! Which names exist, as far as answers say, and which names requests use: few, shared and nested.
 
 use crate::draw::Draw;
-use leasehold_proto::FileId;
+use leasehold_proto::metadata::FileKind;
+use leasehold_proto::{FileId, Name, Path};
 use std::collections::BTreeMap;
 
 /// Directories and files have these names, so that each is often in the other's place.
 const FEW: [&str; 4] = ["a", "b", "d", "e"];
+/// Names that programs take for something else, written as [`Name`] is printed.
+const ODD: [&str; 7] = ["é", "a b", "...", "-", "\\xff\\xfe", "\\x5c", "*"];
 /// Components of a path that requests make, at the most.
 const DEPTH_MAX: usize = 6;
 /// Bytes of a name and of a path at the most, as POSIX systems have them.
 const NAME_BYTES_MAX: usize = 255;
 const PATH_BYTES_MAX: usize = 4_096;
 
-/// What requests were answered about names.
+/// What is at a path.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    file: FileId,
+    is_directory: bool,
+    is_symlink: bool,
+}
+
+/// What requests were answered about names. Paths and names are written as they are printed, so that those
+/// of bytes that are no text can be kept.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// By path: a file, or a directory. The root is not among them.
-    nodes: BTreeMap<String, Option<FileId>>,
+    /// By path. The root is not among them.
+    nodes: BTreeMap<String, Node>,
+}
+
+/// The bytes of a path or name as it is printed: `\xNN` is one byte.
+fn bytes_of(printed: &str) -> Vec<u8> {
+    let mut parts = printed.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let number = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match number {
+            Some(number) => {
+                bytes.push(number);
+                bytes.extend(&part.as_bytes()[2..]);
+            }
+            None => bytes.extend([b"\\x", part.as_bytes()].concat()),
+        }
+    }
+    bytes
+}
+
+/// The address that is printed like this; an inode by its identity, as `f7` or `f7:a`, is none.
+pub fn address(printed: &str) -> Path {
+    bytes_of(printed).into()
+}
+
+/// The name that is printed like this.
+pub fn name_of(printed: &str) -> Name {
+    bytes_of(printed).as_slice().into()
 }
 
 /// A name: one of few, and sometimes one of the largest length or beyond it.
@@ -24,6 +63,9 @@ pub fn name(draw: &mut impl Draw) -> String {
     if draw.permille(25) {
         let one_more = usize::from(draw.permille(300));
         return "n".repeat(NAME_BYTES_MAX + one_more);
+    }
+    if draw.permille(30) {
+        return (*draw.one_of(&ODD).expect("there are several")).to_owned();
     }
     (*draw.one_of(&FEW).expect("there are several")).to_owned()
 }
@@ -60,11 +102,11 @@ fn odd(draw: &mut impl Draw) -> String {
 
 impl Names {
     pub fn is_file(&self, path: &str) -> bool {
-        matches!(self.nodes.get(path), Some(Some(_)))
+        self.nodes.get(path).is_some_and(|node| !node.is_directory)
     }
 
     pub fn is_directory(&self, path: &str) -> bool {
-        path == "/" || matches!(self.nodes.get(path), Some(None))
+        path == "/" || self.nodes.get(path).is_some_and(|node| node.is_directory)
     }
 
     /// Where something may be made: mostly in a directory that exists.
@@ -88,6 +130,11 @@ impl Names {
         if draw.permille(15) {
             return odd(draw);
         }
+        if draw.permille(200)
+            && let Some(path) = self.through_a_link(draw)
+        {
+            return path;
+        }
         let known: Vec<&String> = self.nodes.keys().collect();
         match draw.one_of(&known) {
             Some(path) if draw.permille(850) => (*path).clone(),
@@ -97,9 +144,22 @@ impl Names {
         }
     }
 
+    /// A name below a symbolic link, if one is known.
+    fn through_a_link(&self, draw: &mut impl Draw) -> Option<String> {
+        let links = self.nodes.iter().filter(|(_, node)| node.is_symlink);
+        let links: Vec<&String> = links.map(|(path, _)| path).collect();
+        let path = draw.one_of(&links)?;
+        (depth(path) < DEPTH_MAX).then(|| join(path, &name(draw)))
+    }
+
     fn directory(&self, draw: &mut impl Draw) -> String {
+        if draw.permille(100)
+            && let Some(path) = self.through_a_link(draw)
+        {
+            return path;
+        }
         let known: Vec<&String> =
-            self.nodes.iter().filter(|(_, file)| file.is_none()).map(|(path, _)| path).collect();
+            self.nodes.iter().filter(|(_, node)| node.is_directory).map(|(path, _)| path).collect();
         draw.one_of(&known).map_or_else(|| "/".to_owned(), |path| (*path).clone())
     }
 
@@ -125,32 +185,80 @@ impl Names {
         (from, to)
     }
 
-    pub fn known(&mut self, path: &str, file: Option<FileId>) {
-        if path != "/" {
-            self.nodes.insert(path.to_owned(), file);
+    /// Something printed like this, sometimes from its directory on, as the kernel names it, or by its
+    /// identity.
+    pub fn address(&self, printed: &str, draw: &mut impl Draw) -> Path {
+        if !draw.permille(150) {
+            return address(printed);
+        }
+        if let Some(node) = self.nodes.get(printed).filter(|_| draw.permille(200)) {
+            return Path::of(node.file);
+        }
+        let cut = printed.rsplit_once('/');
+        let above = cut.and_then(|(above, name)| Some((self.nodes.get(above)?, name)));
+        match above {
+            Some((node, name)) => Path::at(node.file, &bytes_of(name)),
+            None => address(printed),
         }
     }
 
-    /// Nothing is at a path; gives the file that was.
-    pub fn forget(&mut self, path: &str) -> Option<FileId> {
-        self.nodes.remove(path).flatten()
+    /// An address as it is printed from the root on; none if it begins somewhere unknown.
+    pub fn printed(&self, path: &Path) -> Option<String> {
+        if path.is_absolute() || path.at == Path::ROOT {
+            return Some(path.to_string());
+        }
+        let (above, _) = self.nodes.iter().find(|(_, node)| node.file == path.at)?;
+        let name = Name::from(path.as_bytes()).to_string();
+        Some(if name.is_empty() { above.clone() } else { join(above, &name) })
     }
 
-    /// Something was moved; gives the file that it replaced.
+    pub fn known(&mut self, path: &str, file: FileId, kind: &FileKind) {
+        let is_directory = *kind == FileKind::Directory;
+        let is_symlink = *kind == FileKind::Symlink;
+        if path != "/" {
+            self.nodes.insert(path.to_owned(), Node { file, is_directory, is_symlink });
+        }
+    }
+
+    /// Nothing is at a path; gives the file that was, if that has no other name.
+    pub fn forget(&mut self, path: &str) -> Option<FileId> {
+        let node = self.nodes.remove(path).filter(|node| !node.is_directory)?;
+        let is_named = self.nodes.values().any(|other| other.file == node.file);
+        (!is_named).then_some(node.file)
+    }
+
+    /// Something was moved; gives the file that it replaced, if that has no other name.
     pub fn moved(&mut self, from: &str, to: &str) -> Option<FileId> {
-        if from == to {
+        let is_same = |one: &Node| self.nodes.get(to).is_some_and(|other| other.file == one.file);
+        if from == to || self.nodes.get(from).is_some_and(is_same) {
             return None;
         }
         let replaced = self.forget(to);
-        let below = format!("{from}/");
-        let (moved, stay) = std::mem::take(&mut self.nodes)
-            .into_iter()
-            .partition(|(path, _)| path == from || path.starts_with(&below));
-        self.nodes = stay;
-        let moved: BTreeMap<String, Option<FileId>> = moved;
-        for (path, file) in moved {
-            self.nodes.insert(format!("{to}{}", &path[from.len()..]), file);
-        }
+        let moved = self.take(from);
+        self.put(moved, from, to);
         replaced
+    }
+
+    /// Each of two got the other's name.
+    pub fn exchanged(&mut self, from: &str, to: &str) {
+        let (one, other) = (self.take(from), self.take(to));
+        self.put(one, from, to);
+        self.put(other, to, from);
+    }
+
+    /// Takes out what is at a path and below it.
+    fn take(&mut self, top: &str) -> BTreeMap<String, Node> {
+        let below = format!("{top}/");
+        let (taken, stay) = std::mem::take(&mut self.nodes)
+            .into_iter()
+            .partition(|(path, _)| path == top || path.starts_with(&below));
+        self.nodes = stay;
+        taken
+    }
+
+    fn put(&mut self, nodes: BTreeMap<String, Node>, from: &str, to: &str) {
+        for (path, node) in nodes {
+            self.nodes.insert(format!("{to}{}", &path[from.len()..]), node);
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::Request;
 use super::files::{DataKind, Files};
 use super::names::{Names, depth};
 use leasehold_proto::metadata::{MetadataChange, MetadataQuery};
-use leasehold_proto::{OpError, Outcome};
+use leasehold_proto::{OpError, Outcome, Refusal};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,6 +24,8 @@ impl Shares {
         "nested",
         "directories moved",
         "pages continued",
+        "of inodes",
+        "not permitted",
         "of unnamed files",
         "at a chunk's end",
         "beyond a chunk's end",
@@ -65,6 +67,7 @@ impl Shares {
         self.one("answered", true);
         self.one("refused", matches!(result, Err(OpError::Refused(_))));
         self.one("unknown", matches!(result, Err(error) if error.may_have_effect()));
+        self.one("not permitted", is_denied(result));
         match request {
             Request::Change(change) => self.change(change, done, names),
             Request::Query(MetadataQuery::List { after, .. }) => {
@@ -73,7 +76,7 @@ impl Shares {
                     done && after.as_ref().is_some_and(|a| !a.as_bytes().is_empty()),
                 );
             }
-            Request::Query(_) => {}
+            Request::Query(query) => self.one("of inodes", shows_inodes(query)),
             Request::Data(data) => {
                 self.one("of unnamed files", files.is_unnamed(data.of.file));
                 let end = data.offset.saturating_add(data.length);
@@ -105,8 +108,8 @@ impl Shares {
             | MetadataChange::Exchange { .. }
             | MetadataChange::SetAttributes { .. }
             | MetadataChange::SetXattr { .. }
-            | MetadataChange::RemoveXattr { .. }
-            | MetadataChange::AddChunk { .. }
+            | MetadataChange::RemoveXattr { .. } => self.one("of inodes", true),
+            MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             // Operators are not drawn here.
             | MetadataChange::Restore { .. }
@@ -128,4 +131,19 @@ impl fmt::Display for Shares {
         }
         Ok(())
     }
+}
+
+fn is_denied(result: &Result<Outcome, OpError>) -> bool {
+    let Err(OpError::Refused(refusal)) = result else { return false };
+    matches!(refusal, Refusal::PermissionDenied | Refusal::NotPermitted)
+}
+
+fn shows_inodes(query: &MetadataQuery) -> bool {
+    matches!(
+        query,
+        MetadataQuery::Resolve { .. }
+            | MetadataQuery::ReadLink { .. }
+            | MetadataQuery::Xattr { .. }
+            | MetadataQuery::Xattrs { .. }
+    )
 }

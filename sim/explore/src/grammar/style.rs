@@ -25,6 +25,10 @@ pub struct Style {
     pub(super) limits_permille: u64,
     /// Of a thousand requests for data, how many go to the newest file.
     pub(super) hot_permille: u64,
+    /// Of a thousand requests, how many are for links, modes, owners and extended attributes.
+    pub(super) inodes_permille: u64,
+    /// Of a thousand requests, how many are not the superuser's.
+    pub(super) users_permille: u64,
     /// Of a thousand requests for data, how many go to a file that has no name any more.
     pub(super) unnamed_permille: u64,
 }
@@ -38,6 +42,8 @@ impl Style {
             weights,
             limits_permille: *draw.one_of(&[50, 200, 700]).expect("there are several"),
             hot_permille: *draw.one_of(&[0, 300, 900]).expect("there are several"),
+            inodes_permille: *draw.one_of(&[0, 60, 60, 150, 500]).expect("there are several"),
+            users_permille: *draw.one_of(&[0, 100, 300, 700]).expect("there are several"),
             unnamed_permille: *draw.one_of(&[50, 150, 400]).expect("there are several"),
         }
     }

@@ -264,7 +264,7 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
         | Event::Superseded
         | Event::ProtocolError { .. } => of_a_replica(naming, event),
         Event::Retried { op, why } => format!("retries {}: {why}", naming.op(*op)),
-        Event::PieceBegan { call, piece, op } => {
+        Event::PieceBegan { call, piece, op, .. } => {
             format!("begins {piece} of {call}: {}", client::operation(op))
         }
         Event::PieceEnded { piece, result } => format!("ends {piece}: {}", client::answer(result)),

@@ -137,7 +137,7 @@ impl Run {
     }
 
     fn request(&mut self, id: u64, operation: Operation) {
-        self.act(Action::Request(self.client, RequestId(id), operation));
+        self.act(Action::Request(self.client, RequestId(id), Box::default(), operation));
     }
 
     fn act(&mut self, action: Action) {

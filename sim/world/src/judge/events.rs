@@ -39,9 +39,10 @@ impl Events {
             Observation::Invoked {
                 node,
                 id,
+                caller,
                 op: op @ (Operation::Change(_) | Operation::Query(_)),
             } => {
-                self.0.client_invoked(*node, cluster.now(), *id, op);
+                self.0.client_invoked(*node, cluster.now(), *id, caller, op);
                 Ok(())
             }
             Observation::Responded { node, id, result } => {

@@ -164,7 +164,7 @@ impl Judge {
                 self.acknowledged(cluster, *node, *chunk, *op)
             }
             Observation::Durable { node, op } => self.durable(cluster, *node, op),
-            Observation::Invoked { node, id, op } => {
+            Observation::Invoked { node, id, op, .. } => {
                 self.invoked(*node, *id, op);
                 Ok(())
             }

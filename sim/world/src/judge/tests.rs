@@ -64,7 +64,7 @@ impl Fixture {
     fn request(&mut self, op: Operation) {
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.world.apply(Action::Request(names::client(1), id, op)).unwrap();
+        self.world.apply(Action::Request(names::client(1), id, Box::default(), op)).unwrap();
         self.run(100);
     }
 
@@ -85,7 +85,7 @@ impl Fixture {
     fn ask(&mut self, index: u64, mode: ReadMode) {
         let op = Operation::Read { file: FILE, index, extent: Extent::new(0, 3), mode };
         let (node, id) = (names::client(2), RequestId(1));
-        self.hear(Observation::Invoked { node, id, op }).unwrap();
+        self.hear(Observation::Invoked { node, id, caller: Box::default(), op }).unwrap();
     }
 
     fn answer(&mut self, bytes: &'static [u8]) -> Result<(), Violation> {

@@ -249,7 +249,7 @@ impl Runner {
         let id = RequestId(self.last_request);
         let (wish, opens) = self.resolve(node, verb)?;
         self.open.insert(id, (label, opens));
-        self.act(wish.action(node, id))
+        self.act(wish.action(node, id, Box::default()))
     }
 
     fn resolve(&self, node: NodeId, verb: Verb) -> Result<(Wish, Option<String>), Wrong> {

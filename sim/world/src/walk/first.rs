@@ -63,7 +63,7 @@ impl Workload {
         let op = self.operation(id, dice)?;
         self.last += 1;
         self.open.entry(client).or_default().insert(id);
-        Some(Action::Request(client, id, op))
+        Some(Action::Request(client, id, Box::default(), op))
     }
 
     fn operation(&mut self, id: RequestId, dice: &mut Dice) -> Option<Operation> {

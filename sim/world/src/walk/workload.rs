@@ -4,7 +4,7 @@
 use super::dice::Dice;
 use super::drawn::Drawn;
 use super::first;
-use crate::action::Action;
+use crate::action::{Action, Wish};
 use crate::cluster::Cluster;
 use crate::observation::Observation;
 use crate::payload::payload;
@@ -147,45 +147,49 @@ impl Requests {
         self.last += 1;
         let id = RequestId(self.last);
         if let Some(lease) = self.lease.filter(|_| self.dice.chance(CHANGE_RATE)) {
-            return Some(Action::Request(client, id, lease_changed(lease, &mut self.dice)));
+            let change = lease_changed(lease, &mut self.dice);
+            return Some(Action::Request(client, id, Box::default(), change));
         }
         let request = self.grammar.draw(&mut self.dice);
-        let action = self.action(client, id, &request);
+        // What a client's clock shows is true time, as wrong as clocks are.
+        let now_ns = i64::try_from(cluster.now()).unwrap_or(i64::MAX);
+        let clock_ns = now_ns.saturating_add_unsigned(self.dice.within(1..=1_000));
+        let caller = self.grammar.who(&mut self.dice).caller(clock_ns);
+        let wish = self.wish(client, id, &request);
+        let action = wish.action(client, id, caller);
         self.open.insert((client, id), request);
         Some(action)
     }
 
-    fn action(&mut self, client: NodeId, id: RequestId, request: &Request) -> Action {
+    fn wish(&mut self, client: NodeId, id: RequestId, request: &Request) -> Wish {
         match request {
             Request::Change(MetadataChange::Create { path, spec, mode })
                 if self.dice.permille(400) =>
             {
                 let (path, spec, mode) = (path.clone(), *spec, *mode);
-                Action::Call(client, id, FileCall::Create { path, spec, mode })
+                Wish::File(FileCall::Create { path, spec, mode })
             }
             Request::Query(MetadataQuery::Stat { path }) if self.dice.permille(400) => {
-                Action::Call(client, id, FileCall::Open { path: path.clone() })
+                Wish::File(FileCall::Open { path: path.clone() })
             }
-            Request::Change(change) => {
-                Action::Request(client, id, Operation::Change(change.clone()))
-            }
-            Request::Query(query) => Action::Request(client, id, Operation::Query(query.clone())),
+            Request::Change(change) => Wish::Operation(Operation::Change(change.clone())),
+            Request::Query(query) => Wish::Operation(Operation::Query(query.clone())),
             Request::Data(data) if matches!(data.kind, DataKind::Truncate) => {
                 // A chunk is as many bytes in memory as it is long.
                 let fits = |handle: &&Handle| handle.cut.chunk_bytes <= TRUNCATED_CHUNK_BYTES_MAX;
                 let own = self.handles.iter().rev().filter(fits).find(|on| on.client == client);
                 match own.cloned() {
-                    Some(on) => Action::Call(client, id, self.call(&on, id, data)),
+                    Some(on) => Wish::File(self.call(&on, id, data)),
                     // Nothing of its own is open: whatever exists is opened.
                     None => {
                         let query = MetadataQuery::StatFile { file: data.of.file };
-                        Action::Request(client, id, Operation::Query(query))
+                        Wish::Operation(Operation::Query(query))
                     }
                 }
             }
             Request::Data(data) => match self.handle(client, data) {
-                Some(handle) => Action::Call(client, id, self.call(&handle, id, data)),
-                None => Action::Request(client, id, operation(id, data)),
+                Some(handle) => Wish::File(self.call(&handle, id, data)),
+                None => Wish::Operation(operation(id, data)),
             },
         }
     }

@@ -203,7 +203,7 @@ impl Run {
         let id = RequestId(self.requests);
         let action = match self.pick(&self.handles.clone()) {
             Some((at, handle)) if at == client && self.rng.random_range(0..4) > 0 => {
-                Action::Call(client, id, self.on_handle(handle))
+                Action::Call(client, id, Box::default(), self.on_handle(handle))
             }
             _ => self.without_handle(client, id),
         };
@@ -240,10 +240,14 @@ impl Run {
                 return Action::Call(
                     client,
                     id,
+                    Box::default(),
                     FileCall::Create { path: path.into(), spec, mode: 0o644 },
                 );
             }
-            2 => return Action::Call(client, id, FileCall::Open { path: path.into() }),
+            2 => {
+                let call = FileCall::Open { path: path.into() };
+                return Action::Call(client, id, Box::default(), call);
+            }
             3 => Operation::Change(MetadataChange::Delete { path: path.into(), this: None }),
             4 => Operation::Query(MetadataQuery::Status),
             5 => Operation::Query(MetadataQuery::List { path: "/".into(), after: None }),
@@ -253,7 +257,7 @@ impl Run {
             }
             _ => Operation::Read { file, index, extent: Extent::new(0, 1_000), mode },
         };
-        Action::Request(client, id, op)
+        Action::Request(client, id, Box::default(), op)
     }
 }
 
