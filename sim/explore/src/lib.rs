@@ -11,4 +11,4 @@ pub mod coverage;
 
 pub use coverage::{Coverage, Mark};
 pub use draw::Draw;
-pub use grammar::{Data, DataKind, Grammar, Limits, Request, Shares, Who};
+pub use grammar::{Data, DataKind, Grammar, Limits, Request, Shares, Torture, Who};

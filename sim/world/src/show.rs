@@ -5,7 +5,7 @@ use crate::fair::name;
 use crate::observation::Observation;
 use crate::tracer::Names;
 use leasehold_proto::machine::Operation;
-use leasehold_proto::metadata::{FileKind, MetadataAnswer, SafeModeStatus};
+use leasehold_proto::metadata::{FileInfo, FileKind, MetadataAnswer, SafeModeStatus};
 use leasehold_proto::{Event, FileCall, FileOutcome, Name, NodeId, OpError, OpId, Outcome, Part};
 pub use leasehold_trace::message_name;
 use leasehold_trace::words::sentence;
@@ -151,16 +151,42 @@ pub fn text(data: &[u8]) -> String {
     out
 }
 
+fn inode(info: &FileInfo) -> String {
+    match info.kind {
+        FileKind::Directory => format!("directory {}", info.file),
+        FileKind::File(_) => format!("file {}, {} chunks", info.file, info.chunks),
+        FileKind::Symlink => format!("symlink {}", info.file),
+        FileKind::Fifo => format!("pipe {}", info.file),
+        FileKind::Socket => format!("socket {}", info.file),
+        FileKind::CharDevice(_) | FileKind::BlockDevice(_) => format!("device {}", info.file),
+    }
+}
+
+/// The mode, the owner and the number of names, where they are not those of what the superuser makes.
+fn unusual(info: &FileInfo) -> String {
+    let of = &info.attributes;
+    let is_directory = info.kind == FileKind::Directory;
+    let usual = match info.kind {
+        FileKind::Directory => 0o755,
+        FileKind::Symlink => 0o777,
+        _ => 0o644,
+    };
+    let mut text = String::new();
+    if of.mode != usual {
+        text += &format!(", mode {:o}", of.mode);
+    }
+    if (of.uid, of.gid) != (0, 0) {
+        text += &format!(", owner {}:{}", of.uid, of.gid);
+    }
+    if of.links != 1 && !is_directory {
+        text += &format!(", {} names", of.links);
+    }
+    text
+}
+
 fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
     match answer {
-        MetadataAnswer::File(info) => match info.kind {
-            FileKind::Directory => format!("directory {}", info.file),
-            FileKind::File(_) => format!("file {}, {} chunks", info.file, info.chunks),
-            FileKind::Symlink => format!("symlink {}", info.file),
-            FileKind::Fifo => format!("pipe {}", info.file),
-            FileKind::Socket => format!("socket {}", info.file),
-            FileKind::CharDevice(_) | FileKind::BlockDevice(_) => format!("device {}", info.file),
-        },
+        MetadataAnswer::File(info) => format!("{}{}", inode(info), unusual(info)),
         MetadataAnswer::Done => "ok".into(),
         MetadataAnswer::Bytes(bytes) => format!("\"{}\"", Name::from(&**bytes)),
         MetadataAnswer::Xattrs(names) => {

@@ -2,6 +2,8 @@
 //! calls.
 
 mod against_the_master;
+mod concurrent;
+mod rules;
 
 use super::*;
 use leasehold_proto::metadata::{FileInfo, FileKind, FileSpec, Special};

@@ -256,6 +256,34 @@ pub struct Workload {
     pub constants: u32,
     /// ... of requests of the grammar, in one directory that all clients share.
     pub shared: u32,
+    /// What those requests try more than anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub torture: Option<Torture>,
+}
+
+/// What requests of the grammar try more than anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Torture {
+    /// Deep trees.
+    Trees,
+    /// Hard and symbolic links.
+    Links,
+    /// Renames and exchanges.
+    Renames,
+    /// Long and odd names.
+    Names,
+}
+
+impl From<Torture> for leasehold_explore::Torture {
+    fn from(by: Torture) -> Self {
+        match by {
+            Torture::Trees => leasehold_explore::Torture::Trees,
+            Torture::Links => leasehold_explore::Torture::Links,
+            Torture::Renames => leasehold_explore::Torture::Renames,
+            Torture::Names => leasehold_explore::Torture::Names,
+        }
+    }
 }
 
 /// Where the next write or read of a client begins.
@@ -310,6 +338,7 @@ impl Default for Workload {
             look: 0,
             constants: 0,
             shared: 0,
+            torture: None,
         }
     }
 }

@@ -132,6 +132,7 @@ impl Scenario {
             look: 0,
             constants: 0,
             shared: 0,
+            torture: None,
             operations_max: None,
         };
     }

@@ -65,7 +65,8 @@ pub async fn set_up(
         make(|| client.mkdir(folder)).await?;
     }
     if workload.shared > 0 {
-        make(|| client.mkdir(shared::FOLDER)).await?;
+        // Everybody makes things there, whoever the caller is.
+        make(|| client.mkdir_with(shared::FOLDER, 0o1777)).await?;
     }
     for file in 0..drawn.files {
         let path = path_of(file);
@@ -190,6 +191,7 @@ impl Worker {
                 client,
                 index,
                 spec(&shared.workload, drawn.replicas),
+                shared.workload.torture,
                 drawn.seed.fork("shared names", index),
             ),
             stream: drawn.seed.fork("client", index),

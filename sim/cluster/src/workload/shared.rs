@@ -6,12 +6,13 @@
 
 use crate::ledger::Author;
 use crate::ledger::Ending;
+use crate::scenario::Torture;
 use crate::seed::Stream;
 use crate::tally::ending;
-use leasehold_client::{Client, ClientError, File, FileSpec};
-use leasehold_explore::{Data, DataKind, Draw, Grammar, Limits, Request, Shares};
+use leasehold_client::{Client, ClientError, File, FileSpec, Identity};
+use leasehold_explore::{Data, DataKind, Draw, Grammar, Limits, Request, Shares, Who};
 use leasehold_proto::metadata::{
-    FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
+    FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery, Special,
 };
 use leasehold_proto::{Extent, FileId, OpError, Outcome, Path, ReadMode, Refusal};
 use std::collections::BTreeMap;
@@ -43,7 +44,13 @@ pub struct SharedNames {
 
 impl SharedNames {
     /// Nothing is known of the directory. `index` numbers the client.
-    pub fn new(client: Client, index: u64, spec: FileSpec, mut stream: Stream) -> Self {
+    pub fn new(
+        client: Client,
+        index: u64,
+        spec: FileSpec,
+        torture: Option<Torture>,
+        mut stream: Stream,
+    ) -> Self {
         let constants = client.constants();
         let limits = Limits {
             mutation_bytes_max: u64::from(constants.mutation_bytes_max),
@@ -56,7 +63,10 @@ impl SharedNames {
             files_max: 4,
             chunks_max: 3,
         };
-        let grammar = Grammar::new(limits, &mut stream);
+        let mut grammar = Grammar::new(limits, &mut stream);
+        if let Some(by) = torture {
+            grammar = grammar.tortured(by.into());
+        }
         let author = Author { client: AUTHORS + index, number: 0 };
         SharedNames { client, author, grammar, stream, open: BTreeMap::new() }
     }
@@ -69,9 +79,12 @@ impl SharedNames {
     /// Makes one request.
     pub async fn one(&mut self) -> (&'static str, Ending) {
         let request = self.grammar.draw(&mut self.stream);
+        let Who { uid, gid, groups } = self.grammar.who(&mut self.stream);
+        let identity = Identity { uid, gid, groups: groups.into(), umask: 0 };
+        let client = self.client.as_caller(identity);
         let (kind, result) = match &request {
-            Request::Change(change) => self.change(change).await,
-            Request::Query(query) => self.query(query).await,
+            Request::Change(change) => self.change(&client, change).await,
+            Request::Query(query) => self.query(&client, query).await,
             Request::Data(data) => self.data(data).await,
         };
         let ending = ending(&result);
@@ -81,39 +94,53 @@ impl SharedNames {
 
     async fn change(
         &mut self,
+        client: &Client,
         change: &MetadataChange,
     ) -> (&'static str, Result<Outcome, ClientError>) {
         match change {
-            MetadataChange::Create { path, spec, .. } => {
-                let made = self.client.create(within(path), *spec).await;
+            MetadataChange::Create { path, spec, mode } => {
+                let made = client.create_with(within(path), *spec, *mode).await;
                 ("shared create", made.map(|file| self.opened(file)))
             }
-            MetadataChange::Mkdir { path, .. } => {
-                let made = self.client.mkdir(within(path)).await;
-                ("shared mkdir", made.map(|info| Outcome::Metadata(MetadataAnswer::File(info))))
+            MetadataChange::Mkdir { path, mode } => {
+                ("shared mkdir", client.mkdir_with(within(path), *mode).await.map(shown))
             }
             MetadataChange::Rename { from, to, this, no_replace } => {
                 let (from, to) = (within(from), within(to));
-                let moved = self.client.rename_if(from, to, *this, *no_replace).await;
-                ("shared rename", moved.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
+                ("shared rename", client.rename_if(from, to, *this, *no_replace).await.map(done))
             }
             MetadataChange::Delete { path, this } => {
-                let gone = self.client.delete_if(within(path), *this).await;
-                ("shared delete", gone.map(|()| Outcome::Metadata(MetadataAnswer::Done)))
+                ("shared delete", client.delete_if(within(path), *this).await.map(done))
+            }
+            MetadataChange::MakeSpecial { path, what, mode } => {
+                let made = client.make_special(within(path), inside(what), *mode).await;
+                ("shared special", made.map(shown))
+            }
+            MetadataChange::Link { from, to } => {
+                ("shared link", client.link(within(from), within(to)).await.map(shown))
+            }
+            MetadataChange::Exchange { from, to } => {
+                ("shared exchange", client.exchange(within(from), within(to)).await.map(done))
+            }
+            MetadataChange::SetAttributes { path, set } => {
+                ("shared attributes", client.set_attributes(within(path), **set).await.map(shown))
+            }
+            MetadataChange::SetXattr { path, name, value, condition } => {
+                let set = client.set_xattr(within(path), name.clone(), value, *condition).await;
+                ("shared xattr", set.map(done))
+            }
+            MetadataChange::RemoveXattr { path, name } => {
+                let removed = client.remove_xattr(within(path), name.clone()).await;
+                ("shared xattr", removed.map(done))
             }
             MetadataChange::AddChunk { .. } | MetadataChange::Truncate { .. } => {
                 unreachable!("a client adds and drops chunks by itself")
             }
-            MetadataChange::MakeSpecial { .. }
-            | MetadataChange::Link { .. }
-            | MetadataChange::Exchange { .. }
-            | MetadataChange::SetAttributes { .. }
-            | MetadataChange::SetXattr { .. }
-            | MetadataChange::RemoveXattr { .. } => {
-                unreachable!("links and attributes are not drawn from this grammar")
+            MetadataChange::Restore { file, to, no_replace } => {
+                let back = client.restore(*file, within(to), *no_replace).await;
+                ("shared restore", back.map(shown))
             }
             MetadataChange::SetConstants { .. }
-            | MetadataChange::Restore { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::ForgetServer { .. } => {
                 unreachable!("operators are not drawn from this grammar")
@@ -133,19 +160,33 @@ impl SharedNames {
 
     async fn query(
         &mut self,
+        client: &Client,
         query: &MetadataQuery,
     ) -> (&'static str, Result<Outcome, ClientError>) {
         match query {
             MetadataQuery::Stat { path } if self.stream.permille(500) => {
-                let file = self.client.open(within(path)).await;
+                let file = client.open(within(path)).await;
                 ("shared open", file.map(|file| self.opened(file)))
             }
             MetadataQuery::Stat { path } => {
-                let info = self.client.stat(within(path)).await;
-                ("shared stat", info.map(|info| Outcome::Metadata(MetadataAnswer::File(info))))
+                ("shared stat", client.stat(within(path)).await.map(shown))
+            }
+            MetadataQuery::Resolve { path } => {
+                ("shared resolve", client.resolve(within(path)).await.map(shown))
+            }
+            MetadataQuery::ReadLink { path } => {
+                ("shared look", client.read_link(within(path)).await.map(bytes))
+            }
+            MetadataQuery::Xattr { path, name } => {
+                ("shared look", client.xattr(within(path), name.clone()).await.map(bytes))
+            }
+            MetadataQuery::Xattrs { path } => {
+                let names = client.xattrs(within(path)).await;
+                let answer = |names| Outcome::Metadata(MetadataAnswer::Xattrs(names));
+                ("shared look", names.map(answer))
             }
             MetadataQuery::List { path, .. } => {
-                let listed = self.client.list(within(path)).await;
+                let listed = client.list(within(path)).await;
                 let answer = |entries| MetadataAnswer::List { entries, more: false };
                 ("shared list", listed.map(|entries| Outcome::Metadata(answer(entries))))
             }
@@ -209,9 +250,37 @@ impl SharedNames {
     }
 }
 
-/// The path in the shared directory, which stands for the root.
+fn shown(info: FileInfo) -> Outcome {
+    Outcome::Metadata(MetadataAnswer::File(info))
+}
+
+fn done((): ()) -> Outcome {
+    Outcome::Metadata(MetadataAnswer::Done)
+}
+
+fn bytes(bytes: Box<[u8]>) -> Outcome {
+    Outcome::Metadata(MetadataAnswer::Bytes(bytes))
+}
+
+/// The same, with a symbolic link that does not lead out of the shared directory: what other parts of the
+/// workload do has one right result.
+fn inside(what: &Special) -> Special {
+    let Special::Symlink(target) = what else { return what.clone() };
+    let parts = target.split(|byte| *byte == b'/');
+    let names: Vec<&[u8]> =
+        parts.map(|name| if matches!(name, b"." | b"..") { &b"d"[..] } else { name }).collect();
+    let target = names.join(&b'/');
+    let first = if target.first() == Some(&b'/') { FOLDER.as_bytes() } else { b"" };
+    Special::Symlink([first, &target].concat().into())
+}
+
+/// The path in the shared directory, which stands for the root. What is named by its identity is there
+/// already.
 fn within(path: &Path) -> Path {
     let text = path.as_bytes();
+    if !path.is_absolute() && path.at != Path::ROOT {
+        return path.clone();
+    }
     match (text, path.is_absolute()) {
         (b"" | b"/", _) => FOLDER.into(),
         (_, true) => [FOLDER.as_bytes(), text].concat().into(),

@@ -187,6 +187,20 @@ marks! {
     // Clients.
     OutcomeUnknown "outcome-unknown":
         "An operation timed out that may have taken effect."
+    PermissionDenied "permission-denied":
+        "A mode kept a caller from a directory or a file."
+    OwnerWanted "owner-wanted":
+        "A call was refused to one who is not the owner, or not the superuser."
+    SymlinkLoop "symlink-loop":
+        "An address led over too many symbolic links."
+    DirectoryNotEmpty "directory-not-empty":
+        "A directory was not removed or replaced, as it holds names."
+    NameTooLong "name-too-long":
+        "A name or a path was longer than it may be."
+    NoSuchXattr "no-such-xattr":
+        "An extended attribute was not there, or not for this caller."
+    XattrNotSupported "xattr-not-supported":
+        "An extended attribute of no known name space."
     ClientRetried "client-retried":
         "A client repeated an operation."
 }

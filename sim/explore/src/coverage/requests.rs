@@ -78,6 +78,9 @@ impl Requests {
             Effect::Respond { result, .. } => {
                 let unknown = result.as_ref().is_err_and(OpError::may_have_effect);
                 hits.hit_if(unknown, Mark::OutcomeUnknown);
+                if let Err(OpError::Refused(refusal)) = result {
+                    of_the_namespace(refusal).into_iter().for_each(|mark| hits.hit(mark));
+                }
             }
         }
     }
@@ -181,5 +184,20 @@ impl Requests {
             Event::Retried { .. } => hits.hit(Mark::ClientRetried),
             _ => {}
         }
+    }
+}
+
+/// Refusals of the namespace that few requests meet. No file has 65,000 names in a run, so `TooManyLinks`
+/// is left to tests of the tables.
+fn of_the_namespace(refusal: &Refusal) -> Option<Mark> {
+    match refusal {
+        Refusal::PermissionDenied => Some(Mark::PermissionDenied),
+        Refusal::NotPermitted => Some(Mark::OwnerWanted),
+        Refusal::SymlinkLoop => Some(Mark::SymlinkLoop),
+        Refusal::DirectoryNotEmpty => Some(Mark::DirectoryNotEmpty),
+        Refusal::NameTooLong => Some(Mark::NameTooLong),
+        Refusal::NoAttribute => Some(Mark::NoSuchXattr),
+        Refusal::NotSupported => Some(Mark::XattrNotSupported),
+        _ => None,
     }
 }

@@ -86,6 +86,19 @@ impl Files {
         }
     }
 
+    /// A file has a name again.
+    pub fn named(&mut self, file: FileId) {
+        for known in self.0.iter_mut().filter(|known| known.file == file) {
+            known.unnamed = false;
+        }
+    }
+
+    /// A file whose name is gone.
+    pub fn nameless(&self, draw: &mut impl Draw) -> Option<Known> {
+        let nameless: Vec<&Known> = self.0.iter().filter(|known| known.unnamed).collect();
+        draw.one_of(&nameless).map(|known| **known)
+    }
+
     pub fn is_unnamed(&self, file: FileId) -> bool {
         self.0.iter().any(|known| known.file == file && known.unnamed)
     }

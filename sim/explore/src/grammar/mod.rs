@@ -18,7 +18,7 @@ mod tests;
 pub use files::{Data, DataKind, Known};
 pub use inodes::Who;
 pub use shares::Shares;
-pub use style::Style;
+pub use style::{Style, Torture};
 
 use crate::draw::Draw;
 use files::Files;
@@ -93,6 +93,16 @@ impl Grammar {
         }
     }
 
+    /// The same, with one thing tried more than anything else.
+    #[must_use]
+    pub fn tortured(mut self, by: Torture) -> Self {
+        self.style = self.style.tortured(by);
+        self.names.tortured(by);
+        // Names are what it is about: files are made and removed without waiting for room.
+        self.limits.files_max = self.limits.files_max.max(12);
+        self
+    }
+
     /// How requests ended so far.
     #[must_use]
     pub fn shares(&self) -> &Shares {
@@ -112,7 +122,7 @@ impl Grammar {
             return self.create(draw);
         }
         if draw.permille(self.style.inodes_permille) {
-            return self.names.inode_request(draw);
+            return self.restore(draw).unwrap_or_else(|| self.names.inode_request(draw));
         }
         let full = self.files.live() > self.limits.files_max;
         match self.style.verb(draw) {
@@ -135,6 +145,14 @@ impl Grammar {
         let (path, spec) = (self.names.place(draw), self.spec(draw));
         let path = self.names.address(&path, draw);
         Request::Change(MetadataChange::Create { path, spec, mode: mode(draw) })
+    }
+
+    /// A file without a name gets one, sometimes.
+    fn restore(&mut self, draw: &mut impl Draw) -> Option<Request> {
+        let known = self.files.nameless(draw).filter(|_| draw.permille(100))?;
+        let to = self.names.place(draw);
+        let (to, no_replace) = (self.names.address(&to, draw), draw.permille(300));
+        Some(Request::Change(MetadataChange::Restore { file: known.file, to, no_replace }))
     }
 
     fn spec(&self, draw: &mut impl Draw) -> FileSpec {
@@ -280,6 +298,14 @@ impl Grammar {
                     self.files.unnamed(gone);
                 }
             }
+            MetadataChange::Restore { file, to, .. } => {
+                if let (Some(info), Some(to)) = (info, self.names.printed(to)) {
+                    let replaced = self.names.forget(&to).filter(|replaced| replaced != file);
+                    self.files.unnamed(replaced);
+                    self.files.named(*file);
+                    self.known(&to, info);
+                }
+            }
             MetadataChange::Exchange { from, to } => {
                 if let (Some(from), Some(to)) = (self.names.printed(from), self.names.printed(to)) {
                     self.names.exchanged(&from, &to);
@@ -291,7 +317,6 @@ impl Grammar {
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             // Operators are not drawn here.
-            | MetadataChange::Restore { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}

@@ -1,5 +1,6 @@
 //! Which names exist, as far as answers say, and which names requests use: few, shared and nested.
 
+use super::Torture;
 use crate::draw::Draw;
 use leasehold_proto::metadata::FileKind;
 use leasehold_proto::{FileId, Name, Path};
@@ -29,6 +30,9 @@ struct Node {
 pub struct Names {
     /// By path. The root is not among them.
     nodes: BTreeMap<String, Node>,
+    /// Components of a path, beyond [`DEPTH_MAX`], and odd names in a thousand, beside the usual ones.
+    deeper: usize,
+    odd_permille: u64,
 }
 
 /// The bytes of a path or name as it is printed: `\xNN` is one byte.
@@ -101,6 +105,23 @@ fn odd(draw: &mut impl Draw) -> String {
 }
 
 impl Names {
+    pub fn tortured(&mut self, by: Torture) {
+        (self.deeper, self.odd_permille) = match by {
+            Torture::Trees => (24, 0),
+            Torture::Names => (6, 500),
+            Torture::Links | Torture::Renames => (4, 0),
+        };
+    }
+
+    fn name(&self, draw: &mut impl Draw) -> String {
+        if self.odd_permille > 0 && draw.permille(self.odd_permille) {
+            let long = "n".repeat(NAME_BYTES_MAX);
+            let odd = (*draw.one_of(&ODD).expect("there are several")).to_owned();
+            return if draw.permille(300) { long } else { odd };
+        }
+        name(draw)
+    }
+
     pub fn is_file(&self, path: &str) -> bool {
         self.nodes.get(path).is_some_and(|node| !node.is_directory)
     }
@@ -119,10 +140,10 @@ impl Names {
             3 => self.existing(draw),
             _ => self.directory(draw),
         };
-        if depth(&parent) >= DEPTH_MAX {
-            return join("/", &name(draw));
+        if depth(&parent) >= DEPTH_MAX + self.deeper {
+            return join("/", &self.name(draw));
         }
-        join(&parent, &name(draw))
+        join(&parent, &self.name(draw))
     }
 
     /// A path at which something is, mostly.
@@ -139,8 +160,8 @@ impl Names {
         match draw.one_of(&known) {
             Some(path) if draw.permille(850) => (*path).clone(),
             // A name below a file, or one that is not there.
-            Some(path) => join(path, &name(draw)),
-            None => join("/", &name(draw)),
+            Some(path) => join(path, &self.name(draw)),
+            None => join("/", &self.name(draw)),
         }
     }
 
@@ -149,7 +170,7 @@ impl Names {
         let links = self.nodes.iter().filter(|(_, node)| node.is_symlink);
         let links: Vec<&String> = links.map(|(path, _)| path).collect();
         let path = draw.one_of(&links)?;
-        (depth(path) < DEPTH_MAX).then(|| join(path, &name(draw)))
+        (depth(path) < DEPTH_MAX + self.deeper).then(|| join(path, &self.name(draw)))
     }
 
     fn directory(&self, draw: &mut impl Draw) -> String {
@@ -178,7 +199,7 @@ impl Names {
         let from = if draw.permille(400) { self.directory(draw) } else { self.existing(draw) };
         let to = match draw.within(0..=15) {
             0 => from.clone(),
-            1 => join(&from, &name(draw)),
+            1 => join(&from, &self.name(draw)),
             2..=7 => self.existing(draw),
             _ => self.place(draw),
         };

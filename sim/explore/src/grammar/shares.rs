@@ -108,11 +108,11 @@ impl Shares {
             | MetadataChange::Exchange { .. }
             | MetadataChange::SetAttributes { .. }
             | MetadataChange::SetXattr { .. }
-            | MetadataChange::RemoveXattr { .. } => self.one("of inodes", true),
+            | MetadataChange::RemoveXattr { .. }
+            | MetadataChange::Restore { .. } => self.one("of inodes", true),
             MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             // Operators are not drawn here.
-            | MetadataChange::Restore { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}

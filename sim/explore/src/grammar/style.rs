@@ -17,6 +17,19 @@ const VERBS: [(Verb, u64); 11] = [
     (Verb::Truncate, 6),
 ];
 
+/// What a run is to try more than anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torture {
+    /// Deep trees: directories in directories, moved as a whole.
+    Trees,
+    /// Links: many names of one file, symbolic links to links.
+    Links,
+    /// Renames and exchanges, of what others rename.
+    Renames,
+    /// Names that are long, or are taken for something else.
+    Names,
+}
+
 /// How frequent each kind of request is, and how often one goes to a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -46,6 +59,28 @@ impl Style {
             users_permille: *draw.one_of(&[0, 100, 300, 700]).expect("there are several"),
             unnamed_permille: *draw.one_of(&[50, 150, 400]).expect("there are several"),
         }
+    }
+
+    /// The same, with what a torture wants.
+    pub(super) fn tortured(mut self, by: Torture) -> Self {
+        let mut weigh = |wanted: &[(Verb, u64)]| {
+            for ((verb, _), weight) in VERBS.iter().zip(&mut self.weights) {
+                *weight = wanted.iter().find(|(one, _)| one == verb).map_or(1, |(_, times)| *times);
+            }
+        };
+        match by {
+            Torture::Trees => weigh(&[(Verb::Mkdir, 40), (Verb::Rename, 20), (Verb::Stat, 10)]),
+            Torture::Renames => weigh(&[(Verb::Rename, 60), (Verb::Mkdir, 10), (Verb::List, 10)]),
+            Torture::Links => weigh(&[(Verb::Create, 10), (Verb::Delete, 20), (Verb::Stat, 10)]),
+            Torture::Names => weigh(&[(Verb::Create, 20), (Verb::Rename, 20), (Verb::List, 20)]),
+        }
+        self.inodes_permille = match by {
+            Torture::Links => 700,
+            Torture::Renames => 250,
+            Torture::Trees | Torture::Names => 150,
+        };
+        self.users_permille = 300;
+        self
     }
 
     pub(super) fn verb(&self, draw: &mut impl Draw) -> Verb {

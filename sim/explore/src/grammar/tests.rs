@@ -67,14 +67,15 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Change(MetadataChange::Mkdir { .. }) => "mkdir",
             Request::Change(MetadataChange::Rename { .. }) => "rename",
             Request::Change(MetadataChange::Delete { .. }) => "delete",
-            Request::Change(
-                MetadataChange::MakeSpecial { .. }
-                | MetadataChange::Link { .. }
-                | MetadataChange::Exchange { .. }
-                | MetadataChange::SetAttributes { .. }
-                | MetadataChange::SetXattr { .. }
-                | MetadataChange::RemoveXattr { .. },
-            ) => "links and attributes",
+            Request::Change(MetadataChange::MakeSpecial { .. }) => "special",
+            Request::Change(MetadataChange::Link { .. }) => "link",
+            Request::Change(MetadataChange::Exchange { .. }) => "exchange",
+            Request::Change(MetadataChange::SetAttributes { .. }) => "attributes",
+            Request::Change(MetadataChange::SetXattr { .. }) => "set xattr",
+            Request::Change(MetadataChange::RemoveXattr { .. }) => "remove xattr",
+            Request::Query(MetadataQuery::Resolve { .. }) => "resolve",
+            Request::Query(MetadataQuery::ReadLink { .. }) => "read link",
+            Request::Query(MetadataQuery::Xattr { .. } | MetadataQuery::Xattrs { .. }) => "xattr",
             Request::Change(MetadataChange::AddChunk { .. }) => "add chunk",
             Request::Change(MetadataChange::Truncate { .. }) => "truncate step",
             Request::Change(MetadataChange::SetConstants { .. }) => "set constants",
@@ -91,8 +92,10 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Data(Data { kind: DataKind::Truncate, .. }) => "truncate",
         }));
     }
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
-    for name in ["refused", "replaced", "nested", "directories moved", "of unnamed files"] {
+    assert_eq!(kinds.len(), 22, "{kinds:?}");
+    for name in
+        ["refused", "replaced", "nested", "directories moved", "of inodes", "of unnamed files"]
+    {
         assert!(shares.counts().get(name).is_some_and(|count| *count > 20), "{name}: {shares}");
     }
 }
@@ -114,4 +117,26 @@ fn writes_end_at_and_beyond_the_end_of_a_chunk() {
         }
     }
     assert!(at > 50 && beyond > 20 && longest > 20, "{at} {beyond} {longest}");
+}
+
+/// Names that are no text are requested as the bytes that they are printed for.
+#[test]
+fn a_printed_name_is_read_back() {
+    use super::names::name_of;
+    for bytes in [&b"a\xff\xfe"[..], b"a\\x5c", "é".as_bytes(), b"a b", b"..."] {
+        let name = Name::from(bytes);
+        assert_eq!(name_of(&name.to_string()), name);
+    }
+}
+
+#[test]
+fn data_is_requested_about_as_often_as_without_inodes() {
+    let (mut data, mut all) = (0, 0);
+    for seed in 1..=200 {
+        let requests = requests(seed, 100).0;
+        all += requests.len();
+        data += requests.iter().filter(|request| matches!(request, Request::Data(_))).count();
+    }
+    // Without: 61 of a hundred.
+    assert!(data * 100 > all * 45, "{data} of {all}");
 }

@@ -1,13 +1,14 @@
 //! One command of a script.
 
+use super::inode_verb;
 use super::setup::Setup;
 use super::verb::Verb;
 use super::words::{Words, Wrong, chunk, link, node, number, ppm, span};
 use crate::action::{Action, Failure};
 use crate::names;
 use crate::show::Detail;
-use leasehold_proto::NodeId;
 use leasehold_proto::metadata::FileSpec;
+use leasehold_proto::{Caller, NodeId};
 use std::time::Duration;
 
 /// What to do with a message in flight.
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Client {
         node: NodeId,
         label: String,
+        /// The credentials; the superuser's, unless the line says `as`.
+        caller: Box<Caller>,
         verb: Verb,
     },
     /// Lets the fair schedule continue for so long.
@@ -139,8 +142,13 @@ impl Command {
 
 fn client(line: &str, first: &str, words: &mut Words, spec: FileSpec) -> Result<Command, Wrong> {
     let node = names::parse(first).ok_or_else(|| format!("there is no command `{first}`"))?;
-    let verb = Verb::parse(words.expect("what the client does")?, words, spec)?;
-    Ok(Command::Client { node, label: line.trim().to_string(), verb })
+    let (mut verb, mut caller) = (words.expect("what the client does")?, Box::default());
+    if verb == "as" {
+        caller = Box::new(inode_verb::caller(words.expect("a user")?)?);
+        verb = words.expect("what the client does")?;
+    }
+    let verb = Verb::parse(verb, words, spec)?;
+    Ok(Command::Client { node, label: line.trim().to_string(), caller, verb })
 }
 
 fn detail(word: &str) -> Result<Detail, Wrong> {

@@ -8,6 +8,7 @@ mod command;
 mod setup;
 mod constant;
 mod verb;
+mod inode_verb;
 mod run;
 mod report;
 mod golden;

@@ -17,8 +17,8 @@ use leasehold_checker::violation::decimal_seconds;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Cut, Envelope, Event, FileCall, FileHandle, FileOutcome, NodeId,
-    Outcome, Payload, RequestId, Setting,
+    Caller, ChunkHandle, ChunkVersion, Cut, Envelope, Event, FileCall, FileHandle, FileOutcome,
+    NodeId, Outcome, Payload, RequestId, Setting,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,7 +145,9 @@ impl Runner {
         match command {
             Command::Cluster(_) => unreachable!("taken by the caller"),
             Command::Detail(detail) => self.detail = detail,
-            Command::Client { node, label, verb } => self.request(node, label, verb)?,
+            Command::Client { node, label, caller, verb } => {
+                self.request(node, label, caller, verb)?;
+            }
             Command::Run(span) => {
                 let now = self.world()?.cluster().now();
                 let nanos = u64::try_from(span.as_nanos()).map_err(|_| "too long")?;
@@ -244,12 +246,18 @@ impl Runner {
 
     // Clients.
 
-    fn request(&mut self, node: NodeId, label: String, verb: Verb) -> Result<(), Wrong> {
+    fn request(
+        &mut self,
+        node: NodeId,
+        label: String,
+        caller: Box<Caller>,
+        verb: Verb,
+    ) -> Result<(), Wrong> {
         self.last_request += 1;
         let id = RequestId(self.last_request);
         let (wish, opens) = self.resolve(node, verb)?;
         self.open.insert(id, (label, opens));
-        self.act(wish.action(node, id, Box::default()))
+        self.act(wish.action(node, id, caller))
     }
 
     fn resolve(&self, node: NodeId, verb: Verb) -> Result<(Wish, Option<String>), Wrong> {

@@ -1,6 +1,7 @@
 //! What a client can be told to do: `a write /f 0 "hello"`.
 
 use super::command::settings;
+use super::inode_verb;
 use super::setup::set_spec;
 use super::words::{Words, Wrong, data, number};
 use leasehold_proto::message::ReadMode;
@@ -36,6 +37,9 @@ impl Verb {
     pub fn parse(verb: &str, words: &mut Words, spec: FileSpec) -> Result<Self, Wrong> {
         if verb == "set" {
             return Ok(Verb::Set(settings(words)?));
+        }
+        if let Some(verb) = inode_verb::parse(verb, words)? {
+            return Ok(verb);
         }
         let mut path = || words.expect("a path").map(str::to_string);
         let verb = match verb {
