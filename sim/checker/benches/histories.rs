@@ -5,14 +5,15 @@
 //! of those took effect. Exit code 1 if a verdict is wrong or takes longer than the bound.
 
 use leasehold_checker::cells::{Cells, CellsOp};
-use leasehold_checker::names::{Asked, Names, NamesOp};
+use leasehold_checker::posix::{Asked, Posix, PosixOp};
 use leasehold_checker::{Object, Timed, Verdict, linearizability, witness, zones};
 use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
-use leasehold_proto::{FileId, Refusal, mix};
+use leasehold_proto::{Caller, FileId, Refusal, mix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::sync::Arc;
 #[allow(clippy::disallowed_types, reason = "a benchmark measures wall time")]
 use std::time::Instant;
 
@@ -57,9 +58,9 @@ fn main() -> ExitCode {
         matches!(zones::check(&stale), Some(Verdict::Violated { .. }))
     });
     for (clients, open) in [(4, 0), (8, 8), (12, 8)] {
-        let ops = names(clients, open);
+        let (ops, told) = names(clients, open);
         let what = format!("directory of 24 names, {clients} clients, {open} open, search");
-        good &= judged(&what, || searched(Names::default(), &ops));
+        good &= judged(&what, || searched(Posix::new(told.clone(), true), &ops));
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -141,7 +142,7 @@ fn registers(cells: usize, clients: u64, open: u64) -> (Vec<Timed<CellsOp>>, Vec
 }
 
 /// A history of one directory: its names come and go, and everybody looks.
-fn names(clients: u64, open: u64) -> Vec<Timed<NamesOp>> {
+fn names(clients: u64, open: u64) -> (Vec<Timed<PosixOp>>, Arc<BTreeSet<FileId>>) {
     let changes = |number: u64| !(number / clients).is_multiple_of(3);
     let mut drawn = drawn(clients, open, changes, |number| {
         let mut dice = Dice(number);
@@ -165,7 +166,8 @@ fn names(clients: u64, open: u64) -> Vec<Timed<NamesOp>> {
                 no_replace: false,
             }),
         };
-        NamesOp { asked, answer: None, tells_news: false }
+        let (place, caller) = (u32::try_from(number).expect("few") + 1, Caller::root(0));
+        PosixOp { place, caller, asked, answer: None, binds: false }
     });
     let mut directory = Directory { next: 1, ..Directory::default() };
     for drawn in drawn.iter_mut().filter(|drawn| drawn.took_effect) {
@@ -173,9 +175,10 @@ fn names(clients: u64, open: u64) -> Vec<Timed<NamesOp>> {
         let answer = directory.answer(&drawn.timed.op.asked, told);
         drawn.timed.op.answer = told.then_some(answer);
     }
-    let mut ops: Vec<Timed<NamesOp>> = drawn.into_iter().map(|drawn| drawn.timed).collect();
-    ops.iter_mut().for_each(|timed| timed.op.tells_news = directory.is_news(&timed.op));
-    ops
+    let mut ops: Vec<Timed<PosixOp>> = drawn.into_iter().map(|drawn| drawn.timed).collect();
+    ops.iter_mut().for_each(|timed| timed.op.binds = directory.is_news(&timed.op));
+    let told = (2..=directory.next).map(FileId).filter(|file| !directory.untold.contains(file));
+    (ops, Arc::new(told.collect()))
 }
 
 /// The files of one directory, the root.
@@ -230,7 +233,7 @@ impl Directory {
     }
 
     /// A look that shows a file whose maker was never told its id.
-    fn is_news(&self, op: &NamesOp) -> bool {
+    fn is_news(&self, op: &PosixOp) -> bool {
         let untold = |info: &FileInfo| self.untold.contains(&info.file);
         match (&op.asked, &op.answer) {
             (Asked::Query(_), Some(Ok(MetadataAnswer::File(info)))) => untold(info),
@@ -244,5 +247,7 @@ impl Directory {
 
 fn info(file: FileId) -> FileInfo {
     let kind = FileKind::File(FileSpec::default());
-    FileInfo::new(file, kind, 0)
+    let mut info = FileInfo::new(file, kind, 0);
+    info.attributes.mode = 0o644;
+    info
 }

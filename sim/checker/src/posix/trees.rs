@@ -141,6 +141,7 @@ fn addresses(call: &Call) -> Vec<&Path> {
             | MetadataQuery::List { path, .. } => vec![path],
             MetadataQuery::StatFile { .. }
             | MetadataQuery::Locate { .. }
+            | MetadataQuery::Trash { .. }
             | MetadataQuery::Chunks { .. }
             | MetadataQuery::Status
             | MetadataQuery::Constants

@@ -65,7 +65,7 @@ impl Dice {
     fn change(&mut self, last: u64) -> MetadataChange {
         let (path, to) = (self.path(last), self.path(last));
         let this = (self.below(6) == 0).then(|| FileId(2 + self.below(last + 1)));
-        match self.below(22) {
+        match self.below(23) {
             0..=2 => MetadataChange::Create { path, spec: FileSpec::default(), mode: self.mode() },
             3..=6 => MetadataChange::Mkdir { path, mode: self.mode() },
             7..=8 => {
@@ -92,7 +92,11 @@ impl Dice {
                 let value = vec![7; self.below(3) as usize].into();
                 MetadataChange::SetXattr { path, name: self.xattr(), value, condition }
             }
-            _ => MetadataChange::RemoveXattr { path, name: self.xattr() },
+            21 => MetadataChange::RemoveXattr { path, name: self.xattr() },
+            _ => {
+                let (file, no_replace) = (FileId(2 + self.below(last + 1)), self.below(4) == 0);
+                MetadataChange::Restore { file, to, no_replace }
+            }
         }
     }
 
