@@ -7,6 +7,7 @@ use crate::ledger::{Ledger, Wrong};
 use crate::log::{LogOptions, RunEvent, RunLog};
 use crate::net::Delivery;
 use crate::replay::{Beginning, Recorded, Wanted, What};
+use crate::schedule::Happened;
 use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
