@@ -13,6 +13,7 @@ mod metadata;
 mod policy;
 mod process;
 mod product;
+mod reads;
 mod relay;
 mod report;
 mod scale;
@@ -39,6 +40,8 @@ enum Command {
     Metadata(metadata::Options),
     /// A large put and a thousand creates a second while leaders are killed and stopped
     Leaders(leaders::Options),
+    /// What a strong read costs, with leases confirmed and without
+    Reads(reads::Options),
     /// Memory per file and chunk, and the time to start, of a master with a large namespace
     Scale(scale::Options),
     /// Writes a large namespace (started by `scale`)
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Some(Command::Metadata(options)) => metadata::run(&options),
         Some(Command::MetadataLoad(options)) => metadata::load::client(&options),
         Some(Command::MetadataBare(options)) => metadata::bare::member(&options),
+        Some(Command::Reads(options)) => reads::run(&options),
         Some(Command::Scale(options)) => scale::run(&options),
         Some(Command::ScaleMake(options)) => scale::make(&options),
         Some(Command::RelayHop(options)) => relay::hop(&options),
