@@ -101,7 +101,7 @@ impl Report<'_> {
         match worst {
             None => "every sentence of the claim holds.".to_owned(),
             Some(judged) => format!(
-                "the largest deviation that decides it is {}, {} against {} at {}.",
+                "largest deviation {}, {} against {} at {}.",
                 percent(judged.worst.0),
                 judged.statement.of.name(),
                 judged.statement.against.name(),
@@ -211,12 +211,12 @@ fn sentence(out: &mut String, judged: &Judged) {
     let statement = &judged.statement;
     let (tolerance, refuted) = match (statement.within, statement.refuted_above, statement.apart) {
         (Some(within), Some(refuted), _) => {
-            (format!("{:.3} %", within * 100.0), format!("above {:.0} %", refuted * 100.0))
+            let percent = |share: f64| format!("{} %", number(share * 100.0));
+            (percent(within), format!("above {}", percent(refuted)))
         }
         (_, _, Some(apart)) => (format!("factor {apart} or more"), format!("below {apart}")),
         _ => (String::new(), String::new()),
     };
-    let tolerance = tolerance.replace(".000 %", " %").replace("00 %", " %");
     let _ = writeln!(
         out,
         "| {} | {tolerance} | {refuted} | {} | {} at {} | {} | {} |",
