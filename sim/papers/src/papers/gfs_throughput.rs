@@ -62,6 +62,8 @@ impl Paper for GfsThroughput {
         if reads {
             changes.extend([
                 ("workload.relaxed_read", "1".to_owned()),
+                // In sequence, all clients would read the same chunk at the same time.
+                ("workload.order", "random".to_owned()),
                 ("workload.write", "0".to_owned()),
                 ("workload.prefill", "true".to_owned()),
                 ("workload.files", "1".to_owned()),
