@@ -270,7 +270,7 @@ fn inside(what: &Special) -> Special {
     let names: Vec<&[u8]> =
         parts.map(|name| if matches!(name, b"." | b"..") { &b"d"[..] } else { name }).collect();
     let target = names.join(&b'/');
-    let first = if target.first() == Some(&b'/') { FOLDER.as_bytes() } else { b"" };
+    let first = if target.first() == Some(&b'/') { FOLDER.as_bytes() } else { &b""[..] };
     Special::Symlink([first, &target].concat().into())
 }
 

@@ -188,7 +188,7 @@ impl Requests {
 }
 
 /// Refusals of the namespace that few requests meet. No file has 65,000 names in a run, so `TooManyLinks`
-/// is left to tests of the tables.
+/// is left to a test of the model.
 fn of_the_namespace(refusal: &Refusal) -> Option<Mark> {
     match refusal {
         Refusal::PermissionDenied => Some(Mark::PermissionDenied),

@@ -367,3 +367,16 @@ fn names_and_paths_have_limits() {
     both.refuses(0, create(&format!("{long}n"), 0o644), &[NameTooLong]);
     both.refuses(0, create("/a/../b", 0o644), &[Invalid(String::new())]);
 }
+
+#[test]
+fn a_file_has_65_000_names_at_the_most() {
+    let mut both = Both::new();
+    both.does(0, create("/f", 0o644)).does(0, mkdir("/d", 0o755));
+    for number in 1..65_000 {
+        both.does(0, link("/f", &format!("/d/{number}")));
+    }
+    assert_eq!(both.asks(0, link("/f", "/g")), Err(TooManyLinks));
+    assert!(both.is_explained());
+    both.last().answer = Some(Err(NotPermitted));
+    assert!(!both.is_explained());
+}
