@@ -164,7 +164,7 @@ mod tests {
         // The uplink carried twice as much meanwhile: it is free for another sender.
         assert_eq!(
             lanes.pass(0, B, NodeId(9), 1_000).unwrap(),
-            SECOND / 10 + frame + SECOND / 20 + quick - frame
+            SECOND / 10 + frame + SECOND / 20 + quick
         );
         // A message no longer than a frame is handed on as a whole.
         let mut lanes = lanes_of(Rates { frame_bytes: 100, ..rates });

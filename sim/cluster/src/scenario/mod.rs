@@ -550,7 +550,7 @@ impl Scenario {
             return Err("[[plan]] ends_ms must be at least begins_ms".to_owned());
         }
         if let Some(measure) = &self.measure
-            && !(measure.begins_ms..self.acts.faults_ms).contains(&(measure.ends_ms.max(1) - 1))
+            && (measure.begins_ms >= measure.ends_ms || measure.ends_ms > self.acts.faults_ms)
         {
             return Err("[measure] must begin before it ends, and end within the first act".into());
         }

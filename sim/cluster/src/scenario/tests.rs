@@ -138,7 +138,8 @@ fn every_constant_and_every_rule_can_be_set() {
     assert!(constants.len() > 20);
     for (name, value) in constants {
         let key = if value.is_object() { format!("{name}_ms") } else { name };
-        let patch = serde_json::json!({ &key: 1 });
+        let any = if value.is_boolean() { true.into() } else { serde_json::Value::from(1) };
+        let patch = serde_json::json!({ &key: any });
         let set = serde_json::from_value::<ConstantsPatch>(patch);
         assert!(set.is_ok_and(|patch| patch != ConstantsPatch::default()), "no key `{key}`");
     }
