@@ -63,7 +63,7 @@ impl Node {
 
 /// Is this the caller's effective group, or one of its supplementary groups?
 pub(super) fn is_in(caller: &Caller, gid: u32) -> bool {
-    caller.gid == gid || caller.groups.iter().any(|group| *group == gid)
+    caller.gid == gid || caller.groups.contains(&gid)
 }
 
 /// Value of an extended attribute.

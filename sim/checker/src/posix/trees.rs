@@ -204,11 +204,9 @@ impl Groups {
             Call::Change { change: MetadataChange::SetAttributes { path, .. } } => {
                 self.one_for_all |= top(path).is_empty();
             }
-            Call::Change { change: MetadataChange::MakeSpecial { what, .. } } => {
-                if let Special::Symlink(target) = what {
-                    self.leads(target, &mut tops);
-                }
-            }
+            Call::Change {
+                change: MetadataChange::MakeSpecial { what: Special::Symlink(target), .. },
+            } => self.leads(target, &mut tops),
             _ => {}
         }
         for pair in tops.windows(2) {
