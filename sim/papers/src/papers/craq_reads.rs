@@ -10,6 +10,8 @@ const CARD: f64 = 12.5e6;
 const REPLY: f64 = CARD / 20_552.0;
 /// A way between two machines, fitted to the paper's three test-and-set rows: 2 R of them each.
 const WAY_S: f64 = 230e-6;
+/// Bytes of one of our messages that carries the object; two cards take it on each way.
+const OURS: f64 = 560.0;
 
 /// The paper.
 pub struct CraqReads;
@@ -28,7 +30,10 @@ impl Paper for CraqReads {
             // Down the chain and back, from the client and to it.
             "test-and-set, up the chain" => Figure::Value(1.0 / (2.0 * members * WAY_S)),
             // Down the chain; each member answers the primary itself, and that the client.
-            "test-and-set, straight" => Figure::Value(1.0 / ((members + 2.0) * WAY_S)),
+            "test-and-set, straight" => {
+                let cards = 2.0 * members * OURS / CARD;
+                Figure::Value(1.0 / ((members + 2.0) * WAY_S + cards))
+            }
             _ => Figure::Absent("The paper does not say what bounds its writes"),
         }
     }
