@@ -1,4 +1,5 @@
 //! The harness on real folders: what is claimed can be contradicted.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use leasehold_papers::folder::Folder;
 use leasehold_papers::page::{Provenance, Report, index_line};
