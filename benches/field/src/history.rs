@@ -294,11 +294,8 @@ mod tests {
                 .is_empty()
         );
         for records in [vec![], vec![(5, 0), (5, 8)], vec![(5, 8)], vec![(5, 0), (9, 8)]] {
-            assert_eq!(
-                judge(&[acknowledged(), log(records.clone())]).violations.len(),
-                1,
-                "{records:?}"
-            );
+            let judged = judge(&[acknowledged(), log(records.clone())]);
+            assert!(!judged.violations.is_empty(), "{records:?}");
         }
         assert_eq!(judge(&[acknowledged()]).violations.len(), 1, "the log was never read");
     }

@@ -219,7 +219,7 @@ impl Settings {
     }
 }
 
-/// A value as a flag would spell it. Floats, booleans, dates and tables are none.
+/// A value as a flag would spell it. Floats, dates and tables are none.
 fn as_text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
@@ -229,9 +229,9 @@ fn as_text(value: &DeValue<'_>) -> Option<String> {
                 items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
             items.map(|items| items.join(","))
         }
+        DeValue::Boolean(flag) => Some(flag.to_string()),
         DeValue::Integer(_)
         | DeValue::Float(_)
-        | DeValue::Boolean(_)
         | DeValue::Datetime(_)
         | DeValue::Table(_) => None,
     }
@@ -301,7 +301,7 @@ mod tests {
             refusal("lease_duration = 12"),
             "x.toml:1: lease_duration: \"12\" is not a duration; write 250ms, 12s or 1h"
         );
-        assert_eq!(refusal("rack = true"), "x.toml:1: rack: boolean is not what it takes");
+        assert_eq!(refusal("rack = true"), "x.toml:1: rack: \"true\" is not a whole number");
         assert!(refusal("rack = 1\nrack = 2\n").starts_with("x.toml:2: "));
         assert!(refusal("rack = \n").starts_with("x.toml:1: "));
     }
