@@ -274,12 +274,20 @@ impl Cluster {
     /// Has a process stand still, or continue.
     pub fn pause(&self, host: usize, still: bool) {
         let machine = self.hosts[host].machine;
-        if still { self.madsim.pause(machine) } else { self.madsim.resume(machine) }
+        if still {
+            self.madsim.pause(machine);
+        } else {
+            // Another fault may have stopped its clock meanwhile.
+            self.around.watch.frozen(self.hosts[host].node, false);
+            self.madsim.resume(machine);
+        }
     }
 
     /// The same to a virtual machine: its clock stands still with it.
     pub fn freeze(&self, host: usize, still: bool) {
-        self.around.watch.frozen(self.hosts[host].node, still);
+        if still {
+            self.around.watch.frozen(self.hosts[host].node, true);
+        }
         self.pause(host, still);
     }
 
