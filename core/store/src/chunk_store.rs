@@ -418,12 +418,13 @@ impl<D: Disk> ChunkStore<D> {
     /// Asks for room before the journal promises to write: afterwards it would be too late.
     fn reserve(&mut self, chunk: ChunkHandle, pieces: &[Piece]) -> Result<(), IoFault> {
         let state = self.state.chunk(chunk);
-        // Of the bytes beyond the file's end only: what is between is a hole.
-        let beyond = pieces.iter().map(Piece::extent).filter(|e| e.end() > state.file_bytes);
-        let beyond = beyond.map(|e| e.offset.max(state.file_bytes)..e.end());
+        // What lies below is there already, unless there are holes.
+        let below = if state.allocated < state.file_bytes { 0 } else { state.file_bytes };
+        let wanted = pieces.iter().map(Piece::extent).filter(|e| e.end() > below);
+        let wanted = wanted.map(|e| e.offset.max(below)..e.end());
         let file = self.files.file(&self.disk, state.data);
         let reserved = file.and_then(|file| {
-            beyond.into_iter().try_for_each(|bytes| self.disk.reserve(file, bytes))
+            wanted.into_iter().try_for_each(|bytes| self.disk.reserve(file, bytes))
         });
         reserved.map_err(|error| self.service.fault(Trouble::of_write(&error)))
     }

@@ -230,10 +230,7 @@ fn as_text(value: &DeValue<'_>) -> Option<String> {
             items.map(|items| items.join(","))
         }
         DeValue::Boolean(flag) => Some(flag.to_string()),
-        DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Datetime(_)
-        | DeValue::Table(_) => None,
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }
 

@@ -84,6 +84,11 @@ impl Inode {
             * BLOCK_BYTES
     }
 
+    /// Blocks that a later write will find.
+    pub fn reserve(&mut self, offset: u64, bytes: usize) {
+        self.blocks.extend(blocks(offset, bytes));
+    }
+
     /// Writes, growing the file over a hole of zeros if need be.
     pub fn write(&mut self, offset: u64, data: &[u8], remembered: bool) {
         self.unreadable.retain(|sector| !touches(*sector, offset, data.len()));

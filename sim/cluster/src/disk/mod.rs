@@ -336,7 +336,10 @@ impl Disk for SimDisk {
         let mut state = self.begin("reserve", &file.name, 0)?;
         let length = usize::try_from(bytes.end - bytes.start).expect("a part of a file");
         let growth = state.inodes[file.inode].growth(bytes.start, length);
-        state.room_for(&file.name, growth)
+        state.room_for(&file.name, growth)?;
+        state.inodes[file.inode].reserve(bytes.start, length);
+        state.used_bytes = None;
+        Ok(())
     }
 
     fn allocated(&self, file: &SimFile) -> Result<u64, DiskError> {

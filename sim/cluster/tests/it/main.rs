@@ -53,6 +53,12 @@ fn seeds_that_went_wrong_end_well() {
         let outcome = run(&swarm.of(seed), seed, Asked::default());
         assert!(outcome.found.is_none(), "{seed:?}: {:?}", outcome.found);
     }
+    // A write into a hole of a full disk ended the disk's service (5006); a pause that ended resumed a
+    // machine whose clock stood still (5023).
+    for seed in [5_006, 5_023].map(Seed) {
+        let outcome = run(&Scenario::swarm().of(seed), seed, Asked::default());
+        assert!(outcome.found.is_none(), "{seed:?}: {:?}", outcome.found);
+    }
 }
 
 /// Runs that were violated once, made small: see `reports/`.
