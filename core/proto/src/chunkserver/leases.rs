@@ -3,7 +3,7 @@
 
 use super::replica::{Replica, Then};
 use crate::event::Event;
-use crate::ids::ChunkVersion;
+use crate::ids::{Attempt, ChunkVersion};
 use crate::lease::Granted;
 use crate::time::Time;
 
@@ -62,7 +62,10 @@ impl Replica<'_> {
         if at > now {
             return None;
         }
-        primary.usage.request(self.leases.last_request().next(), now);
+        // Without proofs to wait for, it does not matter which request it was.
+        let confirms = self.cx.constants.confirm_reads;
+        let attempt = if confirms { self.leases.last_request().next() } else { Attempt(0) };
+        primary.usage.request(attempt, now);
         Some(primary.version())
     }
 
@@ -77,7 +80,8 @@ impl Replica<'_> {
         if !current || self.is_fenced(version) {
             return Then::Nothing;
         }
-        if let Some(primary) = self.live.primary_mut() {
+        let confirms = constants.confirm_reads;
+        if let Some(primary) = self.live.primary_mut().filter(|_| confirms) {
             primary.usage.grant(attempt);
         }
         if let Some(held) = self.leases.take(constants, now, granted) {

@@ -191,7 +191,14 @@ impl Link {
             Reply::Registered(m) if of_this_life(m.incarnation) && m.epoch >= self.epoch => {
                 self.on_registered(from, m.epoch, now)
             }
-            Reply::RegisterAgain(m) if m.epoch >= self.epoch => Answer::RegisterAgain,
+            Reply::RegisterAgain(m) if m.epoch >= self.epoch => {
+                // Its log may be another one, in which an epoch has the same number as that in which
+                // this life was registered: whoever knows nothing of it is sent everything.
+                if m.epoch == self.epoch {
+                    (self.full_due, self.unacknowledged) = (true, None);
+                }
+                Answer::RegisterAgain
+            }
             Reply::Refused(m) if of_this_life(m.incarnation) => {
                 self.superseded = true;
                 Answer::Superseded
