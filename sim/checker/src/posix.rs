@@ -2,10 +2,10 @@
 //!
 //! Written from POSIX.1-2017 (XBD 4.5 to 4.13, XSH 2.3 and the pages of the calls), from the manual pages of
 //! Linux where POSIX leaves a choice, and from DESIGN-2 §2 where the product makes one. Nothing of the
-//! master's tables is used; [`tests`] compares the two on random calls.
+//! master's tables is used; `tests` compares the two on random calls.
 //!
 //! POSIX does not say which of several errors is returned (XSH 2.3). So a call has a *set* of reasons for
-//! which it may be refused ([`Why`]): it has to succeed if there is none, and to be refused for one of them
+//! which it may be refused (`Why`): it has to succeed if there is none, and to be refused for one of them
 //! otherwise.
 //!
 //! An inode is named here by the call that made it ([`Ino`]). The identity that the masters gave it is known

@@ -82,7 +82,7 @@ impl Chunkserver {
         self.state.leases.all(now).collect()
     }
 
-    /// Does it serve, or has it stopped for good (see [`service`])?
+    /// Does it serve, or has it stopped for good (see `service.rs`)?
     #[must_use]
     pub fn serves(&self) -> bool {
         !self.state.service.is_stopped()
