@@ -25,6 +25,9 @@ pub struct Retention {
     files: BTreeMap<ChunkHandle, FileId>,
     /// True times; the first telling counts.
     trashed: BTreeMap<FileId, u64>,
+    /// Files that were taken out of the trash, and may be in it again. Other masters may report the first
+    /// time after the second began: of these files the first telling counts, and not how long they stay.
+    restored: BTreeSet<FileId>,
     /// Of those, which need not stay.
     gave_way: BTreeSet<FileId>,
     /// By server and chunk.
@@ -60,8 +63,7 @@ impl Retention {
                 return Ok(false);
             }
             Event::Restored { file } => {
-                self.trashed.remove(file);
-                self.gave_way.remove(file);
+                self.restored.insert(*file);
                 return Ok(false);
             }
             // Logged, by a client's order.
@@ -152,7 +154,10 @@ impl Retention {
             INVARIANT.broken(finals.true_ns, detail)
         };
         for (handle, chunk) in finals.chunks.iter().filter(|(_, chunk)| !chunk.freed) {
-            let Some(since) = self.trashed.get(&chunk.file) else { continue };
+            let since = self.trashed.get(&chunk.file);
+            let Some(since) = since.filter(|_| !self.restored.contains(&chunk.file)) else {
+                continue;
+            };
             judged += 1;
             if over(*since, constants.trash_retention) {
                 let what = format!("{handle} of {} is in the trash", chunk.file);
