@@ -1,5 +1,6 @@
 //! The door: everything that happens goes in, and the first violation comes out.
 
+use crate::entries::Entries;
 use crate::finals::Finals;
 use crate::fleet::Fleet;
 use crate::history::History;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Checkers {
     constants: Constants,
     in_force: InForce,
+    entries: Entries,
     leases: i01::LeaseExclusivity,
     configurations: i02::ConfigurationOrder,
     reported: i04::Reported,
@@ -52,6 +54,7 @@ impl Checkers {
         Checkers {
             in_force: InForce::new(&constants),
             constants,
+            entries: Entries::default(),
             leases: i01::LeaseExclusivity::default(),
             configurations: i02::ConfigurationOrder::default(),
             reported: i04::Reported::default(),
@@ -103,7 +106,8 @@ impl Checkers {
     /// A machine reported an event.
     pub fn observe(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
         self.in_force.observe(seen.event);
-        let least = self.in_force.least();
+        self.entries.observe(seen);
+        let (least, repeats) = (self.in_force.least(), self.entries.repeats(seen));
         let judged = [
             ("I1", self.leases.observe(seen)?),
             ("I2", self.configurations.observe(seen)?),
@@ -114,7 +118,7 @@ impl Checkers {
             ("I7", self.deletions.observe(seen)?),
             ("I17", self.spread.observe(&self.fleet, least, seen)?),
             ("I18", self.repairs.observe(&self.fleet, seen)?),
-            ("I19", self.retention.observe(&self.fleet, least, seen)?),
+            ("I19", self.retention.observe(&self.fleet, least, repeats, seen)?),
             ("I20", self.terms.observe(self.in_force.lease(), seen)?),
             ("I21", self.safe_mode.observe(&self.fleet, least, seen)?),
             ("I22", self.bounds.observe(&self.fleet, self.in_force.most(), seen)?),
@@ -125,7 +129,7 @@ impl Checkers {
         }
         // Only now: they were compared with what happens.
         self.order.observe(seen.node, seen.event);
-        self.fleet.observe(seen.node, seen.event);
+        self.fleet.observe(seen.node, seen.event, repeats);
         if let Event::Freed { chunk, .. } = seen.event {
             self.agreement.freed(*chunk);
         }

@@ -34,6 +34,15 @@ struct Known {
     doubted: BTreeSet<(ChunkHandle, NodeId)>,
 }
 
+/// A file that was ever in the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Trashed {
+    /// Is it there, by the last entry that moved it?
+    now: bool,
+    /// By which masters.
+    reported_by: BTreeSet<NodeId>,
+}
+
 /// Every server as each leader observed it, and every committed configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fleet {
@@ -47,16 +56,16 @@ pub struct Fleet {
     chunk_bytes_max: u64,
     /// Chunks of files.
     files: BTreeMap<ChunkHandle, FileId>,
-    /// Files in the trash, and the masters that applied it.
-    trashed: BTreeMap<FileId, BTreeSet<NodeId>>,
+    /// Files that were ever in the trash.
+    trashed: BTreeMap<FileId, Trashed>,
     /// Chunks that a truncation took away, and the masters that applied it.
     given_up: BTreeMap<ChunkHandle, BTreeSet<NodeId>>,
     failed: BTreeSet<NodeId>,
 }
 
 impl Fleet {
-    /// Takes in what happened.
-    pub fn observe(&mut self, node: NodeId, event: &Event) {
+    /// Takes in what happened; what an entry of the log does may be reported before (`repeats`).
+    pub fn observe(&mut self, node: NodeId, event: &Event, repeats: bool) {
         match event {
             Event::LeaderBegan { .. } => {
                 self.leaders.insert(node, Known::default());
@@ -85,13 +94,13 @@ impl Fleet {
                 self.files.insert(*chunk, *file);
             }
             Event::Trashed { file } => {
-                self.trashed.entry(*file).or_default().insert(node);
+                self.in_trash(*file, true, node, repeats);
             }
             Event::GivenUp { chunk } => {
                 self.given_up.entry(*chunk).or_default().insert(node);
             }
             Event::Restored { file } => {
-                self.trashed.remove(file);
+                self.in_trash(*file, false, node, repeats);
             }
             Event::Freed { chunk, .. } => {
                 self.configurations.remove(chunk);
@@ -140,16 +149,31 @@ impl Fleet {
             || placed.is_some_and(|placed| placed.contains(&node))
     }
 
-    /// Whether the chunk's file is in the trash, as this master knows; none if it is, and this master
-    /// did not report it: it may be deposed, or have learnt of it from a checkpoint.
+    /// Whether the chunk's file is in the trash, as this master knows; none if it was ever, and this master
+    /// did not report how it is now: it may be deposed, or have learnt of it from a checkpoint.
     #[must_use]
     pub fn is_trashed(&self, master: NodeId, chunk: ChunkHandle) -> Option<bool> {
-        let file = self.files.get(&chunk);
-        let given_up = self.given_up.get(&chunk);
-        match given_up.or_else(|| file.and_then(|file| self.trashed.get(file))) {
-            None => Some(false),
-            Some(masters) => masters.contains(&master).then_some(true),
+        if let Some(masters) = self.given_up.get(&chunk) {
+            return masters.contains(&master).then_some(true);
         }
+        match self.files.get(&chunk).and_then(|file| self.trashed.get(file)) {
+            None => Some(false),
+            Some(trashed) => trashed.reported_by.contains(&master).then_some(trashed.now),
+        }
+    }
+
+    /// An entry of the log put a file into the trash, or took it out. What is reported again may be of an
+    /// earlier entry.
+    fn in_trash(&mut self, file: FileId, now: bool, master: NodeId, repeats: bool) {
+        let fresh = Trashed { now, reported_by: BTreeSet::new() };
+        let known = self.trashed.entry(file).or_insert_with(|| fresh.clone());
+        if known.now != now {
+            if repeats {
+                return;
+            }
+            *known = fresh;
+        }
+        known.reported_by.insert(master);
     }
 
     /// The rack of a server that ever joined.

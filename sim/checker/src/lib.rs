@@ -10,6 +10,7 @@
 pub mod checkers;
 pub mod contents;
 pub mod finals;
+mod entries;
 pub mod history;
 pub mod edn;
 pub mod invariants;

@@ -25,9 +25,6 @@ pub struct Retention {
     files: BTreeMap<ChunkHandle, FileId>,
     /// True times; the first telling counts.
     trashed: BTreeMap<FileId, u64>,
-    /// Files that were taken out of the trash, and may be in it again. Other masters may report the first
-    /// time after the second began: of these files the first telling counts, and not how long they stay.
-    restored: BTreeSet<FileId>,
     /// Of those, which need not stay.
     gave_way: BTreeSet<FileId>,
     /// By server and chunk.
@@ -40,11 +37,12 @@ pub struct Retention {
 impl Retention {
     /// Takes in what happened; true if there was something to judge.
     ///
-    /// `fleet` is as it was before.
+    /// `fleet` is as it was before; what an entry of the log does may be reported before (`repeats`).
     pub fn observe(
         &mut self,
         fleet: &Fleet,
         constants: &Constants,
+        repeats: bool,
         seen: &Seen<'_>,
     ) -> Result<bool, Violation> {
         let now = seen.true_ns;
@@ -58,12 +56,18 @@ impl Retention {
                 self.files.remove(chunk);
                 return Ok(false);
             }
+            Event::Trashed { .. } | Event::Restored { .. } | Event::TrashEmptied { .. }
+                if repeats =>
+            {
+                return Ok(false);
+            }
             Event::Trashed { file } => {
                 self.trashed.entry(*file).or_insert(now);
                 return Ok(false);
             }
             Event::Restored { file } => {
-                self.restored.insert(*file);
+                self.trashed.remove(file);
+                self.gave_way.remove(file);
                 return Ok(false);
             }
             // Logged, by a client's order.
@@ -154,10 +158,7 @@ impl Retention {
             INVARIANT.broken(finals.true_ns, detail)
         };
         for (handle, chunk) in finals.chunks.iter().filter(|(_, chunk)| !chunk.freed) {
-            let since = self.trashed.get(&chunk.file);
-            let Some(since) = since.filter(|_| !self.restored.contains(&chunk.file)) else {
-                continue;
-            };
+            let Some(since) = self.trashed.get(&chunk.file) else { continue };
             judged += 1;
             if over(*since, constants.trash_retention) {
                 let what = format!("{handle} of {} is in the trash", chunk.file);
@@ -192,7 +193,7 @@ fn settling(constants: &Constants) -> u64 {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{ChunkHandle, Event, FileId};
+    use leasehold_proto::{ChunkHandle, Event, FileId, LogIndex, NodeId};
 
     const HOUR: u64 = 3_600_000_000_000;
     const OTHER: ChunkHandle = ChunkHandle(CHUNK.0 + 1);
@@ -242,6 +243,34 @@ mod tests {
         dead.good(MASTER, gave_way);
         let for_trash = Event::TrashGaveWay { file: FILE, chunk: CHUNK };
         assert_eq!(short_of_room(100).bad(MASTER, for_trash).invariant, "I19");
+    }
+
+    /// A master that is behind reports a deletion after the file was restored and deleted again.
+    #[test]
+    fn what_a_late_master_reports_is_no_news() {
+        let run = |second_deletion_ns: u64| {
+            let entry = |index| Event::EntryApplied { index: LogIndex(index), took_effect: true };
+            let facts = [
+                Event::Trashed { file: FILE },
+                Event::Restored { file: FILE },
+                Event::Trashed { file: FILE },
+            ];
+            let mut run = Run::new();
+            run.good(MASTER, chunk_made());
+            for (at, index) in [(HOUR / 4, 1), (HOUR / 2, 2), (second_deletion_ns, 3)] {
+                run.at(at).good(MASTER, entry(index));
+                run.good(MASTER, facts[index as usize - 1].clone());
+            }
+            for (fact, index) in facts.into_iter().zip(1..) {
+                run.at(HOUR * 3 / 2).good(NodeId(MASTER.0 + 1), entry(index));
+                run.good(NodeId(MASTER.0 + 1), fact);
+            }
+            run.at(HOUR * 2);
+            run
+        };
+        run(HOUR).good(MASTER, Event::Purged { file: FILE });
+        let early = run(HOUR * 5 / 4).bad(MASTER, Event::Purged { file: FILE });
+        assert_eq!(early.invariant, "I19", "the second deletion counts, not the first");
     }
 
     #[test]
