@@ -126,22 +126,6 @@ impl<'a> Known<'a> {
         promised.map(|state| state.promised).max().unwrap_or_default()
     }
 
-    /// Servers that are heard and have room for `need` bytes, and those in `kept`, whose racks count.
-    pub(super) fn candidates(self, need: u64, kept: &[NodeId]) -> Vec<Candidate> {
-        let lead = self.lead;
-        let usable =
-            lead.servers.iter().filter(|(_, server)| server.usable()).filter(|(node, server)| {
-                kept.contains(node) || self.has_room(**node, server, need)
-            });
-        usable
-            .map(|(node, server)| Candidate {
-                node: *node,
-                rack: self.state.servers().get(*node).expect("a server joined").rack,
-                load: server.holds.len() as u64 + lead.repairs.towards(*node),
-            })
-            .collect()
-    }
-
     /// Where `count` replicas of a chunk go: those in `kept` stay, and the rest is chosen among the
     /// candidates by rack, then load.
     pub(super) fn place(

@@ -4,12 +4,14 @@
 
 use super::known::Known;
 use super::leader::Leader;
+use super::placement::Candidate;
 use super::servers::Server;
 use crate::config::Constants;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, NodeId};
 use crate::room::Room;
 use crate::time::Time;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The pause doubles from `retry_interval` up to so many times `repair_stalled_after`.
@@ -101,6 +103,22 @@ impl Known<'_> {
     pub(super) fn has_room(self, node: NodeId, server: &Server, bytes: u64) -> bool {
         let under_way = self.lead.repairs.bytes_towards(node);
         server.room.free_bytes(self.now) >= bytes.saturating_add(under_way)
+    }
+
+    /// Servers that are heard and have room for `need` bytes, and those in `kept`, whose racks count.
+    pub(super) fn candidates(self, need: u64, kept: &[NodeId]) -> Vec<Candidate> {
+        let lead = self.lead;
+        let usable =
+            lead.servers.iter().filter(|(_, server)| server.usable()).filter(|(node, server)| {
+                kept.contains(node) || self.has_room(**node, server, need)
+            });
+        usable
+            .map(|(node, server)| Candidate {
+                node: *node,
+                rack: self.state.servers().get(*node).expect("a server joined").rack,
+                load: server.holds.len() as u64 + lead.repairs.towards(*node),
+            })
+            .collect()
     }
 
     /// Is there a server that could be given this chunk if it had room?
