@@ -61,7 +61,7 @@ async fn answer_all(listener: TcpListener, probe: Arc<OnceLock<Probe>>) {
             Ok((connection, _)) => {
                 let probe = probe.clone();
                 tokio::spawn(async move {
-                    // A monitor that is slow, or goes, is its own affair.
+                    // A monitor that is slow, or disconnects, is dropped.
                     let _ = timeout(CONNECTION, answer(connection, probe.get())).await;
                     drop(permit);
                 });
@@ -195,7 +195,9 @@ fn of_master(registry: &mut Registry, sample: &Sample) {
     let alive = cluster.servers.iter().filter(|server| server.alive).count() as u64;
     let all = cluster.servers.len() as u64;
     let bytes = |of: fn(&leasehold_client::ServerStatus) -> u64| -> u64 {
-        cluster.servers.iter().filter(|server| server.alive).map(of).sum()
+        let alive = cluster.servers.iter().filter(|server| server.alive);
+        // A disk that could not be measured has no bound.
+        alive.map(of).fold(0, u64::saturating_add)
     };
     for (name, help, value) in [
         ("servers_alive", "Chunkservers that are heard and have a disk", alive),

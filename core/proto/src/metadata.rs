@@ -399,7 +399,7 @@ pub struct ServerStatus {
     pub replicas: u64,
     /// Bytes in use, as it reported.
     pub used_bytes: u64,
-    /// Bytes that it offers.
+    /// Bytes that replicas may still occupy.
     pub free_bytes: u64,
     /// What its disk would hold if it were empty, or what it offers of that.
     pub capacity_bytes: u64,

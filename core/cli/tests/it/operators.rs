@@ -1,8 +1,8 @@
 //! What operators see and do: versions, dead servers, full clusters, failed disks.
 
-use crate::cluster::{Cluster, Server, noise, signal};
+use crate::cluster::{Cluster, Server, noise};
 use crate::command::{Started, leasehold, run, start, until};
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use std::process::Command;
 
