@@ -39,7 +39,7 @@ pub struct Remote<'a> {
 impl<'a> Remote<'a> {
     /// Opens nothing yet: the first command to a host does.
     pub fn new(inventory: &'a Inventory) -> io::Result<Remote<'a>> {
-        // Short, since a socket's path has a hundred bytes at the most; and nobody else's.
+        // A socket's path has about 100 bytes at the most; the directory is private to this user.
         let sockets = std::env::temp_dir().join(format!("lhf-{}", std::process::id()));
         std::fs::create_dir(&sockets)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -228,7 +228,7 @@ pub fn each<'h, T: Send>(
     })
 }
 
-/// A word of a shell, whatever is in it.
+/// Quotes a string for a POSIX shell.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }

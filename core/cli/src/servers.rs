@@ -207,11 +207,11 @@ async fn run(running: Running, signals: &mut Signals, until_stdin_closes: bool) 
         };
         tracing::info!(why, "stopping");
     };
-    // From here on it takes connections; a supervisor that was told to wait for that may go on.
-    crate::supervisor::tell("READY=1");
+    // From here on it takes connections: readiness, for a service manager that waits for it.
+    crate::supervisor::notify("READY=1");
     let ended = running.until(async {
         shutdown.await;
-        crate::supervisor::tell("STOPPING=1");
+        crate::supervisor::notify("STOPPING=1");
     });
     ended.await.map_err(failure)?;
     tracing::info!("stopped");

@@ -1,5 +1,5 @@
-//! What a service manager is told, by systemd's protocol (sd_notify(3)): one datagram to the socket that
-//! it names in `NOTIFY_SOCKET`.
+//! Notifications to a service manager by systemd's protocol (sd_notify(3)): one datagram to the socket
+//! that `NOTIFY_SOCKET` names.
 //!
 //! The protocol is stable and this is all of it that is needed; the crates for it bring passing of file
 //! descriptors and watchdogs besides.
@@ -7,12 +7,12 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Tells the service manager, if there is one; whether it takes it makes no difference here.
-pub fn tell(state: &str) {
+/// Notifies the service manager, if there is one. A failure is logged and has no other effect.
+pub fn notify(state: &str) {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(error) = send(socket.as_encoded_bytes(), state)
     {
-        tracing::debug!(state, %error, "the service manager was not told");
+        tracing::debug!(state, %error, "the service manager was not notified");
     }
 }
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_of_socket_are_told() {
+    fn both_kinds_of_socket_are_notified() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let abstract_name = format!("leasehold-test-{}", std::process::id());

@@ -250,8 +250,8 @@ const ROOM_STEP_BYTES: u64 = 4 << 20;
 pub struct Measured(Option<Room>);
 
 impl Measured {
-    /// Measures; gives what the machine is to be told. Of small changes only what is `due`, so that a
-    /// busy disk does not tell of every write.
+    /// Measures; gives the input for the machine, if there is news. Small changes only when one is `due`,
+    /// so that a busy disk does not cause an input for each write.
     pub fn measure(&mut self, executor: &mut impl Executor, due: bool) -> Option<Input> {
         let room = executor.room()?;
         let changed = match self.0 {

@@ -209,7 +209,7 @@ impl Watched {
         let requests = std::mem::take(&mut *self.shared.requests());
         let sample = machine.sample(now);
         for request in requests {
-            // Whoever asked may have gone.
+            // The connection may be closed by now.
             let _ = request.send(sample.clone());
         }
     }

@@ -267,7 +267,7 @@ async fn after_last_report(refused: oneshot::Receiver<ServeError>) -> ServeError
 /// Longer than a heartbeat and its repetition.
 const LAST_REPORT: Duration = Duration::from_secs(2);
 
-/// Tells `tracing` and the monitor what happens, and the server when it is to end.
+/// Passes events to `tracing` and to the monitor, and ends the server when an event says so.
 struct Watcher {
     /// Taken by the first reason to end.
     refusal: Option<oneshot::Sender<ServeError>>,
@@ -298,7 +298,7 @@ impl<M: Sampled> Observer<M> for Watcher {
 }
 
 /// What a process ends with after an event. A chunkserver that serves no more holds its directory and its
-/// address for nothing, and looks alive to whoever supervises it.
+/// address for nothing, and looks alive to a supervisor.
 fn ends_with(event: &Event) -> Option<ServeError> {
     match event {
         Event::ConstantsRefused { own, cluster } => {

@@ -236,7 +236,7 @@ scopes! {
         lease_margin LeaseMargin Duration, Changeable, masters higher, chunkservers higher;
         lease_renew_interval LeaseRenewInterval Duration, Changeable, masters lower, chunkservers lower;
         lease_idle_after LeaseIdleAfter Duration, Changeable, masters newer, chunkservers newer;
-        // Whoever confirms reads does no harm to those who trust the lease.
+        // Servers that confirm reads and servers that trust the lease may serve side by side.
         confirm_reads ConfirmReads bool, Changeable, masters higher, chunkservers higher;
         // Silence: heartbeats are frequent before the leader's patience is short.
         heartbeat_interval HeartbeatInterval Duration, Changeable, masters lower, chunkservers lower;

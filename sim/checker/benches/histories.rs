@@ -58,9 +58,9 @@ fn main() -> ExitCode {
         matches!(zones::check(&stale), Some(Verdict::Violated { .. }))
     });
     for (clients, open) in [(4, 0), (8, 8), (12, 8)] {
-        let (ops, told) = names(clients, open);
+        let (ops, returned) = names(clients, open);
         let what = format!("directory of 24 names, {clients} clients, {open} open, search");
-        good &= judged(&what, || searched(Posix::new(told.clone(), true), &ops));
+        good &= judged(&what, || searched(Posix::new(returned.clone(), true), &ops));
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -171,14 +171,15 @@ fn names(clients: u64, open: u64) -> (Vec<Timed<PosixOp>>, Arc<BTreeSet<FileId>>
     });
     let mut directory = Directory { next: 1, ..Directory::default() };
     for drawn in drawn.iter_mut().filter(|drawn| drawn.took_effect) {
-        let told = drawn.timed.returned_ns.is_some();
-        let answer = directory.answer(&drawn.timed.op.asked, told);
-        drawn.timed.op.answer = told.then_some(answer);
+        let answered = drawn.timed.returned_ns.is_some();
+        let answer = directory.answer(&drawn.timed.op.asked, answered);
+        drawn.timed.op.answer = answered.then_some(answer);
     }
     let mut ops: Vec<Timed<PosixOp>> = drawn.into_iter().map(|drawn| drawn.timed).collect();
     ops.iter_mut().for_each(|timed| timed.op.binds = directory.is_news(&timed.op));
-    let told = (2..=directory.next).map(FileId).filter(|file| !directory.untold.contains(file));
-    (ops, Arc::new(told.collect()))
+    let returned =
+        (2..=directory.next).map(FileId).filter(|file| !directory.unreturned.contains(file));
+    (ops, Arc::new(returned.collect()))
 }
 
 /// The files of one directory, the root.
@@ -186,15 +187,15 @@ fn names(clients: u64, open: u64) -> (Vec<Timed<PosixOp>>, Arc<BTreeSet<FileId>>
 struct Directory {
     files: BTreeMap<String, FileId>,
     next: u64,
-    /// Files whose maker was not told.
-    untold: BTreeSet<FileId>,
+    /// Files whose creation was not answered.
+    unreturned: BTreeSet<FileId>,
 }
 
 impl Directory {
-    fn answer(&mut self, asked: &Asked, told: bool) -> Result<MetadataAnswer, Refusal> {
+    fn answer(&mut self, asked: &Asked, answered: bool) -> Result<MetadataAnswer, Refusal> {
         match asked {
             Asked::Change(MetadataChange::Create { path, .. }) => {
-                self.create(&path.to_string(), told)
+                self.create(&path.to_string(), answered)
             }
             Asked::Change(MetadataChange::Delete { path, .. }) => self
                 .files
@@ -219,26 +220,26 @@ impl Directory {
         }
     }
 
-    fn create(&mut self, path: &str, told: bool) -> Result<MetadataAnswer, Refusal> {
+    fn create(&mut self, path: &str, answered: bool) -> Result<MetadataAnswer, Refusal> {
         if self.files.contains_key(path) {
             return Err(Refusal::AlreadyExists);
         }
         self.next += 1;
         let file = FileId(self.next);
         self.files.insert(path.to_owned(), file);
-        if !told {
-            self.untold.insert(file);
+        if !answered {
+            self.unreturned.insert(file);
         }
         Ok(MetadataAnswer::File(info(file)))
     }
 
-    /// A look that shows a file whose maker was never told its id.
+    /// A query that shows a file whose creation was never answered.
     fn is_news(&self, op: &PosixOp) -> bool {
-        let untold = |info: &FileInfo| self.untold.contains(&info.file);
+        let unreturned = |info: &FileInfo| self.unreturned.contains(&info.file);
         match (&op.asked, &op.answer) {
-            (Asked::Query(_), Some(Ok(MetadataAnswer::File(info)))) => untold(info),
+            (Asked::Query(_), Some(Ok(MetadataAnswer::File(info)))) => unreturned(info),
             (Asked::Query(_), Some(Ok(MetadataAnswer::List { entries, .. }))) => {
-                entries.iter().any(|(_, info)| untold(info))
+                entries.iter().any(|(_, info)| unreturned(info))
             }
             _ => false,
         }

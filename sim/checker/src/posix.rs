@@ -9,7 +9,7 @@
 //! otherwise.
 //!
 //! An inode is named here by the call that made it ([`Ino`]). The identity that the masters gave it is known
-//! if the maker was told; otherwise the first answer that shows it binds it.
+//! if that call was answered; otherwise the first answer that shows it binds it.
 
 mod why;
 mod state;
@@ -59,7 +59,7 @@ pub struct PosixOp {
     pub asked: Asked,
     /// What was answered.
     pub answer: Option<Result<MetadataAnswer, Refusal>>,
-    /// It shows, or names by its identity, an inode whose maker was not told that.
+    /// It shows, or names by its identity, an inode whose creating call was not answered.
     pub binds: bool,
 }
 

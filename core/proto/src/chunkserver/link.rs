@@ -193,7 +193,7 @@ impl Link {
             }
             Reply::RegisterAgain(m) if m.epoch >= self.epoch => {
                 // Its log may be another one, in which an epoch has the same number as that in which
-                // this life was registered: whoever knows nothing of it is sent everything.
+                // this life was registered: it is sent a full report.
                 if m.epoch == self.epoch {
                     (self.full_due, self.unacknowledged) = (true, None);
                 }

@@ -1,7 +1,7 @@
 //! The source of a copy: the primary hands a learner everything, while mutations go on.
 //!
-//! What is left to copy starts as all that was ever written to the chunk, without its holes, and every mutation that goes to the disk puts
-//! its bytes back into it. After the Prepare nothing is added any more; what is left then is
+//! What is left to copy starts as all that was ever written to the chunk, without its holes, and every
+//! mutation that goes to the disk puts its bytes back into it. After the Prepare nothing is added any more; what is left then is
 //! copied, and with the last bytes goes the image: the learner is as good as its source. The set
 //! is volatile: a restart of the source voids its copies.
 //!

@@ -102,7 +102,7 @@ impl Constants {
     }
 }
 
-/// A primary's use of its lease, its last request for it, and what grants prove beside their terms. Lives
+/// A primary's use of its lease, its last request for it, and what grants prove. Lives
 /// as long as the primary.
 ///
 /// A grant proves that its holder was the primary at a moment after the grant was requested, whatever the

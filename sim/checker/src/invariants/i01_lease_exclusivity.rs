@@ -31,7 +31,7 @@ impl Belief {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseExclusivity {
     beliefs: BTreeMap<ChunkHandle, BTreeMap<NodeId, Belief>>,
-    /// Processes whose clocks stood still: what they believe is their own affair.
+    /// Processes whose clocks stood still: what they believe is not judged.
     distrusted: BTreeSet<NodeId>,
 }
 

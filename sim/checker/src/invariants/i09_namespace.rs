@@ -36,7 +36,7 @@ pub struct Judged {
 /// a call has to do with several of them.
 pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
     let operations = history.operations();
-    let told = Arc::new(told(history).map_err(|detail| INVARIANT.broken(true_ns, detail))?);
+    let returned = Arc::new(returned(history).map_err(|detail| INVARIANT.broken(true_ns, detail))?);
     let known: BTreeSet<FileId> = operations.iter().flat_map(shown).collect();
     let trees = Trees::of(operations, &known);
     let mut judged = Judged::default();
@@ -46,8 +46,8 @@ pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
             continue;
         }
         let ops: Vec<Timed<PosixOp>> =
-            calls.iter().map(|at| timed(*at, &operations[*at], &told)).collect();
-        match check(Posix::new(told.clone(), trees.whole), &ops, STEPS_MAX) {
+            calls.iter().map(|at| timed(*at, &operations[*at], &returned)).collect();
+        match check(Posix::new(returned.clone(), trees.whole), &ops, STEPS_MAX) {
             Verdict::Linearizable => judged.held += ops.len() as u64,
             Verdict::Undecided => judged.undecided += 1,
             Verdict::Violated { stuck } => {
@@ -66,8 +66,8 @@ pub fn finish(history: &History, true_ns: u64) -> Result<Judged, Violation> {
     Ok(judged)
 }
 
-/// The identities of everything that was made, where the maker was told. No two were told the same.
-fn told(history: &History) -> Result<BTreeSet<FileId>, String> {
+/// The identities that creating calls returned. No two returned the same.
+fn returned(history: &History) -> Result<BTreeSet<FileId>, String> {
     let mut made: BTreeMap<FileId, &Operated> = BTreeMap::new();
     for operated in history.operations() {
         let (
@@ -90,7 +90,7 @@ fn told(history: &History) -> Result<BTreeSet<FileId>, String> {
     Ok(made.into_keys().collect())
 }
 
-fn timed(at: usize, operated: &Operated, told: &BTreeSet<FileId>) -> Timed<PosixOp> {
+fn timed(at: usize, operated: &Operated, returned: &BTreeSet<FileId>) -> Timed<PosixOp> {
     let asked = match &operated.call {
         Call::Change { change } => Asked::Change(change.clone()),
         Call::Query { query } => Asked::Query(query.clone()),
@@ -102,7 +102,7 @@ fn timed(at: usize, operated: &Operated, told: &BTreeSet<FileId>) -> Timed<Posix
             unreachable!("trees are made of calls to a master")
         }
     };
-    let binds = shown(operated).iter().any(|file| !told.contains(file) && !is_root(*file));
+    let binds = shown(operated).iter().any(|file| !returned.contains(file) && !is_root(*file));
     let place = Ino::try_from(at + 1).expect("a history has fewer calls than that");
     let (answer, caller) = (operated.answer.clone(), operated.caller.clone());
     let returned_ns = operated.returned_ns.filter(|_| operated.ending != Ending::Open);

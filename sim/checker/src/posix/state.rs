@@ -77,8 +77,8 @@ pub struct Posix {
     xattrs: BTreeMap<Ino, BTreeMap<Name, Value>>,
     /// Identities that are known, with the inode that has, or had, them: none is used again.
     bound: BTreeMap<FileId, Ino>,
-    /// The identities that their makers were told.
-    told: Arc<BTreeSet<FileId>>,
+    /// The identities that creating calls returned.
+    returned: Arc<BTreeSet<FileId>>,
     /// Are all calls of the history judged in one? Otherwise what calls elsewhere change of the root
     /// directory is unknown.
     pub(super) whole: bool,
@@ -100,10 +100,10 @@ enum Step {
 pub struct Undo(Vec<Step>);
 
 impl Posix {
-    /// A root directory in which everybody may make something, as `/tmp` (ARCHITECTURE.md). `told`: the
-    /// identities that their makers were told. `whole`: does the history that is judged hold all calls?
+    /// A root directory in which everybody may make something, as `/tmp` (ARCHITECTURE.md). `returned`: the
+    /// identities that creating calls returned. `whole`: does the history that is judged hold all calls?
     #[must_use]
-    pub fn new(told: Arc<BTreeSet<FileId>>, whole: bool) -> Posix {
+    pub fn new(returned: Arc<BTreeSet<FileId>>, whole: bool) -> Posix {
         let times = Times { atime: 0, mtime: 0, ctime: 0, birth: 0 };
         let root = Node {
             kind: FileKind::Directory,
@@ -121,7 +121,7 @@ impl Posix {
             entries: BTreeMap::new(),
             xattrs: BTreeMap::new(),
             bound: BTreeMap::from([(Path::ROOT, ROOT)]),
-            told,
+            returned,
             whole,
             key: 0,
             journal: Vec::new(),
@@ -205,12 +205,12 @@ impl Posix {
         self.journal.push(Step::Xattr(ino, name.clone(), before));
     }
 
-    /// This inode has this identity from now on. False if that cannot be: another has it, or its maker was
-    /// told another.
+    /// This inode has this identity from now on. False if that cannot be: another has it, or the call that
+    /// made it returned another.
     pub(super) fn bind(&mut self, ino: Ino, file: FileId) -> bool {
         match self.known(ino).file {
             Some(known) => known == file,
-            None if self.told.contains(&file) || self.bound.contains_key(&file) => false,
+            None if self.returned.contains(&file) || self.bound.contains_key(&file) => false,
             None => {
                 self.alter(ino, |node| node.file = Some(file));
                 self.name_inode(file, ino);

@@ -142,9 +142,9 @@ impl Log {
     }
 }
 
-/// The identities that a series of calls was told.
-pub(super) fn told(ops: &[PosixOp]) -> Arc<BTreeSet<FileId>> {
-    let told = ops.iter().filter_map(|op| match (&op.asked, &op.answer) {
+/// The identities that a series of calls returned.
+pub(super) fn returned(ops: &[PosixOp]) -> Arc<BTreeSet<FileId>> {
+    let returned = ops.iter().filter_map(|op| match (&op.asked, &op.answer) {
         (
             Asked::Change(
                 MetadataChange::Create { .. }
@@ -155,5 +155,5 @@ pub(super) fn told(ops: &[PosixOp]) -> Arc<BTreeSet<FileId>> {
         ) => Some(info.file),
         _ => None,
     });
-    Arc::new(told.collect())
+    Arc::new(returned.collect())
 }

@@ -39,12 +39,12 @@ impl Trees {
         let mut groups = Groups::default();
         let mut calls = Vec::new();
         for (at, operated) in operations.iter().enumerate() {
-            let told = excluded(operated, known);
-            if matches!(told, Some(Excluded::NoAnswer | Excluded::NotOfTheNamespace)) {
+            let excluded_for = excluded(operated, known);
+            if matches!(excluded_for, Some(Excluded::NoAnswer | Excluded::NotOfTheNamespace)) {
                 continue;
             }
             let touched = groups.touch(operated);
-            calls.push((at, touched, told.is_some()));
+            calls.push((at, touched, excluded_for.is_some()));
         }
         let mut trees = Trees { whole: groups.one_for_all, ..Trees::default() };
         for (at, top, is_unknown) in calls {

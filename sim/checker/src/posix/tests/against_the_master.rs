@@ -183,7 +183,7 @@ fn one_run(seed: u64, calls: u32, refused: &mut BTreeMap<String, u64>) {
         }
         ops.push(PosixOp { place, caller, asked, answer: Some(answer), binds: false });
     }
-    let mut model = Posix::new(told(&ops), true);
+    let mut model = Posix::new(returned(&ops), true);
     for op in &ops {
         let before = model.key();
         let Some(undo) = model.apply(op) else {

@@ -66,7 +66,7 @@ impl Both {
     }
 
     fn is_explained(&self) -> bool {
-        let mut model = Posix::new(told(&self.ops), true);
+        let mut model = Posix::new(returned(&self.ops), true);
         self.ops.iter().all(|op| model.apply(op).is_some())
     }
 
