@@ -189,6 +189,11 @@ impl<'a> Cast<'a> {
                 let parts = servers.zip(0..).map(part).collect();
                 self.planned(fault, parts, Some("of packets; below TCP that is mostly delay"))
             }
+            "frozen" => self.planned(
+                fault,
+                Vec::new(),
+                Some("needs a hypervisor that stops the machine: a paused process has a clock that goes on"),
+            ),
             _ => self.planned(
                 fault,
                 Vec::new(),

@@ -1,4 +1,4 @@
-//! What went wrong in a run, as it happened: for whoever does the same to real machines (`field replay`).
+//! The faults of a run as they happened, for a replay on real machines (`field replay`).
 //!
 //! A plan says what was drawn; who is the victim and how strong a fault is depends on the run, on its
 //! fault budget and on who leads. So faults are noted when they begin and when they end, with roles

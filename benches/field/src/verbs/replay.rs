@@ -76,7 +76,10 @@ pub fn replay(
     std::fs::write(out.join("history.jsonl"), &history)?;
     let records = history.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let records = records.map(serde_json::from_slice::<Record>).collect::<Result<Vec<_>, _>>()?;
-    let judged = judge(&records);
+    let mut judged = judge(&records);
+    if judged.counts.values().all(|(_, acknowledged)| *acknowledged == 0) {
+        judged.violations.push("no operation was acknowledged: the run shows nothing".to_owned());
+    }
     let fsck = remote.run_for(host, &client(&inventory, "leasehold fsck --wait 120s"), CONVERGE);
     let healthy = fsck.as_ref().is_ok_and(|said| said.contains("HEALTHY"));
     let faults = faults(&planned, &done);
