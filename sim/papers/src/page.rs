@@ -54,7 +54,7 @@ impl Report<'_> {
             claim.setup.trim(),
             claim.formula.trim(),
         );
-        out.push_str("## The claim, written before the run\n\n");
+        out.push_str("## The claim\n\n");
         out.push_str(
             "| sentence | tolerance | refuted | rows | largest deviation | median | verdict |\n",
         );
