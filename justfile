@@ -31,6 +31,10 @@ replay *ARGS:
 sweep *ARGS:
     @cargo sim --release -- sweep "$@"
 
+# Put the tables of shards together: `just join reports/out/sweep-*.csv -o reports/out/sweep.csv`.
+join *ARGS:
+    @cargo sim --release -- join "$@"
+
 # Make a failing seed small: `just shrink --seed 7 --scenario FILE`.
 shrink *ARGS:
     @cargo sim --release -- shrink "$@"

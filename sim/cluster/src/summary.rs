@@ -90,9 +90,9 @@ impl Summary {
         self.facts.get("membership changes").copied().unwrap_or(0)
     }
 
-    /// Why this run shows less than is demanded, if it does.
+    /// Why this run shows less than is demanded, if it does: it is a low-coverage run.
     #[must_use]
-    pub fn thin(&self, demands: &Demands) -> Option<String> {
+    pub fn low_coverage(&self, demands: &Demands) -> Option<String> {
         let demands = [
             ("acknowledged operations", self.acknowledged, demands.acknowledged),
             ("crashes", self.crashes(), demands.crashes),
@@ -237,18 +237,18 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_saw_too_little_is_thin() {
+    fn a_run_that_saw_too_little_is_of_low_coverage() {
         let demands = Demands::default();
-        assert_eq!(full().thin(&demands), None);
+        assert_eq!(full().low_coverage(&demands), None);
         let idle = Summary { acknowledged: 999, ..full() };
         assert_eq!(
-            idle.thin(&demands).unwrap(),
+            idle.low_coverage(&demands).unwrap(),
             "999 acknowledged operations, at least 1000 wanted"
         );
         let tame = Summary { faults: [("crash", 1)].into(), ..full() };
-        assert!(tame.thin(&demands).unwrap().contains("partitions"));
+        assert!(tame.low_coverage(&demands).unwrap().contains("partitions"));
         let unjudged = Summary { judged: [("I1", 9), ("I6", 9)].into(), ..full() };
-        assert!(unjudged.thin(&demands).unwrap().contains("tests of I5"));
+        assert!(unjudged.low_coverage(&demands).unwrap().contains("tests of I5"));
     }
 
     #[test]

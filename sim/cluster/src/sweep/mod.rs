@@ -6,12 +6,14 @@
 
 mod grid;
 mod job;
+mod join;
 mod report;
 mod table;
 mod totals;
 
 pub use grid::Grid;
 pub use job::{Job, Shard, Variant, jobs};
+pub use join::{Joined, join};
 pub use report::{Outcome, Report};
-pub use table::{Key, Row, Table, TableError};
+pub use table::{Key, Row, Table, TableError, read_rows, write_rows};
 pub use totals::{Totals, VariantTotals};

@@ -15,7 +15,7 @@ pub enum Outcome {
     /// Nothing wrong, and enough seen.
     Ok,
     /// Nothing wrong, and too little seen for that to mean something.
-    Thin,
+    LowCoverage,
     /// An invariant was violated.
     Violated,
     /// Of a negative scenario: it violated what it names.
@@ -31,10 +31,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the run alone makes a sweep fail.
+    /// Whether the run alone makes a sweep fail. One that saw too little does not: how much a seed
+    /// sees is chance.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Outcome::Thin | Outcome::Violated | Outcome::Died | Outcome::Hung)
+        matches!(self, Outcome::Violated | Outcome::Died | Outcome::Hung)
     }
 
     /// As the table calls it.
@@ -42,7 +43,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
-            Outcome::Thin => "thin",
+            Outcome::LowCoverage => "low_coverage",
             Outcome::Violated => "violated",
             Outcome::Shown => "shown",
             Outcome::Other => "other",
@@ -57,7 +58,7 @@ impl Outcome {
     pub fn named(name: &str) -> Option<Self> {
         let all = [
             Outcome::Ok,
-            Outcome::Thin,
+            Outcome::LowCoverage,
             Outcome::Violated,
             Outcome::Shown,
             Outcome::Other,
@@ -82,7 +83,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// What was violated, if anything was.
     pub invariant: Option<String>,
-    /// What was wrong or thin, in words.
+    /// What was wrong, or seen too little of, in words.
     pub detail: String,
     /// Of everything that happened.
     pub fingerprint: String,

@@ -53,7 +53,7 @@ pub struct Row {
     /// How the requests of the grammar ended.
     #[serde(default)]
     pub shares: String,
-    /// What was wrong or thin, in words.
+    /// What was wrong, or seen too little of, in words.
     pub why: String,
     /// Microseconds, and how many operations took so long.
     pub latencies_us: String,
@@ -181,13 +181,47 @@ pub enum TableError {
     #[error("{path}: {error}")]
     Io { path: PathBuf, error: io::Error },
     #[error(
-        "{path}: its first line is not that of this version; name another file. It should be\n{expected}"
+        "{path}: not a sweep's table of this version; name another file. Its first line should be\n{expected}"
     )]
     OtherHeader { path: PathBuf, expected: String },
     #[error("{path}: not a file: rows are appended to it, and read from it")]
     NotAFile { path: PathBuf },
     #[error("{path}:{line}: not a row: {error}")]
     BadRow { path: PathBuf, line: usize, error: csv::Error },
+}
+
+/// The rows of a file, which is left as it is. A last line that was cut short is none.
+///
+/// # Errors
+/// If it cannot be read, or is not such a table.
+pub fn read_rows(path: &Path) -> Result<Vec<Row>, TableError> {
+    let failed = |error| TableError::Io { path: path.to_owned(), error };
+    let mut text = fs::read_to_string(path).map_err(failed)?;
+    text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+    check_header(path, &text)?;
+    read(path, &text)
+}
+
+/// Writes rows as a file of their own: completely, or not at all.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_rows(path: &Path, rows: &[Row]) -> Result<(), TableError> {
+    let failed = |error| TableError::Io { path: path.to_owned(), error };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let part = path.with_extension("csv.part");
+    let text = header() + &lines(rows, false);
+    fs::write(&part, text).and_then(|()| fs::rename(&part, path)).map_err(failed)
+}
+
+fn check_header(path: &Path, text: &str) -> Result<(), TableError> {
+    if text.lines().next() == Some(header().trim_end()) {
+        return Ok(());
+    }
+    let expected = header().trim_end().to_owned();
+    Err(TableError::OtherHeader { path: path.to_owned(), expected })
 }
 
 /// The file, open for appending.
@@ -221,9 +255,8 @@ impl Table {
         }
         if text.is_empty() {
             file.write_all(header().as_bytes()).map_err(failed)?;
-        } else if text.lines().next() != Some(header().trim_end()) {
-            let expected = header().trim_end().to_owned();
-            return Err(TableError::OtherHeader { path: path.to_owned(), expected });
+        } else {
+            check_header(path, &text)?;
         }
         let rows = read(path, &text)?;
         Ok(Table { path: path.to_owned(), file: Box::new(file), rows })
@@ -355,7 +388,7 @@ mod tests {
         let path = scratch("other.csv");
         fs::write(&path, "a,b\n1,2\n").unwrap();
         let error = Table::open(&path).err().unwrap().to_string();
-        assert!(error.contains("its first line"), "{error}");
+        assert!(error.contains("not a sweep's table"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,2\n", "nothing was changed");
     }
 }

@@ -19,6 +19,8 @@ pub struct VariantTotals {
     pub operations: u64,
     pub latency_us: Histogram<u64>,
     pub recovery_ms: Vec<u64>,
+    /// The smallest seed of low coverage, and what it saw too little of.
+    pub low_coverage_first: Option<(u64, String)>,
 }
 
 impl Default for VariantTotals {
@@ -31,6 +33,7 @@ impl Default for VariantTotals {
             operations: 0,
             latency_us: empty_histogram(),
             recovery_ms: Vec::new(),
+            low_coverage_first: None,
         }
     }
 }
@@ -46,6 +49,12 @@ impl VariantTotals {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.outcomes.iter().filter(|(o, _)| o.is_failure()).map(|(_, count)| count).sum()
+    }
+
+    fn low_coverage(&mut self, row: &Row) {
+        if self.low_coverage_first.as_ref().is_none_or(|(seed, _)| row.seed < *seed) {
+            self.low_coverage_first = Some((row.seed, row.why.clone()));
+        }
     }
 
     /// The median time to recover, in milliseconds.
@@ -92,6 +101,9 @@ impl Totals {
         let sum = &mut self.variants[variant];
         sum.runs += 1;
         *sum.outcomes.entry(row.outcome().unwrap_or(Outcome::Died)).or_default() += 1;
+        if row.outcome() == Some(Outcome::LowCoverage) {
+            sum.low_coverage(row);
+        }
         sum.virtual_ms += (row.virtual_s * 1e3) as u64;
         sum.wall_ms += (row.wall_s * 1e3) as u64;
         sum.operations += row.operations;

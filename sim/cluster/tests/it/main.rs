@@ -2,6 +2,7 @@
 #![cfg(madsim)]
 
 mod explains;
+mod fleet;
 mod history;
 mod replay;
 mod sweep;
@@ -40,7 +41,7 @@ fn standard(seed: u64) -> Outcome {
 fn a_standard_run_survives_its_faults_and_sees_enough() {
     let outcome = standard(1);
     assert!(outcome.found.is_none(), "{:?}", outcome.found);
-    assert_eq!(outcome.summary.thin(&Scenario::standard().demands), None);
+    assert_eq!(outcome.summary.low_coverage(&Scenario::standard().demands), None);
     assert!(outcome.summary.virtual_ns >= 60_000_000_000);
 }
 

@@ -97,7 +97,7 @@ mod tests {
     fn only_a_violation_kills() {
         let report = |outcome| json!({ "outcome": outcome, "invariant": "I4", "detail": "gone" });
         assert_eq!(violated(&report("ok"), "fast/default --seed 3", 1), None);
-        assert_eq!(violated(&report("thin"), "fast/default --seed 3", 1), None);
+        assert_eq!(violated(&report("low_coverage"), "fast/default --seed 3", 1), None);
         let verdict = violated(&report("violated"), "fast/default --seed 3", 7).unwrap();
         assert_eq!((verdict.by.as_str(), verdict.tried), ("I4", 7));
         assert_eq!(verdict.says, "fast/default --seed 3: gone");

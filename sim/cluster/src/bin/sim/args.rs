@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// A whole cluster in one process: its time, network, clocks and disks are simulated, and a seed
 /// decides everything that goes wrong.
 #[derive(Parser)]
-#[command(name = "sim", version, max_term_width = 100)]
+#[command(name = "sim", version, max_term_width = 100, after_help = crate::exit::HELP)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -18,12 +18,17 @@ pub struct Args {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run one seed; exit 1 if an invariant is violated
+    /// Run one seed; exit 1 if an invariant is violated, 3 if too little was seen
+    #[command(after_help = crate::exit::HELP)]
     Run(RunArgs),
     /// Run one seed in two processes and compare their fingerprints
     Twice(TwiceArgs),
-    /// Run many seeds of some scenarios, a row each; exit 1 if one fails
+    /// Run many seeds of some scenarios, a row each; exit 1 if one fails, 3 if a scenario saw too
+    /// little
+    #[command(after_help = crate::exit::HELP)]
     Sweep(SweepArgs),
+    /// Put the tables of shards together, no run twice; exit 1 if two of them contradict each other
+    Join(JoinArgs),
     /// Make a failing seed small while it violates the same invariant
     Shrink(ShrinkArgs),
     /// Feed a recording to machines of this build, and compare their effects; exit 1 at the
@@ -163,7 +168,7 @@ pub struct SweepArgs {
     /// Runs at the same time, each in a process of its own; without it, one per core
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
-    /// Only the i-th of n parts, i from 0
+    /// Only the i-th of n parts, i from 0; each has its share of every scenario
     #[arg(long, value_name = "i/n", value_parser = Shard::parse, default_value = "0/1")]
     pub shard: Shard,
     /// Where the rows go, one per run
@@ -176,10 +181,35 @@ pub struct SweepArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_s: u64,
+    /// A scenario of which more than this share of the runs saw too little ends the sweep with exit
+    /// code 3
+    #[arg(long, value_name = "PERCENT", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(..=100))]
+    pub low_coverage_max: u64,
     /// Make the failing runs that are kept small, a minute each
     #[arg(long)]
     pub shrink: bool,
     /// Print what it showed as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct JoinArgs {
+    /// Tables of sweeps by one build; the coverage and the matrix beside them may be among the names,
+    /// and are summed up again from the rows
+    #[arg(value_name = "TABLE", required = true)]
+    pub tables: Vec<PathBuf>,
+    /// Where all rows go; coverage and matrix are written beside it
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Take tables of different builds
+    #[arg(long)]
+    pub any_build: bool,
+    /// Print what was joined as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -5,9 +5,13 @@ mod args;
 #[cfg(madsim)]
 mod bench;
 #[cfg(madsim)]
+mod exit;
+#[cfg(madsim)]
 mod failover;
 #[cfg(madsim)]
 mod history;
+#[cfg(madsim)]
+mod join;
 #[cfg(madsim)]
 mod negatives;
 #[cfg(madsim)]
@@ -43,6 +47,7 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Twice(args) => twice::twice(&args),
         Command::Sweep(args) => sweep::sweep(&args),
+        Command::Join(args) => join::join(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Negatives(args) => negatives::negatives(&args),

@@ -31,7 +31,7 @@ pub enum Verdict {
     /// A violation that was not expected.
     Violated,
     /// Nothing wrong, and not enough seen for that to mean something.
-    Thin(String),
+    LowCoverage(String),
     /// The violation that the scenario is there to show did not show.
     NotShown,
 }
@@ -43,7 +43,7 @@ impl Verdict {
         match self {
             Verdict::Good if negative => Word::Shown,
             Verdict::Good => Word::Ok,
-            Verdict::Thin(_) => Word::Thin,
+            Verdict::LowCoverage(_) => Word::LowCoverage,
             Verdict::Violated if negative => Word::Other,
             Verdict::Violated => Word::Violated,
             Verdict::NotShown => Word::NotShown,
@@ -72,15 +72,15 @@ impl<'a> RunReport<'a> {
         outcome: &'a Outcome,
         again: &str,
     ) -> Self {
-        let thin = match verdict {
-            Verdict::Thin(why) => Some(why.as_str()),
+        let seen = match verdict {
+            Verdict::LowCoverage(why) => Some(why.as_str()),
             Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
         };
         let wrong = outcome.found.as_ref().map(|found| &found.wrong);
         RunReport {
             outcome: verdict.outcome(scenario),
             invariant: wrong.map(|wrong| wrong.invariant),
-            detail: wrong.map(|wrong| wrong.detail.as_str()).or(thin),
+            detail: wrong.map(|wrong| wrong.detail.as_str()).or(seen),
             replay: format!("just sim --seed {}{again}", outcome.summary.seed),
             summary: &outcome.summary,
         }
@@ -96,9 +96,9 @@ impl<'a> RunReport<'a> {
 /// Judges an outcome by its scenario.
 pub fn verdict(scenario: &Scenario, outcome: &Outcome) -> Verdict {
     match (&scenario.expect, &outcome.found) {
-        (Expect::Pass, None) => match outcome.summary.thin(&scenario.demands) {
+        (Expect::Pass, None) => match outcome.summary.low_coverage(&scenario.demands) {
             None => Verdict::Good,
-            Some(why) => Verdict::Thin(why),
+            Some(why) => Verdict::LowCoverage(why),
         },
         (Expect::Pass, Some(_)) => Verdict::Violated,
         (Expect::Violation(_), None) => Verdict::NotShown,

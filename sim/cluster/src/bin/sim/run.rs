@@ -1,6 +1,7 @@
 //! `sim run`: one seed, or the seeds of a negative scenario until one shows what it is to show.
 
 use crate::args::RunArgs;
+use crate::exit;
 use crate::history;
 use crate::replay;
 use crate::report::{self, RunReport, Verdict};
@@ -39,8 +40,12 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
         RunReport::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
     } else if !violated {
         say!("{drawn}\n{}", outcome.summary);
-        if let Verdict::Thin(why) = &verdict {
-            say!("\nTHIN: {why}\nreplay: just sim --seed {}{}", seed.0, args.scenario.again());
+        if let Verdict::LowCoverage(why) = &verdict {
+            say!(
+                "\nLOW COVERAGE: {why}\nreplay: just sim --seed {}{}",
+                seed.0,
+                args.scenario.again()
+            );
         }
     }
     if args.trace.is_some() || violated {
@@ -49,7 +54,8 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     }
     Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
-        Verdict::Thin(_) | Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
+        Verdict::LowCoverage(_) => exit::low_coverage(),
+        Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
     })
 }
 

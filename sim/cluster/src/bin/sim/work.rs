@@ -83,8 +83,8 @@ fn differs(recording: Recording) -> Result<(), String> {
 fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
     let verdict = report::verdict(scenario, &run);
     let outcome = verdict.outcome(scenario);
-    let thin = match verdict {
-        Verdict::Thin(why) => Some(why),
+    let seen = match verdict {
+        Verdict::LowCoverage(why) => Some(why),
         Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
     };
     let wrong = run.found.as_ref().map(|found| &found.wrong);
@@ -96,7 +96,7 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
     Report {
         outcome,
         invariant: wrong.map(|wrong| wrong.invariant.to_owned()),
-        detail: said.or(thin).unwrap_or_default(),
+        detail: said.or(seen).unwrap_or_default(),
         fingerprint: summary.fingerprint.clone(),
         events: summary.events,
         virtual_ns: summary.virtual_ns,

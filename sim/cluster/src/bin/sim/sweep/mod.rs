@@ -2,11 +2,13 @@
 
 mod build;
 mod canary;
+pub mod files;
 mod keep;
 mod print;
 mod tally;
 
 use crate::args::SweepArgs;
+use crate::exit;
 use crate::work::{Answer, Order, REPLAY, Worker};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,7 +34,7 @@ struct Sweep {
     shrink: bool,
 }
 
-/// Runs the seeds of a range; exit 1 if one fails.
+/// Runs the seeds of a range; exit 1 if one fails, 3 if a scenario saw too little.
 pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     let mut sweep = Sweep::of(args)?;
     let mut tally = Tally::new(Table::open(&args.table)?, sweep.variants.len());
@@ -44,15 +46,19 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     // Which of them are kept and listed does not depend on which worker was faster.
     tally.failures.sort_by_key(|failure| (failure.job.variant, failure.job.seed));
     keep::artefacts(&sweep, &tally)?;
-    print::files(&args.table, &tally.totals)?;
+    files::beside(&args.table, &tally.totals)?;
     if args.json {
-        print::json(&sweep, &tally, &canary)?;
+        print::json(args, &sweep, &tally, &canary)?;
     } else {
         print::text(args, &sweep, &tally, &canary);
     }
     let shown = args.shard.count > 1 || print::never_shown(&sweep, &tally).is_empty();
     let good = tally.failures.is_empty() && tally.unlike.is_empty() && canary.is_ok() && shown;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !good {
+        return Ok(ExitCode::FAILURE);
+    }
+    let saw_enough = print::low_coverage(&sweep, &tally, args.low_coverage_max).is_empty();
+    Ok(if saw_enough { ExitCode::SUCCESS } else { exit::low_coverage() })
 }
 
 impl Sweep {
@@ -70,7 +76,7 @@ impl Sweep {
         if hashes.iter().collect::<BTreeSet<_>>().len() < hashes.len() {
             bail!("two of the scenarios are the same once --set is applied");
         }
-        let jobs = jobs(variants.len(), args.seeds.clone(), args.shard);
+        let jobs = jobs(&hashes, args.seeds.clone(), args.shard);
         Ok(Sweep {
             variants,
             hashes,

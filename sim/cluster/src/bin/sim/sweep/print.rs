@@ -10,30 +10,9 @@ use leasehold_sim::coverage::pairs::Cells;
 use leasehold_sim::scenario::Expect;
 use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
 use leasehold_trace::say;
-use std::path::Path;
 
 /// Failing runs that are listed.
 const LISTED_MAX: usize = 20;
-
-/// Writes the coverage and the matrix beside the table.
-pub fn files(table: &Path, totals: &Totals) -> Result<()> {
-    let mut coverage = csv::Writer::from_path(table.with_extension("coverage.csv"))?;
-    coverage.write_record(["mark", "runs", "times", "sentence"])?;
-    for mark in Mark::ALL {
-        let (runs, times) = totals.coverage.get(mark.name()).copied().unwrap_or_default();
-        let (runs, times) = (runs.to_string(), times.to_string());
-        coverage.write_record([mark.name(), &runs, &times, mark.sentence()])?;
-    }
-    coverage.flush()?;
-    let mut matrix = csv::Writer::from_path(table.with_extension("matrix.csv"))?;
-    matrix.write_record(["fault", "path", "times"])?;
-    for (cell, times) in &totals.matrix {
-        let (fault, path) = cell.split_once(" @ ").unwrap_or((cell, ""));
-        matrix.write_record([fault, path, &times.to_string()])?;
-    }
-    matrix.flush()?;
-    Ok(())
-}
 
 /// Negative scenarios of which no run showed what it names.
 pub fn never_shown<'a>(sweep: &'a Sweep, tally: &Tally) -> Vec<&'a str> {
@@ -42,6 +21,15 @@ pub fn never_shown<'a>(sweep: &'a Sweep, tally: &Tally) -> Vec<&'a str> {
         variant.scenario.expect != Expect::Pass && sum.runs > 0 && sum.count(Outcome::Shown) == 0
     });
     silent.map(|(variant, _)| variant.name.as_str()).collect()
+}
+
+/// Variants of which more than this share of the runs saw too little.
+pub fn low_coverage(sweep: &Sweep, tally: &Tally, percent_max: u64) -> Vec<usize> {
+    let sums = tally.totals.variants.iter().enumerate().take(sweep.variants.len());
+    let too_many = sums.filter(|(_, sum)| {
+        sum.count(Outcome::LowCoverage) * 100 > percent_max.saturating_mul(sum.runs)
+    });
+    too_many.map(|(variant, _)| variant).collect()
 }
 
 /// For people.
@@ -65,6 +53,19 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
     for name in never_shown(sweep, tally) {
         say!("NOT SHOWN    {name}: no run violated what it names");
     }
+    for variant in low_coverage(sweep, tally, args.low_coverage_max) {
+        let (variant, sum) = (&sweep.variants[variant], &tally.totals.variants[variant]);
+        let first = sum.low_coverage_first.as_ref();
+        let such_as = first.map(|(seed, why)| format!(", such as seed {seed}: {why}"));
+        say!(
+            "LOW COVERAGE {} {}: {} of {} runs saw less than its [demands] want{}",
+            variant.name,
+            variant.set,
+            sum.count(Outcome::LowCoverage),
+            sum.runs,
+            such_as.unwrap_or_default()
+        );
+    }
     for (job, one, other) in &tally.unlike {
         say!(
             "NOT ALIKE    {} seed {}: {one} and {other}",
@@ -86,10 +87,11 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
 
 fn rows(sweep: &Sweep, totals: &Totals) {
     say!(
-        "{:<44} {:>6} {:>6} {:>6} {:>9} {:>6} {:>9} {:>8} {:>8} {:>9} {:>8}",
+        "{:<44} {:>6} {:>6} {:>6} {:>6} {:>9} {:>6} {:>9} {:>8} {:>8} {:>9} {:>8}",
         "scenario",
         "runs",
         "good",
+        "low",
         "failed",
         "virtual",
         "speed",
@@ -104,10 +106,11 @@ fn rows(sweep: &Sweep, totals: &Totals) {
         let name = format!("{} {}", variant.name.trim_start_matches("scenarios/"), variant.set);
         let recovery = sum.recovery_median_ms().map_or("-".to_owned(), |ms| format!("{ms} ms"));
         say!(
-            "{:<44} {:>6} {:>6} {:>6} {:>7} s {:>5}x {:>9} {:>8} {:>8} {:>9} {:>8}",
+            "{:<44} {:>6} {:>6} {:>6} {:>6} {:>7} s {:>5}x {:>9} {:>8} {:>8} {:>9} {:>8}",
             name.trim_end(),
             sum.runs,
             sum.count(Outcome::Ok) + sum.count(Outcome::Shown),
+            sum.count(Outcome::LowCoverage),
             sum.failed(),
             sum.virtual_ms / 1_000,
             sum.ratio(),
@@ -163,7 +166,12 @@ fn faults(totals: &Totals) {
 }
 
 /// For programs.
-pub fn json(sweep: &Sweep, tally: &Tally, canary: &Result<u64, String>) -> Result<()> {
+pub fn json(
+    args: &SweepArgs,
+    sweep: &Sweep,
+    tally: &Tally,
+    canary: &Result<u64, String>,
+) -> Result<()> {
     let variant = |(at, sum): (usize, &VariantTotals)| {
         let outcomes: Vec<_> = sum.outcomes.iter().map(|(o, count)| (o.name(), *count)).collect();
         let outcomes: std::collections::BTreeMap<_, _> = outcomes.into_iter().collect();
@@ -192,12 +200,17 @@ pub fn json(sweep: &Sweep, tally: &Tally, canary: &Result<u64, String>) -> Resul
         })
     };
     let totals = &tally.totals;
+    let low: Vec<_> = low_coverage(sweep, tally, args.low_coverage_max)
+        .into_iter()
+        .map(|at| serde_json::json!({ "scenario": sweep.variants[at].name, "set": sweep.variants[at].set }))
+        .collect();
     let unlike = tally.unlike.iter().map(|(job, ..)| job.seed).collect::<Vec<_>>();
     let told = serde_json::json!({
         "commit": sweep.commit,
         "variants": totals.variants.iter().enumerate().map(variant).collect::<Vec<_>>(),
         "failures": tally.failures.iter().map(failure).collect::<Vec<_>>(),
         "never_shown": never_shown(sweep, tally),
+        "low_coverage": low,
         "twice": tally.twice,
         "not_alike": unlike,
         "canary_seed": canary.as_ref().ok(),
