@@ -32,6 +32,7 @@ pub mod fnv;
 pub mod ledger;
 pub mod log;
 pub mod measure;
+pub mod provenance;
 pub mod replay;
 pub mod schedule;
 pub mod summary;

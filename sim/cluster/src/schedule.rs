@@ -5,6 +5,7 @@
 //! instead of identities. What a simulated disk alone can do is noted by its kind only.
 
 use crate::drawn::Drawn;
+use crate::provenance::Build;
 use crate::scenario::FaultKind;
 use leasehold_proto::Constants;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub const FORMAT: u32 = 1;
 pub struct Schedule {
     /// [`FORMAT`].
     pub format: u32,
+    /// The build that ran it; none in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// The run's seed.
     pub seed: u64,
     /// The scenario's file, or what it was.
@@ -100,6 +104,7 @@ impl Schedule {
         let ends = faults.iter().map(|fault| fault.until_ms.unwrap_or(fault.at_ms));
         Schedule {
             format: FORMAT,
+            build: Some(Build::this()),
             seed: drawn.seed.0,
             scenario: scenario.to_owned(),
             masters: drawn.masters,

@@ -6,13 +6,14 @@ use crate::paper::Figure;
 use crate::table::{Row, Simulated, Table};
 use crate::verdict::{Judged, Verdict};
 use anyhow::Result;
+use leasehold_sim::provenance::Build;
 use std::fmt::Write;
 
 /// Where and how long a run took place.
 #[derive(Clone, Debug)]
 pub struct Provenance {
-    /// Of the sources.
-    pub commit: String,
+    /// Of this program: its sources, and so those of every run.
+    pub build: Build,
     /// Of the wall clock.
     pub wall_s: f64,
     /// Fewer rows and seeds than the claim demands.
@@ -81,7 +82,7 @@ impl Report<'_> {
              `just paper {name}`, at {}: {} readings in {:.0} s of wall time on two cores, fingerprint \
              {}. The same commit gives the same fingerprint. Figures: [`{name}.csv`]({name}.csv). \
              This is a replication in the sense of the ACM's terms: another team, another artefact.\n",
-            self.from.commit, table.readings, self.from.wall_s, table.fingerprint,
+            self.from.build, table.readings, self.from.wall_s, table.fingerprint,
         );
         out
     }

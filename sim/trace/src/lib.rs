@@ -6,7 +6,8 @@
 //!
 //! # `trace.jsonl`
 //!
-//! One [`Record`] a line, in the order in which things happened; absent fields do not apply. Times
+//! The first line has the `kind` `run` and says what ran: `commit` and `sources` of the build, `scenario`,
+//! `seed`, `rules_left_out`, `constants`. Then one [`Record`] a line, in the order in which things happened; absent fields do not apply. Times
 //! are nanoseconds, `true_ns` of true time from the start of the run and `local_ns` of the node's
 //! own clock. Nodes, chunks, versions, sequences and requests are integers as in the protocol
 //! (`n7` is 7, `c1` is 1); an `op` is `{"client": node, "number": n}`. `kind` is one of `input`,

@@ -7,6 +7,7 @@ use crate::focus::Focus;
 use crate::record::{Record, RecordKind};
 use crate::trace::{Finding, Title, Trace};
 use serde::Serialize;
+use serde_json::json;
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -80,11 +81,17 @@ impl Story<'_> {
         from..at(about).map_or(u64::MAX, |at_ns| at_ns + 1)
     }
 
-    /// Writes `trace.jsonl`: everything, or what the window keeps, a record a line.
+    /// Writes `trace.jsonl`: what ran, if that is known; then everything, or what the window keeps, a
+    /// record a line.
     ///
     /// # Errors
     /// Of the writer.
     pub fn write_jsonl(&self, to: &mut dyn Write) -> io::Result<()> {
+        if let Some(from) = self.title.from.as_object() {
+            let mut line = json!({ "event": 0, "true_ns": 0, "kind": "run", "what": "Run" });
+            line.as_object_mut().expect("it is one").extend(from.clone());
+            writeln!(to, "{line}")?;
+        }
         let whole = self.window.is_none();
         let shown = if whole { Vec::new() } else { self.shown(usize::MAX) };
         let all = self.trace.records.iter().filter(|_| whole);

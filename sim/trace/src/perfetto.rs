@@ -49,7 +49,7 @@ impl Story<'_> {
                 "ts": micros(finding.violation.true_ns), "args": {"sentence": finding.violation.sentence},
             }))?;
         }
-        events.to.write_all(b"\n]}\n")?;
+        write!(events.to, "\n],\n\"otherData\":{}}}\n", self.title.from)?;
         events.to.flush()
     }
 }

@@ -8,9 +8,16 @@ use std::io::{ErrorKind, Write};
 /// told on the other stream.
 pub fn line(text: Arguments<'_>) {
     match writeln!(std::io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("stdout: {error}"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            note_line(format_args!("stdout: {error}"));
+        }
         Ok(()) | Err(_) => {}
     }
+}
+
+/// Prints a line on standard error. Where it cannot be written there is no one to read it.
+pub fn note_line(text: Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// `println!` that outlives its reader.
@@ -21,5 +28,13 @@ macro_rules! say {
     };
     ($($text:tt)*) => {
         $crate::say::line(format_args!($($text)*))
+    };
+}
+
+/// `eprintln!` that outlives its reader.
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => {
+        $crate::say::note_line(format_args!($($text)*))
     };
 }

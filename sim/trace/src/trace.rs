@@ -50,6 +50,10 @@ pub struct Title {
     pub about: String,
     /// How to have it again.
     pub replay: String,
+    /// The build that ran it and what it ran, as an object; null if nothing is known.
+    pub from: serde_json::Value,
+    /// The same for people; empty if nothing is known.
+    pub from_line: String,
 }
 
 impl Trace {

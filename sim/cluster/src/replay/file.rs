@@ -1,4 +1,5 @@
-//! A recording as a file: a line that says so, then a frame for each entry, `[length][crc][body]`, both
+//! A recording as a file: a line that says so, a line with what was recorded and by which build, then a
+//! frame for each entry, `[length][crc][body]`, both
 //! numbers of four bytes, little-endian; the body as postcard has it. The last frame has the length
 //! [`END`], and says how many entries there are: a file without it is not whole.
 
@@ -8,7 +9,11 @@ use leasehold_wire::crc32c;
 use std::io::{self, Read, Write};
 
 /// The first line. Another layout gets another number.
-const HEAD: &[u8] = b"leasehold recording 2\n";
+const HEAD: &[u8] = b"leasehold recording 3\n";
+/// The layout before, which has no second line.
+const HEAD_WITHOUT_ABOUT: &[u8] = b"leasehold recording 2\n";
+/// Of the second line.
+const ABOUT_BYTES_MAX: usize = 1 << 16;
 /// How every layout begins, this one's predecessors among them.
 const ANY_HEAD: &[&[u8]] = &[b"leasehold recording ", b"leasehold tape "];
 /// Stands for the length of the last frame.
@@ -23,7 +28,7 @@ pub enum RecordingError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error(
-        "it does not begin with `leasehold recording 2`: `sim run --record FILE` writes such files"
+        "it does not begin with `leasehold recording 3`: `sim run --record FILE` writes such files"
     )]
     NotARecording,
     #[error("it is a recording of another layout: another build wrote it")]
@@ -49,10 +54,11 @@ pub struct RecordingWriter {
 }
 
 impl RecordingWriter {
-    /// Begins a recording. `out` should be buffered.
+    /// Begins a recording. `about` is what is recorded and by which build, on one line. `out` should be
+    /// buffered.
     #[must_use]
-    pub fn new(mut out: Box<dyn Write + Send>) -> Self {
-        let failed = out.write_all(HEAD).err();
+    pub fn new(mut out: Box<dyn Write + Send>, about: &str) -> Self {
+        let failed = write_head(&mut out, about).err();
         RecordingWriter { out, entries: 0, failed }
     }
 
@@ -74,6 +80,12 @@ impl RecordingWriter {
             None => write_end(&mut self.out, self.entries),
         }
     }
+}
+
+fn write_head(out: &mut impl Write, about: &str) -> io::Result<()> {
+    debug_assert!(!about.contains('\n') && about.len() < ABOUT_BYTES_MAX, "{about}");
+    out.write_all(HEAD)?;
+    writeln!(out, "{about}")
 }
 
 fn write_entry(out: &mut impl Write, entry: &RecordedEntry) -> io::Result<()> {
@@ -98,9 +110,17 @@ impl Recording {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(HEAD)?;
+        write_head(out, "")?;
         self.0.iter().try_for_each(|entry| write_entry(out, entry))?;
         write_end(out, self.0.len() as u64)
+    }
+
+    /// What a recording is of, and by which build: its second line.
+    ///
+    /// # Errors
+    /// If it is not a recording.
+    pub fn about(from: &mut impl Read) -> Result<String, RecordingError> {
+        head(from)
     }
 
     /// Reads everything. Effects come back as their digests and texts.
@@ -123,8 +143,8 @@ impl Recording {
     }
 }
 
-/// Reads the first line.
-fn head(from: &mut impl Read) -> Result<(), RecordingError> {
+/// Reads the first lines; what the second one says.
+fn head(from: &mut impl Read) -> Result<String, RecordingError> {
     let mut head = [0; HEAD.len()];
     let mut filled = 0;
     while filled < head.len() {
@@ -134,12 +154,27 @@ fn head(from: &mut impl Read) -> Result<(), RecordingError> {
         }
     }
     match &head[..filled] {
-        head if head == HEAD => Ok(()),
+        head if head == HEAD => about(from),
+        head if head == HEAD_WITHOUT_ABOUT => Ok(String::new()),
         head if ANY_HEAD.iter().any(|any| head.starts_with(any)) => {
             Err(RecordingError::OtherLayout)
         }
         _ => Err(RecordingError::NotARecording),
     }
+}
+
+fn about(from: &mut impl Read) -> Result<String, RecordingError> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while line.len() < ABOUT_BYTES_MAX {
+        if from.read(&mut byte)? == 0 {
+            return Err(RecordingError::CutShort { entries: 0 });
+        }
+        if byte == *b"\n" {
+            return Ok(String::from_utf8_lossy(&line).into_owned());
+        }
+        line.push(byte[0]);
+    }
+    Err(RecordingError::Damaged { number: 0 })
 }
 
 /// The body of the frame after so many entries; none at the end, if it is where it says that it is.

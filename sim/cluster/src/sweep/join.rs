@@ -54,13 +54,15 @@ fn says(row: &Row) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provenance::Provenance;
+    use crate::scenario::Scenario;
     use crate::sweep::Report;
 
     fn row(scenario: &str, seed: u64, outcome: Outcome, fingerprint: &str) -> Row {
         let mut report = Report::died(String::new());
         (report.outcome, report.fingerprint) = (outcome, fingerprint.to_owned());
-        let key = Key { commit: "build".to_owned(), config: scenario.to_owned(), seed };
-        Row::new(&key, scenario, "", &report, false)
+        let from = Provenance::of(scenario, &Scenario::standard(), seed);
+        Row::new(&from, scenario, "", &report, false)
     }
 
     fn seeds(joined: &Joined) -> Vec<(&str, u64)> {

@@ -4,6 +4,7 @@
 //! need not know of each other. Worker processes turn jobs into [`Report`]s; the [`Table`] keeps a
 //! row of each, and tells which jobs need not be done again.
 
+mod found;
 mod grid;
 mod job;
 mod join;
@@ -11,6 +12,7 @@ mod report;
 mod table;
 mod totals;
 
+pub use found::{Found, count};
 pub use grid::Grid;
 pub use job::{Job, Shard, Variant, jobs};
 pub use join::{Joined, join};

@@ -1,6 +1,7 @@
 //! The file that a sweep writes: a row for every run, appended as soon as the run is over.
 
 use super::report::{Outcome, Report, histogram};
+use crate::provenance::{Build, Provenance};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,8 @@ use std::str::FromStr;
 /// What makes two runs the same: they need not be done twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    /// The build.
-    pub commit: String,
+    /// A hash of the build's sources.
+    pub sources: String,
     /// The scenario's values.
     pub config: String,
     /// The seed.
@@ -26,10 +27,16 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are those of the columns
 pub struct Row {
+    /// For people: `sources` is what identifies a build.
     pub commit: String,
+    pub sources: String,
     pub config: String,
     pub scenario: String,
     pub set: String,
+    /// Rules of the protocol that were not in force.
+    pub without: String,
+    /// Constants of the protocol that the scenario, or its seed, sets.
+    pub constants: String,
     pub seed: u64,
     pub outcome: String,
     pub invariant: String,
@@ -64,15 +71,18 @@ pub struct Row {
 impl Row {
     /// The row of a run.
     #[must_use]
-    pub fn new(key: &Key, scenario: &str, set: &str, report: &Report, twice: bool) -> Self {
+    pub fn new(from: &Provenance, config: &str, set: &str, report: &Report, twice: bool) -> Self {
         let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1e3;
         let latencies = report.latencies();
         Row {
-            commit: key.commit.clone(),
-            config: key.config.clone(),
-            scenario: scenario.to_owned(),
+            commit: from.build.commit.clone(),
+            sources: from.build.sources.clone(),
+            config: config.to_owned(),
+            scenario: from.scenario.clone(),
             set: set.to_owned(),
-            seed: key.seed,
+            without: from.rules_left_out.join(";"),
+            constants: listed(&from.constants),
+            seed: from.seed,
             outcome: report.outcome.name().to_owned(),
             invariant: report.invariant.clone().unwrap_or_default(),
             virtual_s: seconds(report.virtual_ns),
@@ -98,7 +108,13 @@ impl Row {
     /// What the run was.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key { commit: self.commit.clone(), config: self.config.clone(), seed: self.seed }
+        Key { sources: self.sources.clone(), config: self.config.clone(), seed: self.seed }
+    }
+
+    /// Which build made it.
+    #[must_use]
+    pub fn build(&self) -> Build {
+        Build { commit: self.commit.clone(), sources: self.sources.clone() }
     }
 
     /// How it ended.
@@ -164,7 +180,7 @@ fn coarse(latencies: &[(u64, u64)]) -> BTreeMap<u64, u64> {
     all
 }
 
-fn listed(counts: &BTreeMap<impl fmt::Display, u64>) -> String {
+fn listed(counts: &BTreeMap<impl fmt::Display, impl fmt::Display>) -> String {
     let words: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
     words.join(";")
 }
@@ -299,9 +315,19 @@ fn read(path: &Path, text: &str) -> Result<Vec<Row>, TableError> {
 
 fn header() -> String {
     let empty = Report::died(String::new());
-    let key = Key { commit: String::new(), config: String::new(), seed: 0 };
-    let with_row = lines(&[Row::new(&key, "", "", &empty, false)], true);
+    let with_row = lines(&[Row::new(&nothing(), "", "", &empty, false)], true);
     with_row.lines().next().map(|line| format!("{line}\n")).expect("a header comes first")
+}
+
+/// No build, no scenario.
+fn nothing() -> Provenance {
+    Provenance {
+        build: Build { commit: String::new(), sources: String::new() },
+        scenario: String::new(),
+        seed: 0,
+        rules_left_out: Vec::new(),
+        constants: BTreeMap::new(),
+    }
 }
 
 fn lines(rows: &[Row], header: bool) -> String {
@@ -318,11 +344,12 @@ mod tests {
     use super::*;
 
     fn row(seed: u64) -> Row {
-        let key = Key { commit: "abc".to_owned(), config: "def".to_owned(), seed };
+        let from =
+            Provenance { scenario: "scenarios/fast/default.toml".to_owned(), seed, ..nothing() };
         let mut report = Report::died("gone, with a \"quote\"\nand a line".to_owned());
         report.coverage = [("last-copy".to_owned(), 3), ("push-twice".to_owned(), 1)].into();
         report.latency_us = vec![(1_000, 9)];
-        Row::new(&key, "scenarios/fast/default.toml", "shape.clients=[1, 2]", &report, seed == 1)
+        Row::new(&from, "def", "shape.clients=[1, 2]", &report, seed == 1)
     }
 
     fn scratch(name: &str) -> PathBuf {
@@ -351,10 +378,9 @@ mod tests {
 
     #[test]
     fn a_row_has_a_bound_whatever_the_run_was() {
-        let key = Key { commit: "abc".to_owned(), config: "def".to_owned(), seed: 1 };
         let mut report = Report::died("x".repeat(100_000));
         report.latency_us = (1..20_000).map(|n| (n * 37, 1)).collect();
-        let row = Row::new(&key, "scenario", "", &report, false);
+        let row = Row::new(&nothing(), "def", "", &report, false);
         let bytes = lines(std::slice::from_ref(&row), false).len();
         assert!(bytes < 8_000, "{bytes}");
         assert_eq!(row.latencies().len(), 19_999, "none is left out");

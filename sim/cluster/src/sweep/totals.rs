@@ -148,7 +148,9 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::{Key, Report};
+    use crate::provenance::Provenance;
+    use crate::scenario::Scenario;
+    use crate::sweep::Report;
 
     #[test]
     fn rows_add_up() {
@@ -162,8 +164,8 @@ mod tests {
         let mut totals = Totals::new(2);
         for (seed, recovery_ms) in [(1, 100), (2, 300), (3, 200)] {
             report.recovery_ms = Some(recovery_ms);
-            let key = Key { commit: String::new(), config: String::new(), seed };
-            totals.add_row(1, &Row::new(&key, "", "", &report, false));
+            let from = Provenance::of("", &Scenario::standard(), seed);
+            totals.add_row(1, &Row::new(&from, "", "", &report, false));
         }
         let sum = &totals.variants[1];
         assert_eq!((sum.runs, sum.operations, sum.failed()), (3, 30, 0));

@@ -32,10 +32,19 @@ fn a_failure_says_what_led_to_it_and_leaves_files_to_look_at() {
     let records = folder.read("trace.jsonl");
     let records: Vec<Value> = records.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(records.len() > 1_000);
+    let from = &records[0];
+    assert_eq!((&from["kind"], &from["scenario"]), (&"run".into(), &SCENARIO.into()), "{from}");
+    assert_eq!(from["rules_left_out"], serde_json::json!(["wait_out_old_lease"]));
+    assert_eq!(from["constants"]["lease_duration_ms"], "4000");
+    let sources = from["sources"].as_str().unwrap();
+    assert!(sources.len() == 16 && from["commit"].is_string(), "{from}");
     assert!(records.is_sorted_by_key(|record| record["event"].as_u64().unwrap()));
     let perfetto: Value = serde_json::from_str(&folder.read("trace.perfetto.json")).unwrap();
     assert!(perfetto["traceEvents"].as_array().unwrap().len() > 1_000);
-    assert!(folder.read("trace.html").contains("I1 violated"));
+    assert_eq!(perfetto["otherData"]["sources"], sources);
+    let page = folder.read("trace.html");
+    assert!(page.contains("I1 violated") && page.contains(&format!("sources {sources};")));
+    assert!(text.contains(&format!("sources {sources}\n")), "the text names the build:\n{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod explains;
 mod fleet;
 mod history;
+mod provenance;
 mod replay;
 mod sweep;
 

@@ -97,9 +97,11 @@ fn a_file_that_is_damaged_or_something_else_is_refused() {
     let read = |bytes: &[u8]| Recording::read(&mut &bytes[..]);
     assert_eq!(read(&bytes).unwrap().0.len(), 20);
     for old in ["leasehold tape 1\n", "leasehold recording 1\n"] {
-        let old = [old.as_bytes(), &bytes["leasehold recording 2\n".len()..]].concat();
+        let old = [old.as_bytes(), &bytes["leasehold recording 3\n".len()..]].concat();
         assert!(matches!(read(&old), Err(RecordingError::OtherLayout)));
     }
+    let before = [b"leasehold recording 2\n", &bytes["leasehold recording 3\n\n".len()..]].concat();
+    assert_eq!(read(&before).unwrap().0.len(), 20, "the layout before said nothing of its build");
     assert!(matches!(read(b"something else, and long enough"), Err(RecordingError::NotARecording)));
     let mut damaged = bytes.clone();
     let end = bytes.len() - 16;

@@ -1,5 +1,6 @@
 //! The command `sim sweep`, as a person or a batch system runs it.
 
+use leasehold_sim::provenance::Build;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -24,6 +25,7 @@ fn sweep(folder: &Path, more: &[&str]) -> Output {
         .arg("--table")
         .arg(table)
         .args(more)
+        // What a shell says of the build does not count.
         .env("LEASEHOLD_COMMIT", "test")
         .output()
         .expect("the program runs")
@@ -55,7 +57,9 @@ fn shards_fill_one_table_and_what_is_there_is_not_done_again() {
     }
     let before = rows(&folder);
     assert_eq!(before.len(), 4);
-    assert!(before.iter().all(|row| row.starts_with("test,") && row.contains(",ok,")));
+    let Build { commit, sources } = Build::this();
+    let build = format!("{commit},{sources},");
+    assert!(before.iter().all(|row| row.contains(&build) && row.contains(",ok,")));
     let again = told(&sweep(&folder, &["--seeds", "1..5", "--resume"]));
     assert_eq!(
         (again["resumed"].as_u64(), again["variants"][0]["runs"].as_u64()),
@@ -76,6 +80,50 @@ fn shards_fill_one_table_and_what_is_there_is_not_done_again() {
     assert_ne!(whole["variants"][0]["p99_us"], 0);
     fs::remove_dir_all(&folder).unwrap();
     fs::remove_dir_all(&at_once).unwrap();
+}
+
+/// Rows of the same run, of another seed, and of another build: each is named, and none is counted twice.
+#[test]
+fn what_is_resumed_doubled_or_foreign_is_said() {
+    let folder = scratch("resumed");
+    assert!(sweep(&folder, &["--seeds", "1..3"]).status.success());
+    let refused = sweep(&folder, &["--seeds", "1..3"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("2 rows; --resume") && said.contains("--force"), "{said}");
+    let before = rows(&folder);
+    assert_eq!(before.len(), 2, "nothing was doubled");
+
+    let seed_2 = before.iter().find(|row| row.contains(",2,ok,")).expect("seed 2 has a row");
+    let other_seed = seed_2.replace(",2,ok,", ",77,ok,");
+    let elsewhere = seed_2.replace(&Build::this().sources, "0123456789abcdef");
+    let table = folder.join("table.csv");
+    let mut text = fs::read_to_string(&table).unwrap();
+    text.extend([seed_2, &other_seed, &elsewhere].map(|row| format!("{row}\n")));
+    fs::write(&table, text).unwrap();
+    let output = sweep(&folder, &["--seeds", "1..4", "--resume"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let object = told(&output);
+    let counts = ["resumed", "doubled", "other_rows"].map(|name| object[name].as_u64());
+    assert_eq!(counts, [Some(2), Some(1), Some(1)], "{object}");
+    assert_eq!(object["foreign"][0]["rows"], 1);
+    assert_eq!(object["foreign"][0]["build"]["sources"], "0123456789abcdef");
+    assert_eq!(object["variants"][0]["runs"], 3);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("1 further row of them doubled") && said.contains("foreign"), "{said}");
+
+    // The same run with another fingerprint is no double.
+    let fingerprint = seed_2.split(',').find(|cell| cell.len() == 32).unwrap();
+    let text = fs::read_to_string(&table).unwrap();
+    let other = seed_2.replace(fingerprint, &"0".repeat(32));
+    fs::write(&table, format!("{text}{other}\n")).unwrap();
+    let output = sweep(&folder, &["--seeds", "1..4", "--resume"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(told(&output)["not_alike"], serde_json::json!([2]));
+
+    assert!(sweep(&folder, &["--seeds", "1..3", "--force"]).status.success());
+    assert_eq!(rows(&folder).len(), 2, "begun anew");
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -9,9 +9,10 @@ use leasehold_papers::paper::Paper;
 use leasehold_papers::papers;
 use leasehold_papers::table;
 use leasehold_papers::verdict::{self, Verdict};
+use leasehold_sim::provenance::Build;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// Runs papers, and writes a page, a table and a plot of each; exit 1 if one is refuted, or is not
 /// although its claim expects it.
@@ -53,10 +54,10 @@ fn run(args: &Args) -> Result<ExitCode> {
     fs::create_dir_all(&to).with_context(|| to.display().to_string())?;
     let chosen = chosen(&args.names)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (commit, jobs) = (commit(), args.jobs.unwrap_or(cores));
+    let (build, jobs) = (Build::this(), args.jobs.unwrap_or(cores));
     let mut unexpected = false;
     for paper in chosen {
-        unexpected |= !one(paper, args, &to, &commit, jobs)?;
+        unexpected |= !one(paper, args, &to, &build, jobs)?;
     }
     index(&to)?;
     Ok(if unexpected { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -75,13 +76,13 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Paper>> {
 
 /// Runs a paper; whether it is refuted if, and only if, its claim expects that.
 #[allow(clippy::disallowed_types, reason = "the binary measures wall time, outside of any run")]
-fn one(paper: &dyn Paper, args: &Args, to: &Path, commit: &str, jobs: usize) -> Result<bool> {
+fn one(paper: &dyn Paper, args: &Args, to: &Path, build: &Build, jobs: usize) -> Result<bool> {
     let (name, began) = (paper.name(), std::time::Instant::now());
     let folder = Folder::read(&args.from.join(name))?;
     let table = table::fill(paper, &folder, args.reduced, jobs)?;
     let (verdict, judged) = verdict::judge(&folder.claim, &table, args.reduced)?;
     let wall_s = began.elapsed().as_secs_f64();
-    let from = Provenance { commit: commit.to_owned(), wall_s, reduced: args.reduced };
+    let from = Provenance { build: build.clone(), wall_s, reduced: args.reduced };
     let report =
         Report { name, folder: &folder, table: &table, verdict, judged: &judged, from: &from };
     write(&to.join(format!("{name}.md")), &report.markdown())?;
@@ -113,12 +114,4 @@ fn index(to: &Path) -> Result<()> {
         text.extend(line);
     }
     write(&to.join("README.md"), &text)
-}
-
-/// The commit of the sources in the working directory.
-fn commit() -> String {
-    let git = Command::new("git").args(["describe", "--always", "--abbrev=12", "--dirty"]).output();
-    let described = git.ok().filter(|output| output.status.success());
-    let text = described.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_else(|| "an unknown commit".to_owned())
 }

@@ -7,6 +7,7 @@ use leasehold_papers::paper::Paper;
 use leasehold_papers::papers::ALL;
 use leasehold_papers::table::{Table, fill};
 use leasehold_papers::verdict::{Verdict, judge};
+use leasehold_sim::provenance::Build;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +114,8 @@ fn a_page_says_what_was_compared_and_why_columns_are_empty() {
     let folder = folder("ford");
     let table = fill(paper("ford"), &folder, true, 2).unwrap();
     let (verdict, judged) = judge(&folder.claim, &table, true).unwrap();
-    let from = Provenance { commit: "c0ffee".to_owned(), wall_s: 1.0, reduced: true };
+    let build = Build { commit: "c0ffee".to_owned(), sources: "beef".to_owned() };
+    let from = Provenance { build, wall_s: 1.0, reduced: true };
     let report = Report {
         name: "ford",
         folder: &folder,

@@ -29,6 +29,7 @@ function headline() {
   small.append(facts.join(" · ") + " · ");
   small.append(element("code", title.replay));
   head.append(small);
+  if (title.from_line) head.append(element("p", title.from_line, "small"));
 }
 
 function legend() {

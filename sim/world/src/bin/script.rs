@@ -88,6 +88,7 @@ fn write_page(path: &str, script: &str, tracer: Tracer, page: &str) -> Result<()
         scenario: path.to_owned(),
         about: about.join(" "),
         replay: format!("just script {path} --html {page}"),
+        ..Title::default()
     };
     let story = Story { title: &title, trace: &trace, finding: finding.as_ref(), window: None };
     let mut html = Vec::new();

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use leasehold_sim::provenance::VERSION;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::Shard;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 /// A whole cluster in one process: its time, network, clocks and disks are simulated, and a seed
 /// decides everything that goes wrong.
 #[derive(Parser)]
-#[command(name = "sim", version, max_term_width = 100, after_help = crate::exit::HELP)]
+#[command(name = "sim", version = VERSION, max_term_width = 100, after_help = crate::exit::HELP)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -177,6 +178,9 @@ pub struct SweepArgs {
     /// Leave out the runs that the table has already, by the same build with the same values
     #[arg(long)]
     pub resume: bool,
+    /// Begin a table anew that has rows
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
     /// A run that takes longer, by the wall clock, is ended and counts as hung
     #[arg(long, value_name = "SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..))]

@@ -3,6 +3,7 @@
 use crate::args::JoinArgs;
 use crate::sweep::files;
 use anyhow::{Result, bail, ensure};
+use leasehold_sim::provenance::Build;
 use leasehold_sim::sweep::{Joined, Row, Totals, join as joined, read_rows, write_rows};
 use leasehold_trace::say;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,14 +63,16 @@ fn tables(files: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
 
 /// All rows are of one build, or what is foreign is said.
 fn one_build(paths: &[PathBuf], tables: &[Vec<Row>]) -> Result<()> {
-    let mut builds: BTreeMap<&str, &Path> = BTreeMap::new();
+    let mut builds: BTreeMap<&str, (&str, &Path)> = BTreeMap::new();
     for (path, rows) in paths.iter().zip(tables) {
         for row in rows {
-            builds.entry(&row.commit).or_insert(path);
+            builds.entry(&row.sources).or_insert((&row.commit, path));
         }
     }
     if builds.len() > 1 {
-        let of = |(build, path): (&&str, &&Path)| format!("\n  {build}, as in {}", path.display());
+        let of = |(sources, (commit, path)): (&&str, &(&str, &Path))| {
+            format!("\n  commit {commit}, sources {sources}, as in {}", path.display())
+        };
         let all: String = builds.iter().map(of).collect();
         bail!(
             "the tables are of {} builds; --any-build joins them all the same:{all}",
@@ -90,9 +93,8 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn builds(&self) -> Vec<&str> {
-        let builds: BTreeSet<&str> =
-            self.joined.rows.iter().map(|row| row.commit.as_str()).collect();
+    fn builds(&self) -> Vec<Build> {
+        let builds: BTreeSet<Build> = self.joined.rows.iter().map(Row::build).collect();
         builds.into_iter().collect()
     }
 
@@ -108,7 +110,7 @@ impl Output<'_> {
         let outcomes: Vec<String> =
             totals.variants[0].outcomes.iter().map(|(o, count)| format!("{count} {o}")).collect();
         say!("outcomes     {}", outcomes.join(", "));
-        say!("build        {}", self.builds().join(", "));
+        self.builds().iter().for_each(|build| say!("build        {build}"));
         say!("rows         {}", self.args.out.display());
         for (one, other) in contradictions {
             say!(

@@ -1,7 +1,10 @@
 //! What is printed about a run.
 
+use crate::args::RunArgs;
+use crate::run::name;
 use anyhow::{Context, Result};
 use leasehold_sim::log::Line;
+use leasehold_sim::provenance::{Build, Provenance};
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -60,17 +63,18 @@ pub struct RunReport<'a> {
     /// What does not hold, or was not seen.
     detail: Option<&'a str>,
     replay: String,
+    build: Provenance,
     #[serde(flatten)]
     summary: &'a Summary,
 }
 
 impl<'a> RunReport<'a> {
-    /// Of a run that was judged; `again` is how to say its scenario again.
+    /// Of a run that was judged.
     pub fn new(
+        args: &RunArgs,
         scenario: &Scenario,
         verdict: &'a Verdict,
         outcome: &'a Outcome,
-        again: &str,
     ) -> Self {
         let seen = match verdict {
             Verdict::LowCoverage(why) => Some(why.as_str()),
@@ -81,7 +85,8 @@ impl<'a> RunReport<'a> {
             outcome: verdict.outcome(scenario),
             invariant: wrong.map(|wrong| wrong.invariant),
             detail: wrong.map(|wrong| wrong.detail.as_str()).or(seen),
-            replay: format!("just sim --seed {}{again}", outcome.summary.seed),
+            replay: format!("just sim --seed {}{}", outcome.summary.seed, args.scenario.again()),
+            build: Provenance::of(&name(args), scenario, outcome.summary.seed),
             summary: &outcome.summary,
         }
     }
@@ -107,13 +112,23 @@ pub fn verdict(scenario: &Scenario, outcome: &Outcome) -> Verdict {
     }
 }
 
-/// Writes rows as CSV, over what was there.
+/// Writes rows as CSV, over what was there; each with the build that made it.
 pub fn table<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
+    let mut plain = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| plain.serialize(row))?;
+    let text = plain.into_inner().context("memory takes it")?;
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);
     let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
-    rows.iter().try_for_each(|row| writer.serialize(row))?;
+    let Build { commit, sources } = Build::this();
+    for (at, row) in rows.records().enumerate() {
+        let more = if at == 0 { ["commit", "sources"] } else { [commit.as_str(), &sources] };
+        let mut row = row?;
+        more.into_iter().for_each(|cell| row.push_field(cell));
+        writer.write_record(&row)?;
+    }
     Ok(writer.flush()?)
 }
 

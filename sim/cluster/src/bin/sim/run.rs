@@ -9,6 +9,7 @@ use crate::stream;
 use crate::traces::Explained;
 use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
+use leasehold_sim::provenance::{Build, Provenance};
 use leasehold_sim::run::{Asked, Outcome};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::schedule::Schedule;
@@ -37,9 +38,9 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     let verdict = report::verdict(scenario, &outcome);
     let violated = matches!(verdict, Verdict::Violated);
     if args.json {
-        RunReport::new(scenario, &verdict, &outcome, &args.scenario.again()).say()?;
+        RunReport::new(args, scenario, &verdict, &outcome).say()?;
     } else if !violated {
-        say!("{drawn}\n{}", outcome.summary);
+        say!("{drawn}\n{}\nbuild        {}", outcome.summary, Build::this());
         if let Verdict::LowCoverage(why) = &verdict {
             say!(
                 "\nLOW COVERAGE: {why}\nreplay: just sim --seed {}{}",
@@ -73,7 +74,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         }
         let explained = Explained::new(args, scenario, outcome)?;
         if args.json {
-            RunReport::new(scenario, &Verdict::Good, outcome, &args.scenario.again()).say()?;
+            RunReport::new(args, scenario, &Verdict::Good, outcome).say()?;
         }
         let tried = passed_over(seed - args.seed + 1, &others);
         let ran = format!("without a rule: {}\nseeds: {tried}", scenario.about);
@@ -81,7 +82,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(outcome) = last.filter(|_| args.json) {
-        RunReport::new(scenario, &Verdict::NotShown, &outcome, &args.scenario.again()).say()?;
+        RunReport::new(args, scenario, &Verdict::NotShown, &outcome).say()?;
         return Ok(ExitCode::FAILURE);
     }
     let tried = passed_over(scenario.seeds_max, &others);
@@ -95,11 +96,19 @@ fn passed_over(tried: u64, others: &BTreeMap<&str, u64>) -> String {
     format!("{tried} tried, others violated before: {others}")
 }
 
+/// The scenario's file, or what is there for it.
+pub fn name(args: &RunArgs) -> String {
+    let path = args.scenario.scenario.as_ref().map(|path| path.display().to_string());
+    path.unwrap_or_else(|| if args.scenario.swarm { "swarm" } else { "standard" }.to_owned())
+}
+
 fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
     let mut asked = Asked::default();
     asked.log.digests = args.digests.is_some();
     asked.log.watch = args.events.as_ref().map(|range| range.start..=range.end - 1);
-    asked.log.recording_to = args.record.as_deref().map(replay::recorder).transpose()?;
+    let from = Provenance::of(&name(args), scenario, seed.0);
+    let recorder = |path| replay::recorder(path, &from);
+    asked.log.recording_to = args.record.as_deref().map(recorder).transpose()?;
     asked.log.stream = args.stream.as_deref().map(stream::open).transpose()?;
     asked.history = args.history.is_some();
     asked.progress = if args.json { None } else { report::progress(scenario) };
@@ -111,10 +120,8 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
         fs::write(path, bytes).with_context(|| path.display().to_string())?;
     }
     if let Some(path) = &args.schedule {
-        let name = args.scenario.scenario.as_ref().map(|path| path.display().to_string());
-        let name = name.unwrap_or_else(|| if scenario.swarm { "swarm" } else { "standard" }.into());
         let drawn = Drawn::draw(scenario, seed);
-        let schedule = Schedule::new(&drawn, &name, outcome.schedule.clone());
+        let schedule = Schedule::new(&drawn, &name(args), outcome.schedule.clone());
         let text = serde_json::to_string_pretty(&schedule)? + "\n";
         fs::write(path, text).with_context(|| path.display().to_string())?;
     }
@@ -122,7 +129,7 @@ fn play(args: &RunArgs, scenario: &Scenario, seed: Seed) -> Result<Outcome> {
         recorded.with_context(|| path.display().to_string())?;
     }
     if let (Some(folder), Some(history)) = (&args.history, &outcome.history) {
-        let written = history::write(folder, history);
+        let written = history::write(folder, history, &from);
         written.with_context(|| folder.display().to_string())?;
     }
     Ok(outcome)

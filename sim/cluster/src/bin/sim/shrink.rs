@@ -4,6 +4,7 @@ use crate::args::ShrinkArgs;
 use crate::sweep::folder_of_scenarios;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
+use leasehold_sim::provenance::Build;
 use leasehold_sim::run::{Asked, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -41,6 +42,8 @@ struct Figures {
     wall_s: f64,
     complete: bool,
     seed_after: u64,
+    commit: String,
+    sources: String,
 }
 
 /// Shrinks what the command line says.
@@ -170,6 +173,7 @@ fn line(progress: &Progress<'_>) -> String {
 fn figures(name: &str, invariant: &str, shrunk: &Shrunk, wall_s: f64) -> Figures {
     let (before, after) = (&shrunk.before, &shrunk.after);
     let (large, small) = (before.case.size(), after.case.size());
+    let build = Build::this();
     let left = after.hit.events as f64 / before.hit.events.max(1) as f64;
     Figures {
         scenario: name.to_owned(),
@@ -190,6 +194,8 @@ fn figures(name: &str, invariant: &str, shrunk: &Shrunk, wall_s: f64) -> Figures
         wall_s: tenths(wall_s),
         complete: shrunk.complete,
         seed_after: after.case.seed.0,
+        commit: build.commit,
+        sources: build.sources,
     }
 }
 
@@ -250,7 +256,7 @@ impl Kept {
             "{}; seed {} of {} shrunk, run with seed {}: {invariant}",
             self.about, seed.0, self.of, found.case.seed.0
         );
-        found.case.to_keep(about).to_toml()
+        format!("# Found by {}\n{}", Build::this(), found.case.to_keep(about).to_toml())
     }
 }
 

@@ -1,7 +1,9 @@
 //! A run once more, recorded: what is printed about its failure, and the files about it.
 
 use crate::args::RunArgs;
+use crate::run::name;
 use anyhow::{Context, Result, ensure};
+use leasehold_sim::provenance::{Build, Provenance};
 use leasehold_sim::run::{Asked, Outcome, run};
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -34,10 +36,13 @@ impl<'a> Explained<'a> {
         let (first, second) = (&outcome.summary.fingerprint, &again.summary.fingerprint);
         ensure!(first == second, "seed {seed}: {first} became {second} when it was recorded");
         let path = args.scenario.scenario.as_ref();
+        let from = Provenance::of(&name(args), scenario, seed);
         let title = Title {
             scenario: path.map_or("the standard scenario".into(), |p| p.display().to_string()),
             about: scenario.about.clone(),
             replay: format!("just sim --seed {seed}{}{}", args.scenario.again(), traced(args)),
+            from: serde_json::to_value(&from)?,
+            from_line: from.line(),
         };
         let finding = again.found.map(|found| Finding {
             expected: matches!(&scenario.expect, Expect::Violation(id) if found.wrong.invariant == id),
@@ -103,6 +108,7 @@ impl<'a> Explained<'a> {
         if let Some(page) = page {
             say!("to look at it: {}", page.display());
         }
+        say!("build: {}", Build::this());
         let expected = if finding.expected { "violated as expected; " } else { "" };
         say!("{expected}replay: {}", self.title.replay);
     }

@@ -3,6 +3,7 @@
 use super::Sweep;
 use super::tally::{Failure, Tally};
 use anyhow::{Context, Result};
+use leasehold_sim::provenance::Provenance;
 use leasehold_sim::sweep::Outcome;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,9 @@ pub fn folder(sweep: &Sweep, failure: &Failure) -> PathBuf {
 fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let path = folder.join("scenario.toml");
-    fs::write(&path, sweep.variants[failure.job.variant].scenario.to_toml())?;
+    let variant = &sweep.variants[failure.job.variant];
+    let from = Provenance::of(&variant.name, &variant.scenario, failure.job.seed);
+    fs::write(&path, format!("# {}\n{}", from.line(), variant.scenario.to_toml()))?;
     let seed = failure.job.seed.to_string();
     let replay = format!("just sim --seed {seed} --scenario {}\n", path.display());
     fs::write(folder.join("replay.txt"), &replay)?;

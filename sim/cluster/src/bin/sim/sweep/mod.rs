@@ -1,6 +1,5 @@
 //! `sim sweep`: many seeds on all cores, a process per worker.
 
-mod build;
 mod canary;
 pub mod files;
 mod keep;
@@ -12,8 +11,10 @@ use crate::exit;
 use crate::work::{Answer, Order, REPLAY, Worker};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use leasehold_sim::provenance::Build;
 use leasehold_sim::scenario::Scenario;
-use leasehold_sim::sweep::{Grid, Job, Key, Report, Table, Variant, jobs};
+use leasehold_sim::sweep::{Grid, Job, Key, Report, Table, Variant, count, jobs};
+use leasehold_trace::note;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ struct Sweep {
     variants: Vec<Variant>,
     hashes: Vec<String>,
     jobs: Vec<Job>,
-    commit: String,
+    build: Build,
     table: PathBuf,
     /// Wall time that one run may take.
     limit: Duration,
@@ -37,9 +38,11 @@ struct Sweep {
 /// Runs the seeds of a range; exit 1 if one fails, 3 if a scenario saw too little.
 pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     let mut sweep = Sweep::of(args)?;
-    let mut tally = Tally::new(Table::open(&args.table)?, sweep.variants.len());
+    let mut tally = Tally::new(open(args)?, sweep.variants.len());
     if args.resume {
         sweep.leave_out_done(&mut tally);
+        let left = count(sweep.jobs.len() as u64, "run");
+        note!("{}: {}; {left} to make", args.table.display(), tally.found.sentences().join("; "));
     }
     let canary = canary::sings(sweep.limit)?;
     sweep.run(args, &mut tally)?;
@@ -59,6 +62,25 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
     }
     let saw_enough = print::low_coverage(&sweep, &tally, args.low_coverage_max).is_empty();
     Ok(if saw_enough { ExitCode::SUCCESS } else { exit::low_coverage() })
+}
+
+/// The table, new, or with what a sweep that is resumed has left there. A table without `--resume` is
+/// refused: its runs would be in it twice.
+fn open(args: &SweepArgs) -> Result<Table> {
+    let path = &args.table;
+    let there = std::fs::metadata(path).is_ok_and(|there| there.is_file());
+    if there && args.force {
+        std::fs::remove_file(path).with_context(|| path.display().to_string())?;
+    }
+    let table = Table::open(path)?;
+    if !args.resume && !table.rows().is_empty() {
+        let rows = count(table.rows().len() as u64, "row");
+        bail!(
+            "{}: it has {rows}; --resume makes the runs that it lacks, --force begins it anew",
+            path.display()
+        );
+    }
+    Ok(table)
 }
 
 impl Sweep {
@@ -81,7 +103,7 @@ impl Sweep {
             variants,
             hashes,
             jobs,
-            commit: build::commit()?,
+            build: Build::this(),
             table: args.table.clone(),
             limit: Duration::from_secs(args.limit_s),
             shrink: args.shrink,
@@ -90,17 +112,15 @@ impl Sweep {
 
     fn key(&self, job: &Job) -> Key {
         let config = self.hashes[job.variant].clone();
-        Key { commit: self.commit.clone(), config, seed: job.seed }
+        Key { sources: self.build.sources.clone(), config, seed: job.seed }
     }
 
     /// What the table has already counts, and is not done again.
     fn leave_out_done(&mut self, tally: &mut Tally) {
-        let done = tally.table.done();
-        let (found, left) = std::mem::take(&mut self.jobs)
-            .into_iter()
-            .partition(|job| done.contains(&self.key(job)));
-        self.jobs = left;
-        tally.resume(self, &found);
+        let done = tally.resume(self);
+        let mut jobs = std::mem::take(&mut self.jobs);
+        jobs.retain(|job| !done.contains(&self.key(job)));
+        self.jobs = jobs;
     }
 
     fn run(&self, args: &SweepArgs, tally: &mut Tally) -> Result<()> {

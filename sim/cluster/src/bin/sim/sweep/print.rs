@@ -46,10 +46,10 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
             Err(why) => format!("THE CANARY IS SILENT: {why}"),
         }
     );
-    if tally.resumed > 0 {
-        say!("resumed      {} runs were in the table already", tally.resumed);
+    if args.resume {
+        say!("resumed      {}", tally.found.sentences().join("\n             "));
     }
-    say!("build        {}\nrows         {}", sweep.commit, args.table.display());
+    say!("build        {}\nrows         {}", sweep.build, args.table.display());
     for name in never_shown(sweep, tally) {
         say!("NOT SHOWN    {name}: no run violated what it names");
     }
@@ -204,9 +204,15 @@ pub fn json(
         .into_iter()
         .map(|at| serde_json::json!({ "scenario": sweep.variants[at].name, "set": sweep.variants[at].set }))
         .collect();
+    let found = &tally.found;
+    let foreign: Vec<_> = found
+        .foreign
+        .iter()
+        .map(|(build, rows)| serde_json::json!({ "build": build, "rows": rows }))
+        .collect();
     let unlike = tally.unlike.iter().map(|(job, ..)| job.seed).collect::<Vec<_>>();
     let told = serde_json::json!({
-        "commit": sweep.commit,
+        "build": sweep.build,
         "variants": totals.variants.iter().enumerate().map(variant).collect::<Vec<_>>(),
         "failures": tally.failures.iter().map(failure).collect::<Vec<_>>(),
         "never_shown": never_shown(sweep, tally),
@@ -214,7 +220,10 @@ pub fn json(
         "twice": tally.twice,
         "not_alike": unlike,
         "canary_seed": canary.as_ref().ok(),
-        "resumed": tally.resumed,
+        "resumed": found.resumed,
+        "doubled": found.doubled,
+        "other_rows": found.others,
+        "foreign": foreign,
         "coverage": totals.coverage,
         "marks_missed": totals.missed().iter().map(|mark| mark.name()).collect::<Vec<_>>(),
         "faults": totals.faults,

@@ -3,8 +3,9 @@
 use super::Sweep;
 use anyhow::Result;
 use indicatif::ProgressBar;
-use leasehold_sim::sweep::{Job, Key, Outcome, Report, Row, Table, Totals};
-use std::collections::BTreeMap;
+use leasehold_sim::provenance::Provenance;
+use leasehold_sim::sweep::{Found, Job, Key, Outcome, Report, Row, Table, Totals, join};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a failure that are shown while the sweep continues.
 const SHOWN_CHARS: usize = 300;
@@ -33,31 +34,41 @@ pub struct Tally {
     pub unlike: Vec<(Job, String, String)>,
     /// Runs that two processes did.
     pub twice: u64,
-    /// Runs that were there already.
-    pub resumed: u64,
+    /// What was there already.
+    pub found: Found,
 }
 
 impl Tally {
     /// Nothing yet.
     pub fn new(table: Table, variants: usize) -> Self {
-        let (failures, unlike) = (Vec::new(), Vec::new());
-        Tally { table, totals: Totals::new(variants), failures, unlike, twice: 0, resumed: 0 }
+        let (failures, unlike, found) = (Vec::new(), Vec::new(), Found::default());
+        Tally { table, totals: Totals::new(variants), failures, unlike, twice: 0, found }
     }
 
-    /// Counts runs that the table has already.
-    pub fn resume(&mut self, sweep: &Sweep, found: &[Job]) {
-        let rows: BTreeMap<Key, &Row> =
-            self.table.rows().iter().map(|row| (row.key(), row)).collect();
-        for job in found {
-            let Some(row) = rows.get(&sweep.key(job)) else { continue };
+    /// Counts runs that the table has already; which they are. Two rows of one run that differ are as
+    /// two processes that did not do the same.
+    pub fn resume(&mut self, sweep: &Sweep) -> BTreeSet<Key> {
+        let jobs: BTreeMap<Key, Job> =
+            sweep.jobs.iter().map(|job| (sweep.key(job), *job)).collect();
+        let runs = jobs.keys().cloned().collect();
+        self.found = Found::among(self.table.rows(), &runs, &sweep.build);
+        let joined = join([self.table.rows().to_vec()]);
+        for (one, other) in joined.contradictions {
+            let job = jobs.get(&one.key()).copied();
+            self.unlike.extend(job.map(|job| (job, one.fingerprint, other.fingerprint)));
+        }
+        let mut done = BTreeSet::new();
+        for row in &joined.rows {
+            let Some(job) = jobs.get(&row.key()) else { continue };
+            done.insert(row.key());
             self.totals.add_row(job.variant, row);
-            self.resumed += 1;
             self.twice += u64::from(row.twice);
             if let Some(outcome) = row.outcome().filter(|outcome| outcome.is_failure()) {
                 let failure = Failure { job: *job, outcome, why: why(row), resumed: true };
                 self.failures.push(failure);
             }
         }
+        done
     }
 
     /// Adds a run. `unlike` is the fingerprint of a second run that did not do the same.
@@ -72,7 +83,8 @@ impl Tally {
         let variant = &sweep.variants[job.variant];
         let ended = !matches!(report.outcome, Outcome::Died | Outcome::Hung);
         let alike = job.twice && unlike.is_none() && ended;
-        let row = Row::new(&sweep.key(job), &variant.name, &variant.set, &report, alike);
+        let from = Provenance::of(&variant.name, &variant.scenario, job.seed);
+        let row = Row::new(&from, &sweep.hashes[job.variant], &variant.set, &report, alike);
         self.totals.add_row(job.variant, &row);
         let why = why(&row);
         self.table.append(row)?;
