@@ -30,7 +30,7 @@ pub use action::{Action, Failure, Wish};
 pub use cluster::Cluster;
 pub use judge::Violation;
 pub use leasehold_trace::renamed;
-pub use leasehold_trace::say;
+pub use leasehold_trace::{note, say};
 pub use observation::{Observation, Seen};
 pub use shape::Shape;
 pub use tracer::Tracer;

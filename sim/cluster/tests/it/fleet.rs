@@ -1,4 +1,5 @@
 //! The recipe of `scenarios/fleet`, with the variables that Slurm sets, in a folder as a fresh clone is.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use super::Folder;
 use leasehold_sim::provenance::Build;

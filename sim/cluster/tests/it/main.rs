@@ -4,6 +4,7 @@
 mod explains;
 mod fleet;
 mod history;
+mod interrupted;
 mod provenance;
 mod replay;
 mod sweep;

@@ -1,4 +1,5 @@
 //! Which sources make a build what it is.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ use leasehold_papers::papers;
 use leasehold_papers::table;
 use leasehold_papers::verdict::{self, Verdict};
 use leasehold_sim::provenance::Build;
+use leasehold_trace::{note, say};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("papers: {error:#}");
+            note!("papers: {error:#}");
             ExitCode::from(2)
         }
     }
@@ -88,14 +89,18 @@ fn one(paper: &dyn Paper, args: &Args, to: &Path, build: &Build, jobs: usize) ->
     write(&to.join(format!("{name}.md")), &report.markdown())?;
     write(&to.join(format!("{name}.csv")), &report.csv()?)?;
     write(&to.join(format!("{name}.svg")), &draw::svg(&folder.claim, &table))?;
-    println!(
+    say!(
         "{verdict:<11} {name} ({} readings, {wall_s:.1} s, {})",
-        table.readings, table.fingerprint
+        table.readings,
+        table.fingerprint
     );
     for judged in judged.iter().filter(|judged| judged.verdict != Verdict::Reproduced) {
-        println!(
+        say!(
             "  {}: {} ({:+.3} at {})",
-            judged.verdict, judged.statement.says, judged.worst.0, judged.worst.1
+            judged.verdict,
+            judged.statement.says,
+            judged.worst.0,
+            judged.worst.1
         );
     }
     Ok((verdict == Verdict::Refuted) == folder.claim.expect_refuted)

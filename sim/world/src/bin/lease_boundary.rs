@@ -3,7 +3,7 @@
 //! and a plot of each term. Exit codes: 0 measured and computed agree and nothing overlaps within
 //! ρ, 1 they do not, 2 a wrong argument.
 
-use leasehold_trace::say;
+use leasehold_trace::{note, say};
 use leasehold_world::boundary::{
     DRIFT_PPM_MAX, Point, first_overlap_ppm, measure, measured_ppm, rule_of_thumb_ppm, svg,
 };
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         [] => "reports/out".to_owned(),
         ["--out", out] => out.to_owned(),
         _ => {
-            eprintln!("usage: lease_boundary [--out DIR]");
+            note!("usage: lease_boundary [--out DIR]");
             return ExitCode::from(2);
         }
     };
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
     say!("{} points, {wrong} of them not as computed", measured.len());
     if let Err(error) = write(&out, &csv, &measured) {
-        eprintln!("{out}: {error}");
+        note!("{out}: {error}");
         return ExitCode::from(2);
     }
     ExitCode::from(u8::from(wrong > 0))

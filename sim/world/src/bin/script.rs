@@ -2,8 +2,8 @@
 //! they print; `--html` makes a page of what happened in one. `UPDATE=1` rewrites them. Exit codes:
 //! 0 as expected, 1 different, 2 not a script.
 
-use leasehold_trace::say;
 use leasehold_trace::{Story, Title};
+use leasehold_trace::{note, say};
 use leasehold_world::Tracer;
 use leasehold_world::script::{Golden, difference};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ const USAGE: &str = "usage: script PATH... [--html FILE]   (UPDATE=1 rewrites wh
 
 fn main() -> ExitCode {
     let Some((paths, page)) = arguments(std::env::args().skip(1)) else {
-        eprintln!("{USAGE}");
+        note!("{USAGE}");
         return ExitCode::from(2);
     };
     let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         match run(path, update, paths.len() == 1, page.as_deref()) {
             Ok(as_expected) => worst = worst.max(u8::from(!as_expected)),
             Err(what) => {
-                eprintln!("{path}: {what}");
+                note!("{path}: {what}");
                 worst = 2;
             }
         }

@@ -8,7 +8,7 @@
 use leasehold_explore::coverage::pairs::Cells;
 use leasehold_explore::{Mark, Shares};
 use leasehold_proto::{Constants, Rules};
-use leasehold_trace::say;
+use leasehold_trace::{note, say};
 use leasehold_world::renamed::renamed_name;
 use leasehold_world::script::{rule, set_constant};
 use leasehold_world::show;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(what) => {
-            eprintln!(
+            note!(
                 "{what}\nusage: walk [--seed N] [--seeds COUNT] [--steps M] [--targeted-partitions] [--grammar 1|2] \
                  [--guidance on|off] [--without RULE] [--given CONSTANT=VALUE] [--out DIR] \
                  [--csv FILE] [--pairs FILE]"
@@ -118,13 +118,13 @@ fn main() -> ExitCode {
     );
     let pairs = arguments.pairs.as_ref().map(|path| (path, std::fs::write(path, reached.text())));
     if let Some((path, Err(error))) = pairs {
-        eprintln!("{path}: {error}");
+        note!("{path}: {error}");
         return ExitCode::from(2);
     }
     if let Some(path) = &arguments.csv {
         let row = format!("walks,steps,steps_a_second\n{},{steps},{rate}\n", arguments.seeds);
         if let Err(error) = std::fs::write(path, row) {
-            eprintln!("{path}: {error}");
+            note!("{path}: {error}");
             return ExitCode::from(2);
         }
     }

@@ -185,6 +185,10 @@ pub struct SweepArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_s: u64,
+    /// Without a terminal, says how far it is every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub progress_s: u64,
     /// A scenario of which more than this share of the runs saw too little ends the sweep with exit
     /// code 3
     #[arg(long, value_name = "PERCENT", default_value_t = 10,

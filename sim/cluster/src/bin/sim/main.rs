@@ -15,6 +15,8 @@ mod join;
 #[cfg(madsim)]
 mod negatives;
 #[cfg(madsim)]
+mod program;
+#[cfg(madsim)]
 mod replay;
 #[cfg(madsim)]
 mod report;
@@ -56,13 +58,15 @@ fn main() -> std::process::ExitCode {
         Command::Work => work::work(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("sim: {error:#}");
+        leasehold_trace::note!("sim: {error:#}");
         std::process::ExitCode::from(2)
     })
 }
 
 #[cfg(not(madsim))]
 fn main() -> std::process::ExitCode {
-    eprintln!("sim: built without simulation; `just sim --seed 42` builds and runs it with");
+    leasehold_trace::note!(
+        "sim: built without simulation; `just sim --seed 42` builds and runs it with"
+    );
     std::process::ExitCode::from(2)
 }

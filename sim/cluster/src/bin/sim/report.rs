@@ -10,7 +10,7 @@ use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
 use leasehold_sim::summary::Summary;
 use leasehold_sim::sweep::Outcome as Word;
-use leasehold_trace::say;
+use leasehold_trace::{note, say};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -141,8 +141,8 @@ pub fn progress(scenario: &Scenario) -> Option<Box<dyn FnMut(u64) + Send>> {
     Some(Box::new(move |now_ms| {
         if now_ms >= shown + 1_000 {
             shown = now_ms;
-            eprint!("\r  {:>4} of {} s simulated", now_ms / 1_000, total_ms / 1_000);
-            let _ = std::io::stderr().flush();
+            let (now, total) = (now_ms / 1_000, total_ms / 1_000);
+            aside(&format!("\r  {now:>4} of {total} s simulated"));
         }
     }))
 }
@@ -150,8 +150,14 @@ pub fn progress(scenario: &Scenario) -> Option<Box<dyn FnMut(u64) + Send>> {
 /// Takes the progress line away.
 pub fn end_progress() {
     if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
+        aside("\r\x1b[K");
     }
+}
+
+/// On standard error, without a line feed; a terminal that is gone shows nothing.
+fn aside(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// One event, cut to what fits a screen; aside if a script reads the other stream.
@@ -161,7 +167,7 @@ pub fn show(line: &Line, aside: bool) {
     let seconds = line.true_ns as f64 / 1e9;
     let words = format!("  {:>8} {seconds:>12.6} s  {}  {cut}{more}", line.number, line.node);
     match aside {
-        true => eprintln!("{words}"),
+        true => note!("{words}"),
         false => say!("{words}"),
     }
 }

@@ -1,6 +1,7 @@
 //! `sim twice`: the same seed in two processes must do the same.
 
 use crate::args::TwiceArgs;
+use crate::program;
 use anyhow::{Context, Result, ensure};
 use leasehold_trace::say;
 use std::fs;
@@ -13,7 +14,7 @@ const SHOWN_BEFORE: u64 = 3;
 /// Runs a seed in two processes, and shows where they part, if they do.
 pub fn twice(args: &TwiceArgs) -> Result<ExitCode> {
     args.scenario.load()?;
-    let this = std::env::current_exe().context("the path of this program")?;
+    let this = program::this()?;
     let programs = [this.clone(), args.against.clone().unwrap_or(this)];
     let folder = std::env::temp_dir().join(format!("leasehold-twice-{}", std::process::id()));
     fs::create_dir(&folder).with_context(|| folder.display().to_string())?;

@@ -1,6 +1,8 @@
 //! `sim work`: a worker of a sweep, and the end of the pipe that its owner holds.
 
+use crate::program;
 use crate::report::{self, Verdict};
+use crate::sweep::Interrupt;
 use anyhow::{Context, Result};
 use leasehold_sim::replay::{Recording, conform};
 use leasehold_sim::run::{Asked, Outcome as RunOutcome};
@@ -10,7 +12,7 @@ use leasehold_sim::sweep::{Outcome, Report};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::time::Duration;
 
@@ -113,7 +115,7 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
 }
 
 /// A worker's process, as its owner sees it. It ends when this is dropped.
-pub struct Worker {
+struct Worker {
     child: Child,
     orders: ChildStdin,
     answers: Receiver<String>,
@@ -127,13 +129,54 @@ pub enum Answer {
     Died(String),
     /// There was no answer in time; the process was ended.
     Hung,
+    /// A signal came first; the process was ended.
+    Interrupted,
+}
+
+/// How often it is looked whether a signal came while a run is waited for.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A place for one worker, which is started when it is needed.
+pub struct Seat<'a> {
+    worker: Option<Worker>,
+    limit: Duration,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Seat<'a> {
+    /// Without a worker. A run may take as long as `limit`, by the wall clock.
+    pub fn new(limit: Duration, interrupt: &'a Interrupt) -> Self {
+        Seat { worker: None, limit, interrupt }
+    }
+
+    /// Has something run. A worker's process that ends over it is replaced once: a run is a function of
+    /// its seed, so one that ends its process does so again, and a process that somebody else ended
+    /// says nothing about the run.
+    pub fn ask(&mut self, order: &Order) -> Result<Answer> {
+        match self.ask_once(order)? {
+            Answer::Died(_) if !self.interrupt.is_set() => self.ask_once(order),
+            answer => Ok(answer),
+        }
+    }
+
+    fn ask_once(&mut self, order: &Order) -> Result<Answer> {
+        let mut busy = match self.worker.take() {
+            Some(worker) => worker,
+            None => Worker::start()?,
+        };
+        let answer = busy.ask(order, self.limit, self.interrupt)?;
+        if matches!(answer, Answer::Report(_)) {
+            self.worker = Some(busy);
+        }
+        let ended = matches!(answer, Answer::Died(_)) && self.interrupt.is_set();
+        Ok(if ended { Answer::Interrupted } else { answer })
+    }
 }
 
 impl Worker {
     /// Starts one.
-    pub fn start() -> Result<Self> {
-        let program = std::env::current_exe().context("the path of this program")?;
-        let mut child = Command::new(program)
+    fn start() -> Result<Self> {
+        let mut child = program::command()?
             .arg("work")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -149,19 +192,25 @@ impl Worker {
 
     /// Has it run something, for as long as `limit` of wall time. After anything but a report the
     /// process is over, and so is this worker.
-    pub fn ask(&mut self, order: &Order, limit: Duration) -> Result<Answer> {
+    fn ask(&mut self, order: &Order, limit: Duration, interrupt: &Interrupt) -> Result<Answer> {
         let mut line = serde_json::to_string(order)?;
         line.push('\n');
         let asked = self.orders.write_all(line.as_bytes()).and_then(|()| self.orders.flush());
         if asked.is_err() {
             return self.died();
         }
-        match self.answers.recv_timeout(limit) {
-            Ok(answer) => Ok(Answer::Report(Box::new(serde_json::from_str(&answer)?))),
-            Err(RecvTimeoutError::Disconnected) => self.died(),
-            Err(RecvTimeoutError::Timeout) => {
+        let mut left = limit;
+        loop {
+            let slice = left.min(POLL);
+            match self.answers.recv_timeout(slice) {
+                Ok(answer) => return Ok(Answer::Report(Box::new(serde_json::from_str(&answer)?))),
+                Err(RecvTimeoutError::Disconnected) => return self.died(),
+                Err(RecvTimeoutError::Timeout) => left -= slice,
+            }
+            if interrupt.is_set() || left.is_zero() {
                 self.child.kill().context("a worker that hangs")?;
-                Ok(Answer::Hung)
+                let is_hung = !interrupt.is_set();
+                return Ok(if is_hung { Answer::Hung } else { Answer::Interrupted });
             }
         }
     }

@@ -9,8 +9,8 @@ use leasehold_model::models::{ALL, Named, Negative, Size};
 use leasehold_model::{Bounds, Effort, Explored, Reductions, Space, search, story};
 use leasehold_proto::Rules;
 use leasehold_world::renamed::renamed_name;
-use leasehold_world::say;
 use leasehold_world::script::{difference, rule};
+use leasehold_world::{note, say};
 use stateright::Model;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,7 +127,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("model: {error:#}");
+            note!("model: {error:#}");
             ExitCode::from(2)
         }
     }

@@ -1,6 +1,7 @@
 //! One run that must fail in every sweep: a sweep that cannot fail shows nothing.
 
-use crate::work::{Answer, Order, Worker};
+use super::Interrupt;
+use crate::work::{Answer, Order, Seat};
 use anyhow::Result;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::Outcome;
@@ -12,17 +13,18 @@ const TEXT: &str =
 
 /// Runs seeds of the canary, by a worker as all others, until one shows its violation: which seed,
 /// or what is wrong.
-pub fn sings(limit: Duration) -> Result<Result<u64, String>> {
+pub fn sings(limit: Duration, interrupt: &Interrupt) -> Result<Result<u64, String>> {
     let scenario = Scenario::parse(NAME, TEXT)?;
-    let mut worker = Worker::start()?;
+    let mut seat = Seat::new(limit, interrupt);
     for seed in 0..scenario.seeds_max {
         let order =
             Order { name: NAME.to_owned(), scenario: TEXT.to_owned(), seed, replayed: false };
-        match worker.ask(&order, limit)? {
+        match seat.ask(&order)? {
             Answer::Report(report) if report.outcome == Outcome::Shown => return Ok(Ok(seed)),
             Answer::Report(_) => {}
             Answer::Died(why) => return Ok(Err(format!("{NAME} seed {seed}: {why}"))),
             Answer::Hung => return Ok(Err(format!("{NAME} seed {seed} hangs"))),
+            Answer::Interrupted => return Ok(Err("interrupted".to_owned())),
         }
     }
     Ok(Err(format!("{NAME} violates nothing under {} seeds", scenario.seeds_max)))

@@ -1,7 +1,8 @@
 //! What is kept of failing runs, for whoever looks into them later.
 
-use super::Sweep;
 use super::tally::{Failure, Tally};
+use super::{Interrupt, Sweep};
+use crate::program;
 use anyhow::{Context, Result};
 use leasehold_sim::provenance::Provenance;
 use leasehold_sim::sweep::Outcome;
@@ -24,14 +25,17 @@ const LAST: &str = "summary.json";
 const FOLDER: &str = "failed";
 
 /// Keeps the scenario, what a run of it says, its trace, and how to see it again, of the first
-/// failures. What an earlier sweep kept stays as it is.
-pub fn artefacts(sweep: &Sweep, tally: &Tally) -> Result<()> {
+/// failures. What an earlier sweep kept stays as it is; what a signal cut short is kept anew.
+pub fn artefacts(sweep: &Sweep, tally: &Tally, interrupt: &Interrupt) -> Result<()> {
     for failure in tally.failures.iter().take(KEPT_MAX) {
         let folder = folder(sweep, failure);
         if failure.resumed && folder.join(LAST).exists() {
             continue;
         }
-        keep(sweep, failure, &folder).with_context(|| folder.display().to_string())?;
+        if interrupt.is_set() {
+            break;
+        }
+        keep(sweep, failure, &folder, interrupt).with_context(|| folder.display().to_string())?;
     }
     Ok(())
 }
@@ -45,7 +49,7 @@ pub fn folder(sweep: &Sweep, failure: &Failure) -> PathBuf {
     beside.join(FOLDER).join(format!("{stem}-{hash}-{seed}"))
 }
 
-fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
+fn keep(sweep: &Sweep, failure: &Failure, folder: &Path, interrupt: &Interrupt) -> Result<()> {
     fs::create_dir_all(folder)?;
     let path = folder.join("scenario.toml");
     let variant = &sweep.variants[failure.job.variant];
@@ -59,10 +63,13 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
     let run = |verb: &str, extra: &[&str], name: &str, limit: Duration| -> Result<()> {
         let mut options = fs::OpenOptions::new();
         let out = options.write(true).create(true).truncate(true).open(folder.join(name))?;
-        let mut command = Command::new(std::env::current_exe()?);
+        if interrupt.is_set() {
+            return Ok(());
+        }
+        let mut command = program::command()?;
         command.args([verb, "--seed", &seed, "--scenario"]).arg(&path).args(extra);
         command.stdout(out.try_clone()?).stderr(out).stdin(Stdio::null());
-        for_as_long(&mut command, limit)
+        for_as_long(&mut command, limit, interrupt)
     };
     // These fail, as the run did before: that is what they are run for. One that hung, or died, leaves
     // what it did until then.
@@ -79,11 +86,11 @@ fn keep(sweep: &Sweep, failure: &Failure, folder: &Path) -> Result<()> {
 }
 
 /// Runs a program to its end, or ends it after that long: what hung once may hang again.
-fn for_as_long(command: &mut Command, limit: Duration) -> Result<()> {
+fn for_as_long(command: &mut Command, limit: Duration, interrupt: &Interrupt) -> Result<()> {
     let mut child = command.spawn()?;
     let mut left = limit;
     while child.try_wait()?.is_none() {
-        if left.is_zero() {
+        if left.is_zero() || interrupt.is_set() {
             child.kill()?;
             child.wait()?;
             break;

@@ -2,25 +2,30 @@
 
 mod canary;
 pub mod files;
+mod interrupt;
 mod keep;
 mod print;
+mod progress;
 mod tally;
 
 use crate::args::SweepArgs;
 use crate::exit;
-use crate::work::{Answer, Order, REPLAY, Worker};
+use crate::work::{Answer, Order, REPLAY, Seat};
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use interrupt::again;
 use leasehold_sim::provenance::Build;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::{Grid, Job, Key, Report, Table, Variant, count, jobs};
 use leasehold_trace::note;
+use progress::Progress;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 use tally::Tally;
+
+pub use interrupt::Interrupt;
 
 /// Everything that a sweep is to do.
 struct Sweep {
@@ -44,12 +49,23 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
         let left = count(sweep.jobs.len() as u64, "run");
         note!("{}: {}; {left} to make", args.table.display(), tally.found.sentences().join("; "));
     }
-    let canary = canary::sings(sweep.limit)?;
-    sweep.run(args, &mut tally)?;
+    let interrupt = Interrupt::listen()?;
+    let canary = canary::sings(sweep.limit, &interrupt)?;
+    sweep.run(args, &mut tally, &interrupt).with_context(|| format!("to continue: {}", again()))?;
     // Which of them are kept and listed does not depend on which worker was faster.
     tally.failures.sort_by_key(|failure| (failure.job.variant, failure.job.seed));
-    keep::artefacts(&sweep, &tally)?;
+    keep::artefacts(&sweep, &tally, &interrupt)?;
     files::beside(&args.table, &tally.totals)?;
+    if let Some((signal, code)) = interrupt.signal() {
+        let made: u64 = tally.totals.variants.iter().map(|sum| sum.runs).sum();
+        let all = count(sweep.jobs.len() as u64 + tally.found.resumed, "run");
+        let table = args.table.display();
+        note!(
+            "interrupted by {signal}: {made} of {all} are in {table}; to continue:\n  {}",
+            again()
+        );
+        return Ok(ExitCode::from(code));
+    }
     if args.json {
         print::json(args, &sweep, &tally, &canary)?;
     } else {
@@ -123,63 +139,66 @@ impl Sweep {
         self.jobs = jobs;
     }
 
-    fn run(&self, args: &SweepArgs, tally: &mut Tally) -> Result<()> {
+    fn run(&self, args: &SweepArgs, tally: &mut Tally, interrupt: &Interrupt) -> Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = args.jobs.unwrap_or(cores).clamp(1, self.jobs.len().max(1));
-        let bar = bar(self.jobs.len());
+        let progress = Progress::of(self.jobs.len() as u64);
         let (next, tally) = (Mutex::new(self.jobs.iter()), Mutex::new(tally));
         let failed: Vec<anyhow::Error> = std::thread::scope(|scope| {
             let one = || {
-                let mut worker = None;
+                let mut seat = Seat::new(self.limit, interrupt);
                 loop {
                     let job = next.lock().expect("taking a job does not panic").next();
-                    let Some(job) = job else { return Ok(()) };
-                    let (report, unlike) = self.carry_out(job, &mut worker)?;
+                    let Some(job) = job.filter(|_| !interrupt.is_set()) else { return Ok(()) };
+                    let Some((report, unlike)) = self.carry_out(job, &mut seat, interrupt)? else {
+                        return Ok(());
+                    };
                     let mut tally = tally.lock().expect("adding up does not panic");
-                    tally.add(self, job, report, unlike, &bar)?;
-                    bar.inc(1);
+                    tally.add(self, job, report, unlike, &progress)?;
+                    progress.made();
                 }
             };
             let threads: Vec<_> = (0..workers).map(|_| scope.spawn(one)).collect();
+            scope.spawn(|| progress.lines(Duration::from_secs(args.progress_s)));
             let ends = threads.into_iter().map(|thread| thread.join().expect("no thread panics"));
-            ends.filter_map(Result::err).collect()
+            let failed = ends.filter_map(Result::err).collect();
+            progress.end();
+            failed
         });
-        bar.finish_and_clear();
         failed.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Runs a job, and once more in a new process if it is one of those; that one's fingerprint,
     /// if it is another. The second run's inputs are replayed too, and what differs is its report.
+    /// Nothing if a signal came first.
     fn carry_out(
         &self,
         job: &Job,
-        worker: &mut Option<Worker>,
-    ) -> Result<(Report, Option<String>)> {
+        seat: &mut Seat<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<(Report, Option<String>)>> {
         let order = self.order(job);
-        let mut busy = match worker.take() {
-            Some(worker) => worker,
-            None => Worker::start()?,
-        };
-        let report = match busy.ask(&order, self.limit)? {
+        let report = match seat.ask(&order)? {
             Answer::Report(report) => *report,
-            Answer::Died(why) => return Ok((Report::died(why), None)),
-            Answer::Hung => return Ok((Report::hung(self.limit.as_secs()), None)),
+            Answer::Died(why) => return Ok(Some((Report::died(why), None))),
+            Answer::Hung => return Ok(Some((Report::hung(self.limit.as_secs()), None))),
+            Answer::Interrupted => return Ok(None),
         };
-        *worker = Some(busy);
         if !job.twice {
-            return Ok((report, None));
+            return Ok(Some((report, None)));
         }
         let order = Order { replayed: true, ..order };
-        let other = match Worker::start()?.ask(&order, self.limit)? {
+        let other = match Seat::new(self.limit, interrupt).ask(&order)? {
             Answer::Report(again) if again.invariant.as_deref() == Some(REPLAY) => {
-                return Ok((*again, None));
+                return Ok(Some((*again, None)));
             }
             Answer::Report(again) => again.fingerprint,
             Answer::Died(why) => why,
             Answer::Hung => "the second run hung".to_owned(),
+            Answer::Interrupted => return Ok(None),
         };
         let unlike = other != report.fingerprint;
-        Ok((report, unlike.then_some(other)))
+        Ok(Some((report, unlike.then_some(other))))
     }
 
     fn order(&self, job: &Job) -> Order {
@@ -234,11 +253,4 @@ fn load(path: &Path) -> Result<(String, Scenario)> {
         .with_context(|| name.clone())?;
     let scenario = Scenario::parse(&name, &text)?;
     Ok((name, scenario))
-}
-
-/// Shown only to a terminal.
-fn bar(jobs: usize) -> ProgressBar {
-    let style = "{bar:30} {pos} of {len}  {per_sec}  {eta} left  {msg}";
-    let style = ProgressStyle::with_template(style).expect("the template is one");
-    ProgressBar::new(jobs as u64).with_style(style)
 }

@@ -1,8 +1,8 @@
 //! What a sweep has seen so far, and the table that it goes to.
 
 use super::Sweep;
+use super::progress::Progress;
 use anyhow::Result;
-use indicatif::ProgressBar;
 use leasehold_sim::provenance::Provenance;
 use leasehold_sim::sweep::{Found, Job, Key, Outcome, Report, Row, Table, Totals, join};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ impl Tally {
         job: &Job,
         report: Report,
         unlike: Option<String>,
-        bar: &ProgressBar,
+        progress: &Progress,
     ) -> Result<()> {
         let variant = &sweep.variants[job.variant];
         let ended = !matches!(report.outcome, Outcome::Died | Outcome::Hung);
@@ -91,14 +91,14 @@ impl Tally {
         self.twice += u64::from(alike);
         let at = format!("{} {} seed {}", variant.name, variant.set, job.seed);
         if let Some(other) = unlike {
-            bar.suspend(|| eprintln!("NOT DETERMINISTIC {at}: {} {other}", report.fingerprint));
+            progress.note(&format!("NOT DETERMINISTIC {at}: {} {other}", report.fingerprint));
             self.unlike.push((*job, report.fingerprint, other));
         }
         if report.outcome.is_failure() {
             let cut: String = why.chars().take(SHOWN_CHARS).collect();
-            bar.suspend(|| eprintln!("{} {at}: {cut}", report.outcome));
+            progress.note(&format!("{} {at}: {cut}", report.outcome));
             self.failures.push(Failure { job: *job, outcome: report.outcome, why, resumed: false });
-            bar.set_message(format!("{} failed", self.failures.len()));
+            progress.failed(self.failures.len() as u64);
         }
         Ok(())
     }
