@@ -8,7 +8,7 @@
 //! Suggested reading order: [`scenario`], [`drawn`], [`disk`], [`net`], [`ledger`] (what clients
 //! know and how reads are judged), then, under `cfg(madsim)`, the `timeline` that everything waits
 //! on, the `clock`s, the `cluster`, its `workload` and its `nemesis`, and the `run`. What many runs
-//! are good for: [`coverage`], [`sweep`], `shrink`. That a run is one of the machines and of nothing
+//! are good for: [`coverage`], [`sweep`], [`figures`], `shrink`. That a run is one of the machines and of nothing
 //! else: [`replay`].
 
 pub mod seed;
@@ -44,6 +44,7 @@ pub mod final_state;
 #[cfg(madsim)]
 pub mod cluster;
 pub mod failover;
+pub mod figures;
 #[cfg(madsim)]
 pub mod nemesis;
 #[cfg(madsim)]

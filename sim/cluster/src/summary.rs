@@ -26,9 +26,9 @@ pub struct Summary {
     pub wall_ns: u64,
     pub acknowledged: u64,
     pub operations: BTreeMap<&'static str, OpSummary>,
-    /// Of all operations: microseconds, and how many took so long.
+    /// Of each kind: microseconds, and how many operations took so long.
     #[serde(skip)]
-    pub latency_us: Vec<(u64, u64)>,
+    pub latency_us: BTreeMap<&'static str, Vec<(u64, u64)>>,
     pub faults: BTreeMap<&'static str, u64>,
     pub faults_withheld: BTreeMap<&'static str, u64>,
     pub power_failures: u64,

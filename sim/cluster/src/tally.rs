@@ -90,15 +90,16 @@ impl Tally {
         self.rows.values().map(|row| row.acknowledged).sum()
     }
 
-    /// Latencies of acknowledged operations of every kind, in microseconds of virtual time, with
-    /// how many took so long.
+    /// Latencies of acknowledged operations by kind, in microseconds of virtual time, with how many
+    /// took so long.
     #[must_use]
-    pub fn latencies(&self) -> Vec<(u64, u64)> {
-        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-        for value in self.rows.values().flat_map(|row| row.latency_us.iter_recorded()) {
-            *counts.entry(value.value_iterated_to()).or_default() += value.count_at_value();
-        }
-        counts.into_iter().collect()
+    pub fn latencies(&self) -> BTreeMap<&'static str, Vec<(u64, u64)>> {
+        let counts = |row: &Row| {
+            let values = row.latency_us.iter_recorded();
+            values.map(|value| (value.value_iterated_to(), value.count_at_value())).collect()
+        };
+        let some = self.rows.iter().filter(|(_, row)| row.acknowledged > 0);
+        some.map(|(kind, row)| (*kind, counts(row))).collect()
     }
 
     /// What was counted since this tally was that one.
@@ -148,7 +149,9 @@ mod tests {
         assert_eq!((write.acknowledged, write.unknown), (100, 1));
         assert!((49_900..50_100).contains(&write.p50_us), "{}", write.p50_us);
         assert_eq!(tally.summary()["append"].refused, 1);
-        assert_eq!(tally.latencies().iter().map(|(_, count)| count).sum::<u64>(), 100);
-        assert!(tally.latencies().is_sorted());
+        let latencies = tally.latencies();
+        assert_eq!(latencies.len(), 1, "nothing else was acknowledged");
+        assert_eq!(latencies["write"].iter().map(|(_, count)| count).sum::<u64>(), 100);
+        assert!(latencies["write"].is_sorted());
     }
 }

@@ -95,8 +95,10 @@ pub struct Report {
     pub wall_ns: u64,
     /// Operations that clients were told are done.
     pub operations: u64,
-    /// Their latencies in microseconds of virtual time, with how many took so long.
-    pub latency_us: Vec<(u64, u64)>,
+    /// How they and the others ended, by kind and ending: `append refused`.
+    pub endings: BTreeMap<String, u64>,
+    /// Latencies by kind, in microseconds of virtual time, with how many operations took so long.
+    pub latency_us: BTreeMap<String, Vec<(u64, u64)>>,
     /// From the end of the faults until everything had converged.
     pub recovery_ms: Option<u64>,
     /// Faults that took place, by kind.
@@ -124,7 +126,8 @@ impl Report {
             virtual_ns: 0,
             wall_ns: 0,
             operations: 0,
-            latency_us: Vec::new(),
+            endings: BTreeMap::new(),
+            latency_us: BTreeMap::new(),
             recovery_ms: None,
             faults: BTreeMap::new(),
             coverage: BTreeMap::new(),
@@ -145,7 +148,7 @@ impl Report {
     /// Latencies of all operations.
     #[must_use]
     pub fn latencies(&self) -> Histogram<u64> {
-        histogram(self.latency_us.iter().copied())
+        histogram(self.latency_us.values().flatten().copied())
     }
 }
 
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn a_report_crosses_a_pipe() {
         let mut report = Report::died("killed".to_owned());
-        report.latency_us = vec![(100, 3), (200, 1)];
+        report.latency_us.insert("read".to_owned(), vec![(100, 3), (200, 1)]);
         report.faults.insert("crash".to_owned(), 2);
         let line = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), report);

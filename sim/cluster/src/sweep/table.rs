@@ -1,5 +1,6 @@
 //! The file that a sweep writes: a row for every run, appended as soon as the run is over.
 
+use super::kinds;
 use super::report::{Outcome, Report, histogram};
 use crate::provenance::{Build, Provenance};
 use hdrhistogram::Histogram;
@@ -62,7 +63,12 @@ pub struct Row {
     pub shares: String,
     /// What was wrong, or seen too little of, in words.
     pub why: String,
-    /// Microseconds, and how many operations took so long.
+    /// How operations ended, by kind: `append acknowledged=7;append refused=1`.
+    pub endings: String,
+    /// What operations took in this run, by kind: `append mean=1;append p50=1`.
+    pub kinds_us: String,
+    /// By kind, microseconds and how many operations took so long: `append:96=1,104=2;read:8=1`. Of
+    /// 32 values in a doubling; each stands for those up to the next.
     pub latencies_us: String,
     /// Which fault met which operation.
     pub matrix: String,
@@ -100,7 +106,9 @@ impl Row {
             pairs: listed(&report.pairs),
             shares: listed(&report.shares),
             why: cut(&report.detail.lines().collect::<Vec<_>>().join("; ")),
-            latencies_us: listed(&coarse(&report.latency_us)),
+            endings: listed(&report.endings),
+            kinds_us: listed(&kinds::in_run(&report.latency_us)),
+            latencies_us: kinds::text(&report.latency_us),
             matrix: listed(&report.matrix),
         }
     }
@@ -144,7 +152,25 @@ impl Row {
     /// Latencies of its operations.
     #[must_use]
     pub fn latencies(&self) -> Histogram<u64> {
-        histogram(unlisted(&self.latencies_us))
+        histogram(self.by_kind().into_values().flatten())
+    }
+
+    /// Latencies of its operations by kind, as coarse as the table has them.
+    #[must_use]
+    pub fn by_kind(&self) -> BTreeMap<String, Vec<(u64, u64)>> {
+        kinds::parse(&self.latencies_us)
+    }
+
+    /// What operations took in this run, by kind and figure: `append p99`.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.kinds_us)
+    }
+
+    /// How its operations ended, by kind and ending.
+    #[must_use]
+    pub fn ended(&self) -> BTreeMap<String, u64> {
+        unlisted(&self.endings)
     }
 
     /// Which fault met which operation, with how often.
@@ -168,16 +194,6 @@ fn cut(text: &str) -> String {
         Some((end, _)) => format!("{} ...", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// Latencies to two digits: a run has a thousand different ones, and a row is to be a line.
-fn coarse(latencies: &[(u64, u64)]) -> BTreeMap<u64, u64> {
-    let mut all = BTreeMap::new();
-    for (us, count) in latencies {
-        let unit = us.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits.saturating_sub(1)));
-        *all.entry(us / unit * unit).or_default() += count;
-    }
-    all
 }
 
 fn listed(counts: &BTreeMap<impl fmt::Display, impl fmt::Display>) -> String {
@@ -348,7 +364,7 @@ mod tests {
             Provenance { scenario: "scenarios/fast/default.toml".to_owned(), seed, ..nothing() };
         let mut report = Report::died("gone, with a \"quote\"\nand a line".to_owned());
         report.coverage = [("last-copy".to_owned(), 3), ("push-twice".to_owned(), 1)].into();
-        report.latency_us = vec![(1_000, 9)];
+        report.latency_us.insert("read".to_owned(), vec![(1_000, 9)]);
         Row::new(&from, "def", "shape.clients=[1, 2]", &report, seed == 1)
     }
 
@@ -373,13 +389,13 @@ mod tests {
         assert_eq!(row(1).marks()["last-copy"], 3);
         assert_eq!(row(1).outcome(), Some(Outcome::Died));
         assert_eq!(again.rows()[0].why, "gone, with a \"quote\"; and a line");
-        assert_eq!((row(1).latencies().len(), row(1).latencies().max()), (9, 1_000));
+        assert_eq!((row(1).latencies().len(), row(1).latencies().max()), (9, 992));
     }
 
     #[test]
     fn a_row_has_a_bound_whatever_the_run_was() {
         let mut report = Report::died("x".repeat(100_000));
-        report.latency_us = (1..20_000).map(|n| (n * 37, 1)).collect();
+        report.latency_us.insert("read".to_owned(), (1..20_000).map(|n| (n * 37, 1)).collect());
         let row = Row::new(&nothing(), "def", "", &report, false);
         let bytes = lines(std::slice::from_ref(&row), false).len();
         assert!(bytes < 8_000, "{bytes}");

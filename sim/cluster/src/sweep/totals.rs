@@ -160,7 +160,7 @@ mod tests {
         report.coverage = [("last-copy".to_owned(), 2)].into();
         report.matrix =
             [("lost @ link Push".to_owned(), 5), ("lost @ link Read".to_owned(), 1)].into();
-        report.latency_us = vec![(100, 10)];
+        report.latency_us.insert("read".to_owned(), vec![(100, 10)]);
         let mut totals = Totals::new(2);
         for (seed, recovery_ms) in [(1, 100), (2, 300), (3, 200)] {
             report.recovery_ms = Some(recovery_ms);

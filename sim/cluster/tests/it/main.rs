@@ -2,6 +2,7 @@
 #![cfg(madsim)]
 
 mod explains;
+mod figures;
 mod fleet;
 mod history;
 mod interrupted;

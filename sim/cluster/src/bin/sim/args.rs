@@ -30,6 +30,11 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Put the tables of shards together, no run twice; exit 1 if two of them contradict each other
     Join(JoinArgs),
+    /// Figures of tables: percentiles by kind of operation with intervals over seeds, plots over the
+    /// settings of the sweep, variants that did alike; as text and as a page
+    Report(ReportArgs),
+    /// What differs between two tables, paired by seed: "before and after my change"
+    Compare(CompareArgs),
     /// Make a failing seed small while it violates the same invariant
     Shrink(ShrinkArgs),
     /// Feed a recording to machines of this build, and compare their effects; exit 1 at the
@@ -163,9 +168,12 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", requires = "swarm")]
     pub masters: Option<u64>,
     /// Go through these values, such as `constants.lease_duration_ms=2s,4s`; each one that is
-    /// given multiplies the runs
+    /// given multiplies the runs. `a=2s,4s;b=500ms,1s` sets both keys together: two points, not four
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub set: Vec<String>,
+    /// Go through the lines of a file, such as `a=2s; b=500ms`: each is a point
+    #[arg(long, value_name = "FILE")]
+    pub set_file: Vec<PathBuf>,
     /// Runs at the same time, each in a process of its own; without it, one per core
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
@@ -218,6 +226,38 @@ pub struct JoinArgs {
     #[arg(long)]
     pub any_build: bool,
     /// Print what was joined as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct ReportArgs {
+    /// Tables of sweeps
+    #[arg(value_name = "TABLE", required = true)]
+    pub tables: Vec<PathBuf>,
+    /// Where the page goes; without it, beside the first table, as NAME.report.html
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the plots into this folder, too
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct CompareArgs {
+    /// The table before
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The table after: differences are B less A
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// Where the page goes; without it, beside B, as NAME.compare.html
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Print the differences as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -9,6 +9,8 @@ mod exit;
 #[cfg(madsim)]
 mod failover;
 #[cfg(madsim)]
+mod figures;
+#[cfg(madsim)]
 mod history;
 #[cfg(madsim)]
 mod join;
@@ -50,6 +52,8 @@ fn main() -> std::process::ExitCode {
         Command::Twice(args) => twice::twice(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Join(args) => join::join(&args),
+        Command::Report(args) => figures::report(&args),
+        Command::Compare(args) => figures::compare(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Negatives(args) => negatives::negatives(&args),

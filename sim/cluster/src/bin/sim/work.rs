@@ -9,6 +9,7 @@ use leasehold_sim::run::{Asked, Outcome as RunOutcome};
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::seed::Seed;
 use leasehold_sim::sweep::{Outcome, Report};
+use leasehold_sim::tally::OpSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -95,6 +96,7 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
         counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
     };
     let summary = &run.summary;
+    let by_kind = summary.latency_us.iter();
     Report {
         outcome,
         invariant: wrong.map(|wrong| wrong.invariant.to_owned()),
@@ -104,7 +106,8 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
         virtual_ns: summary.virtual_ns,
         wall_ns: summary.wall_ns,
         operations: summary.acknowledged,
-        latency_us: summary.latency_us.clone(),
+        endings: summary.operations.iter().flat_map(|(kind, row)| endings(kind, row)).collect(),
+        latency_us: by_kind.map(|(kind, counts)| ((*kind).to_owned(), counts.clone())).collect(),
         recovery_ms: summary.converged_ms,
         faults: owned(&summary.faults),
         coverage: owned(&summary.coverage),
@@ -112,6 +115,13 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
         shares: owned(&summary.shares),
         matrix: summary.matrix.clone(),
     }
+}
+
+/// How operations of a kind ended.
+fn endings(kind: &str, row: &OpSummary) -> [(String, u64); 3] {
+    let counts =
+        [("acknowledged", row.acknowledged), ("refused", row.refused), ("unknown", row.unknown)];
+    counts.map(|(ending, count)| (format!("{kind} {ending}"), count))
 }
 
 /// A worker's process, as its owner sees it. It ends when this is dropped.

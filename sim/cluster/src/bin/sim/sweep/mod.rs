@@ -101,7 +101,7 @@ fn open(args: &SweepArgs) -> Result<Table> {
 
 impl Sweep {
     fn of(args: &SweepArgs) -> Result<Self> {
-        let points = Grid::parse(&args.set).map_err(anyhow::Error::msg).context("--set")?.points();
+        let points = points(args)?;
         let mut variants = Vec::new();
         for (name, scenario) in scenarios(args)? {
             for point in &points {
@@ -206,6 +206,17 @@ impl Sweep {
         let scenario = variant.scenario.to_toml();
         Order { name: variant.name.clone(), scenario, seed: job.seed, replayed: false }
     }
+}
+
+/// What is set, each combination once.
+fn points(args: &SweepArgs) -> Result<Vec<Vec<(String, String)>>> {
+    let mut grid = Grid::parse(&args.set).map_err(anyhow::Error::msg).context("--set")?;
+    for path in &args.set_file {
+        let name = || format!("--set-file {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(name)?;
+        grid.add_lines(&text).map_err(anyhow::Error::msg).with_context(name)?;
+    }
+    Ok(grid.points())
 }
 
 /// The scenarios of some files, and of all files in some folders; the one that leaves everything to
