@@ -35,6 +35,14 @@ sweep *ARGS:
 join *ARGS:
     @cargo sim --release -- join "$@"
 
+# Percentiles, intervals and plots of tables: `just figures reports/out/sweep.csv`.
+figures *ARGS:
+    @cargo sim --release -- report "$@"
+
+# What differs between two tables, paired by seed: `just compare before.csv after.csv`.
+compare *ARGS:
+    @cargo sim --release -- compare "$@"
+
 # Make a failing seed small: `just shrink --seed 7 --scenario FILE`.
 shrink *ARGS:
     @cargo sim --release -- shrink "$@"

@@ -28,10 +28,12 @@ pub mod timeline;
 
 pub mod coverage;
 pub mod fingerprint;
+pub mod facts;
 pub mod fnv;
 pub mod ledger;
 pub mod log;
 pub mod measure;
+pub mod nouns;
 pub mod provenance;
 pub mod replay;
 pub mod schedule;

@@ -26,6 +26,7 @@ pub struct Window {
     /// Operations that ended in it, whenever they began.
     pub operations: BTreeMap<&'static str, OpSummary>,
     /// Facts of the protocol, by name.
+    #[serde(serialize_with = "crate::facts::with_zeros")]
     pub facts: BTreeMap<&'static str, u64>,
     /// Of the network.
     pub network: NetCounts,

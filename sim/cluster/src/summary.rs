@@ -2,17 +2,22 @@
 
 use crate::coverage::Mark;
 use crate::coverage::pairs::Cells;
+use crate::facts::filled;
 use crate::measure::Window;
 use crate::net::NetCounts;
-use crate::scenario::Demands;
+use crate::nouns::count;
+use crate::scenario::{Demands, FaultKind};
 use crate::tally::OpSummary;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Where the text of a line begins, and where it ends at the latest.
 const INDENT: usize = 13;
 const COLUMNS: usize = 100;
+
+/// Counts by name.
+type Counts = BTreeMap<&'static str, u64>;
 
 /// What a run was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,11 +34,15 @@ pub struct Summary {
     /// Of each kind: microseconds, and how many operations took so long.
     #[serde(skip)]
     pub latency_us: BTreeMap<&'static str, Vec<(u64, u64)>>,
+    #[serde(serialize_with = "all_faults")]
     pub faults: BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "all_faults")]
     pub faults_withheld: BTreeMap<&'static str, u64>,
     pub power_failures: u64,
+    #[serde(serialize_with = "crate::facts::with_zeros")]
     pub facts: BTreeMap<&'static str, u64>,
     /// How often each mark of the coverage was reached.
+    #[serde(serialize_with = "all_marks")]
     pub coverage: BTreeMap<&'static str, u64>,
     /// The pairs that were met.
     #[serde(skip)]
@@ -45,6 +54,7 @@ pub struct Summary {
     pub network: NetCounts,
     pub reads_judged: u64,
     /// How often each invariant was put to the test.
+    #[serde(serialize_with = "all_invariants")]
     pub judged: BTreeMap<&'static str, u64>,
     /// Chunks and trees of names whose linearizability was given up undecided.
     pub undecided: u64,
@@ -53,6 +63,19 @@ pub struct Summary {
     /// What was counted in the scenario's window of measurement, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+}
+
+/// What did not happen is zero in JSON, and not missing.
+fn all_faults<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
+    filled(counts, FaultKind::ALL.iter().map(|kind| kind.name())).serialize(to)
+}
+
+fn all_marks<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
+    filled(counts, Mark::ALL.iter().map(|mark| mark.name())).serialize(to)
+}
+
+fn all_invariants<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
+    filled(counts, leasehold_checker::invariants().into_iter().map(|one| one.id)).serialize(to)
 }
 
 impl Summary {
@@ -133,7 +156,7 @@ impl fmt::Display for Summary {
             seconds(self.wall_ns),
             self.ratio()
         )?;
-        writeln!(f, "operations   {} acknowledged", self.acknowledged)?;
+        writeln!(f, "operations   {} acknowledged", count(self.acknowledged, "operation"))?;
         for (kind, row) in &self.operations {
             writeln!(
                 f,
@@ -143,11 +166,11 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "faults       {} crashes ({} power failures), {} partitions, {} withheld by the budget",
-            self.crashes(),
-            self.power_failures,
-            self.partitions(),
-            self.faults_withheld.values().sum::<u64>()
+            "faults       {} ({}), {}, {} withheld by the budget",
+            count(self.crashes(), "crash"),
+            count(self.power_failures, "power failure"),
+            count(self.partitions(), "partition"),
+            count(self.faults_withheld.values().sum::<u64>(), "fault")
         )?;
         writeln!(f, "{:INDENT$}{}", "", listed(&self.faults))?;
         if !self.faults_withheld.is_empty() {
@@ -156,9 +179,16 @@ impl fmt::Display for Summary {
         let net = &self.network;
         writeln!(
             f,
-            "network      {} messages delivered; {} cut, {} lost, {} crowded out, {} twice, {} corrupt, \
-             {} to nobody",
-            net.delivered, net.cut, net.lost, net.crowded, net.duplicated, net.corrupt, net.nobody
+            "network      {} delivered, {} of them duplicates; not delivered: {} cut by partitions, {} lost, \
+             {} corrupt,\n{:INDENT$}{} by queue overflow, {} undeliverable as their node was down",
+            count(net.delivered, "message"),
+            net.duplicated,
+            net.cut,
+            net.lost,
+            net.corrupt,
+            "",
+            net.crowded + net.overflowed,
+            net.nobody
         )?;
         writeln!(f, "protocol     {}", listed(&self.facts))?;
         writeln!(
@@ -174,18 +204,18 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "invariants   {}\n{:INDENT$}{} reads judged from outside, {} histories undecided",
+            "invariants   tests of each: {}\n{:INDENT$}{} judged from outside, {} undecided",
             listed(&self.judged),
             "",
-            self.reads_judged,
-            self.undecided
+            count(self.reads_judged, "read"),
+            count(self.undecided, "history")
         )?;
         writeln!(
             f,
             "convergence  {}",
             self.converged_ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"))
         )?;
-        write!(f, "fingerprint  {} of {} events", self.fingerprint, self.events)
+        write!(f, "fingerprint  {} of {}", self.fingerprint, count(self.events, "event"))
     }
 }
 

@@ -110,6 +110,9 @@ fn difference(name: &str, figures: &[Pair], confidence: f64) -> Option<Differenc
     })
 }
 
+/// A difference, in percent, that no figure of two variants may have that did alike.
+const ALIKE_PERCENT: f64 = 10.0;
+
 /// Two variants between which no difference was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alike {
@@ -127,7 +130,17 @@ pub struct Alike {
     pub percent_max: Option<(f64, String)>,
 }
 
-/// Pairs of variants of one scenario that did alike: no figure's interval excludes zero. The intervals
+impl Alike {
+    /// Whether that means something: the runs are the same, or a difference of more than 10 % is
+    /// excluded. Otherwise the seeds are too few to say.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        let bound = self.percent_max.as_ref().map(|(percent, _)| *percent);
+        self.same_runs || bound.is_some_and(|percent| percent <= ALIKE_PERCENT)
+    }
+}
+
+/// Pairs of variants of one scenario of which no figure's interval excludes zero. The intervals
 /// are wider than 95 %, such that all of them together are 95 % sure (Bonferroni).
 #[must_use]
 pub fn alike(variants: &[Variant<'_>], name: &dyn Fn(usize) -> String) -> Vec<Alike> {
@@ -224,6 +237,13 @@ mod tests {
         assert_eq!((pair.one.as_str(), pair.other.as_str(), pair.same_runs), ("v0", "v1", false));
         let (percent, figure) = pair.percent_max.clone().unwrap();
         assert!(percent > 0.0 && percent < 2.0 && figure.starts_with("append"), "{pair:?}");
+        assert!(pair.is_shown());
+        let few: Vec<Row> = mixed.into_iter().filter(|row| row.seed < 2).collect();
+        let undecided = alike(&variants(&few), &|at| at.to_string());
+        assert!(
+            undecided.iter().all(|pair| !pair.is_shown()),
+            "two seeds show little: {undecided:?}"
+        );
     }
 
     #[test]

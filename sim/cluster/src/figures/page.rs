@@ -4,6 +4,7 @@ use super::compare::{Alike, Difference, Paired};
 use super::plots::Drawn;
 use super::stats::Interval;
 use super::variant::{Figures, QUANTILES};
+use crate::nouns::count;
 use crate::provenance::Build;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -56,7 +57,8 @@ impl Page<'_> {
     pub fn html(&self) -> String {
         let mut body = String::new();
         let runs: u64 = self.variants.iter().map(|variant| variant.runs).sum();
-        let _ = writeln!(body, "<h1>{runs} runs of {} variants</h1>", self.variants.len());
+        let variants = count(self.variants.len() as u64, "variant");
+        let _ = writeln!(body, "<h1>{} of {variants}</h1>", count(runs, "run"));
         sources(&mut body, self.sources);
         body.push_str("<h2>Runs</h2>\n");
         table(&mut body, &RUNS, self.variants.iter().map(run_cells));
@@ -84,8 +86,9 @@ impl Page<'_> {
             return;
         }
         body.push_str(
-            "<p>No figure differs by more than chance explains, at 95 % for all figures and pairs together \
-             (paired by seed, Student's t, Bonferroni).</p>\n",
+            "<p>Pairs of which no figure differs by more than chance explains, at 95 % for all figures and \
+             pairs together (paired by seed, Student's t, Bonferroni). They did alike if every difference \
+             above 10 % is excluded; otherwise more seeds decide.</p>\n",
         );
         let head = ["one", "other", "common seeds", "figures", "finding"];
         table(
@@ -109,12 +112,15 @@ impl Page<'_> {
 pub fn sentence(pair: &Alike) -> String {
     match &pair.percent_max {
         _ if pair.same_runs => {
-            "every run is the same, event by event: what was set has no effect".to_owned()
+            "alike: every run is the same, event by event; what was set has no effect".to_owned()
         }
         Some((percent, figure)) => {
-            format!("no difference found; up to {percent:.1} % ({figure}) is not excluded")
+            let finding = if pair.is_shown() { "alike" } else { "undecided" };
+            format!(
+                "{finding}: no difference found; up to {percent:.1} % ({figure}) is not excluded"
+            )
         }
-        None => "no difference found".to_owned(),
+        None => "undecided: no difference found".to_owned(),
     }
 }
 
@@ -201,11 +207,14 @@ impl Comparison {
 #[must_use]
 pub fn seeds(paired: &Paired) -> String {
     let mut text = format!(
-        "{} common seeds, {} of them whole on both sides; {} are the same run, event by event; {} seeds have no partner.",
-        paired.seeds, paired.whole, paired.same_runs, paired.unpaired
+        "{}, {} of them whole on both sides, {} the same run event by event; {} without a partner.",
+        count(paired.seeds as u64, "common seed"),
+        paired.whole,
+        paired.same_runs,
+        count(paired.unpaired as u64, "seed")
     );
-    for (change, count) in &paired.outcomes_changed {
-        let _ = write!(text, " {count}: {change}.");
+    for (change, seeds) in &paired.outcomes_changed {
+        let _ = write!(text, " Of {}, {change}.", count(*seeds as u64, "seed"));
     }
     text
 }
@@ -264,7 +273,11 @@ fn sources(body: &mut String, sources: &[Source]) {
     for source in sources {
         let builds: Vec<String> = source.builds.iter().map(Build::to_string).collect();
         let (table, builds) = (escaped(&source.table), escaped(&builds.join("; ")));
-        let _ = writeln!(body, "<li><code>{table}</code>: {} rows; {builds}</li>", source.rows);
+        let _ = writeln!(
+            body,
+            "<li><code>{table}</code>: {}; {builds}</li>",
+            count(source.rows as u64, "row")
+        );
     }
     body.push_str("</ul>\n");
 }
@@ -364,6 +377,6 @@ mod tests {
             Comparison { a: source(), b: source(), pairs, without_partner: Vec::new() }.html();
         assert!(page.contains("2.50 [1.00, 4.00]") && page.contains("+25.0"), "{page}");
         assert_eq!(page.matches("class=\"found\"").count(), 2);
-        assert!(page.contains("2: ok became violated."));
+        assert!(page.contains("Of 2 seeds, ok became violated."));
     }
 }

@@ -83,11 +83,11 @@ pub fn quantiles(seeds: &[Vec<(u64, u64)>], quantiles: &[f64]) -> Option<Vec<Int
     Some(found.into_iter().enumerate().map(interval).collect())
 }
 
+/// Quantiles of some seeds, by their places.
+type OfSeeds<'a> = dyn Fn(&mut dyn Iterator<Item = usize>) -> Option<Vec<f64>> + 'a;
+
 /// What samples of seeds give; nothing of a single seed.
-fn resampled(
-    seeds: &[Vec<(u64, u64)>],
-    of: &dyn Fn(&mut dyn Iterator<Item = usize>) -> Option<Vec<f64>>,
-) -> Vec<Vec<f64>> {
+fn resampled(seeds: &[Vec<(u64, u64)>], of: &OfSeeds<'_>) -> Vec<Vec<f64>> {
     let Some(last) = seeds.len().checked_sub(1).filter(|last| *last > 0) else {
         return Vec::new();
     };

@@ -16,6 +16,7 @@ pub struct NetCounts {
     /// Frames that met a partition.
     pub cut: u64,
     /// Frames that a full card or uplink dropped.
+    #[serde(rename = "queue_overflow")]
     pub crowded: u64,
     /// Frames lost on the way.
     pub lost: u64,
@@ -24,8 +25,10 @@ pub struct NetCounts {
     /// Frames that did not decode: their receiver refuses them.
     pub corrupt: u64,
     /// Frames for a node that is down.
+    #[serde(rename = "undeliverable")]
     pub nobody: u64,
     /// Frames for a node whose inbox was full.
+    #[serde(rename = "inbox_overflow")]
     pub overflowed: u64,
 }
 

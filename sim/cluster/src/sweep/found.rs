@@ -1,6 +1,7 @@
 //! What a table holds before a sweep goes on with it.
 
 use super::table::{Key, Row};
+use crate::nouns::count;
 use crate::provenance::Build;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,12 +62,6 @@ impl Found {
         }
         all
     }
-}
-
-/// A number with its noun.
-#[must_use]
-pub fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

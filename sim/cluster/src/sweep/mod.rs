@@ -13,7 +13,7 @@ mod report;
 mod table;
 mod totals;
 
-pub use found::{Found, count};
+pub use found::Found;
 pub use grid::Grid;
 pub use job::{Job, Shard, Variant, jobs};
 pub use join::{Joined, join};

@@ -31,6 +31,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 8] = [
+        Outcome::Ok,
+        Outcome::LowCoverage,
+        Outcome::Violated,
+        Outcome::Shown,
+        Outcome::Other,
+        Outcome::NotShown,
+        Outcome::Died,
+        Outcome::Hung,
+    ];
+
     /// Whether the run alone makes a sweep fail. One that saw too little does not: how much a seed
     /// sees is chance.
     #[must_use]
@@ -56,17 +68,7 @@ impl Outcome {
     /// The outcome of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let all = [
-            Outcome::Ok,
-            Outcome::LowCoverage,
-            Outcome::Violated,
-            Outcome::Shown,
-            Outcome::Other,
-            Outcome::NotShown,
-            Outcome::Died,
-            Outcome::Hung,
-        ];
-        all.into_iter().find(|outcome| outcome.name() == name)
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }
 

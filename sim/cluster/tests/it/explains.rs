@@ -91,6 +91,16 @@ fn json_is_one_object_however_a_run_ends() {
     let violated = run_json(&failing, seed);
     assert_eq!(violated["outcome"], "violated", "{violated}");
     assert_eq!(violated["fingerprint"], shown["fingerprint"]);
+    // What did not happen is zero, and not missing.
+    for (section, name) in [
+        ("facts", "trash that gave way"),
+        ("faults", "wipe"),
+        ("judged", "I22"),
+        ("network", "cut"),
+    ] {
+        assert!(violated[section][name].is_u64(), "{section}: {name}: {violated}");
+    }
+    assert!(violated["coverage"].as_object().unwrap().len() > 70);
 }
 
 fn run_json(scenario: &Path, seed: u64) -> Value {

@@ -105,8 +105,8 @@ fn an_array_of_which_one_task_is_requeued_makes_every_run_once() {
     let sum = sim(&folder, &[&sum[..], &["--table", "reports/out/all.csv"]].concat());
     let object: serde_json::Value = serde_json::from_slice(&sum.stdout).unwrap();
     assert_eq!((&object["resumed"], object["failures"].as_array().unwrap().len()), (&24.into(), 0));
-    assert_eq!(object["variants"][0]["outcomes"], serde_json::json!({ "ok": 12 }));
-    assert_eq!(object["variants"][1]["outcomes"], serde_json::json!({ "low_coverage": 12 }));
+    assert_eq!(object["variants"][0]["outcomes"]["ok"], 12);
+    assert_eq!(object["variants"][1]["outcomes"]["low_coverage"], 12);
     assert_eq!(object["low_coverage"][0]["scenario"], "scenarios/fast/too_little.toml");
     assert_eq!(sum.status.code(), Some(3));
     assert_eq!(rows(&folder.0.join("reports/out/all.csv")), whole);

@@ -331,7 +331,11 @@ fn seconds(text: &str) -> Result<Range<u64>, String> {
         seconds.map(|seconds| (seconds * 1e9) as u64).ok_or_else(wrong)
     };
     let range = nanos(from)?..nanos(to)?;
-    if range.is_empty() { Err(format!("{text} is no time at all")) } else { Ok(range) }
+    if range.is_empty() {
+        Err(format!("{text} ends before it begins: it has no time in it"))
+    } else {
+        Ok(range)
+    }
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -344,5 +348,9 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
     let range = number(from)?..number(to)?;
-    if range.is_empty() { Err(format!("{text} holds no number")) } else { Ok(range) }
+    if range.is_empty() {
+        Err(format!("{text} has no seed in it: the second number is excluded"))
+    } else {
+        Ok(range)
+    }
 }

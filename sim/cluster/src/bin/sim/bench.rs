@@ -4,6 +4,7 @@ use crate::args::BenchArgs;
 use crate::report::{measured, table};
 use anyhow::Result;
 use leasehold_sim::drawn::Drawn;
+use leasehold_sim::nouns::count;
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Scenario, Span};
 use leasehold_sim::seed::Seed;
@@ -48,11 +49,11 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode> {
     ];
     for row in &rows {
         say!(
-            "{:<17} {} seeds: {:.0} s virtual in {:.1} s wall, {:.1} s of one core: {:.0} times \
+            "{:<17} {}: {:.0} s virtual in {:.1} s wall, {:.1} s of one core: {:.0} times \
              real time by the wall, {:.0} by the core; {:.0} events a second; {:.0} seeds an hour on \
              two cores",
             row.what,
-            row.seeds,
+            count(row.seeds, "seed"),
             row.virtual_s,
             row.wall_s,
             row.cpu_s,

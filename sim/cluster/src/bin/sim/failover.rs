@@ -4,6 +4,7 @@ use crate::args::FailoverArgs;
 use crate::report::table;
 use anyhow::{Context, Result};
 use leasehold_sim::failover::{MEASURES, Measured, cumulated, permille, trial};
+use leasehold_sim::nouns::count;
 use leasehold_sim::seed::Seed;
 use leasehold_trace::say;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ const TARGET_US: u64 = 3_000_000;
 /// Measures the seeds of a range; exit 1 if one shows nothing, or the 99th percentile is too long.
 pub fn failover(args: &FailoverArgs) -> Result<ExitCode> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (next, done) = (Mutex::new(args.seeds.clone()), Mutex::new((Vec::new(), 0)));
+    let (next, done) = (Mutex::new(args.seeds.clone()), Mutex::new((Vec::new(), 0_u64)));
     std::thread::scope(|scope| {
         let one = || {
             loop {
@@ -41,7 +42,10 @@ pub fn failover(args: &FailoverArgs) -> Result<ExitCode> {
     }
     let series = series(&rows);
     if let Some(path) = &args.svg {
-        let title = format!("The leader of three masters loses power: {} seeds", rows.len());
+        let title = format!(
+            "The leader of three masters loses power: {}",
+            count(rows.len() as u64, "seed")
+        );
         let shown = cumulated(&title, &series);
         std::fs::write(path, shown).with_context(|| path.display().to_string())?;
     }
@@ -51,7 +55,8 @@ pub fn failover(args: &FailoverArgs) -> Result<ExitCode> {
         say!("{name:<46} {:>8.1} {:>8.1} {:>8.1}", ms(500), ms(990), ms(1_000));
     }
     let late = permille(&series[1].1, 990) > TARGET_US;
-    say!("{} seeds, {failed} of them showed nothing", rows.len());
+    let seeds = count(rows.len() as u64, "seed");
+    say!("{seeds} measured; {} showed nothing", count(failed, "seed"));
     Ok(if failed > 0 || late { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

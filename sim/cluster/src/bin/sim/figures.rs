@@ -6,7 +6,8 @@ use leasehold_sim::figures::{
     CONFIDENCE, Comparison, Drawn, Figures, Page, Source, Variant, again, alike, finding, interval,
     number, paired, plots, seeds, sentence, variants,
 };
-use leasehold_sim::sweep::{Row, count, join, read_rows};
+use leasehold_sim::nouns::count;
+use leasehold_sim::sweep::{Row, join, read_rows};
 use leasehold_trace::{note, say};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,13 +70,15 @@ fn text(page: &Page<'_>) {
             );
         }
     }
-    for pair in page.alike {
+    let (shown, undecided): (Vec<_>, Vec<_>) = page.alike.iter().partition(|pair| pair.is_shown());
+    for pair in shown {
+        let seeds = count(pair.seeds as u64, "common seed");
+        say!("ALIKE        {} and {}, {seeds}: {}", pair.one, pair.other, sentence(pair));
+    }
+    if !undecided.is_empty() {
+        let pairs = count(undecided.len() as u64, "pair");
         say!(
-            "ALIKE        {} and {}, {} common seeds: {}",
-            pair.one,
-            pair.other,
-            pair.seeds,
-            sentence(pair)
+            "UNDECIDED    {pairs} of variants: no difference found, and more than 10 % is not excluded"
         );
     }
     for source in page.sources {

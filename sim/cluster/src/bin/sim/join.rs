@@ -3,8 +3,9 @@
 use crate::args::JoinArgs;
 use crate::sweep::files;
 use anyhow::{Result, bail, ensure};
+use leasehold_sim::nouns::count;
 use leasehold_sim::provenance::Build;
-use leasehold_sim::sweep::{Joined, Row, Totals, join as joined, read_rows, write_rows};
+use leasehold_sim::sweep::{Joined, Outcome, Row, Totals, join as joined, read_rows, write_rows};
 use leasehold_trace::say;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -99,14 +100,16 @@ impl Output<'_> {
     }
 
     fn text(&self, totals: &Totals) {
-        for (path, count) in self.paths.iter().zip(self.counts) {
-            say!("  {count:>7} rows in {}", path.display());
+        for (path, rows) in self.paths.iter().zip(self.counts) {
+            say!("  {:>12} in {}", count(*rows as u64, "row"), path.display());
         }
         if self.beside > 0 {
-            say!("  {:>7} files beside tables: summed up again from the rows", self.beside);
+            let files = count(self.beside as u64, "file");
+            say!("  {files:>12} beside tables: summed up again from the rows");
         }
         let Joined { rows, doubled, contradictions } = self.joined;
-        say!("joined       {} runs; {doubled} rows had a run that another row has", rows.len());
+        let (runs, doubled) = (count(rows.len() as u64, "run"), count(*doubled, "row"));
+        say!("joined       {runs}; {doubled} had a run that another row has");
         let outcomes: Vec<String> =
             totals.variants[0].outcomes.iter().map(|(o, count)| format!("{count} {o}")).collect();
         say!("outcomes     {}", outcomes.join(", "));
@@ -128,7 +131,7 @@ impl Output<'_> {
 
     fn json(&self, totals: &Totals) {
         let outcomes: BTreeMap<&str, u64> =
-            totals.variants[0].outcomes.iter().map(|(o, count)| (o.name(), *count)).collect();
+            Outcome::ALL.iter().map(|one| (one.name(), totals.variants[0].count(*one))).collect();
         let run = |(one, _): &(Row, Row)| serde_json::json!({ "scenario": one.scenario, "set": one.set, "seed": one.seed });
         let object = serde_json::json!({
             "rows": self.joined.rows.len(),

@@ -5,6 +5,7 @@ use crate::report::{measured, table};
 use crate::shrink::NEGATIVE;
 use crate::sweep::folder_of_scenarios;
 use anyhow::{Result, ensure};
+use leasehold_sim::nouns::count;
 use leasehold_sim::run::Asked;
 use leasehold_sim::scenario::{Expect, Scenario};
 use leasehold_sim::seed::Seed;
@@ -93,7 +94,7 @@ fn until_shown(name: &str, scenario: &Scenario) -> Shown {
 fn print(row: &Shown) {
     let how = match row.seed {
         Some(seed) => format!("seed {seed}"),
-        None => format!("NOT SHOWN by {} seeds", row.seeds_tried),
+        None => format!("NOT SHOWN by {}", count(row.seeds_tried, "seed")),
     };
     say!("{:<54} {:<4} {how:<10} {:>7.1} s  {}", row.scenario, row.names, row.wall_s, row.others);
 }

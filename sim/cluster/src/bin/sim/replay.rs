@@ -2,6 +2,7 @@
 
 use crate::args::ReplayArgs;
 use anyhow::{Context, Result};
+use leasehold_sim::nouns::count;
 use leasehold_sim::provenance::{Build, Provenance};
 use leasehold_sim::replay::{Recording, RecordingWriter, conform};
 use leasehold_trace::say;
@@ -26,8 +27,10 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     say_from(&bytes)?;
     Ok(match conform(&recording) {
         Ok(same) => {
-            let (lives, inputs, effects) = (same.lives, same.inputs, same.effects);
-            say!("the same: {lives} lives, {inputs} inputs, {effects} effects");
+            let [lives, inputs, effects] =
+                [(same.lives, "process life"), (same.inputs, "input"), (same.effects, "effect")]
+                    .map(|(number, noun)| count(number, noun));
+            say!("the same: {lives}, {inputs}, {effects}");
             ExitCode::SUCCESS
         }
         Err(difference) => {

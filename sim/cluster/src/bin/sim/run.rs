@@ -9,6 +9,7 @@ use crate::stream;
 use crate::traces::Explained;
 use anyhow::{Context, Result};
 use leasehold_sim::drawn::Drawn;
+use leasehold_sim::nouns::count;
 use leasehold_sim::provenance::{Build, Provenance};
 use leasehold_sim::run::{Asked, Outcome};
 use leasehold_sim::scenario::{Expect, Scenario};
@@ -77,7 +78,7 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
             RunReport::new(args, scenario, &Verdict::Good, outcome).say()?;
         }
         let tried = passed_over(seed - args.seed + 1, &others);
-        let ran = format!("without a rule: {}\nseeds: {tried}", scenario.about);
+        let ran = format!("without a rule: {}\n{tried}", scenario.about);
         explained.show((!args.json).then_some(&ran))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -86,14 +87,15 @@ fn until_violated(args: &RunArgs, scenario: &Scenario, id: &str) -> Result<ExitC
         return Ok(ExitCode::FAILURE);
     }
     let tried = passed_over(scenario.seeds_max, &others);
-    say!("NOT violated, though expected: {id}\nwithout a rule: {}\nseeds: {tried}", scenario.about);
+    say!("NOT violated, though expected: {id}\nwithout a rule: {}\n{tried}", scenario.about);
     Ok(ExitCode::FAILURE)
 }
 
 fn passed_over(tried: u64, others: &BTreeMap<&str, u64>) -> String {
-    let words: Vec<String> = others.iter().map(|(id, n)| format!("{id} by {n}")).collect();
+    let words: Vec<String> =
+        others.iter().map(|(id, n)| format!("{id} by {}", count(*n, "seed"))).collect();
     let others = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
-    format!("{tried} tried, others violated before: {others}")
+    format!("{} tried, others violated before: {others}", count(tried, "seed"))
 }
 
 /// The scenario's file, or what is there for it.

@@ -4,6 +4,7 @@ use crate::args::ShrinkArgs;
 use crate::sweep::folder_of_scenarios;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
+use leasehold_sim::nouns::count;
 use leasehold_sim::provenance::Build;
 use leasehold_sim::run::{Asked, run};
 use leasehold_sim::scenario::{Expect, Scenario};
@@ -160,13 +161,13 @@ fn failing(scenario: &Scenario, first: u64) -> Result<(Seed, String)> {
 fn line(progress: &Progress<'_>) -> String {
     let (size, hit) = (progress.best.case.size(), &progress.best.hit);
     format!(
-        "{:<16} {} runs; {} events, {} faults, {} clients, {} servers",
+        "{:<16} {}; {}, {}, {}, {}",
         progress.pass,
-        progress.spent.runs,
-        hit.events,
-        size.episodes,
-        size.clients,
-        size.chunkservers
+        count(progress.spent.runs, "run"),
+        count(hit.events, "event"),
+        count(size.episodes as u64, "fault"),
+        count(size.clients, "client"),
+        count(size.chunkservers, "server")
     )
 }
 
@@ -207,22 +208,22 @@ fn print(shrunk: &Shrunk, figures: &Figures) {
     let side = |word: &str, found: &Found| {
         let (size, hit) = (found.case.size(), &found.hit);
         say!(
-            "  {word:<7} {:>8} events, {:>9.3} s, {:>2} faults, {} clients, {} servers, {} files",
-            hit.events,
+            "  {word:<7} {:>15}, {:>9.3} s, {:>9}, {}, {}, {}",
+            count(hit.events, "event"),
             hit.true_ns as f64 / 1e9,
-            size.episodes,
-            size.clients,
-            size.chunkservers,
-            size.files
+            count(size.episodes as u64, "fault"),
+            count(size.clients, "client"),
+            count(size.chunkservers, "server"),
+            count(size.files, "file")
         );
     };
     side("before", &shrunk.before);
     side("after", &shrunk.after);
     let end = if shrunk.complete { "nothing is left to try" } else { "time is up" };
     say!(
-        "  {} % fewer events, by {} runs in {} s; {end}",
+        "  {} % fewer events, by {} in {} s; {end}",
         figures.shrunk_percent,
-        figures.runs,
+        count(figures.runs, "run"),
         figures.wall_s
     );
 }

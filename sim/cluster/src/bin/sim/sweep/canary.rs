@@ -3,6 +3,7 @@
 use super::Interrupt;
 use crate::work::{Answer, Order, Seat};
 use anyhow::Result;
+use leasehold_sim::nouns::count;
 use leasehold_sim::scenario::Scenario;
 use leasehold_sim::sweep::Outcome;
 use std::time::Duration;
@@ -27,5 +28,5 @@ pub fn sings(limit: Duration, interrupt: &Interrupt) -> Result<Result<u64, Strin
             Answer::Interrupted => return Ok(Err("interrupted".to_owned())),
         }
     }
-    Ok(Err(format!("{NAME} violates nothing under {} seeds", scenario.seeds_max)))
+    Ok(Err(format!("{NAME} violates nothing under {}", count(scenario.seeds_max, "seed"))))
 }

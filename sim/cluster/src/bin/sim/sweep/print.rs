@@ -7,9 +7,12 @@ use crate::args::SweepArgs;
 use anyhow::Result;
 use leasehold_sim::coverage::Mark;
 use leasehold_sim::coverage::pairs::Cells;
-use leasehold_sim::scenario::Expect;
+use leasehold_sim::facts::filled;
+use leasehold_sim::nouns::count;
+use leasehold_sim::scenario::{Expect, FaultKind};
 use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
 use leasehold_trace::say;
+use std::collections::BTreeMap;
 
 /// Failing runs that are listed.
 const LISTED_MAX: usize = 20;
@@ -38,8 +41,8 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
     coverage(&tally.totals);
     faults(&tally.totals);
     say!(
-        "\nself-checks  {} runs made twice, {} of them not alike; {}",
-        tally.twice + tally.unlike.len() as u64,
+        "\nself-checks  {} made twice, {} of them not alike; {}",
+        count(tally.twice + tally.unlike.len() as u64, "run"),
         tally.unlike.len(),
         match canary {
             Ok(seed) => format!("the canary fails, with seed {seed}"),
@@ -126,12 +129,12 @@ fn rows(sweep: &Sweep, totals: &Totals) {
 
 fn negative(is: bool, sum: &VariantTotals) {
     if is {
-        let count = |outcome| sum.count(outcome);
+        let runs = |outcome| count(sum.count(outcome), "run");
         say!(
-            "    shown by {}, {} violated something else first, {} nothing",
-            count(Outcome::Shown),
-            count(Outcome::Other),
-            count(Outcome::NotShown)
+            "    shown by {}; {} violated something else first, {} nothing",
+            runs(Outcome::Shown),
+            runs(Outcome::Other),
+            runs(Outcome::NotShown)
         );
     }
 }
@@ -140,11 +143,12 @@ fn coverage(totals: &Totals) {
     let runs: u64 = totals.variants.iter().map(|sum| sum.runs).sum();
     let missed = totals.missed();
     let reached = Mark::ALL.len() - missed.len();
-    say!("\ncoverage     {reached} of {} marks, in {runs} runs", Mark::ALL.len());
+    say!("\ncoverage     {reached} of {} marks, in {}", Mark::ALL.len(), count(runs, "run"));
     let mut seen: Vec<_> = totals.coverage.iter().collect();
     seen.sort_by_key(|(_, (runs, _))| *runs);
     for (mark, (runs, times)) in seen.into_iter().filter(|(_, (seen, _))| seen * 4 < runs) {
-        say!("  rare       {mark:<36} {times:>7} times in {runs} runs");
+        let (runs, times) = (count(*runs, "run"), count(*times, "time"));
+        say!("  rare       {mark:<36} {times:>13} in {runs}");
     }
     say!("pairs        {} of {} cells; never met:", totals.pairs.met(), Cells::possible());
     for (row, columns) in totals.pairs.never() {
@@ -161,7 +165,8 @@ fn faults(totals: &Totals) {
         totals.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     say!("\nfaults       {}", list.join(", "));
     for (fault, (times, paths)) in totals.paths() {
-        say!("  injected   {fault:<36} {times:>7} times into {paths} code paths");
+        let (times, paths) = (count(times, "time"), count(paths as u64, "code path"));
+        say!("  injected   {fault:<36} {times:>13} into {paths}");
     }
 }
 
@@ -173,8 +178,8 @@ pub fn json(
     canary: &Result<u64, String>,
 ) -> Result<()> {
     let variant = |(at, sum): (usize, &VariantTotals)| {
-        let outcomes: Vec<_> = sum.outcomes.iter().map(|(o, count)| (o.name(), *count)).collect();
-        let outcomes: std::collections::BTreeMap<_, _> = outcomes.into_iter().collect();
+        let outcomes: BTreeMap<_, _> =
+            Outcome::ALL.iter().map(|outcome| (outcome.name(), sum.count(*outcome))).collect();
         serde_json::json!({
             "scenario": sweep.variants[at].name,
             "set": sweep.variants[at].set,
@@ -204,6 +209,12 @@ pub fn json(
         .into_iter()
         .map(|at| serde_json::json!({ "scenario": sweep.variants[at].name, "set": sweep.variants[at].set }))
         .collect();
+    let coverage: BTreeMap<_, _> = Mark::ALL
+        .iter()
+        .map(|mark| (mark.name(), totals.coverage.get(mark.name()).copied().unwrap_or_default()))
+        .collect();
+    let faults = totals.faults.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    let faults = filled(&faults, FaultKind::ALL.iter().map(|kind| kind.name()));
     let found = &tally.found;
     let foreign: Vec<_> = found
         .foreign
@@ -224,9 +235,9 @@ pub fn json(
         "doubled": found.doubled,
         "other_rows": found.others,
         "foreign": foreign,
-        "coverage": totals.coverage,
+        "coverage": coverage,
         "marks_missed": totals.missed().iter().map(|mark| mark.name()).collect::<Vec<_>>(),
-        "faults": totals.faults,
+        "faults": faults,
         "matrix": totals.matrix,
     });
     say!("{told}");

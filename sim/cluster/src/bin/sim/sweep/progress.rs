@@ -1,6 +1,7 @@
 //! How far a sweep is: a bar on a terminal, else a line now and then.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use leasehold_sim::nouns::count;
 use leasehold_trace::note;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,9 +78,7 @@ impl Progress {
             _ => format!(", about {:.0} s left", (self.all - made) as f64 / rate),
         };
         let failed = self.failed.load(Ordering::Relaxed);
-        let all = self.all;
-        note!(
-            "{made} of {all} runs after {seconds:.0} s, {failed} failed, {rate:.1} a second{left}"
-        );
+        let all = count(self.all, "run");
+        note!("{made} of {all} after {seconds:.0} s, {failed} failed, {rate:.1} a second{left}");
     }
 }
