@@ -39,6 +39,25 @@ join *ARGS:
 figures *ARGS:
     @cargo sim --release -- report "$@"
 
+# Make the runs behind a report again, from its tables: `just report failover` says "same" or what differs.
+report NAME *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    shopt -s nullglob
+    tables=()
+    for table in reports/*"$1"*.csv; do
+        case "$table" in *.coverage.csv | *.matrix.csv) ;; *) tables+=("$table") ;; esac
+    done
+    if [ ${#tables[@]} -eq 0 ]; then
+        echo "reports/*$1*.csv: no table; its commands: $(grep -ohE '`just [^`]*`' reports/*"$1"*.md | sort -u | paste -sd ' ')" >&2
+        exit 2
+    fi
+    code=0
+    for table in "${tables[@]}"; do
+        cargo sim --release -- again "$table" "${@:2}" || { ended=$?; [ $ended -gt $code ] && code=$ended; }
+    done
+    exit $code
+
 # What differs between two tables, paired by seed: `just compare before.csv after.csv`.
 compare *ARGS:
     @cargo sim --release -- compare "$@"

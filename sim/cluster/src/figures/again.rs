@@ -19,7 +19,7 @@ fn command(scenario: &str, variants: &[Variant<'_>]) -> String {
         variants.iter().flat_map(|variant| variant.rows.keys().copied()).collect();
     let (first, last) = (seeds.first().copied().unwrap_or(0), seeds.last().copied().unwrap_or(0));
     let what = match scenario {
-        "swarm" => "--swarm".to_owned(),
+        swarm if swarm.starts_with("swarm") => format!("--{swarm}"),
         file => format!("--scenario {file}"),
     };
     let mut words = vec![format!("just sweep {what} --seeds {first}..{}", last + 1)];
@@ -70,6 +70,8 @@ mod tests {
             ["just sweep --scenario a.toml --seeds 4..10 --set 'k=1' --set 'a=2s,4s;b=500ms,1s'"]
         );
         let swarm = Variant { scenario: "swarm", ..of("") };
-        assert_eq!(again(&[swarm]), ["just sweep --swarm --seeds 4..10"]);
+        assert_eq!(again(std::slice::from_ref(&swarm)), ["just sweep --swarm --seeds 4..10"]);
+        let three = Variant { scenario: "swarm --masters 3", ..swarm };
+        assert_eq!(again(&[three]), ["just sweep --swarm --masters 3 --seeds 4..10"]);
     }
 }

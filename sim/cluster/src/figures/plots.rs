@@ -11,6 +11,9 @@ const KINDS_MAX: usize = 6;
 /// Lines of a plot: more have no colours of their own.
 const LINES_MAX: usize = 5;
 
+/// How far lines are from each other, as a share of the axis.
+const ASIDE: f64 = 0.008;
+
 /// A plot, with a name that is fit for a file.
 pub struct Drawn {
     /// Of the file.
@@ -74,10 +77,16 @@ fn lines(axes: &[Axis], along: usize) -> Vec<Line> {
         let words = others
             .iter()
             .zip(at)
-            .map(|(axis, at)| format!("{} = {}", axis.name(), axis.values[*at]));
+            .map(|(axis, at)| format!("{} = {}", short(axis), axis.values[*at]));
         words.collect::<Vec<_>>().join(", ")
     };
     lines.into_iter().map(|(at, variants)| Line { name: name(&at), variants }).collect()
+}
+
+/// An axis's keys without their sections.
+fn short(axis: &Axis) -> String {
+    let last = |key: &String| key.rsplit('.').next().unwrap_or_default().to_owned();
+    axis.keys.iter().map(last).collect::<Vec<_>>().join("; ")
 }
 
 fn main_kinds(figures: &[&Figures]) -> Vec<String> {
@@ -113,13 +122,16 @@ fn draw(
     let x =
         PlotAxis::marked(&format!("{}{}", axis.name(), axis.unit()), places.last()? * 1.05, &marks);
     let mut plot = Plot::new(title, x, PlotAxis::to("latency, ms of simulated time", most * 1.05));
+    let all = shown.len() * drawn.len();
     let mut colour = 0;
     for line in shown {
         for (name, stroke) in drawn {
+            // Beside each other: intervals at one place would hide each other.
+            let aside = (colour as f64 - (all - 1) as f64 / 2.0) * places.last()? * ASIDE;
             let mut points: Vec<(f64, Interval)> = line
                 .variants
                 .iter()
-                .filter_map(|at| Some((places[axis.at[*at]], quantile(*at, name)?)))
+                .filter_map(|at| Some((places[axis.at[*at]] + aside, quantile(*at, name)?)))
                 .collect();
             points.sort_by(|one, other| one.0.total_cmp(&other.0));
             let through: Vec<(f64, f64)> =

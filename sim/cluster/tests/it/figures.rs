@@ -88,3 +88,36 @@ fn a_sweep_becomes_percentiles_by_kind_plots_and_a_comparison() {
     let none = sim(&folder, &["compare", "a.csv", "slow.csv"]);
     assert_eq!(none.status.code(), Some(2), "nothing is common");
 }
+
+#[test]
+fn runs_of_a_table_are_the_same_again_or_what_differs_is_said() {
+    let folder = Folder::new("again");
+    fs::create_dir_all(&folder.0).unwrap();
+    fs::write(folder.0.join("short.toml"), SHORT).unwrap();
+    let set = ["--set", "constants.lease_duration_ms=4s,6s"];
+    let sweep = ["sweep", "--scenario", "short.toml", "--seeds", "0..2", "--table", "a.csv"];
+    assert!(sim(&folder, &[&sweep[..], &set].concat()).status.success());
+    let again = |code: i32, rows: &str| {
+        let output = sim(&folder, &["again", "a.csv", "--rows", rows]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        text
+    };
+    let text = again(0, "9");
+    assert!(
+        text.contains("a.csv: 4 rows, made by commit")
+            && text.contains("\nsame: 4 rows made again")
+    );
+    assert!(again(0, "2").contains("\nsame: 2 rows made again"));
+    let table = folder.read("a.csv");
+    let fingerprint = table.split(',').find(|cell| cell.len() == 32).unwrap();
+    fs::write(folder.0.join("a.csv"), table.replace(fingerprint, &"0".repeat(32))).unwrap();
+    let text = again(1, "9");
+    assert!(
+        text.contains(&format!("0000 became {fingerprint}")) && text.contains("1 DIFFERENT: 4")
+    );
+    fs::write(folder.0.join("short.toml"), SHORT.replace("2000", "2001")).unwrap();
+    assert!(again(1, "9").contains("other values than it had"));
+    fs::write(folder.0.join("other.csv"), "a,b\n1,2\n").unwrap();
+    assert_eq!(sim(&folder, &["again", "other.csv"]).status.code(), Some(2));
+}

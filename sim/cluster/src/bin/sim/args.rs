@@ -33,6 +33,8 @@ pub enum Command {
     /// Figures of tables: percentiles by kind of operation with intervals over seeds, plots over the
     /// settings of the sweep, variants that did alike; as text and as a page
     Report(ReportArgs),
+    /// Make runs of tables again, by this build: "same", or what differs; exit 1 if something does
+    Again(AgainArgs),
     /// What differs between two tables, paired by seed: "before and after my change"
     Compare(CompareArgs),
     /// Make a failing seed small while it violates the same invariant
@@ -244,6 +246,19 @@ pub struct ReportArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(ClapArgs)]
+pub struct AgainArgs {
+    /// Tables of `sweep`, `failover`, `negatives` or `shrink`
+    #[arg(value_name = "TABLE", required = true)]
+    pub tables: Vec<PathBuf>,
+    /// So many rows of each, at the most, spread over the table
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = jobs)]
+    pub rows: usize,
+    /// Runs at the same time; without it, one per core
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
 }
 
 #[derive(ClapArgs)]

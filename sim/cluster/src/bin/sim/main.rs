@@ -1,6 +1,8 @@
 //! The binary `sim`: a seeded cluster under madsim, from the command line.
 
 #[cfg(madsim)]
+mod again;
+#[cfg(madsim)]
 mod args;
 #[cfg(madsim)]
 mod bench;
@@ -53,6 +55,7 @@ fn main() -> std::process::ExitCode {
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Join(args) => join::join(&args),
         Command::Report(args) => figures::report(&args),
+        Command::Again(args) => again::again(&args),
         Command::Compare(args) => figures::compare(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Replay(args) => replay::replay(&args),

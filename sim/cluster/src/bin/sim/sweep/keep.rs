@@ -44,6 +44,7 @@ pub fn artefacts(sweep: &Sweep, tally: &Tally, interrupt: &Interrupt) -> Result<
 pub fn folder(sweep: &Sweep, failure: &Failure) -> PathBuf {
     let variant = &sweep.variants[failure.job.variant];
     let stem = Path::new(&variant.name).file_stem().unwrap_or_default().to_string_lossy();
+    let stem = stem.replace(' ', "");
     let (hash, seed) = (&sweep.hashes[failure.job.variant][..8], failure.job.seed);
     let beside = sweep.table.parent().unwrap_or(Path::new(""));
     beside.join(FOLDER).join(format!("{stem}-{hash}-{seed}"))

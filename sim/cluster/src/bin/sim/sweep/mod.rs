@@ -224,7 +224,7 @@ fn points(args: &SweepArgs) -> Result<Vec<Vec<(String, String)>>> {
 /// the seed, if it is requested.
 fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
     let swarm = match args.swarm {
-        true => Some(("swarm".to_owned(), crate::args::swarm(args.masters)?)),
+        true => Some((swarm_name(args.masters), crate::args::swarm(args.masters)?)),
         false => None,
     };
     if args.scenario.is_empty() {
@@ -243,6 +243,11 @@ fn scenarios(args: &SweepArgs) -> Result<Vec<(String, Scenario)>> {
     Ok(all)
 }
 
+/// What a table calls the scenario that leaves everything, or everything but the masters, to the seed.
+fn swarm_name(masters: Option<u64>) -> String {
+    masters.map_or("swarm".to_owned(), |masters| format!("swarm --masters {masters}"))
+}
+
 /// Reads all scenarios in a folder, in the order of their names.
 pub fn folder_of_scenarios(folder: &Path) -> Result<Vec<(String, Scenario)>> {
     let mut files = Vec::new();
@@ -258,7 +263,7 @@ pub fn folder_of_scenarios(folder: &Path) -> Result<Vec<(String, Scenario)>> {
 }
 
 /// Reads a scenario, and names it as it was given.
-fn load(path: &Path) -> Result<(String, Scenario)> {
+pub fn load(path: &Path) -> Result<(String, Scenario)> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| leasehold_trace::renamed::explained(path, error))
