@@ -81,7 +81,8 @@ impl Report<'_> {
             "\n## Where this comes from\n\n\
              `just paper {name}`, at {}: {} readings in {:.0} s of wall time on two cores, fingerprint \
              {}. The same commit gives the same fingerprint. Figures: [`{name}.csv`]({name}.csv). \
-             This is a replication in the sense of the ACM's terms: another team, another artefact.\n",
+             This is a replication in the sense of the ACM's terms: another team, another artefact. \
+             To cite it: `CITATION.cff`, with this build.\n",
             self.from.build, table.readings, self.from.wall_s, table.fingerprint,
         );
         out

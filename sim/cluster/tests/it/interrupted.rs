@@ -13,15 +13,21 @@ const SHORT: &str = "about = \"short\"\n[acts]\nfaults_ms = 2000\n[demands]\nack
                      crashes = 0\npartitions = 0\nmembership_changes = 0\njudged_reads = 0\n";
 
 fn start(program: &Path, folder: &Folder, table: &str) -> Child {
+    started(program, folder, table).spawn().unwrap()
+}
+
+/// Whatever the test's own process ignores, the sweep is interrupted.
+fn started(program: &Path, folder: &Folder, table: &str) -> Command {
     let seeds = format!("0..{SEEDS}");
-    Command::new(program)
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=INT,TERM,HUP".as_ref(), program])
         .args(["sweep", "--jobs", "2", "--scenario", "short.toml", "--resume"])
         .args(["--progress-s", "1", "--seeds", &seeds, "--table", table])
         .current_dir(&folder.0)
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
 }
 
 /// The rows of a table without the column of wall time, in the order of their seeds.
@@ -143,4 +149,20 @@ fn without_a_terminal_lines_say_how_far_it_is() {
     assert!(line.contains(" s, 0 failed"), "{line}");
     signal("-INT", sweep.id());
     assert_eq!(sweep.wait().unwrap().code(), Some(130));
+}
+
+/// `nohup` has a process ignore SIGHUP, and a sweep goes on when its terminal is closed.
+#[test]
+fn what_is_ignored_does_not_interrupt() {
+    let folder = Folder::new("ignored");
+    fs::create_dir_all(&folder.0).unwrap();
+    fs::write(folder.0.join("short.toml"), SHORT).unwrap();
+    let mut sweep = Command::new("env");
+    sweep.args(["--ignore-signal=HUP", env!("CARGO_BIN_EXE_sim"), "sweep", "--seeds", "0..6"]);
+    sweep.args(["--jobs", "1", "--scenario", "short.toml", "--table", "table.csv"]);
+    let mut sweep = sweep.current_dir(&folder.0).stdout(Stdio::null()).spawn().unwrap();
+    more_rows(&folder, &mut sweep, 1);
+    signal("-HUP", sweep.id());
+    assert!(sweep.wait().unwrap().success());
+    assert_eq!(rows(&folder, "table.csv").len(), 6);
 }

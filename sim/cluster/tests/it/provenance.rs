@@ -40,3 +40,26 @@ fn every_crate_that_reaches_a_run_is_hashed() {
         env!("LEASEHOLD_SIM_CRATES").split(' ').map(str::to_owned).collect();
     assert_eq!(hashed, expected);
 }
+
+/// Every report says how to cite it and which commit it is of.
+#[test]
+fn every_report_names_a_commit_and_how_to_cite_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let dated = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("20") && name.ends_with(".md")
+    };
+    let reports: Vec<_> = entries.filter(dated).collect();
+    assert!(reports.len() >= 20);
+    for path in reports {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (_, cite) = text.rsplit_once("**To cite and rerun it.**").unwrap_or_default();
+        let is_commit = |word: &str| {
+            word.len() >= 7
+                && word.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
+        };
+        let commit = cite.split(|c: char| !c.is_ascii_alphanumeric()).any(is_commit);
+        assert!(commit && cite.contains("CITATION.cff"), "{}", path.display());
+    }
+}

@@ -14,10 +14,15 @@ const EXIT: i32 = 128;
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Begins to listen. A second signal ends the process at once.
+    /// Begins to listen. A second signal ends the process at once. What is ignored stays so: `nohup`, and a
+    /// shell that starts a command in the background, want that.
     pub fn listen() -> Result<Self> {
         let (received, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let ignored = ignored();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if ignored >> (signal - 1) & 1 == 1 {
+                continue;
+            }
             flag::register_conditional_shutdown(signal, EXIT + signal, Arc::clone(&again))
                 .and_then(|_| flag::register(signal, Arc::clone(&again)))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&received), signal as usize))
@@ -42,6 +47,13 @@ impl Interrupt {
         let number = self.0.load(Ordering::Relaxed) as i32;
         Some((name, u8::try_from(EXIT + number).unwrap_or(u8::MAX)))
     }
+}
+
+/// The signals that this process ignores, a bit each; none where the system does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The command that continues this sweep: its own, with `--resume`.
