@@ -54,7 +54,9 @@ report NAME *ARGS:
     fi
     code=0
     for table in "${tables[@]}"; do
-        cargo sim --release -- again "$table" "${@:2}" || { ended=$?; [ $ended -gt $code ] && code=$ended; }
+        ended=0
+        cargo sim --release -- again "$table" "${@:2}" || ended=$?
+        if [ $ended -gt $code ]; then code=$ended; fi
     done
     exit $code
 

@@ -122,40 +122,34 @@ fn draw(
     let x =
         PlotAxis::marked(&format!("{}{}", axis.name(), axis.unit()), places.last()? * 1.05, &marks);
     let mut plot = Plot::new(title, x, PlotAxis::to("latency, ms of simulated time", most * 1.05));
-    let all = shown.len() * drawn.len();
-    let mut colour = 0;
-    for line in shown {
-        for (name, stroke) in drawn {
-            // Beside each other: intervals at one place would hide each other.
-            let aside = (colour as f64 - (all - 1) as f64 / 2.0) * places.last()? * ASIDE;
-            let mut points: Vec<(f64, Interval)> = line
-                .variants
-                .iter()
-                .filter_map(|at| Some((places[axis.at[*at]] + aside, quantile(*at, name)?)))
-                .collect();
-            points.sort_by(|one, other| one.0.total_cmp(&other.0));
-            let through: Vec<(f64, f64)> =
-                points.iter().map(|(x, found)| (*x, found.value)).collect();
-            plot.line(colour, *stroke, &through);
-            for (x, found) in &points {
-                plot.dot(colour, *x, found.value);
-                if let (Some(low), Some(high)) = (found.low, found.high) {
-                    plot.bar(colour, *x, low, high);
-                }
-            }
-            let of = if line.name.is_empty() { String::new() } else { format!(", {}", line.name) };
-            plot.name(colour, &format!("{name}{of}"));
-            colour += 1;
-        }
+    let all = shown.iter().flat_map(|line| drawn.iter().map(move |how| (line, how)));
+    let middle = (shown.len() * drawn.len() - 1) as f64 / 2.0;
+    for (colour, (line, (name, stroke))) in all.enumerate() {
+        // Beside each other: intervals at one place would hide each other.
+        let aside = (colour as f64 - middle) * places.last()? * ASIDE;
+        let at = |at: &usize| Some((places[axis.at[*at]] + aside, quantile(*at, name)?));
+        draw_line(&mut plot, colour, *stroke, line.variants.iter().filter_map(at).collect());
+        let of = if line.name.is_empty() { String::new() } else { format!(", {}", line.name) };
+        plot.name(colour, &format!("{name}{of}"));
     }
-    let left_out = lines.len() - shown.len();
-    let more = if left_out > 0 {
-        format!("; {left_out} more combinations are in the table")
-    } else {
-        String::new()
+    let more = match lines.len() - shown.len() {
+        0 => String::new(),
+        left_out => format!("; {left_out} more combinations are in the table"),
     };
     plot.note(&format!("upright: 95 % interval over seeds, by the bootstrap{more}"));
     Some(plot.svg())
+}
+
+fn draw_line(plot: &mut Plot, colour: usize, stroke: Stroke, mut points: Vec<(f64, Interval)>) {
+    points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let through: Vec<(f64, f64)> = points.iter().map(|(x, found)| (*x, found.value)).collect();
+    plot.line(colour, stroke, &through);
+    for (x, found) in &points {
+        plot.dot(colour, *x, found.value);
+        if let (Some(low), Some(high)) = (found.low, found.high) {
+            plot.bar(colour, *x, low, high);
+        }
+    }
 }
 
 fn file_name(parts: &[&str]) -> String {

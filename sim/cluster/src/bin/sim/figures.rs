@@ -108,8 +108,14 @@ pub fn compare(args: &CompareArgs) -> Result<ExitCode> {
     write(&path, &comparison.html())?;
     if args.json {
         say!("{}", serde_json::to_string(&comparison)?);
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        compared(&comparison);
+        say!("page         {}", path.display());
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compared(comparison: &Comparison) {
     for (one, other, paired) in &comparison.pairs {
         say!("{one}{}", if one == other { String::new() } else { format!(" and {other}") });
         say!("  {}", seeds(paired));
@@ -129,8 +135,9 @@ pub fn compare(args: &CompareArgs) -> Result<ExitCode> {
     for name in &comparison.without_partner {
         say!("without a partner: {name}");
     }
-    say!("page         {}", path.display());
-    Ok(ExitCode::SUCCESS)
+    for build in comparison.a.builds.union(&comparison.b.builds) {
+        say!("build        {build}");
+    }
 }
 
 /// The variants of both tables that are the same scenario with the same settings, or the only one of

@@ -3,6 +3,7 @@
 mod canary;
 pub mod files;
 mod interrupt;
+mod json;
 mod keep;
 mod print;
 mod progress;
@@ -68,7 +69,7 @@ pub fn sweep(args: &SweepArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(code));
     }
     if args.json {
-        print::json(args, &sweep, &tally, &canary)?;
+        json::print(args, &sweep, &tally, &canary);
     } else {
         print::text(args, &sweep, &tally, &canary);
     }

@@ -4,15 +4,12 @@ use super::Sweep;
 use super::keep;
 use super::tally::Tally;
 use crate::args::SweepArgs;
-use anyhow::Result;
 use leasehold_sim::coverage::Mark;
 use leasehold_sim::coverage::pairs::Cells;
-use leasehold_sim::facts::filled;
 use leasehold_sim::nouns::count;
-use leasehold_sim::scenario::{Expect, FaultKind};
-use leasehold_sim::sweep::{Outcome, Totals, VariantTotals};
+use leasehold_sim::scenario::Expect;
+use leasehold_sim::sweep::{Outcome, Totals, Variant, VariantTotals};
 use leasehold_trace::say;
-use std::collections::BTreeMap;
 
 /// Failing runs that are listed.
 const LISTED_MAX: usize = 20;
@@ -57,25 +54,29 @@ pub fn text(args: &SweepArgs, sweep: &Sweep, tally: &Tally, canary: &Result<u64,
         say!("NOT SHOWN    {name}: no run violated what it names");
     }
     for variant in low_coverage(sweep, tally, args.low_coverage_max) {
-        let (variant, sum) = (&sweep.variants[variant], &tally.totals.variants[variant]);
-        let first = sum.low_coverage_first.as_ref();
-        let such_as = first.map(|(seed, why)| format!(", such as seed {seed}: {why}"));
-        say!(
-            "LOW COVERAGE {} {}: {} of {} runs saw less than its [demands] want{}",
-            variant.name,
-            variant.set,
-            sum.count(Outcome::LowCoverage),
-            sum.runs,
-            such_as.unwrap_or_default()
-        );
+        saw_too_little(&sweep.variants[variant], &tally.totals.variants[variant]);
     }
     for (job, one, other) in &tally.unlike {
-        say!(
-            "NOT ALIKE    {} seed {}: {one} and {other}",
-            sweep.variants[job.variant].name,
-            job.seed
-        );
+        let name = &sweep.variants[job.variant].name;
+        say!("NOT ALIKE    {name} seed {}: {one} and {other}", job.seed);
     }
+    failures(sweep, tally);
+}
+
+fn saw_too_little(variant: &Variant, sum: &VariantTotals) {
+    let first = sum.low_coverage_first.as_ref();
+    let such_as = first.map(|(seed, why)| format!(", such as seed {seed}: {why}"));
+    say!(
+        "LOW COVERAGE {} {}: {} of {} saw less than its [demands] want{}",
+        variant.name,
+        variant.set,
+        sum.count(Outcome::LowCoverage),
+        count(sum.runs, "run"),
+        such_as.unwrap_or_default()
+    );
+}
+
+fn failures(sweep: &Sweep, tally: &Tally) {
     for failure in tally.failures.iter().take(LISTED_MAX) {
         let folder = keep::folder(sweep, failure);
         let (outcome, seed) = (failure.outcome, failure.job.seed);
@@ -168,78 +169,4 @@ fn faults(totals: &Totals) {
         let (times, paths) = (count(times, "time"), count(paths as u64, "code path"));
         say!("  injected   {fault:<36} {times:>13} into {paths}");
     }
-}
-
-/// For programs.
-pub fn json(
-    args: &SweepArgs,
-    sweep: &Sweep,
-    tally: &Tally,
-    canary: &Result<u64, String>,
-) -> Result<()> {
-    let variant = |(at, sum): (usize, &VariantTotals)| {
-        let outcomes: BTreeMap<_, _> =
-            Outcome::ALL.iter().map(|outcome| (outcome.name(), sum.count(*outcome))).collect();
-        serde_json::json!({
-            "scenario": sweep.variants[at].name,
-            "set": sweep.variants[at].set,
-            "config": sweep.hashes[at],
-            "runs": sum.runs,
-            "outcomes": outcomes,
-            "virtual_ms": sum.virtual_ms,
-            "wall_ms": sum.wall_ms,
-            "operations": sum.operations,
-            "p50_us": sum.latency_us.value_at_quantile(0.5),
-            "p99_us": sum.latency_us.value_at_quantile(0.99),
-            "max_us": sum.latency_us.max(),
-            "recovery_median_ms": sum.recovery_median_ms(),
-        })
-    };
-    let failure = |failure: &super::tally::Failure| {
-        serde_json::json!({
-            "scenario": sweep.variants[failure.job.variant].name,
-            "seed": failure.job.seed,
-            "outcome": failure.outcome.name(),
-            "why": failure.why,
-            "folder": keep::folder(sweep, failure),
-        })
-    };
-    let totals = &tally.totals;
-    let low: Vec<_> = low_coverage(sweep, tally, args.low_coverage_max)
-        .into_iter()
-        .map(|at| serde_json::json!({ "scenario": sweep.variants[at].name, "set": sweep.variants[at].set }))
-        .collect();
-    let coverage: BTreeMap<_, _> = Mark::ALL
-        .iter()
-        .map(|mark| (mark.name(), totals.coverage.get(mark.name()).copied().unwrap_or_default()))
-        .collect();
-    let faults = totals.faults.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-    let faults = filled(&faults, FaultKind::ALL.iter().map(|kind| kind.name()));
-    let found = &tally.found;
-    let foreign: Vec<_> = found
-        .foreign
-        .iter()
-        .map(|(build, rows)| serde_json::json!({ "build": build, "rows": rows }))
-        .collect();
-    let unlike = tally.unlike.iter().map(|(job, ..)| job.seed).collect::<Vec<_>>();
-    let told = serde_json::json!({
-        "build": sweep.build,
-        "variants": totals.variants.iter().enumerate().map(variant).collect::<Vec<_>>(),
-        "failures": tally.failures.iter().map(failure).collect::<Vec<_>>(),
-        "never_shown": never_shown(sweep, tally),
-        "low_coverage": low,
-        "twice": tally.twice,
-        "not_alike": unlike,
-        "canary_seed": canary.as_ref().ok(),
-        "resumed": found.resumed,
-        "doubled": found.doubled,
-        "other_rows": found.others,
-        "foreign": foreign,
-        "coverage": coverage,
-        "marks_missed": totals.missed().iter().map(|mark| mark.name()).collect::<Vec<_>>(),
-        "faults": faults,
-        "matrix": totals.matrix,
-    });
-    say!("{told}");
-    Ok(())
 }
