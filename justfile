@@ -15,6 +15,10 @@ default:
 sim *ARGS:
     @cargo sim --release -- run "$@"
 
+# List the keys of scenarios (`--keys`), show one as it is resolved (`--show FILE`), say what is wrong (`--check PATH`).
+scenario *ARGS:
+    @cargo sim --release -- scenario "$@"
+
 # Run a seed that draws everything, shape, constants, workload and faults: `just swarm --seed 42`.
 swarm *ARGS:
     @cargo sim --release -- run --swarm "$@"
@@ -225,6 +229,7 @@ fix:
 # Rewrite the goldens; read the diff before you commit it.
 bless:
     UPDATE=1 cargo test -q -p leasehold-wire -p leasehold-world -p leasehold-model
+    UPDATE=1 cargo test -q -p leasehold-sim --lib the_page_of_keys
 
 # Licences, advisories and doubled dependencies; needs `cargo install cargo-deny`.
 deny:

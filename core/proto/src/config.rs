@@ -39,7 +39,7 @@ pub struct Constants {
     pub prepare_grace: Duration,
     /// The primary reports a member that was silent for this long with work outstanding.
     pub member_silent_after: Duration,
-    /// ... and one that answers but made no progress for this long.
+    /// The primary reports a member that answers but made no progress for this long.
     pub member_stalled_after: Duration,
     /// A client operation ends after this long, with what is known of its outcome.
     pub operation_timeout: Duration,

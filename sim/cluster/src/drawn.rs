@@ -2,40 +2,66 @@
 
 use crate::net::LinkConditions;
 use crate::plan::plan;
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::{Aim, FaultKind, Scenario, counted, entry, key};
 use crate::seed::Seed;
 use leasehold_proto::Constants;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// One fault to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Episode {
-    /// What.
-    pub kind: FaultKind,
-    /// When it begins, from the start of the run.
-    pub begins_ms: u64,
-    /// When it ends.
-    pub ends_ms: u64,
-    /// Seed of its own draws: its victims and its strength.
-    #[serde(with = "hex")]
-    pub draw: u64,
+entry! {
+    /// One fault to come.
+    #[derive(Eq)]
+    pub struct Episode {
+        /// What goes wrong.
+        kind: FaultKind;
+        /// When it begins, from the start of the run.
+        begins_ms: u64;
+        /// When it ends, from the start of the run.
+        ends_ms: u64;
+        /// Seed of its own draws, as 16 hex digits: its victims and its strength.
+        draw: Draw;
+        /// To which nodes, and how strong, if that is directed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        aim: Option<Aim> = key::Default::None;
+    }
 }
 
-/// A draw as text: TOML's integers have 63 bits.
-mod hex {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+/// A seed of the draws of one fault; as text, 16 hex digits: TOML's integers have 63 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw(pub u64);
 
-    pub fn serialize<S: Serializer>(draw: &u64, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&format_args!("{draw:016x}"))
+impl key::Setting for Draw {
+    fn list(key: key::Key, to: &mut Vec<key::Key>) {
+        to.push(key::Key { form: key::Form::Text, ..key });
     }
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+impl Serialize for Draw {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{:016x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Draw {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let wrong = |_| D::Error::custom(format!("`{text}` is not a draw of 16 hex digits"));
-        u64::from_str_radix(&text, 16).map_err(wrong)
+        u64::from_str_radix(&text, 16).map(Draw).map_err(wrong)
     }
+}
+
+/// Whether a file holds cells; the others hold records.
+#[must_use]
+pub fn holds_cells(file: u64) -> bool {
+    file.is_multiple_of(2)
+}
+
+/// Where a file that clients share is.
+#[must_use]
+pub fn path_of(file: u64) -> String {
+    let folder = if holds_cells(file) { "cells" } else { "records" };
+    format!("/{folder}/{file}")
 }
 
 /// A run, before it begins.
@@ -73,7 +99,10 @@ impl Drawn {
         let mut shape = seed.fork("shape", 0);
         let constants = scenario.constants();
         let drift_ppm = scenario.clocks.drift_ppm.unwrap_or(constants.clock_drift_ppm_max / 2);
-        let plan = scenario.plan.clone().unwrap_or_else(|| plan(scenario, &constants, seed));
+        let mut plan = scenario.plan.clone().unwrap_or_else(|| plan(scenario, &constants, seed));
+        let directed = scenario.fault.iter().enumerate();
+        plan.extend(directed.map(|(number, fault)| fault.episode(number, seed)));
+        plan.sort_by_key(|episode| episode.begins_ms);
         Drawn {
             seed,
             masters: scenario.shape.masters.draw(&mut seed.fork("masters", 0)) | 1,
@@ -99,18 +128,18 @@ impl Drawn {
 
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "seed {}: {} master{}, {} chunkservers in {} racks, {} clients, {} files, {} replicas",
-            self.seed.0,
-            self.masters,
-            if self.masters == 1 { "" } else { "s" },
-            self.chunkservers,
-            self.racks,
-            self.clients,
-            self.files,
-            self.replicas
-        )?;
+        let of = [
+            counted(self.masters, "master"),
+            format!(
+                "{} in {}",
+                counted(self.chunkservers, "chunkserver"),
+                counted(self.racks, "rack")
+            ),
+            counted(self.clients, "client"),
+            counted(self.files, "file"),
+            counted(u64::from(self.replicas), "replica"),
+        ];
+        writeln!(f, "seed {}: {}", self.seed.0, of.join(", "))?;
         writeln!(
             f,
             "  lease {:?}, drift up to {} ppm, loss {} ppm, duplicates {} ppm",
@@ -122,7 +151,11 @@ impl fmt::Display for Drawn {
         let kinds = self.tally();
         let kinds: Vec<String> =
             kinds.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
-        write!(f, "  {} faults: {}", self.plan.len(), kinds.join(", "))
+        let faults = counted(self.plan.len() as u64, "fault");
+        match kinds.is_empty() {
+            true => write!(f, "  {faults}"),
+            false => write!(f, "  {faults}: {}", kinds.join(", ")),
+        }
     }
 }
 
@@ -131,11 +164,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_have_their_nouns() {
+        let text = "about = \"x\"\n[shape]\nchunkservers = 1\nracks = 1\nclients = 1\n[workload]\nfiles = 1\nappend = 0\n\
+                    replicas = 1\n[[plan]]\nkind = \"crash\"\nbegins_ms = 5\nends_ms = 9\n\
+                    draw = \"ffffffffffffffff\"\n";
+        let one = Drawn::draw(&Scenario::parse("x.toml", text).unwrap(), Seed(1)).to_string();
+        let wanted = "seed 1: 1 master, 1 chunkserver in 1 rack, 1 client, 1 file, 1 replica";
+        assert!(one.starts_with(wanted) && one.ends_with("  1 fault: crash 1"), "{one}");
+        let text = "about = \"x\"\n[faults]\nenabled = false\n";
+        let none = Drawn::draw(&Scenario::parse("x.toml", text).unwrap(), Seed(1)).to_string();
+        assert!(none.contains("4 clients") && none.ends_with("  0 faults"), "{none}");
+    }
+
+    #[test]
     fn a_pinned_plan_is_the_plan() {
         let text = "about = \"x\"\n[[plan]]\nkind = \"one_way\"\nbegins_ms = 5\nends_ms = 9\n\
                     draw = \"ffffffffffffffff\"\n";
         let scenario = Scenario::parse("x.toml", text).unwrap();
-        let episode = Episode { kind: FaultKind::OneWay, begins_ms: 5, ends_ms: 9, draw: u64::MAX };
+        let episode = Episode {
+            kind: FaultKind::OneWay,
+            begins_ms: 5,
+            ends_ms: 9,
+            draw: Draw(u64::MAX),
+            aim: None,
+        };
         assert_eq!(Drawn::draw(&scenario, Seed(1)).plan, [episode]);
         assert_eq!(
             Drawn::draw(&scenario, Seed(1)).clients,

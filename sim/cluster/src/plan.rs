@@ -5,7 +5,7 @@
 //! weight says, and the highest wins. A kind that is left out therefore leaves its places to the
 //! next best, and every other place as it was.
 
-use crate::drawn::Episode;
+use crate::drawn::{Draw, Episode};
 use crate::scenario::{FaultKind, Faults, Scenario};
 use crate::seed::{Seed, Stream};
 use leasehold_proto::Constants;
@@ -51,7 +51,7 @@ impl Place {
             }
             _ => ends_ms,
         };
-        Episode { kind, begins_ms, ends_ms, draw: own.any() }
+        Episode { kind, begins_ms, ends_ms, draw: Draw(own.any()), aim: None }
     }
 }
 

@@ -18,8 +18,8 @@ use crate::summary::Summary;
 use crate::tally::Tally;
 use crate::timeline::Timer;
 use crate::workload::{self, Shared, Worker};
-use leasehold_checker::History;
 use leasehold_checker::invariants::i10_convergence;
+use leasehold_checker::History;
 use leasehold_client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
 use leasehold_proto::{Member, NodeId};
 use leasehold_trace::{Recorder, Trace};
@@ -469,6 +469,7 @@ impl Run {
             latency_us: tally.latencies(),
             faults: named(&self.nemesis.counts),
             faults_withheld: named(&self.nemesis.withheld),
+            faults_missed: self.nemesis.missed.clone(),
             coverage: watch.coverage.summary(),
             pairs: watch.coverage.pairs().cells().clone(),
             shares: tally.shares().counts().clone(),

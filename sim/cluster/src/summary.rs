@@ -38,6 +38,8 @@ pub struct Summary {
     pub faults: BTreeMap<&'static str, u64>,
     #[serde(serialize_with = "all_faults")]
     pub faults_withheld: BTreeMap<&'static str, u64>,
+    /// Faults that the scenario directs and that did not happen: kind and time.
+    pub faults_missed: Vec<String>,
     pub power_failures: u64,
     #[serde(serialize_with = "crate::facts::with_zeros")]
     pub facts: BTreeMap<&'static str, u64>,
@@ -65,6 +67,23 @@ pub struct Summary {
     pub window: Option<Window>,
 }
 
+/// Kinds of faults that fail power or end a process.
+pub const CRASHES: &[&str] = &[
+    "crash",
+    "crash_at_io",
+    "restart",
+    "master_crash",
+    "wipe",
+    "rack_power",
+    "cluster_power",
+    "rolling_restart",
+    "fsync_fails",
+];
+
+/// Kinds of faults that cut links.
+pub const PARTITIONS: &[&str] =
+    &["partition", "one_way", "isolate", "partial", "flapping", "master_cut"];
+
 /// What did not happen is zero in JSON, and not missing.
 fn all_faults<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
     filled(counts, FaultKind::ALL.iter().map(|kind| kind.name())).serialize(to)
@@ -88,23 +107,13 @@ impl Summary {
     /// Power failures and ended processes.
     #[must_use]
     pub fn crashes(&self) -> u64 {
-        self.sum(&[
-            "crash",
-            "crash_at_io",
-            "restart",
-            "master_crash",
-            "wipe",
-            "rack_power",
-            "cluster_power",
-            "rolling_restart",
-            "fsync_fails",
-        ])
+        self.sum(CRASHES)
     }
 
     /// Partitions of every kind.
     #[must_use]
     pub fn partitions(&self) -> u64 {
-        self.sum(&["partition", "one_way", "isolate", "partial", "flapping", "master_cut"])
+        self.sum(PARTITIONS)
     }
 
     /// Configurations that followed another.
@@ -116,6 +125,12 @@ impl Summary {
     /// Why this run shows less than is demanded, if it does: it is a low-coverage run.
     #[must_use]
     pub fn low_coverage(&self, demands: &Demands) -> Option<String> {
+        if let Some(missed) = self.faults_missed.first() {
+            return Some(format!(
+                "the directed fault {missed} did not happen: for 10 s, its nodes were not there or down, or \
+                 the fault budget did not allow it (`[faults] reckless = true` removes that)"
+            ));
+        }
         let demands = [
             ("acknowledged operations", self.acknowledged, demands.acknowledged),
             ("crashes", self.crashes(), demands.crashes),
@@ -275,6 +290,8 @@ mod tests {
             idle.low_coverage(&demands).unwrap(),
             "999 acknowledged operations, at least 1000 wanted"
         );
+        let missed = Summary { faults_missed: vec!["crash at 8000 ms".into()], ..full() };
+        assert!(missed.low_coverage(&demands).unwrap().contains("crash at 8000 ms did not happen"));
         let tame = Summary { faults: [("crash", 1)].into(), ..full() };
         assert!(tame.low_coverage(&demands).unwrap().contains("partitions"));
         let unjudged = Summary { judged: [("I1", 9), ("I6", 9)].into(), ..full() };

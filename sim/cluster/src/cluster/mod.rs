@@ -210,6 +210,12 @@ impl Cluster {
         self.hosts.iter().map(|host| host.node).chain(sessions).collect()
     }
 
+    /// The session of a client that works, numbered from 1; the one before them all only looks.
+    #[must_use]
+    pub fn client(&self, number: usize) -> Option<NodeId> {
+        self.sessions.get(number).map(|(node, _)| *node).filter(|_| number > 0)
+    }
+
     /// Begins the next life of a process, if none runs there.
     pub fn start(&mut self, index: usize) {
         let host = &mut self.hosts[index];

@@ -12,8 +12,8 @@ use crate::timeline::Timeline;
 use crate::trace::Names;
 use leasehold_checker::{Checkers, Seen, TrueTime, Violation};
 use leasehold_proto::{
-    ChunkHandle, ChunkVersion, Constants, Effect, Event, Input, LogIndex, MasterState, Member,
-    NodeId, Time,
+    ChunkHandle, ChunkVersion, Constants, Effect, Event, FileId, Input, LogIndex, MasterState,
+    Member, NodeId, Time,
 };
 use leasehold_runtime::driver::Observer;
 use leasehold_trace::{Fault, Life, Moment, Passage, Recorder};
@@ -56,6 +56,10 @@ pub struct RunState {
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
     /// The master that began to lead last.
     pub leader: Option<NodeId>,
+    /// The files that clients share, by path.
+    pub files: BTreeMap<String, FileId>,
+    /// The chunks of files.
+    pub chunks: BTreeMap<(FileId, u64), ChunkHandle>,
     freed: BTreeSet<ChunkHandle>,
     applied: LogIndex,
 }
@@ -98,6 +102,8 @@ impl Watch {
             copies: Copies::default(),
             configurations: BTreeMap::new(),
             leader: None,
+            files: BTreeMap::new(),
+            chunks: BTreeMap::new(),
             freed: BTreeSet::new(),
             applied: LogIndex(0),
         };
@@ -224,6 +230,15 @@ impl Watch {
 }
 
 impl RunState {
+    /// The node that leads the replicas of a chunk of a file that clients share, by the last committed
+    /// configuration.
+    #[must_use]
+    pub fn primary_of(&self, path: &str, index: u64) -> Option<NodeId> {
+        let chunk = self.chunks.get(&(*self.files.get(path)?, index))?;
+        let (_, members) = self.configurations.get(chunk)?;
+        members.first().map(|member| member.node)
+    }
+
     /// Records what is wrong; what was found first stays.
     pub fn found(&mut self, wrong: Wrong, true_ns: u64) {
         let number = self.log.events();
@@ -268,6 +283,9 @@ impl RunState {
         self.copies.observe(node, event);
         if matches!(event, Event::LeaderBegan { .. }) {
             self.leader = Some(node);
+        }
+        if let Event::ChunkMade { chunk, file, index, .. } = event {
+            self.chunks.insert((*file, *index), *chunk);
         }
         if self.is_news(event) {
             *self.facts.entry(fact(event)).or_default() += 1;

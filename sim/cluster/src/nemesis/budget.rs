@@ -49,12 +49,12 @@ impl Budget {
         Budget { chunks, troubled, reckless }
     }
 
-    /// Whether the disk of a host may be lost, for a while or for good: every chunk on it keeps a
+    /// Whether the disks of these hosts may be lost, for a while or for good: every chunk on them keeps a
     /// good copy elsewhere.
-    pub fn may_lose(&self, host: usize) -> bool {
+    pub fn may_lose(&self, hosts: &[usize]) -> bool {
         let keeps = |held: &Holding| {
-            !held.members.contains(&host)
-                || held.settled && held.good.iter().any(|good| *good != host)
+            !hosts.iter().any(|host| held.members.contains(host))
+                || held.settled && held.good.iter().any(|good| !hosts.contains(good))
         };
         self.reckless || self.chunks.iter().all(keeps)
     }
@@ -138,19 +138,20 @@ mod tests {
     #[test]
     fn the_last_good_copy_is_not_lost() {
         let two = budget(&[1, 2], &[3], Vec::new());
-        assert!(two.may_lose(1) && two.may_lose(2) && two.may_lose(9));
+        assert!(two.may_lose(&[1]) && two.may_lose(&[2]) && two.may_lose(&[9]));
         let one = budget(&[1], &[2, 3], Vec::new());
-        assert!(!one.may_lose(1), "all others are harmed");
-        assert!(one.may_lose(2));
-        assert!(Budget { reckless: true, ..one }.may_lose(1));
+        assert!(!one.may_lose(&[1]), "all others are harmed");
+        assert!(one.may_lose(&[2]));
+        assert!(Budget { reckless: true, ..one }.may_lose(&[1]));
+        assert!(!two.may_lose(&[1, 2]) && two.may_lose(&[1, 9]));
     }
 
     #[test]
     fn nothing_is_lost_while_a_configuration_is_under_way() {
         let mut moving = budget(&[1, 2, 3], &[], Vec::new());
         moving.chunks[0].settled = false;
-        assert!(!moving.may_lose(1) && !moving.may_harm(1, CHUNK));
-        assert!(moving.may_lose(4), "who holds nothing of it has nothing to lose");
+        assert!(!moving.may_lose(&[1]) && !moving.may_harm(1, CHUNK));
+        assert!(moving.may_lose(&[4]), "who holds nothing of it has nothing to lose");
     }
 
     #[test]

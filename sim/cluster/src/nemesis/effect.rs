@@ -75,6 +75,18 @@ pub(super) enum Degradation {
 }
 
 impl Degradation {
+    /// The same with the strength that is said, where its kind has such a one.
+    pub fn of_strength(self, said: Option<u32>, times: Option<u64>) -> Self {
+        let or = |drawn: u32| said.unwrap_or(drawn);
+        match self {
+            Degradation::Loss { ppm } => Degradation::Loss { ppm: or(ppm) },
+            Degradation::Duplicate { ppm } => Degradation::Duplicate { ppm: or(ppm) },
+            Degradation::Corrupt { ppm } => Degradation::Corrupt { ppm: or(ppm) },
+            Degradation::Reorder { ppm, most_ns } => Degradation::Reorder { ppm: or(ppm), most_ns },
+            Degradation::Delay { factor } => Degradation::Delay { factor: times.unwrap_or(factor) },
+        }
+    }
+
     pub fn apply(self, conditions: &mut LinkConditions) {
         match self {
             Degradation::Loss { ppm } => conditions.loss_ppm = conditions.loss_ppm.max(ppm),
@@ -131,6 +143,14 @@ impl Effect {
             Effect::Down(hosts) => hosts.first().copied(),
             Effect::Rolling { .. } | Effect::Cut { .. } | Effect::Degraded(_) => None,
             Effect::SlowNode(..) | Effect::Narrow(_) => None,
+        }
+    }
+
+    /// The hosts that it is about.
+    pub fn hosts(&self) -> Vec<usize> {
+        match self {
+            Effect::Down(hosts) => hosts.clone(),
+            other => other.host().into_iter().collect(),
         }
     }
 
@@ -201,7 +221,7 @@ impl Effect {
 
     /// The fault as a record has it. An episode's draw is as good as its name: no two of a run
     /// have the same.
-    pub fn told(&self, cluster: &Cluster, episode: Episode, ends: bool) -> Fault {
+    pub fn told(&self, cluster: &Cluster, episode: &Episode, ends: bool) -> Fault {
         let of = |host: &usize| cluster.node(*host);
         let (nodes, others, text) = match self {
             Effect::Down(hosts) => (hosts.iter().map(of).collect(), Vec::new(), String::new()),
@@ -218,6 +238,6 @@ impl Effect {
             Effect::Narrow(lanes) => (Vec::new(), Vec::new(), format!("{lanes:?}")),
             one => (one.host().iter().map(of).collect(), Vec::new(), String::new()),
         };
-        Fault { number: episode.draw, name: episode.kind.name(), ends, nodes, others, text }
+        Fault { number: episode.draw.0, name: episode.kind.name(), ends, nodes, others, text }
     }
 }

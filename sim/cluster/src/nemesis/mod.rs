@@ -1,12 +1,13 @@
 //! Who makes things go wrong, as planned, and undoes it.
 
+mod aimed;
 mod begin;
 mod budget;
 mod effect;
 mod network;
 
 use crate::cluster::{Cluster, Loss};
-use crate::drawn::{Drawn, Episode};
+use crate::drawn::{Draw, Drawn, Episode};
 use crate::net::LinkConditions;
 use crate::scenario::{FaultKind, Scenario};
 use budget::Budget;
@@ -32,7 +33,7 @@ struct On {
 }
 
 /// A fault that the budget does not allow yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     episode: Episode,
     since_ns: u64,
@@ -59,6 +60,8 @@ pub struct Nemesis {
     pub counts: BTreeMap<FaultKind, u64>,
     /// Faults that the budget did not allow, by kind.
     pub withheld: BTreeMap<FaultKind, u64>,
+    /// Those of them that the scenario directs: without them a run is not what it is to be.
+    pub missed: Vec<String>,
 }
 
 impl Nemesis {
@@ -66,7 +69,7 @@ impl Nemesis {
     #[must_use]
     pub fn new(scenario: &Scenario, drawn: &Drawn) -> Self {
         Nemesis {
-            plan: drawn.plan.iter().copied().collect(),
+            plan: drawn.plan.iter().cloned().collect(),
             waiting: Vec::new(),
             on: Vec::new(),
             ended: Vec::new(),
@@ -78,6 +81,7 @@ impl Nemesis {
             servers_max: drawn.chunkservers as usize + begin::ADDED_MAX,
             counts: BTreeMap::new(),
             withheld: BTreeMap::new(),
+            missed: Vec::new(),
         }
     }
 
@@ -96,7 +100,7 @@ impl Nemesis {
             self.end(cluster, &on);
             self.ended.push((on.effect, now + AFTERMATH_NS));
         }
-        while let Some(next) = self.plan.front().copied() {
+        while let Some(next) = self.plan.front().cloned() {
             // What belongs to the next part waits for it; after the last one nothing begins.
             if next.begins_ms >= self.until_ms || self.zero_ns + next.begins_ms * MS > now {
                 break;
@@ -107,7 +111,7 @@ impl Nemesis {
         for waiting in std::mem::take(&mut self.waiting) {
             if waiting.next_ns > now {
                 self.waiting.push(waiting);
-            } else if !self.begin(cluster, waiting.episode) {
+            } else if !self.begin(cluster, &waiting.episode) {
                 self.wait_or_withhold(waiting, now);
             }
         }
@@ -121,7 +125,7 @@ impl Nemesis {
             self.plan.pop_front();
         }
         for waiting in std::mem::take(&mut self.waiting) {
-            *self.withheld.entry(waiting.episode.kind).or_default() += 1;
+            self.withhold(&waiting.episode);
         }
         for on in std::mem::take(&mut self.on) {
             self.end(cluster, &on);
@@ -135,23 +139,41 @@ impl Nemesis {
         if now - waiting.since_ns < PATIENCE_NS {
             self.waiting.push(Waiting { next_ns: now + RETRY_NS, ..waiting });
         } else {
-            *self.withheld.entry(waiting.episode.kind).or_default() += 1;
+            self.withhold(&waiting.episode);
+        }
+    }
+
+    fn withhold(&mut self, episode: &Episode) {
+        *self.withheld.entry(episode.kind).or_default() += 1;
+        if episode.aim.is_some() {
+            self.missed.push(format!("{} at {} ms", episode.kind.name(), episode.begins_ms));
         }
     }
 
     /// Begins a fault, if the budget allows that.
-    fn begin(&mut self, cluster: &mut Cluster, episode: Episode) -> bool {
+    fn begin(&mut self, cluster: &mut Cluster, episode: &Episode) -> bool {
         let ended = self.ended.iter().map(|(effect, _)| effect);
         let felt = self.on.iter().map(|on| &on.effect).chain(ended);
         let budget = Budget::new(cluster, felt, self.reckless);
-        let Some(effect) = begin::begin(cluster, episode, &budget, self.servers_max) else {
+        let Some(effects) = begin::begin(cluster, episode, &budget, self.servers_max) else {
             return false;
         };
+        *self.counts.entry(episode.kind).or_default() += 1;
+        for (number, effect) in (0..).zip(effects) {
+            // A fault that is done to several nodes has an end of its own for each.
+            let draw = Draw(episode.draw.0.wrapping_add(number));
+            self.begun(cluster, Episode { draw, ..episode.clone() }, effect);
+        }
+        network::apply(cluster, &self.fair, &self.on);
+        true
+    }
+
+    /// Notes that a fault has begun.
+    fn begun(&mut self, cluster: &mut Cluster, episode: Episode, effect: Effect) {
         let now = cluster.around.timeline.now();
         let what = format!("{} begins: {effect:?}", episode.kind.name());
-        let fault = effect.told(cluster, episode, false);
+        let fault = effect.told(cluster, &episode, false);
         cluster.around.watch.fault(cluster.node(effect.about()), &what, &fault);
-        *self.counts.entry(episode.kind).or_default() += 1;
         let ends_ns = now + (episode.ends_ms - episode.begins_ms) * MS;
         let happened = effect.happened(cluster, episode.kind, self.plan_ms(now));
         let place = {
@@ -160,8 +182,6 @@ impl Nemesis {
             schedule.len() - 1
         };
         self.on.push(On { episode, effect, ends_ns, place });
-        network::apply(cluster, &self.fair, &self.on);
-        true
     }
 
     /// A moment in the plan's time, in which the breaks between two parts do not count.
@@ -185,7 +205,7 @@ impl Nemesis {
             Effect::Degraded(_) | Effect::SlowNode(..) | Effect::Narrow(..) | Effect::Done(_) => {}
         }
         let what = format!("{} ends", on.episode.kind.name());
-        let fault = on.effect.told(cluster, on.episode, true);
+        let fault = on.effect.told(cluster, &on.episode, true);
         cluster.around.watch.fault(cluster.node(on.effect.about()), &what, &fault);
         network::apply(cluster, &self.fair, &self.on);
     }

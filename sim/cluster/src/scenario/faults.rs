@@ -1,17 +1,21 @@
 //! Which faults a run may have, and how often.
 
+use super::key::{Key, Section, Setting, words};
 use super::span::Span;
 use serde::{Deserialize, Serialize};
 
 /// One list for everything that there is one of for each kind: its variant, its key and its
 /// weight by default.
 macro_rules! kinds {
-    ($($(#[$doc:meta])+ $kind:ident $key:ident = $weight:literal;)+) => {
+    (
+        $($(#[doc = $about:literal])+ $said:ident: $type:ty = $default:expr $(, $range:expr)?;)+
+        kinds: $($(#[doc = $doc:literal])+ $kind:ident $key:ident = $weight:literal;)+
+    ) => {
         /// A kind of fault. Each has a beginning and an end.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum FaultKind {
-            $($(#[$doc])+ $kind,)+
+            $($(#[doc = $doc])+ $kind,)+
         }
 
         impl FaultKind {
@@ -31,33 +35,15 @@ macro_rules! kinds {
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(from = "Said")]
         pub struct Faults {
-            /// Off: nothing goes wrong.
-            pub enabled: bool,
-            /// Each seed does without some kinds (swarm testing), but always has a crash and a
-            /// partition, if they have a weight.
-            pub swarm: bool,
-            /// Time between the beginnings of two faults.
-            pub gap_ms: Span,
-            /// How long each lasts.
-            pub lasts_ms: Span,
-            /// Faults at the same time, at the most.
-            pub concurrent_max: u64,
-            /// No fault budget: faults may destroy the last good copy.
-            pub reckless: bool,
-            $($(#[$doc])+ pub $key: u32,)+
+            $($(#[doc = $about])+ pub $said: $type,)+
+            $($(#[doc = $doc])+ pub $key: u32,)+
         }
 
         /// As a file says it.
         #[derive(Default, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         struct Said {
-            enabled: Option<bool>,
-            swarm: Option<bool>,
-            gap_ms: Option<Span>,
-            lasts_ms: Option<Span>,
-            concurrent_max: Option<u64>,
-            reckless: Option<bool>,
-            /// False: a kind that is not named has no weight, whatever its default.
+            $($said: Option<$type>,)+
             others: Option<bool>,
             $($key: Option<u32>,)+
         }
@@ -69,12 +55,7 @@ macro_rules! kinds {
                     Some(true) | None => Faults::default(),
                 };
                 Faults {
-                    enabled: said.enabled.unwrap_or(plain.enabled),
-                    swarm: said.swarm.unwrap_or(plain.swarm),
-                    gap_ms: said.gap_ms.unwrap_or(plain.gap_ms),
-                    lasts_ms: said.lasts_ms.unwrap_or(plain.lasts_ms),
-                    concurrent_max: said.concurrent_max.unwrap_or(plain.concurrent_max),
-                    reckless: said.reckless.unwrap_or(plain.reckless),
+                    $($said: said.$said.unwrap_or(plain.$said),)+
                     $($key: said.$key.unwrap_or(plain.$key),)+
                 }
             }
@@ -83,14 +64,27 @@ macro_rules! kinds {
         impl Default for Faults {
             fn default() -> Self {
                 Faults {
-                    enabled: true,
-                    swarm: true,
-                    gap_ms: Span::new(500, 6_000),
-                    lasts_ms: Span::new(100, 8_000),
-                    concurrent_max: 2,
-                    reckless: false,
+                    $($said: $default,)+
                     $($key: $weight,)+
                 }
+            }
+        }
+
+        impl Section for Faults {
+            fn list(section: &str, to: &mut Vec<Key>) {
+                use crate::scenario::key::default;
+                $({
+                    let (docs, value): (&str, $type) = (concat!($($about),+), $default);
+                    let key = Key::new(section, stringify!($said), docs, default(&value));
+                    <$type as Setting>::list(key.within(&[$($range)?]), to);
+                })+
+                let docs = "Whether a kind that is not named here has its default weight; false: it has none.";
+                <bool as Setting>::list(Key::new(section, "others", docs, default(true)), to);
+                $({
+                    let docs = concat!("Relative frequency of this fault:", $($doc),+);
+                    let key = Key::new(section, stringify!($key), docs, default($weight));
+                    <u32 as Setting>::list(key.within(&[0..=1_000]), to);
+                })+
             }
         }
 
@@ -113,7 +107,23 @@ macro_rules! kinds {
     };
 }
 
+words!(FaultKind);
+
 kinds! {
+    /// Off: nothing goes wrong but what `[[fault]]` directs.
+    enabled: bool = true;
+    /// Each seed does without some kinds (swarm testing), but always has a crash and a partition, if
+    /// they have a weight.
+    swarm: bool = true;
+    /// Time between the beginnings of two faults.
+    gap_ms: Span = Span::new(500, 6_000);
+    /// How long each lasts.
+    lasts_ms: Span = Span::new(100, 8_000);
+    /// Faults at the same time, at the most.
+    concurrent_max: u64 = 2, 1..=64;
+    /// No fault budget: faults may destroy the last good copy.
+    reckless: bool = false;
+    kinds:
     /// A chunkserver loses power; it comes back.
     Crash crash = 4;
     /// A node loses power within a disk operation.
@@ -138,9 +148,9 @@ kinds! {
     RollingRestart rolling_restart = 1;
     /// A new chunkserver joins.
     AddServer add_server = 1;
-    /// Two groups of nodes do not hear each other.
+    /// Two groups of nodes are cut off from each other.
     Partition partition = 3;
-    /// One group does not hear the other, which hears it.
+    /// Messages from one group to another are lost; those back arrive.
     OneWay one_way = 3;
     /// One node is isolated in both directions.
     Isolate isolate = 2;
@@ -150,7 +160,7 @@ kinds! {
     Flapping flapping = 1;
     /// Messages are lost.
     Loss loss = 2;
-    /// Messages come twice.
+    /// Messages arrive twice.
     Duplicate duplicate = 1;
     /// Messages overtake each other by far.
     Reorder reorder = 1;
@@ -166,10 +176,9 @@ kinds! {
     SlowDisk slow_disk = 2;
     /// A disk answers nothing for a while.
     Stall stall = 1;
-    /// Somebody else fills a disk, for a while.
+    /// A disk is full of something else, for a while.
     DiskFull disk_full = 1;
-    /// A sync fails, and what it was to make durable never is. Whoever runs the node starts it
-    /// again later.
+    /// A sync fails, and what it was to make durable never is. The node is started again later.
     FsyncFails fsync_fails = 1;
     /// A bit of a replica flips on its disk.
     Rot rot = 0;
@@ -186,10 +195,10 @@ kinds! {
     /// A sync of a master among several fails, and what it was to make durable never is. The master
     /// ends itself; its supervisor starts it again later.
     MasterFsyncFails master_fsync_fails = 0;
-    /// Somebody else fills the disk of a master among several, for a while.
+    /// The disk of a master among several is full of something else, for a while.
     MasterDiskFull master_disk_full = 0;
-    /// A master among several loses its disk; it is taken out of their number, and added again as
-    /// another. One at a time: a majority keeps its disks.
+    /// A master among several loses its disk; it is removed, and added again as a new member. One at a
+    /// time: a majority keeps its disks.
     MasterWipe master_wipe = 0;
 }
 

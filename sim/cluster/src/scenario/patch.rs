@@ -1,15 +1,19 @@
 //! The protocol's constants and rules as a scenario may change them: the same names, durations in
 //! milliseconds.
 
+use super::key::{Default, Key, Section, Setting, default};
 use leasehold_proto::{Constants, Rules};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Where the sentences of the constants and rules are: beside their definitions.
+const SOURCE: &str = include_str!("../../../../core/proto/src/config.rs");
+
 macro_rules! patch {
     (
         $(#[$doc:meta])* $patch:ident for $target:ty,
-        durations { $($ms:ident => $duration:ident),* $(,)? }
-        values { $($value:ident : $type:ty),* $(,)? }
+        durations { $($ms:ident => $duration:ident $(in $ms_range:expr)?),* $(,)? }
+        values { $($value:ident : $type:ty $(= $range:expr)?),* $(,)? }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +31,51 @@ macro_rules! patch {
                 $(if let Some(value) = self.$value { to.$value = value; })*
             }
         }
+
+        impl Section for $patch {
+            #[allow(unused_variables)] // rules have no durations
+            fn list(section: &str, to: &mut Vec<Key>) {
+                let plain = <$target>::default();
+                $({
+                    let default = default(plain.$duration.as_millis() as u64);
+                    let docs = sentence(stringify!($target), stringify!($duration));
+                    let key = Key::new(section, stringify!($ms), &docs, default);
+                    u64::list(key.within(&[$($ms_range)?]), to);
+                })*
+                $({
+                    let docs = sentence(stringify!($target), stringify!($value));
+                    let key = Key::new(section, stringify!($value), &docs, default(plain.$value));
+                    <$type as Setting>::list(key.within(&[$($range)?]), to);
+                })*
+            }
+        }
+
+        impl Setting for $patch {
+            fn list(key: Key, to: &mut Vec<Key>) {
+                let from = to.len();
+                <$patch as Section>::list(&key.path(), to);
+                // What holds if one is left out is what held before.
+                to[from..].iter_mut().for_each(|key| key.default = Default::None);
+            }
+        }
     };
+}
+
+/// The comment of a field of a structure in [`SOURCE`]; nothing if there is none, which a test excludes.
+fn sentence(structure: &str, field: &str) -> String {
+    let head = format!("pub struct {structure} {{");
+    let lines = SOURCE.lines().skip_while(|line| *line != head).take_while(|line| *line != "}");
+    let mut docs: Vec<&str> = Vec::new();
+    for line in lines.map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            docs.push(doc);
+        } else if line.starts_with(&format!("pub {field}:")) {
+            return docs.join(" ");
+        } else if !line.starts_with("#[") {
+            docs.clear();
+        }
+    }
+    String::new()
 }
 
 patch! {
@@ -44,7 +92,7 @@ patch! {
         prepare_grace_ms => prepare_grace,
         member_silent_after_ms => member_silent_after,
         member_stalled_after_ms => member_stalled_after,
-        operation_timeout_ms => operation_timeout,
+        operation_timeout_ms => operation_timeout in 1..=86_400_000,
         backoff_min_ms => backoff_min,
         backoff_max_ms => backoff_max,
         repair_delay_ms => repair_delay,
@@ -61,7 +109,7 @@ patch! {
         repair_bytes_per_second: u64,
         copy_step_bytes_max: u32,
         safe_mode_reported_permille: u32,
-        block_bytes: u32,
+        block_bytes: u32 = 1..=16 << 20,
         mutation_bytes_max: u32,
         inflight_bytes_max: u32,
         inflight_mutations_max: u32,

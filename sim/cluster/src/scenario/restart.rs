@@ -1,23 +1,26 @@
 //! Runs of several parts: each stops the whole cluster, and the next begins on its disks.
 
+use super::key::{section, words};
 use super::{ConstantsPatch, Span};
 use leasehold_proto::Constants;
 use serde::{Deserialize, Serialize};
 
-/// How the parts of a run follow each other. Clients do not outlive a part: what they were about
-/// stays unknown, and others come in the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Restart {
-    /// Each lasts as long as the scenario's act of faults.
-    pub parts: u64,
-    /// How a part ends.
-    pub stop: Stop,
-    /// How long everything is down between two parts.
-    pub down_ms: Span,
-    /// Constants that differ from the second part on: the cluster was configured anew.
-    pub constants: ConstantsPatch,
+section! {
+    /// How the parts of a run follow each other. Clients do not outlive a part: the outcome of what they
+    /// had under way stays unknown, and others begin in the next.
+    pub struct Restart {
+        /// How many parts; each lasts as long as the act of faults.
+        parts: u64 = 1, 1..=100;
+        /// How a part ends.
+        stop: Stop = Stop::Power;
+        /// How long everything is down between two parts.
+        down_ms: Span = Span::new(0, 10_000);
+        /// Constants that differ from the second part on: the cluster was configured anew.
+        constants: ConstantsPatch = ConstantsPatch::default();
+    }
 }
+
+words!(Stop);
 
 /// How everything stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +33,6 @@ pub enum Stop {
     Process,
 }
 
-impl Default for Restart {
-    fn default() -> Self {
-        let constants = ConstantsPatch::default();
-        Restart { parts: 1, stop: Stop::Power, down_ms: Span::new(0, 10_000), constants }
-    }
-}
-
 impl Restart {
     /// The constants of the parts after the first, whose constants are given.
     #[must_use]
@@ -44,20 +40,5 @@ impl Restart {
         let mut constants = first.clone();
         self.constants.apply(&mut constants);
         constants
-    }
-
-    pub(super) fn check(&self, first: &Constants) -> Result<(), String> {
-        let later = self.constants(first);
-        later.check().map_err(|error| format!("[restart.constants] {error}"))?;
-        if later.block_bytes != first.block_bytes {
-            return Err("[restart.constants] block_bytes is fixed by what the disks hold".into());
-        }
-        match self.parts {
-            0 => Err("[restart] parts must be at least 1".to_owned()),
-            1 if self.constants != ConstantsPatch::default() => {
-                Err("[restart.constants] are of a second part, and parts is 1".to_owned())
-            }
-            _ => Ok(()),
-        }
     }
 }

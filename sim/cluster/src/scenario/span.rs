@@ -28,7 +28,9 @@ impl TryFrom<OneOrTwo> for Span {
         match value {
             OneOrTwo::One(value) => Ok(Span::of(value)),
             OneOrTwo::Two(min, max) if min <= max => Ok(Span { min, max }),
-            OneOrTwo::Two(min, max) => Err(format!("[{min}, {max}] holds no number")),
+            OneOrTwo::Two(min, max) => {
+                Err(format!("the least, {min}, is above the most, {max}; write [{max}, {min}]"))
+            }
         }
     }
 }

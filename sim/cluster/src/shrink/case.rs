@@ -39,7 +39,8 @@ impl Case {
         scenario.network.loss_ppm = Span::of(u64::from(drawn.conditions.loss_ppm));
         scenario.network.duplicate_ppm = Span::of(u64::from(drawn.conditions.duplicate_ppm));
         scenario.plan = Some(drawn.plan);
-        Case { scenario, seed }
+        scenario.fault = Vec::new();
+        Case { scenario: scenario.tidied(), seed }
     }
 
     /// Its faults, in order.
@@ -73,6 +74,7 @@ impl Case {
     pub fn changed(&self, change: impl FnOnce(&mut Scenario)) -> Option<Self> {
         let mut case = self.clone();
         change(&mut case.scenario);
+        case.scenario = case.scenario.tidied();
         (case != *self && case.scenario.check().is_ok()).then_some(case)
     }
 
@@ -91,7 +93,7 @@ impl Case {
         if scenario.expect != Expect::Pass {
             scenario.seeds_max = 1;
         }
-        scenario
+        scenario.tidied()
     }
 }
 

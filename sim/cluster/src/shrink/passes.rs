@@ -40,7 +40,7 @@ fn cut(case: &Case, hit: &Hit) -> Vec<Case> {
     let until = |until_ms: u64| {
         let until_ms = until_ms.clamp(AFTER_MS, faults_ms);
         let plan = case.plan().iter().filter(|episode| episode.begins_ms <= until_ms);
-        let plan: Vec<Episode> = plan.copied().collect();
+        let plan: Vec<Episode> = plan.cloned().collect();
         case.changed(|scenario| {
             scenario.plan = Some(plan);
             scenario.acts.faults_ms = until_ms;

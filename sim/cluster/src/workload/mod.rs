@@ -4,7 +4,7 @@ mod names;
 mod shared;
 
 use crate::cluster::{Session, Watch};
-use crate::drawn::Drawn;
+use crate::drawn::{Drawn, holds_cells, path_of};
 use crate::ledger::{Author, Cell, Ending, Ledger};
 use crate::net::Delivery;
 use crate::scenario::{Order, Workload};
@@ -42,16 +42,6 @@ pub struct Shared {
     pub workload: Workload,
     /// Files of cells and of records.
     pub files: u64,
-}
-
-/// Whether a file holds cells; the others hold records.
-fn holds_cells(file: u64) -> bool {
-    file.is_multiple_of(2)
-}
-
-fn path_of(file: u64) -> String {
-    let folder = if holds_cells(file) { "cells" } else { "records" };
-    format!("/{folder}/{file}")
 }
 
 /// Makes the directories and files that clients share.
@@ -182,7 +172,9 @@ impl Worker {
         make(|| client.mkdir(&folder)).await?;
         let mut files = Vec::new();
         for file in 0..drawn.files {
-            files.push(client.open(&path_of(file)).await?);
+            let (path, handle) = (path_of(file), client.open(&path_of(file)).await?);
+            shared.watch.state().files.insert(path, handle.id());
+            files.push(handle);
         }
         Ok(Worker {
             client: client.clone(),

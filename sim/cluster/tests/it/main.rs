@@ -1,6 +1,7 @@
 //! Whole runs, under madsim.
 #![cfg(madsim)]
 
+mod directed;
 mod explains;
 mod figures;
 mod fleet;

@@ -49,6 +49,8 @@ pub enum Command {
     Failover(FailoverArgs),
     /// Measure how fast simulated time passes under swarm faults
     Bench(BenchArgs),
+    /// List the keys of scenarios, show what one says, or say what is wrong with some
+    Scenario(crate::scenario::ScenarioArgs),
     /// Run the orders on standard input: a worker of a sweep
     #[command(hide = true)]
     Work,

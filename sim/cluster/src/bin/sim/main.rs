@@ -27,6 +27,8 @@ mod report;
 #[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
+mod scenario;
+#[cfg(madsim)]
 mod shrink;
 #[cfg(madsim)]
 mod stream;
@@ -62,6 +64,7 @@ fn main() -> std::process::ExitCode {
         Command::Negatives(args) => negatives::negatives(&args),
         Command::Failover(args) => failover::failover(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Scenario(args) => scenario::scenario(&args),
         Command::Work => work::work(),
     };
     result.unwrap_or_else(|error| {
