@@ -14,6 +14,7 @@
 pub mod seed;
 
 pub mod bound;
+pub mod needs;
 pub mod drawn;
 pub mod plan;
 pub mod scenario;

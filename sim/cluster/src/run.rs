@@ -8,6 +8,7 @@ use crate::final_state;
 use crate::ledger::Wrong;
 use crate::log::{Line, LogOptions};
 use crate::measure::{Counted, Window};
+use crate::needs::{self, Moved};
 use crate::nemesis::Nemesis;
 use crate::net::Delivery;
 use crate::replay::Recording;
@@ -19,7 +20,7 @@ use crate::tally::Tally;
 use crate::timeline::Timer;
 use crate::workload::{self, Shared, Worker};
 use leasehold_checker::invariants::i10_convergence;
-use leasehold_checker::History;
+use leasehold_checker::{Finals, History};
 use leasehold_client::{ChunkStatus, ClientError, ClusterStatus, ReplicaStatus};
 use leasehold_proto::{Member, NodeId};
 use leasehold_trace::{Recorder, Trace};
@@ -135,6 +136,7 @@ struct Run {
     events_max: u64,
     converged_ms: Option<u64>,
     unrest: Option<Wrong>,
+    cannot_run: Option<String>,
     /// What had been counted when the window of measurement began.
     counted: Option<Counted>,
     window: Option<Window>,
@@ -166,6 +168,7 @@ impl Run {
             events_max: asked.events_max.unwrap_or(u64::MAX),
             converged_ms: None,
             unrest: None,
+            cannot_run: None,
             counted: None,
             window: None,
         }
@@ -481,6 +484,7 @@ impl Run {
             judged: watch.checkers.counts().clone(),
             undecided: watch.checkers.undecided(),
             converged_ms: self.converged_ms,
+            cannot_run: self.cannot_run.take(),
             window: self.window.take(),
             ..Summary::default()
         }
@@ -491,6 +495,23 @@ impl Run {
         let mut sum = self.cluster.around.network.matrix();
         (0..self.cluster.hosts()).for_each(|host| sum.add(&self.cluster.disk(host).matrix()));
         sum
+    }
+
+    /// Why no protocol could bring what is on the disks to rest in this environment, if that is so.
+    fn beyond_means(&self, finals: &Finals) -> Option<String> {
+        let bytes = |handle| {
+            let of = finals.servers.values().filter_map(|server| server.replicas.get(&handle));
+            of.map(|replica| replica.bytes.len() as u64).max().unwrap_or(0)
+        };
+        let chunks: Vec<u64> = finals.living().map(|(handle, _)| bytes(handle)).collect();
+        let least = Moved::least(&self.scenario);
+        let moved = Moved {
+            piece_bytes: chunks.iter().copied().max().unwrap_or(0).max(least.piece_bytes),
+            read_bytes: chunks.iter().sum(),
+            ..least
+        };
+        let short = needs::shortfalls(&self.scenario, &self.drawn.constants, moved);
+        short.into_iter().next().map(|short| short.what)
     }
 
     /// Judges what is on the disks; then, if everything else is in order, whether the cluster
@@ -509,7 +530,10 @@ impl Run {
         state.judge(finished, now_ns);
         let converged = match self.unrest.take() {
             None => state.checkers.converged(&finals).map_err(Wrong::from),
-            Some(wrong) => Err(wrong),
+            Some(wrong) => {
+                self.cannot_run = self.beyond_means(&finals);
+                if self.cannot_run.is_some() { Ok(()) } else { Err(wrong) }
+            }
         };
         if let Err(wrong) = converged {
             state.found(wrong, now_ns);

@@ -38,6 +38,8 @@ pub struct Summary {
     pub faults: BTreeMap<&'static str, u64>,
     #[serde(serialize_with = "all_faults")]
     pub faults_withheld: BTreeMap<&'static str, u64>,
+    /// Why no protocol could come to rest in this environment, if it did not: see [`crate::needs`].
+    pub cannot_run: Option<String>,
     /// Faults that the scenario directs and that did not happen: kind and time.
     pub faults_missed: Vec<String>,
     pub power_failures: u64,

@@ -17,7 +17,7 @@ section! {
         /// This many syncs in a thousand take ten times as long.
         slow_sync_permille: u32 = 10;
         /// Bytes a second, reading or writing; each disk draws its own.
-        bytes_per_second: Span = Span::new(100 << 20, 2_000 << 20);
+        bytes_per_second: Span = Span::new(100 << 20, 2_000 << 20), 64 << 10..=MANY;
         /// Disks that tear at 4096 bytes, in thousandths; the others tear at 512.
         large_sectors_permille: u32 = 500;
         /// Size of a journal generation: small, so that many begin.
@@ -56,10 +56,10 @@ section! {
         /// Messages in a million that arrive twice.
         duplicate_ppm: Span = Span::new(0, 2_000);
         /// Bytes a second of a node's card, each way.
-        card_bytes_per_second: u64 = Rates::default().card;
+        card_bytes_per_second: u64 = Rates::default().card, 4 << 10..=MANY;
         /// Bytes a second between a rack and what is outside of it, each way: other racks, and clients,
         /// which are in none.
-        uplink_bytes_per_second: u64 = Rates::default().uplink;
+        uplink_bytes_per_second: u64 = Rates::default().uplink, 4 << 10..=MANY;
         /// Cards and uplinks hand a message on as soon as so much of it has passed, as a switch does
         /// that forwards frames. Left out: when all of it has, so that a message of 1 MiB takes its
         /// transfer time once for each card and uplink on its way.

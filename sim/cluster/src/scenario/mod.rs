@@ -41,6 +41,7 @@ pub use units::{Unit, counted};
 pub use workload::{Order, Torture, Workload};
 
 use crate::drawn::Episode;
+use crate::needs::{self, Moved};
 use document::Document;
 use key::{Section, Setting};
 use leasehold_proto::Constants;
@@ -270,11 +271,21 @@ impl Scenario {
         }
     }
 
+    /// What no run of it can do in its environment.
+    fn beyond_means(&self) -> Vec<Finding> {
+        if self.swarm {
+            return Vec::new();
+        }
+        let short = needs::shortfalls(self, &self.constants(), Moved::least(self));
+        short.into_iter().map(|short| Finding::refused(&short.keys, short.what)).collect()
+    }
+
     /// What settings that are said have no effect, `says` being which are said.
     fn findings(&self, says: &dyn Fn(&str) -> bool) -> Vec<Finding> {
         let mut findings = fits::findings(self);
         if findings.is_empty() {
             findings.extend(aimed::findings(self));
+            findings.extend(self.beyond_means());
             findings.extend(idle::findings(self, says));
         }
         findings

@@ -42,7 +42,7 @@ section! {
         /// Faults are off: everything must converge within this. Left out: within what the constants
         /// give (`sim/cluster/src/bound.rs`).
         #[serde(skip_serializing_if = "Option::is_none")]
-        converge_ms: Option<u64> = None, 1..=86_400_000;
+        converge_ms: Option<u64> = None, 1_000..=86_400_000;
     }
 }
 

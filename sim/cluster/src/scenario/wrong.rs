@@ -237,6 +237,44 @@ const WRONG: &[Wrong] = &[
         "x.toml:5: [restart.constants] block_bytes = 512: ",
         &["must stay 65536"],
     ),
+    // What no run can do.
+    (
+        &["[network]", "uplink_bytes_per_second = 125"],
+        "x.toml:3: [network] uplink_bytes_per_second = 125: ",
+        &["must be from \"4KiB/s\" to"],
+    ),
+    (
+        &["[network]", "uplink_bytes_per_second = \"8KiB/s\"", "[workload]", "cell_bytes = 65536"],
+        "x.toml:3: [network] uplink_bytes_per_second = \"8KiB/s\": ",
+        &[
+            "a piece of 64KiB takes 8.0 s over an uplink",
+            "counts as dead after 5.0 s",
+            "write at least",
+        ],
+    ),
+    (
+        &["[network]", "latency_us = \"3s\""],
+        "x.toml:3: [network] latency_us = \"3s\": ",
+        &["a question and its answer take 6.0 s", "member_silent_after"],
+    ),
+    (
+        &["[network]", "loss_ppm = 800000"],
+        "x.toml:3: [network] loss_ppm = 800000: ",
+        &["80 % are lost", "server_dead_after"],
+    ),
+    (
+        &[
+            "[network]",
+            "card_bytes_per_second = \"10MB/s\"",
+            "[acts]",
+            "converge_ms = \"1s\"",
+            "[workload]",
+            "prefill = true",
+            "files = 1000",
+        ],
+        "x.toml:3: [network] card_bytes_per_second = \"10MB/s\": ",
+        &["cannot converge within its limit", "reading 96000KiB back takes 9.8 s"],
+    ),
     // Settings without effect.
     (
         &["[workload]", "append = 100", "write = 0", "files = 1"],

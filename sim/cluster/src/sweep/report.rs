@@ -16,6 +16,8 @@ pub enum Outcome {
     Ok,
     /// Nothing wrong, and too little seen for that to mean something.
     LowCoverage,
+    /// Its environment does not give what every protocol needs: it shows nothing.
+    CannotRun,
     /// An invariant was violated.
     Violated,
     /// Of a negative scenario: it violated what it names.
@@ -32,9 +34,10 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 9] = [
         Outcome::Ok,
         Outcome::LowCoverage,
+        Outcome::CannotRun,
         Outcome::Violated,
         Outcome::Shown,
         Outcome::Other,
@@ -47,7 +50,7 @@ impl Outcome {
     /// sees is chance.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Outcome::Violated | Outcome::Died | Outcome::Hung)
+        matches!(self, Outcome::CannotRun | Outcome::Violated | Outcome::Died | Outcome::Hung)
     }
 
     /// As the table calls it.
@@ -56,6 +59,7 @@ impl Outcome {
         match self {
             Outcome::Ok => "ok",
             Outcome::LowCoverage => "low_coverage",
+            Outcome::CannotRun => "cannot_run",
             Outcome::Violated => "violated",
             Outcome::Shown => "shown",
             Outcome::Other => "other",

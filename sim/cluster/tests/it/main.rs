@@ -1,6 +1,7 @@
 //! Whole runs, under madsim.
 #![cfg(madsim)]
 
+mod cannot_run;
 mod directed;
 mod explains;
 mod figures;

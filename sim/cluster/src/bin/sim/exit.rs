@@ -11,7 +11,8 @@ pub const HELP: &str = "\
 Exit codes:
   0  as expected
   1  an invariant is violated, a run died or hung, two runs of a seed differ, or a self-check failed
-  2  it could not be done: a wrong argument, scenario or file
+  2  it could not be done: a wrong argument, scenario or file, or a run that no protocol could bring to
+     rest on its links and disks (cannot_run)
   3  low coverage: nothing is violated, but less was seen than the scenario's [demands] want
   130, 143  interrupted, by SIGINT or SIGTERM";
 

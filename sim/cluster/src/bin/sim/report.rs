@@ -35,6 +35,8 @@ pub enum Verdict {
     Violated,
     /// Nothing wrong, and not enough seen for that to mean something.
     LowCoverage(String),
+    /// It did not come to rest, and no protocol could in its environment.
+    CannotRun(String),
     /// The violation that the scenario is there to show did not show.
     NotShown,
 }
@@ -47,6 +49,7 @@ impl Verdict {
             Verdict::Good if negative => Word::Shown,
             Verdict::Good => Word::Ok,
             Verdict::LowCoverage(_) => Word::LowCoverage,
+            Verdict::CannotRun(_) => Word::CannotRun,
             Verdict::Violated if negative => Word::Other,
             Verdict::Violated => Word::Violated,
             Verdict::NotShown => Word::NotShown,
@@ -77,7 +80,7 @@ impl<'a> RunReport<'a> {
         outcome: &'a Outcome,
     ) -> Self {
         let seen = match verdict {
-            Verdict::LowCoverage(why) => Some(why.as_str()),
+            Verdict::LowCoverage(why) | Verdict::CannotRun(why) => Some(why.as_str()),
             Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
         };
         let wrong = outcome.found.as_ref().map(|found| &found.wrong);
@@ -100,6 +103,9 @@ impl<'a> RunReport<'a> {
 
 /// Judges an outcome by its scenario.
 pub fn verdict(scenario: &Scenario, outcome: &Outcome) -> Verdict {
+    if let (None, Some(why)) = (&outcome.found, &outcome.summary.cannot_run) {
+        return Verdict::CannotRun(why.clone());
+    }
     match (&scenario.expect, &outcome.found) {
         (Expect::Pass, None) => match outcome.summary.low_coverage(&scenario.demands) {
             None => Verdict::Good,

@@ -49,6 +49,9 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
                 args.scenario.again()
             );
         }
+        if let Verdict::CannotRun(why) = &verdict {
+            say!("\nCANNOT RUN: {why}\nNo invariant is judged by it; nothing is violated.");
+        }
     }
     if args.trace.is_some() || violated {
         let explained = Explained::new(args, scenario, &outcome)?;
@@ -56,6 +59,8 @@ fn one(args: &RunArgs, scenario: &Scenario) -> Result<ExitCode> {
     }
     Ok(match verdict {
         Verdict::Good => ExitCode::SUCCESS,
+        // It could not be done, as with a wrong argument.
+        Verdict::CannotRun(_) => ExitCode::from(2),
         Verdict::LowCoverage(_) => exit::low_coverage(),
         Verdict::Violated | Verdict::NotShown => ExitCode::FAILURE,
     })

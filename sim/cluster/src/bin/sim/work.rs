@@ -87,7 +87,7 @@ fn report_of(scenario: &Scenario, run: RunOutcome) -> Report {
     let verdict = report::verdict(scenario, &run);
     let outcome = verdict.outcome(scenario);
     let seen = match verdict {
-        Verdict::LowCoverage(why) => Some(why),
+        Verdict::LowCoverage(why) | Verdict::CannotRun(why) => Some(why),
         Verdict::Good | Verdict::Violated | Verdict::NotShown => None,
     };
     let wrong = run.found.as_ref().map(|found| &found.wrong);
