@@ -231,7 +231,16 @@ impl Checkers {
         self.count("I10", judged);
         let judged = self.retention.emptied(self.in_force.most(), finals)?;
         self.count("I19", judged);
+        self.spread_at_rest(finals.true_ns)?;
         self.safe_mode_is_over(finals.true_ns)
+    }
+
+    /// Judges on which racks chunks are at the end of a run: the part of [`Self::converged`] that needs no
+    /// disks.
+    pub fn spread_at_rest(&mut self, true_ns: u64) -> Result<(), Violation> {
+        let judged = self.spread.at_rest(&self.fleet, true_ns)?;
+        self.count("I17", judged);
+        Ok(())
     }
 
     /// Judges safe mode at the end of a run: the part of [`Self::converged`] that needs no disks.

@@ -140,6 +140,13 @@ impl Fleet {
         self.configurations.get(&chunk)?.get(&version).map(Vec::as_slice)
     }
 
+    /// The chunk's last configuration that was reported.
+    #[must_use]
+    pub fn last_configuration(&self, chunk: ChunkHandle) -> Option<(ChunkVersion, &[NodeId])> {
+        let (version, members) = self.configurations.get(&chunk)?.last_key_value()?;
+        Some((*version, members))
+    }
+
     /// Is it a member of the chunk's last configuration, or chosen for its first?
     #[must_use]
     pub fn is_chosen(&self, chunk: ChunkHandle, node: NodeId) -> bool {

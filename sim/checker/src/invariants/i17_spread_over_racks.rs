@@ -1,4 +1,4 @@
-//! I17: where the master puts replicas.
+//! I17: where the master puts replicas, and where they are when everything has come to rest.
 
 use crate::fleet::Fleet;
 use crate::seen::Seen;
@@ -11,7 +11,8 @@ pub const INVARIANT: Invariant = Invariant {
     id: "I17",
     name: "spread over racks",
     sentence: "whenever the master chooses a server for a replica, of a new chunk or for a copy, no \
-               rack with a server that could have been chosen has fewer of the chunk's replicas",
+               rack with a server that could have been chosen has fewer of the chunk's replicas; at rest, \
+               a chunk at its target is on two racks, unless a choice left only one of them",
     source: "GFS §4.2 (creation) and §4.3 (re-replication): replicas of a chunk are spread across \
              racks",
 };
@@ -20,6 +21,11 @@ pub const INVARIANT: Invariant = Invariant {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpreadOverRacks {
     placed: BTreeMap<(NodeId, ChunkHandle), BTreeSet<NodeId>>,
+    /// Replicas wanted of each chunk.
+    targets: BTreeMap<ChunkHandle, usize>,
+    /// Servers that were chosen while only one rack had any that could be: what is on them may stay there,
+    /// since no replica moves.
+    forced: BTreeSet<(ChunkHandle, NodeId)>,
 }
 
 impl SpreadOverRacks {
@@ -43,10 +49,22 @@ impl SpreadOverRacks {
                 Choice { chunk: *chunk, all, new, dropped }
             }
             Event::RepairBegan { chunk, version, to } => {
-                let Some(members) = fleet.members(*chunk, *version) else { return Ok(false) };
+                let Some(members) = fleet.members(*chunk, *version) else {
+                    self.forced.insert((*chunk, *to));
+                    return Ok(false);
+                };
                 let members = members.iter().copied();
                 let all = members.chain([*to]).collect();
                 Choice { chunk: *chunk, all, new: vec![*to], dropped: BTreeSet::new() }
+            }
+            Event::ChunkMade { chunk, replicas, .. } => {
+                self.targets.insert(*chunk, usize::from(*replicas));
+                return Ok(false);
+            }
+            Event::Freed { chunk, .. } => {
+                self.targets.remove(chunk);
+                self.forced.retain(|(of, _)| of != chunk);
+                return Ok(false);
             }
             Event::LeaderBegan { .. } => {
                 self.placed.retain(|(leader, _), _| *leader != seen.node);
@@ -60,8 +78,43 @@ impl SpreadOverRacks {
         };
         let eligible: Vec<NodeId> = fleet.eligible(seen.node, chosen.chunk, constants).collect();
         let broken = |detail| INVARIANT.broken(seen.true_ns, detail);
-        chosen.judge(fleet, &eligible).map(|()| true).map_err(broken)
+        chosen.judge(fleet, &eligible).map_err(broken)?;
+        // It was judged: no other rack had a server that could have been chosen.
+        if chosen.all.len() > 1 && racks_of(fleet, chosen.all.iter()).len() < 2 {
+            self.forced.extend(chosen.all.iter().map(|node| (chosen.chunk, *node)));
+        }
+        Ok(true)
     }
+
+    /// Judges where replicas are when everything has come to rest: a choice is carried out, and what is
+    /// removed leaves two racks if two are there. How many chunks were judged.
+    pub fn at_rest(&self, fleet: &Fleet, true_ns: u64) -> Result<u64, Violation> {
+        let mut judged = 0;
+        for (chunk, target) in self.targets.iter().filter(|(_, target)| **target > 1) {
+            let Some((version, members)) = fleet.last_configuration(*chunk) else { continue };
+            let is_forced = |node: &NodeId| self.forced.contains(&(*chunk, *node));
+            if members.len() < *target || members.iter().any(is_forced) {
+                continue;
+            }
+            judged += 1;
+            let racks = racks_of(fleet, members.iter());
+            if let [rack] = racks.iter().collect::<Vec<_>>()[..] {
+                return Err(INVARIANT.broken(
+                    true_ns,
+                    format!(
+                        "all {} replicas of {chunk} under {version} are in {rack}, and each of them was chosen \
+                         while another rack had one of the chunk's, or could have been chosen",
+                        members.len()
+                    ),
+                ));
+            }
+        }
+        Ok(judged)
+    }
+}
+
+fn racks_of<'a>(fleet: &Fleet, nodes: impl Iterator<Item = &'a NodeId>) -> BTreeSet<Rack> {
+    nodes.filter_map(|node| fleet.rack(*node)).collect()
 }
 
 /// Servers chosen for a chunk.
@@ -182,6 +235,41 @@ mod tests {
         let mut anew = four();
         anew.good(MASTER, placed(&[S1, S3]));
         assert_eq!(anew.bad(MASTER, placed(&[S1, S2, S3])).invariant, "I17");
+    }
+
+    /// The target is 2.
+    fn made() -> Run {
+        let mut run = four();
+        run.good(MASTER, chunk_made());
+        run
+    }
+
+    #[test]
+    fn at_rest_a_chunk_is_on_two_racks_unless_a_choice_left_one() {
+        let mut spread = made();
+        spread.good(MASTER, placed(&[S1, S3]));
+        spread.good(MASTER, configured(0, 1, &[S1, S3]));
+        spread.checkers.spread_at_rest(9).unwrap();
+        // A copy began within the rack, which no choice of the master's told.
+        spread.good(MASTER, configured(1, 2, &[S1, S2]));
+        assert_eq!(spread.checkers.spread_at_rest(9).unwrap_err().invariant, "I17");
+        // Below its target a chunk waits for another copy, which is judged when it is chosen.
+        spread.good(MASTER, configured(2, 3, &[S1]));
+        spread.checkers.spread_at_rest(9).unwrap();
+    }
+
+    #[test]
+    fn a_chunk_that_had_one_rack_to_go_to_may_stay_there() {
+        let mut alone = made();
+        for other in [S3, S4] {
+            alone.good(MASTER, Event::ServerDead { node: other });
+        }
+        alone.good(MASTER, placed(&[S1, S2]));
+        alone.good(MASTER, configured(0, 1, &[S1, S2]));
+        for other in [S3, S4] {
+            alone.good(MASTER, Event::ServerHeard { node: other });
+        }
+        alone.checkers.spread_at_rest(9).unwrap();
     }
 
     #[test]

@@ -62,8 +62,9 @@ impl Events {
         self.0.finish_names(cluster.now()).map_err(by_events)
     }
 
-    /// I21, some time after faults ended.
+    /// I17 and I21, some time after faults ended.
     pub fn converged(&mut self, cluster: &Cluster) -> Result<(), Violation> {
+        self.0.spread_at_rest(cluster.now()).map_err(by_events)?;
         self.0.safe_mode_is_over(cluster.now()).map_err(by_events)
     }
 
