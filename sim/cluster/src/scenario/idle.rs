@@ -329,7 +329,7 @@ impl Idle<'_> {
         let most = self.scenario.constants().clock_drift_ppm_max / 2;
         if clocks.drift_ppm.is_some_and(|drift| drift > most) {
             let what = format!(
-                "clocks may differ by more than the protocol is told: [constants] clock_drift_ppm_max allows \
+                "clocks may differ by more than the protocol assumes: [constants] clock_drift_ppm_max allows \
                  {most} from true time"
             );
             self.odd(&["clocks.drift_ppm"], what);

@@ -31,6 +31,11 @@ fn files() -> Vec<(&'static str, String, String)> {
             }
         }
     }
+    for entry in std::fs::read_dir(folder.join("papers")).unwrap() {
+        let path = entry.unwrap().path().join("scenario.toml");
+        let name = path.strip_prefix(&folder).unwrap().display().to_string();
+        files.extend(std::fs::read_to_string(&path).ok().map(|text| ("papers", name, text)));
+    }
     files
 }
 

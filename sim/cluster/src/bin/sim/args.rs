@@ -79,7 +79,9 @@ impl ScenarioArg {
         let text = std::fs::read_to_string(path)
             .map_err(|error| leasehold_trace::renamed::explained(path, error))
             .with_context(|| name.clone())?;
-        Ok(Scenario::parse(&name, &text)?)
+        let examined = Scenario::examine(&name, &text).map_err(|mut all| all.swap_remove(0))?;
+        examined.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        Ok(examined.scenario)
     }
 
     /// How to say this scenario again.
