@@ -88,6 +88,7 @@ impl Aimed<'_> {
         self.primary(to);
         self.names("nodes", self.aim.nodes.as_deref(), self.kind.victims(), to);
         self.names("others", self.aim.others.as_deref(), Victims::Nodes, to);
+        self.twice(to);
     }
 
     /// Keys that mean something for this kind, and not two that say the same.
@@ -127,10 +128,44 @@ impl Aimed<'_> {
                 most - 1
             );
             to.push(Finding::refused(&[&key, "shape.racks"], what));
+        } else if self.is_of_others(rack) {
+            let what = format!(
+                "no chunkserver is in this rack: machine i is in rack i modulo {}, masters first",
+                shape.racks.max
+            );
+            to.push(Finding::refused(&[&key, "shape.racks"], what));
         } else if rack >= least {
             let what = format!("there is no such rack in seeds that draw {least}");
             to.push(Finding::warned(&[&key], what));
         }
+    }
+
+    /// A node that is named twice, or on both sides of a cut.
+    fn twice(&self, to: &mut Vec<Finding>) {
+        let none = Vec::new();
+        let nodes = self.aim.nodes.as_ref().unwrap_or(&none);
+        let others = self.aim.others.as_ref().unwrap_or(&none);
+        for (key, names) in [("nodes", nodes), ("others", others)] {
+            let again = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+            if let Some((_, name)) = again {
+                to.push(Finding::refused(&[&self.key(key)], format!("{name} is named twice")));
+            }
+        }
+        if let Some(name) = others.iter().find(|name| nodes.contains(name)) {
+            let what = format!("{name} is on both sides of the cut; leave it out on one of them");
+            to.push(Finding::refused(&[&self.key("others")], what));
+        }
+    }
+
+    /// Whether a rack that all seeds have holds machines of the kind that is wanted.
+    fn is_of_others(&self, rack: u64) -> bool {
+        let shape = &self.scenario.shape;
+        let spans = [shape.masters, shape.chunkservers, shape.racks];
+        let masters = shape.masters.max | 1;
+        let mut servers = masters..masters + shape.chunkservers.max;
+        let is_drawn = spans.iter().any(|span| span.min != span.max);
+        let servers_only = self.kind.victims() == Victims::Servers;
+        servers_only && !is_drawn && !servers.any(|machine| machine % shape.racks.max == rack)
     }
 
     fn primary(&self, to: &mut Vec<Finding>) {

@@ -1,7 +1,7 @@
 //! Settings that are said and that no seed reads, which are refused; settings that only some seeds read,
 //! and demands that no run meets, of which is warned.
 //!
-//! What a file leaves to its default is never refused here: it is nobody's choice.
+//! What a file leaves to its default is never refused here: it was not chosen.
 
 use super::{FaultKind, Faults, Finding, Scenario, Workload};
 
@@ -101,18 +101,26 @@ impl Idle<'_> {
                 false => self.odd(&[&key], format!("is {demanded} by default and {what}")),
             }
         }
-        let most = work.operations_max.map(|each| each * self.scenario.shape.clients.max);
+        let most = self.operations_at_most();
         if let Some(most) = most.filter(|most| *most < demands.acknowledged) {
             let what = format!(
                 "[demands] acknowledged, {}, cannot be met: all clients together do {most} operations",
                 demands.acknowledged
             );
-            let keys = ["demands.acknowledged", "workload.operations_max"];
+            let keys = ["demands.acknowledged", "workload.operations_max", "workload.think_ms"];
             self.found.push(match (self.says)(keys[0]) {
                 true => Finding::refused(&keys, what),
-                false => Finding::warned(&["workload.operations_max"], what),
+                false => Finding::warned(&keys[1..], what),
             });
         }
+    }
+
+    /// Operations of all clients together, if something bounds them.
+    fn operations_at_most(&self) -> Option<u64> {
+        let Scenario { workload, shape, acts, restart, .. } = self.scenario;
+        let by_time = acts.faults_ms.checked_div(workload.think_ms.min).map(|count| count + 1);
+        let each = [by_time, workload.operations_max].into_iter().flatten().min()?;
+        Some(each.saturating_mul(shape.clients.max).saturating_mul(restart.parts))
     }
 
     fn shape(&mut self) {
@@ -208,12 +216,26 @@ impl Idle<'_> {
                 );
             }
         }
+        self.runs_of_cells(&work);
         if work.own_files && work.hot_permille > 0 {
             let why = "with `own_files` each client has its one file; leave one of them out";
             self.unread("workload.hot_permille", why);
         } else if work.hot_permille > 0 && work.files.max <= 2 {
             let what = "there is one file of each kind, which all operations go to; more files would differ";
             self.odd(&["workload.hot_permille"], what);
+        }
+    }
+
+    fn runs_of_cells(&mut self, work: &Workload) {
+        let (run, all) =
+            (work.run_cells, work.chunks_per_file * work.chunk_bytes / work.cell_bytes);
+        let key = "workload.run_cells";
+        if run.min > all {
+            let why =
+                format!("a file has {all} cells, and more are never covered; write {all} or less");
+            self.unread(key, why);
+        } else if run.max > all {
+            self.odd(&[key], format!("a file has {all} cells, and more are never covered"));
         }
     }
 
@@ -309,11 +331,28 @@ impl Idle<'_> {
                 self.odd(&["faults.lasts_ms"], why);
             }
         }
+        self.beyond_budget();
         if faults.rack_power > 0 && shape.racks.max == 1 && (self.says)("faults.rack_power") {
             self.odd(
                 &["faults.rack_power"],
                 "there is one rack, so that it is a failure of all power",
             );
+        }
+    }
+
+    /// Kinds of which the fault budget allows none: of chunks with one replica it is the last good one.
+    fn beyond_budget(&mut self) {
+        let Scenario { faults, workload, .. } = self.scenario;
+        if workload.replicas.max > 1 || faults.reckless {
+            return;
+        }
+        for kind in FaultKind::ALL.iter().filter(|kind| faults.weight(**kind) > 0) {
+            let key = format!("faults.{}", kind.name());
+            if kind.takes_a_copy() && (self.says)(&key) {
+                let what = "the fault budget allows none while a chunk has one replica; write replicas = 2, or \
+                            reckless = true";
+                self.odd(&[&key, "workload.replicas"], what);
+            }
         }
     }
 
@@ -403,6 +442,20 @@ impl Idle<'_> {
 }
 
 impl FaultKind {
+    /// Whether a good copy of a chunk may be lost by it.
+    fn takes_a_copy(self) -> bool {
+        use FaultKind as Kind;
+        matches!(
+            self,
+            Kind::Wipe
+                | Kind::FsyncFails
+                | Kind::Rot
+                | Kind::PhantomWrite
+                | Kind::Misdirected
+                | Kind::LatentError
+        )
+    }
+
     /// Whether it ends a process, or fails its power, as the demands count it.
     #[must_use]
     pub fn is_crash(self) -> bool {
