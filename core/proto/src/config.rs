@@ -19,7 +19,7 @@ pub struct Constants {
     pub clock_drift_ppm_max: u32,
     /// What a holder gives up on top of drift.
     pub lease_margin: Duration,
-    /// A holder asks again this long after it last asked, while the chunk is in use.
+    /// A holder requests its lease again this long after its last request, while the chunk is in use.
     pub lease_renew_interval: Duration,
     /// A chunk that served nothing for this long lets its lease run out.
     pub lease_idle_after: Duration,
@@ -32,7 +32,7 @@ pub struct Constants {
     pub heartbeat_interval: Duration,
     /// The master counts a chunkserver as dead after this silence.
     pub server_dead_after: Duration,
-    /// A question to a peer is repeated after this long.
+    /// A request to a peer is repeated after this long.
     pub retry_interval: Duration,
     /// How long the master waits for the remaining answers to a Prepare once it could proceed; with
     /// none but bad replicas, as long as `repair_stalled_after`.
@@ -224,14 +224,14 @@ impl core::error::Error for ConfigError {}
 pub struct Rules {
     /// The master proposes a configuration only after the old lease has ended by its own count.
     pub wait_out_old_lease: bool,
-    /// A leader renews leases and answers questions only after a confirmation of its leadership
-    /// that began when it had been asked.
+    /// A leader renews leases and answers requests only after a confirmation of its leadership
+    /// that began after the request came.
     pub confirm_leadership: bool,
     /// A new leader counts every chunk's lease as granted when it began.
     pub new_leader_waits: bool,
     /// The granter counts T·(1+2ρ), not T.
     pub granter_allows_for_drift: bool,
-    /// The holder counts from when it asked, not from when the answer came.
+    /// The holder counts from its request, not from when the answer came.
     pub lease_counts_from_question: bool,
     /// The holder counts T·(1−2ρ) less the margin, not T.
     pub holder_allows_for_drift: bool,
@@ -247,7 +247,7 @@ pub struct Rules {
     pub acknowledge_after_all: bool,
     /// A member says that it has a mutation only when it is durable.
     pub durable_before_ack: bool,
-    /// A restarted primary asks for a new version.
+    /// A restarted primary requests a new version.
     pub restart_needs_new_version: bool,
     /// The source of a configuration is a member of the last committed one.
     pub source_is_current: bool,
@@ -263,7 +263,7 @@ pub struct Rules {
     pub change_table: bool,
     /// A snapshot of a replicated log holds what the master remembers of its clients' changes.
     pub snapshot_keeps_changes: bool,
-    /// A vote for a leader of the masters is durable before it is told of.
+    /// A vote for a leader of the masters is durable before it is answered.
     pub vote_is_durable: bool,
     /// A strong read checks version and lease again after its I/O.
     pub read_rechecks_lease: bool,
