@@ -17,7 +17,9 @@ use crate::order::Order;
 use crate::seen::Seen;
 use crate::violation::Violation;
 use leasehold_proto::metadata::MetadataQuery;
-use leasehold_proto::{Caller, Constants, Event, NodeId, OpError, Operation, Outcome, RequestId};
+use leasehold_proto::{
+    Caller, Constants, Event, NodeId, OpError, Operation, Outcome, Rack, RequestId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All invariants, over one run. Calls come in the order of true time.
@@ -233,6 +235,11 @@ impl Checkers {
         self.count("I19", judged);
         self.spread_at_rest(finals.true_ns)?;
         self.safe_mode_is_over(finals.true_ns)
+    }
+
+    /// A server is in this rack, whatever masters report of it.
+    pub fn is_in(&mut self, server: NodeId, rack: Rack) {
+        self.fleet.is_in(server, rack);
     }
 
     /// Judges on which racks chunks are at the end of a run: the part of [`Self::converged`] that needs no

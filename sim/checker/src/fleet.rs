@@ -48,6 +48,8 @@ struct Trashed {
 pub struct Fleet {
     leaders: BTreeMap<NodeId, Known>,
     racks: BTreeMap<NodeId, Rack>,
+    /// Where servers are, as the runner placed them: a master may have it wrong.
+    placed_in: BTreeMap<NodeId, Rack>,
     /// Every one: a deposed leader continues for a while from one that is not the last.
     configurations: BTreeMap<ChunkHandle, BTreeMap<ChunkVersion, Vec<NodeId>>>,
     /// Servers that were chosen for a chunk's next configuration.
@@ -183,10 +185,15 @@ impl Fleet {
         known.reported_by.insert(master);
     }
 
-    /// The rack of a server that ever joined.
+    /// A server is in this rack, whatever masters report.
+    pub fn is_in(&mut self, server: NodeId, rack: Rack) {
+        self.placed_in.insert(server, rack);
+    }
+
+    /// The rack of a server that ever joined, or that the runner placed.
     #[must_use]
     pub fn rack(&self, server: NodeId) -> Option<Rack> {
-        self.racks.get(&server).copied()
+        self.placed_in.get(&server).or_else(|| self.racks.get(&server)).copied()
     }
 
     /// Servers that this leader can give a replica of this chunk without doubt: it hears them, their

@@ -158,7 +158,7 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use crate::testing::*;
-    use leasehold_proto::{ChunkHandle, Epoch, Event, SafeModeEnd};
+    use leasehold_proto::{ChunkHandle, Epoch, Event, Rack, SafeModeEnd};
 
     /// Four servers, the first two in one rack.
     fn four() -> Run {
@@ -250,12 +250,25 @@ mod tests {
         spread.good(MASTER, placed(&[S1, S3]));
         spread.good(MASTER, configured(0, 1, &[S1, S3]));
         spread.checkers.spread_at_rest(9).unwrap();
-        // A copy began within the rack, which no choice of the master's told.
+        // A copy within the rack, of which no choice was reported.
         spread.good(MASTER, configured(1, 2, &[S1, S2]));
         assert_eq!(spread.checkers.spread_at_rest(9).unwrap_err().invariant, "I17");
         // Below its target a chunk waits for another copy, which is judged when it is chosen.
         spread.good(MASTER, configured(2, 3, &[S1]));
         spread.checkers.spread_at_rest(9).unwrap();
+    }
+
+    #[test]
+    fn a_master_that_has_the_racks_wrong_is_found() {
+        let mut run = Run::new();
+        run.good(MASTER, Event::LeaderBegan { epoch: Epoch(1) });
+        for (server, rack) in [(S1, 1), (S2, 1), (S3, 2)] {
+            run.checkers.is_in(server, Rack(rack));
+            run.good(MASTER, joined_in(server, 1, 7));
+        }
+        run.good(MASTER, Event::SafeModeEnded { why: SafeModeEnd::Reported });
+        run.clone().good(MASTER, placed(&[S1, S3]));
+        assert_eq!(run.bad(MASTER, placed(&[S1, S2])).invariant, "I17");
     }
 
     #[test]

@@ -140,6 +140,7 @@ impl Cluster {
             wipes: 0,
         };
         self.around.network.lanes(|lanes| lanes.place(host.node, host.rack.0));
+        self.around.watch.state().checkers.is_in(host.node, host.rack);
         self.hosts.push(host);
         index
     }
@@ -261,8 +262,9 @@ impl Cluster {
                 return self.operator().replace(node, birth);
             }
             host.node = NodeId(100 + index as u64 + 1_000 * host.wipes);
-            let (node, rack) = (host.node, host.rack.0);
-            self.around.network.lanes(|lanes| lanes.place(node, rack));
+            let (node, rack) = (host.node, host.rack);
+            self.around.network.lanes(|lanes| lanes.place(node, rack.0));
+            self.around.watch.state().checkers.is_in(node, rack);
         }
     }
 

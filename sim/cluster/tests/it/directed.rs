@@ -101,7 +101,7 @@ fn every_kind_of_fault_can_be_directed() {
     }
 }
 
-/// The primary is whoever leads the chunk then: after it is gone, another one does.
+/// The primary is the one that leads the chunk then: after it is gone, another one does.
 #[test]
 fn the_primary_of_a_file_is_the_one_that_leads_it_then() {
     let faults = |second: &str| {
