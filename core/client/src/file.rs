@@ -251,7 +251,15 @@ impl File {
         }
     }
 
-    async fn call(&self, call: FileCall) -> Result<FileOutcome, ClientError> {
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn handle(&self) -> FileHandle {
+        self.0.handle
+    }
+
+    pub(crate) async fn call(&self, call: FileCall) -> Result<FileOutcome, ClientError> {
         let pending = self.0.client.begin_call(call).await?;
         self.finish(pending).await
     }

@@ -29,6 +29,7 @@ mod answers;
 mod error;
 mod file;
 mod identity;
+mod lock;
 mod names;
 mod reader;
 mod trash;
@@ -50,9 +51,11 @@ pub use leasehold_proto::metadata::{
     SafeModeStatus, ServerStatus, TrashEntry, UnreportedChunk,
 };
 pub use leasehold_proto::{
-    Name, OpError, Path, Refusal, SetAttributes, SetTime, SyncPolicy, XattrCondition,
+    Extent, LockKind, LockOwner, Name, OpError, Path, Refusal, SetAttributes, SetTime, SyncPolicy,
+    XattrCondition,
 };
 pub use leasehold_store::Buffers;
+pub use lock::WHOLE_FILE;
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -111,6 +111,8 @@ impl Fake {
                 self.bytes.resize(usize::try_from(length).expect("it is short"), 0);
                 Ok(FileOutcome::Truncated)
             }
+            FileCall::Lock { .. } => Ok(FileOutcome::Locked),
+            FileCall::Conflict { .. } => Ok(FileOutcome::Conflict(None)),
         }
     }
 

@@ -290,6 +290,10 @@ pub struct Rules {
     pub constants_wait_out_leases: bool,
     /// Safe mode lasts until enough is reported, or for `safe_mode_max`.
     pub safe_mode_waits: bool,
+    /// A client's session ends only when its client has stopped to believe in it, by the master's count.
+    pub sessions_last: bool,
+    /// The locks of a session that ends are free only when nothing that it sent can be accepted any more.
+    pub fence_ended_sessions: bool,
     /// A leader says that its log is lost only after a confirmation of its leadership that began
     /// when it suspected so.
     pub confirm_suspicion: bool,
@@ -331,6 +335,8 @@ impl Default for Rules {
             grant_carries_term: true,
             constants_wait_out_leases: true,
             safe_mode_waits: true,
+            sessions_last: true,
+            fence_ended_sessions: true,
             confirm_suspicion: true,
         }
     }

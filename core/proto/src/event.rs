@@ -3,14 +3,16 @@
 use crate::agreed::{Setting, Sides};
 use crate::attributes::Caller;
 use crate::ids::{
-    ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, LogIndex, NodeId,
-    OpId, Rack, RequestId, Sequence,
+    ChunkHandle, ChunkVersion, ClientSession, ConstantsVersion, Epoch, FileId, Incarnation,
+    LogIndex, NodeId, OpId, Rack, RequestId, Sequence,
 };
+use crate::locks::LockKind;
 use crate::log::Member;
 use crate::machine::{OpError, Operation, Outcome};
 use crate::message::{DeleteReason, ReadMode};
 use crate::payload::Extent;
 use crate::replica::MutationKind;
+use crate::tables::Holder;
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -106,6 +108,9 @@ pub enum Event {
     /// its end. Once a leadership.
     LogLost { proof: LostLog },
 
+    /// A client's session is no more, and its locks are free.
+    SessionEnded { session: ClientSession },
+
     // Chunkserver.
     /// A replica as it was found at start.
     Recovered {
@@ -192,6 +197,22 @@ pub enum Event {
     PieceBegan { call: RequestId, piece: RequestId, caller: Box<Caller>, op: Box<Operation> },
     /// ... and ended.
     PieceEnded { piece: RequestId, result: Box<Result<Outcome, OpError>> },
+    /// From here the client believes in its session, while its own clock is below `until`.
+    SessionHeld { session: ClientSession, until: Time },
+    /// It believes so no longer: its locks are gone.
+    SessionLost { session: ClientSession },
+    /// It believes to hold this lock, for as long as it believes in its session.
+    LockTaken { file: FileId, holder: Holder, range: Extent, kind: LockKind },
+    /// It is about to unlock this: from here on it does not believe in it.
+    LockGivenUp { file: FileId, holder: Holder, range: Extent },
+    /// A mutation of a file of which the session has an exclusive lock is sent.
+    SentUnderLock {
+        op: OpId,
+        session: ClientSession,
+        file: FileId,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+    },
     /// A message arrived that answers nothing and that no client expects.
     Unsolicited { from: NodeId },
 }

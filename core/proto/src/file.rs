@@ -2,12 +2,14 @@
 //! a range of a file is turned into ranges of chunks.
 
 use crate::config::Constants;
-use crate::ids::FileHandle;
+use crate::ids::{FileHandle, LockOwner};
+use crate::locks::{Lock, LockKind};
 use crate::message::ReadMode;
 use crate::metadata::{FileInfo, FileSpec};
 use crate::path::Path;
-use crate::payload::Payload;
+use crate::payload::{Extent, Payload};
 use crate::refusal::Refusal;
+use crate::tables::Holder;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -169,6 +171,32 @@ pub enum FileCall {
         /// In bytes.
         length: u64,
     },
+    /// Locks or unlocks a range (POSIX `fcntl`, `flock`). A lock lasts for as long as the masters hear this
+    /// client; it is lost with the session otherwise, and mutations of the file are refused until its
+    /// owner unlocks.
+    Lock {
+        /// An open file.
+        handle: FileHandle,
+        /// For whom, within this client.
+        owner: LockOwner,
+        /// Which bytes.
+        range: Extent,
+        /// How; none to unlock.
+        kind: Option<LockKind>,
+        /// Wait while another holds what does not allow it; `Locked` otherwise.
+        wait: bool,
+    },
+    /// Finds the lock that does not allow one.
+    Conflict {
+        /// An open file.
+        handle: FileHandle,
+        /// For whom it would be.
+        owner: LockOwner,
+        /// Which bytes.
+        range: Extent,
+        /// How.
+        kind: LockKind,
+    },
     /// Forgets a handle. Calls under way are not affected.
     Close {
         /// An open file, or one that was closed.
@@ -204,6 +232,10 @@ pub enum FileOutcome {
     Length(u64),
     /// Truncate.
     Truncated,
+    /// Lock.
+    Locked,
+    /// Conflict: one of those that do not allow it.
+    Conflict(Option<Lock<Holder>>),
     /// Close.
     Closed,
 }

@@ -85,6 +85,16 @@ identity!(
     Session(u64), "x"
 );
 identity!(
+    /// A session of a client, on which its locks depend: the index of the log entry by which it began.
+    /// A client has one after the other.
+    ClientSession(u64), "t", numbered
+);
+identity!(
+    /// Who holds a lock, within a client session: a process, or an open file of one. Chosen by the client's
+    /// owner.
+    LockOwner(u64), "o"
+);
+identity!(
     /// A group of masters with a log of its own. Every file and chunk belongs to the group that made
     /// it: its number is in the upper 16 bits of their identities, so that several groups can share
     /// chunkservers and no two make the same identity.

@@ -5,7 +5,7 @@ use crate::attributes::Caller;
 use crate::ids::{
     ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, IoId, NodeId, OpId,
 };
-use crate::ids::{Rack, Session};
+use crate::ids::{ClientSession, Rack, Session};
 use crate::metadata::MetadataChange;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -96,5 +96,16 @@ pub enum Command {
     FinishConstants {
         /// Refused when applied if it is another.
         version: ConstantsVersion,
+    },
+    /// A session of a client was not renewed in time: nothing is locked for it any more, and the chunks
+    /// of files that it has locked exclusively need other configurations before leases are granted.
+    FenceSession {
+        /// Which.
+        session: ClientSession,
+    },
+    /// A session is no more, and its locks with it.
+    EndSession {
+        /// Which.
+        session: ClientSession,
     },
 }

@@ -3,8 +3,9 @@
 use crate::attributes::Caller;
 use crate::event::Event;
 use crate::file::{FileCall, FileOutcome};
-use crate::ids::{ChunkHandle, FileId, IoId, LogIndex, RequestId};
+use crate::ids::{ChunkHandle, FileId, IoId, LockOwner, LogIndex, RequestId};
 use crate::io::{IoOp, IoResult};
+use crate::locks::LockKind;
 use crate::log::LogEntry;
 use crate::message::{Envelope, ReadMode};
 use crate::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
@@ -206,6 +207,31 @@ pub enum Operation {
         /// At most `mutation_bytes_max` and a quarter of the chunk.
         payload: Payload,
     },
+    /// Lock or unlock a range of a file, under the session of this client: that begins with the first lock.
+    /// Refused with `Locked` if another holds what does not allow it.
+    Lock {
+        /// Which file.
+        file: FileId,
+        /// For whom, within this client.
+        owner: LockOwner,
+        /// Which bytes.
+        range: Extent,
+        /// How; none to unlock.
+        kind: Option<LockKind>,
+    },
+    /// Find the lock that does not allow one.
+    Conflict {
+        /// Of which file.
+        file: FileId,
+        /// For whom it would be.
+        owner: LockOwner,
+        /// Which bytes.
+        range: Extent,
+        /// How.
+        kind: LockKind,
+        /// Answered when there is none.
+        wait: bool,
+    },
     /// Read inside one chunk.
     Read {
         /// Of which file.
@@ -222,7 +248,7 @@ pub enum Operation {
 /// How an operation ended well.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Change, Query.
+    /// Change, Query, Lock, Conflict.
     Metadata(MetadataAnswer),
     /// Write, Append: where in which chunk. Cut, Retire: nothing, at its new end.
     Written {

@@ -2,10 +2,15 @@
 
 use crate::agreed::{ClusterConstants, Setting};
 use crate::attributes::{Attributes, SetAttributes, XattrCondition};
-use crate::ids::{ChunkHandle, ChunkVersion, ConstantsVersion, FileId, Incarnation, NodeId, Rack};
+use crate::ids::{
+    ChunkHandle, ChunkVersion, ClientSession, ConstantsVersion, FileId, Incarnation, NodeId, Rack,
+};
+use crate::lease::Term;
+use crate::locks::{Lock, LockKind};
 use crate::path::{Name, Path};
+use crate::payload::Extent;
 use crate::replica::SyncPolicy;
-use crate::tables::ChunkRef;
+use crate::tables::{ChunkRef, Holder};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -169,6 +174,29 @@ pub enum MetadataChange {
         /// The file's truncation epoch, when the client saw the last chunk sealed.
         epoch: u64,
     },
+    /// A session of this client begins: it lasts for as long as it is renewed, and its locks with it.
+    BeginSession,
+    /// Lock a range of a file, in place of what the holder had there. Refused with `Locked` if another
+    /// holds what does not allow it, and with `SessionEnded`.
+    Lock {
+        /// Which file, wherever it is.
+        file: FileId,
+        /// For whom.
+        holder: Holder,
+        /// Which bytes; those that do not exist yet can be locked too.
+        range: Extent,
+        /// How.
+        kind: LockKind,
+    },
+    /// Unlock a range of a file. What is not locked stays as it is.
+    Unlock {
+        /// Which file.
+        file: FileId,
+        /// Whose locks.
+        holder: Holder,
+        /// Which bytes.
+        range: Extent,
+    },
     /// A chunkserver is gone for good: it is listed no more, unless it registers again. Refused for
     /// one that is heard.
     ForgetServer {
@@ -250,6 +278,24 @@ pub enum MetadataQuery {
     Chunks {
         /// First handle of interest.
         from: ChunkHandle,
+    },
+    /// A sign of life of a session. Refused with `SessionEnded`.
+    RenewSession {
+        /// Which.
+        session: ClientSession,
+    },
+    /// Which lock does not allow this one?
+    Conflict {
+        /// Of which file.
+        file: FileId,
+        /// For whom it would be.
+        holder: Holder,
+        /// Which bytes.
+        range: Extent,
+        /// How.
+        kind: LockKind,
+        /// Answered when there is none, if ever.
+        wait: bool,
     },
     /// The cluster at a glance.
     Status,
@@ -489,7 +535,7 @@ pub struct SafeModeStatus {
 pub enum MetadataAnswer {
     /// Create, Mkdir, MakeSpecial, Link, SetAttributes, Restore, Stat, Resolve, StatFile.
     File(FileInfo),
-    /// Rename, Exchange, Delete, EmptyTrash, SetXattr, RemoveXattr, ForgetServer.
+    /// Rename, Exchange, Delete, EmptyTrash, SetXattr, RemoveXattr, ForgetServer, Lock, Unlock.
     Done,
     /// List.
     List {
@@ -522,6 +568,17 @@ pub enum MetadataAnswer {
     Constants(Box<ConstantsStatus>),
     /// SafeMode, LeaveSafeMode: what is, or was, waited for; none if safe mode had ended.
     SafeMode(Option<Box<SafeModeStatus>>),
+    /// BeginSession.
+    Session {
+        /// Which.
+        session: ClientSession,
+        /// What its client counts with, from when it asked.
+        term: Term,
+    },
+    /// RenewSession: what its client counts with, from when it asked.
+    Renewed(Term),
+    /// Conflict.
+    Conflict(Option<Lock<Holder>>),
     /// ReadLink: where to. Xattr: the value.
     Bytes(Box<[u8]>),
     /// Xattrs.

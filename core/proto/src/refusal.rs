@@ -90,6 +90,13 @@ pub enum Refusal {
     AttributesTooLarge,
     /// Not of this kind of file, or not at all.
     NotSupported,
+    // From the share table.
+    /// Another holds a lock that does not allow it.
+    Locked,
+    /// The client's session has ended, and its locks with it.
+    SessionEnded,
+    /// A file has no more locks than this.
+    TooManyLocks,
     // From a chunkserver, for good.
     /// A truncation has emptied the chunk: nothing goes into it any more.
     Retired,
@@ -133,6 +140,13 @@ impl fmt::Display for Refusal {
             Refusal::NoAttribute => f.write_str("No data available"),
             Refusal::NotSupported => f.write_str("Operation not supported"),
             Refusal::AttributesTooLarge => f.write_str("Argument list too long"),
+            Refusal::Locked => {
+                f.write_str("Resource temporarily unavailable: another holds a lock")
+            }
+            Refusal::SessionEnded => {
+                f.write_str("the session of this client has ended, and its locks with it")
+            }
+            Refusal::TooManyLocks => f.write_str("No locks available"),
             Refusal::Retired => f.write_str("a truncation has emptied the chunk"),
             Refusal::Overtaken => f.write_str("the file changed during the truncation"),
         }

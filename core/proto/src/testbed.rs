@@ -255,6 +255,7 @@ impl Testbed {
                 acked_below: 0,
                 chunk,
                 version,
+                exactly: false,
                 kind,
                 offset,
                 payload,

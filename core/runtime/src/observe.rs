@@ -88,6 +88,10 @@ fn tell(event: &Event) {
         Event::ReplicaQuarantined { chunk } => warn!(%chunk, "unknown replica set aside"),
         Event::QuarantineEnded { chunk } => info!(%chunk, "replica that was set aside is removed"),
         Event::ReplicaDeleted { chunk, reason } => debug!(%chunk, ?reason, "replica deleted"),
+        Event::SessionLost { session } => {
+            warn!(%session, "the session with the masters is over: locks are lost");
+        }
+        Event::SessionEnded { session } => info!(%session, "a client's session ended"),
         Event::ChunkMade { .. }
         | Event::Trashed { .. }
         | Event::GivenUp { .. }
@@ -105,7 +109,11 @@ fn tell(event: &Event) {
         | Event::LearnerComplete { .. }
         | Event::Unsolicited { .. }
         | Event::Retried { .. } => debug!(?event),
-        Event::EntryApplied { .. }
+        Event::SessionHeld { .. }
+        | Event::LockTaken { .. }
+        | Event::LockGivenUp { .. }
+        | Event::SentUnderLock { .. }
+        | Event::EntryApplied { .. }
         | Event::LeaseGranted { .. }
         | Event::Applied { .. }
         | Event::Committed { .. }

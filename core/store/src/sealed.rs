@@ -7,7 +7,7 @@ use crate::error::StoreError;
 /// Begins every file of this crate except the raw bytes of a chunk.
 pub(crate) const MAGIC: [u8; 8] = *b"LEASEHLD";
 /// The version of every format in `FORMAT.md`.
-pub(crate) const FORMAT_VERSION: u32 = 5;
+pub(crate) const FORMAT_VERSION: u32 = 6;
 /// Magic, kind, version: what every file begins with, whatever its version.
 pub(crate) const PREAMBLE_BYTES: usize = 16;
 const HEADER_BYTES: usize = 32;

@@ -9,7 +9,7 @@ pub const HEADER_LEN: usize = 28;
 /// How every frame begins, in every format.
 pub const MAGIC: [u8; 4] = *b"LSHD";
 /// The format written and read here. Any change of header, body or meaning counts it up.
-pub const FORMAT_VERSION: u16 = 7;
+pub const FORMAT_VERSION: u16 = 8;
 /// Bytes of the body of an Envelope, at the most: a full report of 400,000 replicas fits.
 pub const BODY_BYTES_MAX: u32 = 16 << 20;
 /// Bytes of the body of any other frame: a stranger cannot make a node allocate more.

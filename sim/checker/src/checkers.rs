@@ -9,9 +9,10 @@ use crate::invariants::{
     i01_lease_exclusivity as i01, i02_configuration_order as i02, i03_no_divergence as i03,
     i04_durability as i04, i05_agreement as i05, i06_strong_reads as i06,
     i07_no_last_copy_deletion as i07, i08_exactly_once as i08, i09_namespace as i09,
-    i10_convergence as i10, i11_no_silent_corruption as i11, i17_spread_over_racks as i17,
-    i18_repair_in_order_of_danger as i18, i19_retention as i19, i20_lease_terms as i20,
-    i21_safe_mode as i21, i22_bounds as i22, i23_alarm as i23, invariants,
+    i10_convergence as i10, i11_no_silent_corruption as i11, i12_conflicting_locks as i12,
+    i14_ended_sessions as i14, i17_spread_over_racks as i17, i18_repair_in_order_of_danger as i18,
+    i19_retention as i19, i20_lease_terms as i20, i21_safe_mode as i21, i22_bounds as i22,
+    i23_alarm as i23, invariants,
 };
 use crate::order::Order;
 use crate::seen::Seen;
@@ -34,6 +35,8 @@ pub struct Checkers {
     agreement: i05::Agreement,
     deletions: i07::NoLastCopyDeletion,
     corruption: i11::NoSilentCorruption,
+    locks: i12::ConflictingLocks,
+    sessions: i14::EndedSessions,
     fleet: Fleet,
     spread: i17::SpreadOverRacks,
     repairs: i18::RepairInOrderOfDanger,
@@ -63,6 +66,8 @@ impl Checkers {
             agreement: i05::Agreement::default(),
             deletions: i07::NoLastCopyDeletion::default(),
             corruption: i11::NoSilentCorruption::default(),
+            locks: i12::ConflictingLocks::default(),
+            sessions: i14::EndedSessions::default(),
             fleet: Fleet::default(),
             spread: i17::SpreadOverRacks::default(),
             repairs: i18::RepairInOrderOfDanger::default(),
@@ -118,6 +123,8 @@ impl Checkers {
             ("I5", self.agreement.observe(seen)?),
             ("I6", i06::served(&self.leases, seen)?),
             ("I7", self.deletions.observe(seen)?),
+            ("I12", self.locks.observe(seen)?),
+            ("I14", self.sessions.observe(&self.leases, &self.locks, seen)?),
             ("I17", self.spread.observe(&self.fleet, least, seen)?),
             ("I18", self.repairs.observe(&self.fleet, seen)?),
             ("I19", self.retention.observe(&self.fleet, least, repeats, seen)?),
@@ -141,6 +148,7 @@ impl Checkers {
     /// A process ended, orderly or not. Its disk stays. To be told before its next life begins.
     pub fn node_crashed(&mut self, node: NodeId) {
         self.leases.node_crashed(node);
+        self.locks.node_crashed(node);
         self.terms.node_crashed(node);
         self.fleet.node_crashed(node);
         self.safe_mode.node_crashed(node);
@@ -152,6 +160,7 @@ impl Checkers {
     /// process ends, nothing is concluded from what it counts by it.
     pub fn clock_stopped(&mut self, node: NodeId) {
         self.leases.clock_stopped(node);
+        self.locks.clock_stopped(node);
         self.terms.clock_stopped(node);
     }
 

@@ -61,7 +61,13 @@ pub fn chunk_histories(history: &History, order: &Order, finals: &Finals) -> Vec
                 chunks.entry((*file, *index)).or_default().cuts.push((at, 0));
             }
             (Call::Append { .. } | Call::Read { .. }, _) => {}
-            (Call::Change { .. } | Call::Query { .. }, _) => {}
+            (
+                Call::Lock { .. }
+                | Call::Conflict { .. }
+                | Call::Change { .. }
+                | Call::Query { .. },
+                _,
+            ) => {}
         }
     }
     for (at, file) in lost {

@@ -8,7 +8,7 @@ use crate::contents::Contents;
 use crate::history::{Call, Ending, History, Operated};
 use crate::posix::hashed;
 use leasehold_proto::metadata::{FileInfo, MetadataAnswer, MetadataChange, MetadataQuery};
-use leasehold_proto::{Extent, Name, NodeId, ReadMode};
+use leasehold_proto::{Extent, FileId, LockKind, LockOwner, Name, NodeId, ReadMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
@@ -91,7 +91,14 @@ fn function(call: &Call) -> &'static str {
         Call::Retire { .. } => "retire",
         Call::Read { mode: ReadMode::Strong, .. } => "read",
         Call::Read { mode: ReadMode::Relaxed, .. } => "relaxed-read",
+        Call::Lock { kind: Some(LockKind::Exclusive), .. } => "lock",
+        Call::Lock { kind: Some(LockKind::Shared), .. } => "lock-shared",
+        Call::Lock { kind: None, .. } => "unlock",
+        Call::Conflict { .. } => "conflict",
         Call::Change { change } => match change {
+            MetadataChange::BeginSession => "begin-session",
+            MetadataChange::Lock { .. } => "session-lock",
+            MetadataChange::Unlock { .. } => "session-unlock",
             MetadataChange::Create { .. } => "create",
             MetadataChange::Mkdir { .. } => "mkdir",
             MetadataChange::Rename { .. } => "rename",
@@ -120,6 +127,8 @@ fn function(call: &Call) -> &'static str {
             MetadataQuery::Locate { .. } => "locate",
             MetadataQuery::Trash { .. } => "trash",
             MetadataQuery::Chunks { .. } => "chunks",
+            MetadataQuery::RenewSession { .. } => "renew-session",
+            MetadataQuery::Conflict { .. } => "session-conflict",
             MetadataQuery::Status => "status",
             MetadataQuery::Constants => "constants",
             MetadataQuery::SafeMode => "safe-mode",
@@ -141,6 +150,9 @@ fn asked(operated: &Operated) -> Edn {
             return Edn::Map(place(file.0, *index, Extent::default()));
         }
         Call::Read { file, index, extent, .. } => return Edn::Map(place(file.0, *index, *extent)),
+        Call::Lock { file, owner, range, .. } | Call::Conflict { file, owner, range, .. } => {
+            return Edn::Map(lock(*file, *owner, *range));
+        }
         Call::Change { change } => return Edn::Map(names(change)),
         Call::Query { query } => {
             return match query {
@@ -156,6 +168,8 @@ fn asked(operated: &Operated) -> Edn {
                 MetadataQuery::Locate { .. }
                 | MetadataQuery::Trash { .. }
                 | MetadataQuery::Chunks { .. }
+                | MetadataQuery::RenewSession { .. }
+                | MetadataQuery::Conflict { .. }
                 | MetadataQuery::Status
                 | MetadataQuery::Constants
                 | MetadataQuery::SafeMode
@@ -189,8 +203,20 @@ fn text(written: &impl ToString) -> Edn {
     Edn::Text(written.to_string())
 }
 
+fn lock(file: FileId, owner: LockOwner, range: Extent) -> Vec<(&'static str, Edn)> {
+    vec![
+        ("file", Edn::Number(file.0)),
+        ("owner", Edn::Number(owner.0)),
+        ("offset", Edn::Number(range.offset)),
+        ("length", Edn::Number(range.length)),
+    ]
+}
+
 fn names(change: &MetadataChange) -> Vec<(&'static str, Edn)> {
     match change {
+        MetadataChange::BeginSession => vec![],
+        MetadataChange::Lock { file, holder, range, .. }
+        | MetadataChange::Unlock { file, holder, range } => lock(*file, holder.owner, *range),
         MetadataChange::Create { path, .. }
         | MetadataChange::Mkdir { path, .. }
         | MetadataChange::MakeSpecial { path, .. }
@@ -243,6 +269,9 @@ fn told(answer: &MetadataAnswer) -> Edn {
         | MetadataAnswer::Constants(_)
         | MetadataAnswer::SafeMode(_)
         | MetadataAnswer::Bytes(_)
+        | MetadataAnswer::Session { .. }
+        | MetadataAnswer::Renewed(_)
+        | MetadataAnswer::Conflict(_)
         | MetadataAnswer::Xattrs(_) => Edn::Nil,
     }
 }

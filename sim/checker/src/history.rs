@@ -5,7 +5,8 @@ use bytes::Bytes;
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{MetadataAnswer, MetadataChange, MetadataQuery};
 use leasehold_proto::{
-    Caller, ChunkHandle, Extent, FileId, NodeId, OpError, Operation, Outcome, Refusal, RequestId,
+    Caller, ChunkHandle, Extent, FileId, LockKind, LockOwner, NodeId, OpError, Operation, Outcome,
+    Refusal, RequestId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub enum Call {
     Append { file: FileId, length: u64, crc: u32 },
     /// Read inside one chunk.
     Read { file: FileId, index: u64, extent: Extent, mode: ReadMode },
+    /// Lock or, without a kind, unlock a range.
+    Lock { file: FileId, owner: LockOwner, range: Extent, kind: Option<LockKind> },
+    /// Find the lock that does not allow one.
+    Conflict { file: FileId, owner: LockOwner, range: Extent, kind: LockKind },
     /// Change the namespace.
     Change { change: MetadataChange },
     /// Ask about it.
@@ -50,7 +55,23 @@ impl fmt::Display for Call {
                 let mode = format!("{mode:?}").to_lowercase();
                 write!(f, "{mode} read of {file}, chunk {index}, bytes {extent:?}")
             }
+            Call::Lock { file, owner, range, kind: Some(kind) } => {
+                write!(f, "{kind:?} lock of {file}, bytes {range:?}, for {owner}")
+            }
+            Call::Lock { file, owner, range, kind: None } => {
+                write!(f, "unlock of {file}, bytes {range:?}, for {owner}")
+            }
+            Call::Conflict { file, owner, range, kind } => {
+                write!(f, "conflict with {kind:?} lock of {file}, bytes {range:?}, for {owner}")
+            }
             Call::Change { change } => match change {
+                Change::BeginSession => f.write_str("begin a session"),
+                Change::Lock { file, holder, range, kind } => {
+                    write!(f, "{kind:?} lock of {file}, bytes {range:?}, for {holder:?}")
+                }
+                Change::Unlock { file, holder, range } => {
+                    write!(f, "unlock of {file}, bytes {range:?}, for {holder:?}")
+                }
                 Change::Create { path, .. } => write!(f, "create {path}"),
                 Change::Mkdir { path, .. } => write!(f, "mkdir {path}"),
                 Change::Rename { from, to, no_replace: true, .. } => {
@@ -269,6 +290,8 @@ impl History {
                 Call::Write { .. }
                 | Call::Append { .. }
                 | Call::Read { .. }
+                | Call::Lock { .. }
+                | Call::Conflict { .. }
                 | Call::Change { .. }
                 | Call::Query { .. } => continue,
             };
@@ -306,6 +329,14 @@ fn call_of(operation: &Operation) -> (Call, Bytes) {
         Operation::Append { file, payload, .. } => {
             let call = Call::Append { file: *file, length: payload.len(), crc: payload.crc };
             (call, payload.data.clone())
+        }
+        Operation::Lock { file, owner, range, kind } => {
+            let (file, owner, range, kind) = (*file, *owner, *range, *kind);
+            (Call::Lock { file, owner, range, kind }, Bytes::new())
+        }
+        Operation::Conflict { file, owner, range, kind, .. } => {
+            let (file, owner, range, kind) = (*file, *owner, *range, *kind);
+            (Call::Conflict { file, owner, range, kind }, Bytes::new())
         }
         Operation::Read { file, index, extent, mode } => {
             let call = Call::Read { file: *file, index: *index, extent: *extent, mode: *mode };

@@ -155,8 +155,11 @@ impl Posix {
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
+            | MetadataChange::BeginSession
+            | MetadataChange::Lock { .. }
+            | MetadataChange::Unlock { .. }
             | MetadataChange::ForgetServer { .. } => {
-                unreachable!("chunks, servers and constants are not in the namespace")
+                unreachable!("chunks, locks, servers and constants are not in the namespace")
             }
         };
         let fits = match (answer, done.shown) {

@@ -8,14 +8,17 @@ use leasehold_proto::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
 };
 use leasehold_proto::replica::{ChunkSpec, MutationKind, ReplicaImage, ReplicaRecord, SyncPolicy};
+use leasehold_proto::tables::Holder;
 use leasehold_proto::{
-    Caller, ChunkHandle, ChunkVersion, Constants, Event, Extent, FileId, Incarnation, Member,
-    NodeId, OpId, Operation, Outcome, Payload, Rack, ReadMode, Refusal, RequestId, Sequence, Time,
+    Caller, ChunkHandle, ChunkVersion, ClientSession, Constants, Event, Extent, FileId,
+    Incarnation, LockKind, LockOwner, Member, NodeId, OpId, Operation, Outcome, Payload, Rack,
+    ReadMode, Refusal, RequestId, Sequence, Time,
 };
 use std::collections::BTreeMap;
 
 pub const MASTER: NodeId = NodeId(1);
 pub const CLIENT: NodeId = NodeId(9);
+pub const OTHER_CLIENT: NodeId = NodeId(10);
 pub const S1: NodeId = NodeId(101);
 pub const S2: NodeId = NodeId(102);
 pub const S3: NodeId = NodeId(103);
@@ -34,6 +37,38 @@ pub fn cell(number: u64) -> Vec<u8> {
 
 pub fn lease_taken(version: u64, until: u64) -> Event {
     Event::LeaseTaken { chunk: CHUNK, version: ChunkVersion(version), until: Time(until) }
+}
+
+pub fn session_held(session: u64, until: u64) -> Event {
+    Event::SessionHeld { session: ClientSession(session), until: Time(until) }
+}
+
+pub fn session_lost(session: u64) -> Event {
+    Event::SessionLost { session: ClientSession(session) }
+}
+
+pub fn session_ended(session: u64) -> Event {
+    Event::SessionEnded { session: ClientSession(session) }
+}
+
+fn holder(session: u64) -> Holder {
+    Holder { session: ClientSession(session), owner: LockOwner(1) }
+}
+
+/// From the first to before the second byte.
+pub fn lock_taken(session: u64, (start, end): (u64, u64), kind: LockKind) -> Event {
+    let (holder, range) = (holder(session), Extent::new(start, end - start));
+    Event::LockTaken { file: FILE, holder, range, kind }
+}
+
+pub fn lock_given_up(session: u64, (start, end): (u64, u64)) -> Event {
+    let (holder, range) = (holder(session), Extent::new(start, end - start));
+    Event::LockGivenUp { file: FILE, holder, range }
+}
+
+pub fn sent_under_lock(session: u64, version: u64) -> Event {
+    let (session, version) = (ClientSession(session), ChunkVersion(version));
+    Event::SentUnderLock { op: op(1), session, file: FILE, chunk: CHUNK, version }
 }
 
 pub fn lease_ended(version: u64) -> Event {

@@ -102,6 +102,15 @@ impl Node {
         }
     }
 
+    /// The client, while it is up.
+    #[must_use]
+    pub fn client(&self) -> Option<&Client> {
+        match &self.machine {
+            Some(Machine::Client(client)) => Some(client),
+            _ => None,
+        }
+    }
+
     /// The master, while it is up.
     #[must_use]
     pub fn master(&self) -> Option<&Master> {

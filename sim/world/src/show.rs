@@ -4,11 +4,13 @@ use crate::cluster::Cluster;
 use crate::fair::name;
 use crate::observation::Observation;
 use crate::tracer::Names;
+use leasehold_proto::Lock;
 use leasehold_proto::machine::Operation;
 use leasehold_proto::metadata::{FileInfo, FileKind, MetadataAnswer, SafeModeStatus};
+use leasehold_proto::tables::Holder;
 use leasehold_proto::{Event, FileCall, FileOutcome, Name, NodeId, OpError, OpId, Outcome, Part};
 pub use leasehold_trace::message_name;
-use leasehold_trace::words::sentence;
+use leasehold_trace::words::{bytes_of, sentence};
 use std::fmt::Debug;
 
 /// The name of a variant: the word up to the first space or brace of its debug form.
@@ -81,6 +83,8 @@ fn rank(event: &Event) -> Detail {
         | Event::PieceBegan { .. }
         | Event::PieceEnded { .. }
         | Event::Unsolicited { .. }
+        | Event::SessionHeld { .. }
+        | Event::SentUnderLock { .. }
         | Event::ReadServed { .. } => Detail::All,
         _ => Detail::Main,
     }
@@ -113,7 +117,18 @@ fn file(cluster: &Cluster, outcome: &FileOutcome) -> String {
         FileOutcome::Written { length } => format!("ok, {length} B"),
         FileOutcome::Appended { at } => format!("ok, at {at}"),
         FileOutcome::Length(length) => format!("{length} B"),
-        FileOutcome::Truncated | FileOutcome::Closed => "ok".into(),
+        FileOutcome::Conflict(lock) => conflict(lock.as_ref()),
+        FileOutcome::Truncated | FileOutcome::Closed | FileOutcome::Locked => "ok".into(),
+    }
+}
+
+fn conflict(lock: Option<&Lock<Holder>>) -> String {
+    match lock {
+        None => "nothing conflicts".into(),
+        Some(Lock { holder, range, kind }) => {
+            let kind = format!("{kind:?}").to_lowercase();
+            format!("{kind} {} of {} of {}", bytes_of(range), holder.owner, holder.session)
+        }
     }
 }
 
@@ -188,6 +203,9 @@ fn metadata(cluster: &Cluster, answer: &MetadataAnswer) -> String {
     match answer {
         MetadataAnswer::File(info) => format!("{}{}", inode(info), unusual(info)),
         MetadataAnswer::Done => "ok".into(),
+        MetadataAnswer::Session { session, .. } => format!("session {session}"),
+        MetadataAnswer::Renewed(_) => "renewed".into(),
+        MetadataAnswer::Conflict(lock) => conflict(lock.as_ref()),
         MetadataAnswer::Bytes(bytes) => format!("\"{}\"", Name::from(&**bytes)),
         MetadataAnswer::Xattrs(names) => {
             let names: Vec<String> = names.iter().map(Name::to_string).collect();
@@ -273,6 +291,10 @@ pub fn file_call(call: &FileCall) -> String {
         FileCall::Append { payload, .. } => format!("append {}", text(&payload.data)),
         FileCall::Length { .. } => "length".into(),
         FileCall::Truncate { length, .. } => format!("truncate {length}"),
+        FileCall::Lock { range, kind: None, .. } => format!("unlock {}", bytes_of(range)),
+        FileCall::Lock { range, kind: Some(kind), .. } | FileCall::Conflict { range, kind, .. } => {
+            format!("lock {} {}", bytes_of(range), self::kind(kind).to_lowercase())
+        }
         FileCall::Close { .. } => "close".into(),
     }
 }
@@ -289,6 +311,11 @@ pub fn operation(op: &Operation) -> String {
         Operation::Append { payload, .. } => format!("append {}", text(&payload.data)),
         Operation::Cut { index, length, .. } => format!("cut {index} to {length}"),
         Operation::Retire { chunk, .. } => format!("retire {chunk}"),
+        Operation::Lock { range, kind: None, .. } => format!("unlock {}", bytes_of(range)),
+        Operation::Lock { range, kind: Some(kind), .. }
+        | Operation::Conflict { range, kind, .. } => {
+            format!("lock {} {}", bytes_of(range), self::kind(kind).to_lowercase())
+        }
         Operation::Read { index, extent, .. } => format!("read {index}:{extent:?}"),
     }
 }

@@ -35,11 +35,12 @@ impl Wanted {
 
 impl Replica<'_> {
     pub fn on_mutate(&mut self, from: NodeId, message: data::Mutate) -> Then {
-        let data::Mutate { op, acked_below, chunk, version, kind, offset, payload } = message;
+        let data::Mutate { op, acked_below, chunk, version, exactly, kind, offset, payload } =
+            message;
         let wanted = Wanted { client: from, op, acked_below, kind, offset, payload };
         let waiting_max = self.cx.constants.waiting_requests_max as usize;
         let now = self.cx.now;
-        if let Err(refusal) = self.check_mutation(version, &wanted) {
+        if let Err(refusal) = self.check_mutation((version, exactly), &wanted) {
             self.cx.send(from, data::Mutated { op, chunk, result: Err(refusal) });
             return Then::Nothing;
         }
@@ -54,8 +55,16 @@ impl Replica<'_> {
         Then::Progress
     }
 
-    fn check_mutation(&self, version: ChunkVersion, wanted: &Wanted) -> Result<(), Refusal> {
+    fn check_mutation(
+        &self,
+        (version, exactly): (ChunkVersion, bool),
+        wanted: &Wanted,
+    ) -> Result<(), Refusal> {
         let chunk_bytes = self.check_primary(version)?;
+        let current = self.live.primary().map(Primary::version);
+        if exactly && current.is_some_and(|current| current != version) {
+            return Err(Refusal::Stale { promised: self.fence() });
+        }
         if self.live.health.is_full() {
             return Err(Refusal::NoSpace);
         }

@@ -2,18 +2,21 @@
 
 use super::lookup::Lookup;
 use super::next::Next;
+use super::rights::Rights;
 use super::routes::{Masters, Routes, Tail};
 use super::task::{Stage, Task, TaskKind};
 use crate::attributes::Caller;
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::file::check_slot;
-use crate::ids::{FileId, NodeId};
+use crate::ids::{ClientSession, FileId, NodeId};
+use crate::locks::Lock;
 use crate::machine::{Operation, Outcome};
 use crate::message::MasterRequest;
 use crate::message::call;
 use crate::metadata::{FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::refusal::Refusal;
+use crate::tables::Holder;
 use alloc::boxed::Box;
 
 /// A master is called this often before another one is.
@@ -26,6 +29,7 @@ pub(super) struct MasterCall<'a> {
     pub acked_below: u64,
     pub masters: &'a mut Masters,
     pub routes: &'a mut Routes,
+    pub rights: &'a mut Rights,
 }
 
 impl MasterCall<'_> {
@@ -37,6 +41,9 @@ impl MasterCall<'_> {
     fn send(&mut self, sent: u32) -> Next {
         let to = self.masters.current();
         let request = self.request();
+        if grants_session(&request) {
+            self.rights.requested(&self.cx, self.task.number);
+        }
         self.task.copies += u32::from(matches!(request, MasterRequest::Change(_)));
         self.task.stage = Stage::Calling { to, sent };
         let (op, acked_below) = (self.task.op(self.cx.node), self.acked_below);
@@ -72,6 +79,31 @@ impl MasterCall<'_> {
             TaskKind::Lookup(Lookup::Drop { file, chunk, .. }) => {
                 let (file, length, retired) = (*file, u64::MAX, [*chunk].into());
                 MasterRequest::Change(MetadataChange::Truncate { file, length, retired })
+            }
+            TaskKind::Lookup(Lookup::Session) => {
+                MasterRequest::Change(MetadataChange::BeginSession)
+            }
+            TaskKind::Lookup(Lookup::Renew) => {
+                let session = self.task.session.unwrap_or_default();
+                MasterRequest::Query(MetadataQuery::RenewSession { session })
+            }
+            TaskKind::Request { op: Operation::Lock { file, owner, range, kind }, .. } => {
+                let session = self.task.session.unwrap_or_default();
+                let (file, range, holder) = (*file, *range, Holder { session, owner: *owner });
+                MasterRequest::Change(match *kind {
+                    Some(kind) => MetadataChange::Lock { file, holder, range, kind },
+                    None => MetadataChange::Unlock { file, holder, range },
+                })
+            }
+            TaskKind::Request {
+                op: Operation::Conflict { file, owner, range, kind, wait },
+                ..
+            } => {
+                // Without a session the owner has no locks, and conflicts with all of others.
+                let session = self.rights.session(self.cx.now).unwrap_or_default();
+                let (file, range, holder) = (*file, *range, Holder { session, owner: *owner });
+                let (kind, wait) = (*kind, *wait);
+                MasterRequest::Query(MetadataQuery::Conflict { file, holder, range, kind, wait })
             }
             TaskKind::Request { .. } | TaskKind::Lookup(Lookup::Seal { .. }) => {
                 unreachable!("not for a master")
@@ -130,6 +162,41 @@ impl MasterCall<'_> {
 
     fn on_answer(&mut self, answer: MetadataAnswer) -> Next {
         match (&self.task.kind, answer) {
+            (
+                TaskKind::Request {
+                    op: Operation::Query(MetadataQuery::RenewSession { session }),
+                    ..
+                },
+                answer @ MetadataAnswer::Renewed(term),
+            ) => {
+                let session = *session;
+                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                Next::Ended(Ok(Outcome::Metadata(answer)))
+            }
+            (
+                TaskKind::Request { op: Operation::Lock { file, owner, range, kind }, .. },
+                answer,
+            ) => {
+                let (file, owner, range) = (*file, *owner, *range);
+                let holder = Holder { session: self.task.session.unwrap_or_default(), owner };
+                let kept = kind.is_none_or(|kind| {
+                    self.rights.lock(&mut self.cx, file, Lock { holder, range, kind })
+                });
+                if kept {
+                    Next::Ended(Ok(Outcome::Metadata(answer)))
+                } else {
+                    Next::ContinueRenumbered
+                }
+            }
+            (TaskKind::Lookup(Lookup::Session), MetadataAnswer::Session { session, term }) => {
+                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                Next::Found
+            }
+            (TaskKind::Lookup(Lookup::Renew), MetadataAnswer::Renewed(term)) => {
+                let session = self.task.session.unwrap_or_default();
+                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                Next::Found
+            }
             (TaskKind::Request { op, .. }, answer) => {
                 if let (
                     Operation::Change(MetadataChange::Truncate { file, .. }),
@@ -187,6 +254,9 @@ impl MasterCall<'_> {
                 | MetadataAnswer::SafeMode(_)
                 | MetadataAnswer::Bytes(_)
                 | MetadataAnswer::Xattrs(_)
+                | MetadataAnswer::Session { .. }
+                | MetadataAnswer::Renewed(_)
+                | MetadataAnswer::Conflict(_)
                 | MetadataAnswer::Truncated { .. },
             ) => Next::Unchanged,
         }
@@ -207,6 +277,9 @@ impl MasterCall<'_> {
     }
 
     fn on_refused(&mut self, refusal: Refusal) -> Next {
+        if refusal == Refusal::SessionEnded {
+            return self.on_session_ended();
+        }
         if let (TaskKind::Lookup(Lookup::Extend { file, .. }), Refusal::NotNextChunk { .. }) =
             (&self.task.kind, &refusal)
         {
@@ -227,7 +300,41 @@ impl MasterCall<'_> {
     }
 }
 
+impl MasterCall<'_> {
+    /// The session of this request is over, and with it whatever it was about.
+    fn on_session_ended(&mut self) -> Next {
+        if let Some(session) = self.task.kind.renews().or(self.task.session) {
+            self.rights.end_this(&mut self.cx, session);
+        }
+        match &self.task.kind {
+            TaskKind::Lookup(_) => Next::Found,
+            TaskKind::Request { op: Operation::Lock { .. }, .. } => Next::ContinueRenumbered,
+            TaskKind::Request { .. } => Next::Refused(Refusal::SessionEnded),
+        }
+    }
+}
+
+/// Is the answer to this a grant of a session?
+fn grants_session(request: &MasterRequest) -> bool {
+    matches!(
+        request,
+        MasterRequest::Change(MetadataChange::BeginSession)
+            | MasterRequest::Query(MetadataQuery::RenewSession { .. })
+    )
+}
+
 impl TaskKind {
+    /// The session that it renews, if it names one.
+    fn renews(&self) -> Option<ClientSession> {
+        match self {
+            TaskKind::Request {
+                op: Operation::Query(MetadataQuery::RenewSession { session }),
+                ..
+            } => Some(*session),
+            TaskKind::Request { .. } | TaskKind::Lookup(_) => None,
+        }
+    }
+
     /// Who calls. A lookup is made for several tasks, by the client itself, which has no clock: it
     /// leaves times as they are.
     fn caller(&self) -> Box<Caller> {
@@ -240,7 +347,10 @@ impl TaskKind {
     fn is_for_master(&self) -> bool {
         match self {
             TaskKind::Request { op, .. } => match op {
-                Operation::Change(_) | Operation::Query(_) => true,
+                Operation::Change(_)
+                | Operation::Query(_)
+                | Operation::Lock { .. }
+                | Operation::Conflict { .. } => true,
                 Operation::Write { .. }
                 | Operation::Append { .. }
                 | Operation::Cut { .. }
@@ -252,7 +362,9 @@ impl TaskKind {
                 Lookup::Locate { .. }
                 | Lookup::Tail { .. }
                 | Lookup::Extend { .. }
-                | Lookup::Drop { .. },
+                | Lookup::Drop { .. }
+                | Lookup::Session
+                | Lookup::Renew,
             ) => true,
         }
     }
@@ -295,6 +407,9 @@ fn is_passing(refusal: &Refusal) -> bool {
         | Refusal::Sealed
         | Refusal::Retired
         | Refusal::Overtaken
+        | Refusal::Locked
+        | Refusal::SessionEnded
+        | Refusal::TooManyLocks
         | Refusal::Lost => false,
     }
 }

@@ -13,6 +13,12 @@ impl TaskKind {
         let kind = match self {
             TaskKind::Request { op: Operation::Change(change), .. } => fits_change(change, answer),
             TaskKind::Request { op: Operation::Query(query), .. } => fits_query(query, answer),
+            TaskKind::Request { op: Operation::Lock { .. }, .. } => {
+                matches!(answer, MetadataAnswer::Done)
+            }
+            TaskKind::Request { op: Operation::Conflict { .. }, .. } => {
+                matches!(answer, MetadataAnswer::Conflict(_))
+            }
             TaskKind::Request { .. } => false,
             TaskKind::Lookup(_) => true,
         };
@@ -59,7 +65,10 @@ fn fits_change(change: &MetadataChange, answer: &MetadataAnswer) -> bool {
         | C::SetXattr { .. }
         | C::RemoveXattr { .. }
         | C::SetConstants { .. }
+        | C::Lock { .. }
+        | C::Unlock { .. }
         | C::ForgetServer { .. } => matches!(answer, MetadataAnswer::Done),
+        C::BeginSession => matches!(answer, MetadataAnswer::Session { .. }),
         C::Truncate { .. } => matches!(answer, MetadataAnswer::Truncated { .. }),
         C::AddChunk { .. } => matches!(answer, MetadataAnswer::Chunk(_)),
     }
@@ -78,6 +87,8 @@ fn fits_query(query: &MetadataQuery, answer: &MetadataAnswer) -> bool {
         Q::Locate { .. } => matches!(answer, MetadataAnswer::Location(_)),
         Q::Chunks { .. } => matches!(answer, MetadataAnswer::Chunks { .. }),
         Q::Status => matches!(answer, MetadataAnswer::Status(_)),
+        Q::RenewSession { .. } => matches!(answer, MetadataAnswer::Renewed(_)),
+        Q::Conflict { .. } => matches!(answer, MetadataAnswer::Conflict(_)),
         Q::Constants => matches!(answer, MetadataAnswer::Constants(_)),
         Q::SafeMode | Q::LeaveSafeMode => matches!(answer, MetadataAnswer::SafeMode(_)),
     }
@@ -102,6 +113,9 @@ fn values_are_sound(answer: &MetadataAnswer) -> bool {
         | MetadataAnswer::SafeMode(_)
         | MetadataAnswer::Bytes(_)
         | MetadataAnswer::Xattrs(_)
+        | MetadataAnswer::Session { .. }
+        | MetadataAnswer::Renewed(_)
+        | MetadataAnswer::Conflict(_)
         | MetadataAnswer::Truncated { .. } => true,
     }
 }

@@ -15,6 +15,10 @@ pub(super) enum Lookup {
     /// Make sure that no append fits into the chunk, and that no cut decided before this truncation
     /// epoch makes one fit.
     Seal { file: FileId, index: u64, epoch: u64 },
+    /// Begin a session, unless there is one.
+    Session,
+    /// Have the session renewed.
+    Renew,
     /// Have the file give up a retired chunk.
     Drop { file: FileId, index: u64, chunk: ChunkHandle },
 }
@@ -23,8 +27,10 @@ impl Lookup {
     /// True if the state of the cluster may change by it.
     pub fn changes_something(self) -> bool {
         match self {
-            Lookup::Extend { .. } | Lookup::Seal { .. } | Lookup::Drop { .. } => true,
-            Lookup::Locate { .. } | Lookup::Tail { .. } => false,
+            Lookup::Extend { .. } | Lookup::Seal { .. } | Lookup::Drop { .. } | Lookup::Session => {
+                true
+            }
+            Lookup::Locate { .. } | Lookup::Tail { .. } | Lookup::Renew => false,
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! A call on an open file is carried out in *pieces*, each a request like the owner's (`file`).
 //!
-//! `tasks` is the table; `fit` says which answers can be answers; `call`, `mutate` and `read` each handle one task with what they
+//! `tasks` is the table; `rights` is the session at the masters, with the locks that depend on it, and
+//! `sessions` what a step does about it; `fit` says which answers can be answers; `call`, `mutate` and `read` each handle one task with what they
 //! borrow of the client, and return what it needs `next`; `file` says which pieces a file call
 //! begins, and how it ended. This file alone acts on that.
 
@@ -14,6 +15,8 @@ mod backoff;
 mod lookup;
 mod task;
 mod session;
+mod rights;
+mod sessions;
 mod tasks;
 mod routes;
 mod next;
@@ -28,20 +31,24 @@ use crate::config::{ClientConfig, Constants};
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::file::{FileCall, record_bytes_max};
-use crate::ids::{NodeId, OpId, RequestId};
+use crate::ids::{ClientSession, FileId, NodeId, OpId, RequestId};
+use crate::locks::Lock;
 use crate::machine::{Effect, Effects, Input, OpError, Operation, Outcome, StateMachine};
 use crate::message::{Envelope, Message, data};
 use crate::refusal::Refusal;
+use crate::tables::Holder;
 use crate::time::{Deadline, Time};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use call::MasterCall;
-use file::Files;
+use file::{Files, NextPiece};
 use lookup::Lookup;
 use mutate::Mutator;
 use next::Next;
 use read::{Range, Reader};
+use rights::Rights;
 use routes::{Masters, Routes};
+use sessions::changed_file;
 use task::{Origin, Stage, TaskId, TaskKind};
 use tasks::Tasks;
 
@@ -53,6 +60,7 @@ pub struct Client {
     routes: Routes,
     tasks: Tasks,
     files: Files,
+    rights: Rights,
 }
 
 impl StateMachine for Client {
@@ -67,6 +75,7 @@ impl StateMachine for Client {
             routes: Routes::default(),
             tasks: Tasks::new(),
             files: Files::default(),
+            rights: Rights::default(),
         }
     }
 
@@ -75,7 +84,7 @@ impl StateMachine for Client {
         step.on_timers();
         match input {
             Input::Request { id, caller, op } => {
-                step.begin_operation(Origin::Owner(id), caller, op);
+                step.on_request(id, caller, op);
             }
             Input::File { id, caller, call } => step.on_file_call(id, caller, call),
             Input::Deliver(envelope) => step.on_message(envelope),
@@ -86,11 +95,14 @@ impl StateMachine for Client {
             }
         }
         step.run_ready();
+        step.end_lost();
+        step.renew_session();
         self.assert_invariants();
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
-        self.tasks.next_deadline()
+        let session = self.rights.next_deadline(&self.config.constants);
+        self.tasks.next_deadline().into_iter().chain(session).min_by_key(|next| next.at)
     }
 
     fn assert_invariants(&self) {
@@ -107,6 +119,11 @@ impl Client {
         self.tasks.requests()
     }
 
+    /// The locks that this client believes to have, by file.
+    pub fn believed_locks(&self, now: Time) -> impl Iterator<Item = (FileId, Lock<Holder>)> {
+        self.rights.believed_locks(now)
+    }
+
     fn begin<'a>(&'a mut self, now: Time, out: &'a mut Effects) -> Step<'a> {
         let (node, constants) = (self.config.node, &self.config.constants);
         Step {
@@ -115,6 +132,7 @@ impl Client {
             routes: &mut self.routes,
             tasks: &mut self.tasks,
             files: &mut self.files,
+            rights: &mut self.rights,
         }
     }
 }
@@ -126,29 +144,51 @@ struct Step<'a> {
     routes: &'a mut Routes,
     tasks: &'a mut Tasks,
     files: &'a mut Files,
+    rights: &'a mut Rights,
 }
 
 impl Step<'_> {
     // Inputs.
 
-    fn begin_operation(&mut self, origin: Origin, caller: Box<Caller>, op: Operation) {
+    fn on_request(&mut self, id: RequestId, caller: Box<Caller>, op: Operation) {
+        match self.session_for(changed_file(&op)) {
+            Ok(session) => self.begin_operation(Origin::Owner(id), caller, op, session),
+            Err(refusal) => self.end_operation(Origin::Owner(id), Err(OpError::Refused(refusal))),
+        }
+    }
+
+    fn begin_operation(
+        &mut self,
+        origin: Origin,
+        caller: Box<Caller>,
+        op: Operation,
+        session: Option<ClientSession>,
+    ) {
         if let Err(refusal) = check(self.cx.constants, &op) {
             return self.end_operation(origin, Err(OpError::Refused(refusal)));
         }
         let ends_at = self.cx.now + self.cx.constants.operation_timeout;
-        self.tasks.start(TaskKind::Request { origin, caller, op }, ends_at);
+        let id = self.tasks.start(TaskKind::Request { origin, caller, op }, ends_at);
+        self.tasks.get_mut(id).session = session;
     }
 
     fn on_file_call(&mut self, id: RequestId, caller: Box<Caller>, call: FileCall) {
-        match self.files.begin(id, caller, call, self.cx.constants) {
-            Ok(()) => self.advance(id),
+        let constants = self.cx.constants;
+        let session = self.session_for(self.files.changed_by(&call));
+        let begun = session
+            .and_then(|session| self.files.begin(id, caller, call, constants).map(|()| session));
+        match begun {
+            Ok(session) => {
+                session.into_iter().for_each(|session| self.files.depends_on(id, session));
+                self.advance(id);
+            }
             Err(refusal) => self.end_operation(Origin::Owner(id), Err(OpError::Refused(refusal))),
         }
     }
 
     /// Begins the pieces of a file call that can begin, and ends the call if it is done.
     fn advance(&mut self, id: RequestId) {
-        while let Some((number, caller, op)) = self.files.next_piece(id) {
+        while let Some(NextPiece { number, caller, op, session }) = self.files.next_piece(id) {
             let (piece, op_begun) = (id.piece(number), Box::new(op.clone()));
             let credentials = caller.clone();
             self.cx.observe(Event::PieceBegan {
@@ -157,7 +197,7 @@ impl Step<'_> {
                 caller: credentials,
                 op: op_begun,
             });
-            self.begin_operation(Origin::Call { id, number }, caller, op);
+            self.begin_operation(Origin::Call { id, number }, caller, op, session);
         }
         if let Some(result) = self.files.take_result(id, self.cx.constants) {
             self.end_operation(Origin::Owner(id), result);
@@ -224,6 +264,7 @@ impl Step<'_> {
     }
 
     fn on_timers(&mut self) {
+        self.rights.expire(&mut self.cx);
         while let Some(id) = self.tasks.pop_due(self.cx.now) {
             self.on_timer(id);
         }
@@ -264,6 +305,11 @@ impl Step<'_> {
             TaskKind::Request { op: Operation::Change(_) | Operation::Query(_), .. } => {
                 self.caller(id).call()
             }
+            TaskKind::Request { op: Operation::Conflict { .. }, .. } => self.caller(id).call(),
+            TaskKind::Request { op: Operation::Lock { file, owner, range, kind }, .. } => {
+                let (file, owner, range, unlock) = (*file, *owner, *range, kind.is_none());
+                self.lock(id, file, owner, unlock.then_some(range))
+            }
             TaskKind::Request { op: Operation::Write { file, index, .. }, .. } => {
                 let (file, index) = (*file, *index);
                 self.mutator(id).write(file, index)
@@ -296,9 +342,10 @@ impl Step<'_> {
             return Next::Refused(refusal);
         }
         match lookup {
-            Lookup::Locate { .. } | Lookup::Tail { .. } | Lookup::Drop { .. } => {
+            Lookup::Locate { .. } | Lookup::Tail { .. } | Lookup::Drop { .. } | Lookup::Session => {
                 self.caller(id).call()
             }
+            Lookup::Renew => self.renew_for(id),
             Lookup::Extend { file, index } => self.caller(id).extend(file, index),
             Lookup::Seal { file, index, .. } => self.mutator(id).mutate(file, index),
         }
@@ -312,13 +359,14 @@ impl Step<'_> {
             acked_below,
             masters: self.masters,
             routes: self.routes,
+            rights: self.rights,
         }
     }
 
     fn mutator(&mut self, id: TaskId) -> Mutator<'_> {
         let acked_below = self.tasks.acked_below();
         let (cx, task) = (self.cx.reborrow(), self.tasks.get_mut(id));
-        Mutator { cx, task, acked_below, routes: self.routes }
+        Mutator { cx, task, acked_below, routes: self.routes, rights: self.rights }
     }
 
     fn reader(&mut self, id: TaskId, range: Range) -> Reader<'_> {
@@ -398,14 +446,22 @@ impl Step<'_> {
     }
 
     fn respond(&mut self, id: TaskId, result: Result<Outcome, OpError>) {
-        let TaskKind::Request { origin, .. } = self.tasks.remove(id).kind else {
+        let task = self.tasks.remove(id);
+        let TaskKind::Request { origin, .. } = task.kind else {
             unreachable!("only requests are answered")
         };
+        // What became of it, nobody knows: the end of the session settles it.
+        if let (Some(session), Err(error)) = (task.session, &result)
+            && error.may_have_effect()
+        {
+            self.rights.end_this(&mut self.cx, session);
+        }
         self.end_operation(origin, result);
     }
 
     fn end_operation(&mut self, origin: Origin, result: Result<Outcome, OpError>) {
         match origin {
+            Origin::Session => self.rights.renewal_ended(self.cx.now, self.cx.constants),
             Origin::Owner(id) => self.cx.out.push(Effect::Respond { id, result }),
             Origin::Call { id, number } => {
                 let (piece, ended) = (id.piece(number), Box::new(result.clone()));
@@ -424,6 +480,8 @@ fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
         Operation::Change(_)
         | Operation::Query(_)
         | Operation::Read { .. }
+        | Operation::Lock { .. }
+        | Operation::Conflict { .. }
         | Operation::Cut { .. }
         | Operation::Retire { .. } => return Ok(()),
         Operation::Write { payload, .. } => (payload.len(), mutation_max),

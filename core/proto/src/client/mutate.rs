@@ -2,6 +2,7 @@
 
 use super::lookup::Lookup;
 use super::next::Next;
+use super::rights::{MaySend, Rights};
 use super::routes::{Routes, Tail};
 use super::task::{Stage, Task, TaskKind};
 use crate::cx::Cx;
@@ -28,6 +29,7 @@ pub(super) struct Mutator<'a> {
     pub task: &'a mut Task,
     pub acked_below: u64,
     pub routes: &'a mut Routes,
+    pub rights: &'a mut Rights,
 }
 
 impl Mutator<'_> {
@@ -128,6 +130,16 @@ impl Mutator<'_> {
             }
             self.task.forget_copies();
         }
+        if let Some(session) = self.task.session {
+            match self.rights.may_send(self.cx.now, session, (chunk, version)) {
+                MaySend::Yes => {}
+                MaySend::AfterRenewal => return Next::Need(Lookup::Renew),
+                MaySend::Never => return Next::Refused(Refusal::SessionEnded),
+            }
+            let op = self.task.op(self.cx.node);
+            let file = self.task.kind.mutates(self.task.at).expect("it mutates").0;
+            self.cx.observe(Event::SentUnderLock { op, session, file, chunk, version });
+        }
         let (kind, offset, payload) = self.mutation();
         self.task.copies += 1;
         self.task.refused = false;
@@ -140,6 +152,7 @@ impl Mutator<'_> {
             acked_below,
             chunk,
             version,
+            exactly: self.task.session.is_some(),
             kind,
             offset,
             payload,

@@ -2,7 +2,7 @@
 
 use super::lookup::Lookup;
 use crate::attributes::Caller;
-use crate::ids::{ChunkHandle, ChunkVersion, NodeId, OpId, RequestId};
+use crate::ids::{ChunkHandle, ChunkVersion, ClientSession, NodeId, OpId, RequestId};
 use crate::machine::Operation;
 use crate::refusal::Refusal;
 use crate::time::Time;
@@ -19,6 +19,8 @@ pub(super) enum Origin {
     Owner(RequestId),
     /// A file call, of which it is a piece.
     Call { id: RequestId, number: u64 },
+    /// This client, for its session.
+    Session,
 }
 
 /// What a task is for.
@@ -42,8 +44,9 @@ impl TaskKind {
                 | Operation::Write { .. }
                 | Operation::Append { .. }
                 | Operation::Cut { .. }
-                | Operation::Retire { .. } => true,
-                Operation::Query(_) | Operation::Read { .. } => false,
+                | Operation::Retire { .. }
+                | Operation::Lock { .. } => true,
+                Operation::Query(_) | Operation::Read { .. } | Operation::Conflict { .. } => false,
             },
             TaskKind::Lookup(lookup) => lookup.changes_something(),
         }
@@ -102,6 +105,9 @@ pub(super) struct Task {
     pub seen: (u64, u64),
     /// The chunk that it was sent to last.
     pub chunk: Option<ChunkHandle>,
+    /// The session under which it is done: of a lock the one in which it is requested, of a mutation the
+    /// one under whose lock it began.
+    pub session: Option<ClientSession>,
     /// The chunk that a record has left: it was sealed.
     pub left: Option<ChunkHandle>,
     /// The lookup that it waited for and that failed.
@@ -127,6 +133,7 @@ impl Task {
             at: 0,
             seen: (0, 0),
             chunk: None,
+            session: None,
             left: None,
             failed: None,
             waiting_tasks: BTreeSet::new(),

@@ -4,9 +4,12 @@
 use super::lookup::Lookup;
 use super::session::Session;
 use super::task::{Stage, Task, TaskId, TaskKind};
+use crate::ids::{ClientSession, FileId, LockOwner};
+use crate::machine::Operation;
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 
 /// All tasks of a client.
 ///
@@ -191,6 +194,35 @@ impl Tasks {
             self.lookups.remove(&lookup);
             self.remove(runner);
         }
+    }
+
+    /// Is another lock or unlock of this owner sent and not answered?
+    pub fn locks_under_way(&self, id: TaskId, file: FileId, owner: LockOwner) -> bool {
+        self.tasks.iter().any(|(other, task)| {
+            let same = matches!(&task.kind,
+                TaskKind::Request { op: Operation::Lock { file: of, owner: by, .. }, .. }
+                    if (*of, *by) == (file, owner));
+            same && *other != id && task.session.is_some()
+        })
+    }
+
+    /// The tasks that mutate a file under a session other than this one.
+    pub fn mutations_under_others_than(&self, session: Option<ClientSession>) -> Vec<TaskId> {
+        let other = |task: &Task| task.session.is_some() && task.session != session;
+        let mutates = |task: &Task| {
+            matches!(
+                task.kind,
+                TaskKind::Request {
+                    op: Operation::Write { .. }
+                        | Operation::Append { .. }
+                        | Operation::Cut { .. }
+                        | Operation::Retire { .. },
+                    ..
+                }
+            )
+        };
+        let those = self.tasks.iter().filter(|(_, task)| other(task) && mutates(task));
+        those.map(|(id, _)| *id).collect()
     }
 
     /// True if the cluster may show an effect of the task: its own, or chunks that were added for it.

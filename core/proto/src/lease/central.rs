@@ -79,11 +79,7 @@ impl Holder {
     pub fn take(&mut self, constants: &Constants, now: Time, granted: &Granted) -> Option<Held> {
         let Granted { attempt, chunk, version, term } = *granted;
         let requested = *self.requested.get(&attempt)?;
-        let from = if constants.rules.lease_counts_from_question { requested } else { now };
-        let carried = constants.rules.grant_carries_term;
-        let term = if carried { term } else { constants.lease_term() };
-        let allows = constants.rules.holder_allows_for_drift;
-        let until = from + if allows { term.at_holder() } else { term.duration };
+        let until = constants.believed_until(requested, now, term);
         let longer = match self.held.get(&chunk) {
             Some(held) => held.version != version || until > held.until,
             None => true,
@@ -151,9 +147,7 @@ impl Granter {
     /// A new leader knows no earlier grant, and counts each chunk as granted at `now`.
     #[must_use]
     pub fn begin(constants: &Constants, now: Time) -> Self {
-        let waits = constants.rules.new_leader_waits;
-        let unknown_until = if waits { now + constants.lease_at_granter() } else { now };
-        Granter { until: BTreeMap::new(), unknown_until }
+        Granter { until: BTreeMap::new(), unknown_until: constants.unknown_until(now) }
     }
 
     /// Answers a request of the chunk's primary: from here on the granter keeps away.

@@ -33,8 +33,10 @@
 
 pub mod term;
 mod central;
+mod session;
 
 pub use central::{Claim, Granted, Held};
+pub use session::{HeldSession, SessionGrants, SessionHolder};
 pub use term::{Term, Usage};
 
 use crate::config::Constants;

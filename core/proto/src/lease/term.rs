@@ -71,6 +71,19 @@ impl Constants {
         self.lease_term().at_holder()
     }
 
+    /// Until when a holder believes in a lease that it requested then, and of which it has the grant now.
+    pub(super) fn believed_until(&self, requested: Time, now: Time, term: Term) -> Time {
+        let from = if self.rules.lease_counts_from_question { requested } else { now };
+        let term = if self.rules.grant_carries_term { term } else { self.lease_term() };
+        let allows = self.rules.holder_allows_for_drift;
+        from + if allows { term.at_holder() } else { term.duration }
+    }
+
+    /// A new leader knows no earlier grant, and counts everything as granted at `now`.
+    pub(super) fn unknown_until(&self, now: Time) -> Time {
+        if self.rules.new_leader_waits { now + self.lease_at_granter() } else { now }
+    }
+
     /// How long the granter keeps away from a lease, counted from when it *last answered*:
     /// T·(1+2ρ).
     #[must_use]

@@ -7,6 +7,7 @@ use super::proposals::Proposal;
 use crate::attributes::Caller;
 use crate::file::position;
 use crate::ids::{ChunkHandle, ChunkVersion, FileId, NodeId, OpId};
+use crate::locks::Lock;
 use crate::log::Command;
 use crate::message::MasterRequest;
 use crate::message::call;
@@ -80,6 +81,13 @@ impl Leader<'_> {
             MetadataQuery::List { path, after } => self.list(&path, caller, after.as_ref()),
             MetadataQuery::Locate { file, index, primary, stale } => {
                 match self.locate(op, file, index, primary, stale) {
+                    Some(answer) => answer,
+                    None => return,
+                }
+            }
+            MetadataQuery::RenewSession { session } => self.renew_session(session),
+            MetadataQuery::Conflict { file, holder, range, kind, wait } => {
+                match self.answer_conflict(op, file, Lock { holder, range, kind }, wait) {
                     Some(answer) => answer,
                     None => return,
                 }

@@ -111,12 +111,13 @@ impl<'a> Known<'a> {
     }
 
     /// The primary of a chunk's committed configuration, if it can act: it is heard, in the life
-    /// in which it was configured, and nothing is under way to replace it.
+    /// in which it was configured, nothing is under way to replace it, and no session that ended may have
+    /// written to it.
     pub(super) fn usable_primary(self, chunk: ChunkHandle) -> Option<NodeId> {
         let lead = self.lead;
         let config = self.state.chunks().config(chunk)?;
         let primary = config.members.first()?;
-        let free = !lead.changes.contains_key(&chunk);
+        let free = !lead.changes.contains_key(&chunk) && !self.state.chunks().is_fenced(chunk);
         (free && self.is_same_life(primary)).then_some(primary.node)
     }
 

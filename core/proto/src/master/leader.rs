@@ -11,6 +11,7 @@ use super::repair::Repairs;
 use super::rooms::Shortage;
 use super::safe_mode::SafeMode;
 use super::servers::Server;
+use super::sessions::Sessions;
 use crate::config::Constants;
 use crate::cx::Cx;
 use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId};
@@ -47,6 +48,7 @@ pub(super) struct Lead {
     pub trash: BTreeMap<FileId, Time>,
     /// No further file in the trash gives way before: what the last one leaves is yet to be reported.
     pub gives_way_from: Time,
+    pub sessions: Sessions,
     /// While in safe mode.
     pub safe_mode: Option<SafeMode>,
     /// By which the times in `trash` were reckoned.
@@ -76,6 +78,7 @@ impl Lead {
             parked: BTreeMap::new(),
             trash: BTreeMap::new(),
             gives_way_from: now,
+            sessions: Sessions::new(constants, now),
             safe_mode: Some(SafeMode::new(constants, now)),
             trash_retention: constants.trash_retention,
             constants_change: None,

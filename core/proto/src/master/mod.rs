@@ -9,7 +9,7 @@
 //! the only file that calls back and forth), `known` (questions about what it knows), `proposals` (the
 //! log as a device), `clients`, `servers`, `rooms`, `holders`, `reports`, `safe_mode`, `leases`, `change` (a
 //! configuration's way from Prepare to its activation), `attention` (what a chunk needs next),
-//! `repair`, `setbacks`, `placement`, `trash`, `constants`, `status`.
+//! `repair`, `setbacks`, `placement`, `trash`, `sessions`, `constants`, `status`.
 
 mod leader;
 mod route;
@@ -28,6 +28,7 @@ mod repair;
 mod setbacks;
 pub mod placement;
 mod trash;
+mod sessions;
 mod constants;
 mod status;
 #[cfg(test)]
@@ -162,6 +163,8 @@ impl Master {
                 | Proposal::Join(_)
                 | Proposal::Release(..)
                 | Proposal::Purge
+                | Proposal::Fence(_)
+                | Proposal::End(_)
                 | Proposal::Constants,
                 _,
             ) => {}
@@ -228,8 +231,12 @@ impl Master {
                 let sides = self.state.constants().sides().expect("they changed just now");
                 out.observe(Event::ConstantsChanged { version, sides: Box::new(sides) });
             }
+            Consequence::SessionEnded(session) => out.observe(Event::SessionEnded { session }),
             Consequence::Ignored
             | Consequence::Released { .. }
+            | Consequence::SessionBegan(_)
+            | Consequence::SessionFenced(_)
+            | Consequence::LocksChanged(_)
             | Consequence::LeaderBegan { .. }
             | Consequence::Joined { .. }
             | Consequence::JoinRefused { .. }

@@ -1,7 +1,7 @@
 //! The log as a device: what is proposed comes back as committed, and only then takes effect.
 
 use crate::cx::Cx;
-use crate::ids::{ChunkHandle, Epoch, FileId, IoId, NodeId, OpId};
+use crate::ids::{ChunkHandle, ClientSession, Epoch, FileId, IoId, NodeId, OpId};
 use crate::io::{IoOp, LogOp};
 use crate::log::{Command, LogEntry};
 use crate::machine::Effect;
@@ -18,6 +18,8 @@ pub(super) enum Proposal {
     /// A file in the trash gives up a chunk that others refer to.
     Release(FileId, ChunkHandle),
     Purge,
+    Fence(ClientSession),
+    End(ClientSession),
     Constants,
 }
 

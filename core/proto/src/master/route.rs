@@ -20,6 +20,7 @@ impl Leader<'_> {
         self.tick_safe_mode();
         self.tick_constants();
         self.tick_parked();
+        self.tick_sessions();
         self.tick_changes();
         self.tick_activations();
         self.tick_repairs();
@@ -89,6 +90,10 @@ impl Leader<'_> {
                 self.on_freed(chunk, base, &members);
                 self.answer_parked(chunk);
             }
+            Consequence::SessionBegan(session) => self.on_session_began(session),
+            Consequence::SessionFenced(session) => self.end_session_if_settled(session),
+            Consequence::SessionEnded(session) => self.on_session_ended(session),
+            Consequence::LocksChanged(file) => self.on_locks_changed(file),
             // The next round frees it.
             Consequence::GivenUp(_)
             | Consequence::LeaderBegan { .. }

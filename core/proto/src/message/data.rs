@@ -45,6 +45,9 @@ pub struct Mutate {
     pub chunk: ChunkHandle,
     /// As the client knows it.
     pub version: ChunkVersion,
+    /// In that configuration only: a later one refuses it, since the session under whose lock it was sent
+    /// may have ended.
+    pub exactly: bool,
     /// What.
     pub kind: MutationKind,
     /// Where, for a write; the length, for a cut; for an append, the truncation epoch that the client

@@ -5,7 +5,7 @@ use crate::log::Member;
 use crate::members::Members;
 use crate::metadata::FileSpec;
 use crate::paged::{Iter, PagedMap};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::{Bound, Index};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,9 @@ pub struct ChunkTable {
     chunks: PagedMap<ChunkHandle, ChunkRecord>,
     /// Those to which no layout refers, since their file was truncated; to be freed.
     given_up: BTreeSet<ChunkHandle>,
+    /// Those that need another configuration before a lease is granted: up to this version a session
+    /// that has ended may have sent something.
+    fenced: BTreeMap<ChunkHandle, ChunkVersion>,
 }
 
 impl ChunkTable {
@@ -195,6 +198,19 @@ impl ChunkTable {
         self.given_up.contains(&chunk)
     }
 
+    /// No lease is granted any more for the configuration that a chunk has now.
+    pub(super) fn fence(&mut self, chunk: ChunkHandle) {
+        if let Some(config) = self.config(chunk) {
+            self.fenced.insert(chunk, config.version);
+        }
+    }
+
+    /// Does a chunk need another configuration before a lease is granted?
+    #[must_use]
+    pub fn is_fenced(&self, chunk: ChunkHandle) -> bool {
+        self.fenced.contains_key(&chunk)
+    }
+
     /// The chunks to which no layout refers any more, in order.
     pub fn given_up(&self) -> impl Iterator<Item = ChunkHandle> + '_ {
         self.given_up.iter().copied()
@@ -223,6 +239,7 @@ impl ChunkTable {
             return false;
         }
         record.config = Some(config);
+        self.fenced.remove(&chunk);
         true
     }
 
@@ -237,6 +254,7 @@ impl ChunkTable {
             return None;
         }
         self.given_up.remove(&chunk);
+        self.fenced.remove(&chunk);
         self.chunks.remove(&chunk)
     }
 }

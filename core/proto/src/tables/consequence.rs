@@ -1,7 +1,7 @@
 //! What a committed entry did: the tables change, and the machine that applied it reacts to this.
 
 use crate::ids::{ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, Incarnation, IoId};
-use crate::ids::{NodeId, OpId, Rack};
+use crate::ids::{ClientSession, NodeId, OpId, Rack};
 use crate::log::Member;
 use crate::metadata::MetadataAnswer;
 use crate::refusal::Refusal;
@@ -86,6 +86,15 @@ pub enum Consequence {
         /// The chunk.
         chunk: ChunkHandle,
     },
+    /// A client's session began.
+    SessionBegan(ClientSession),
+    /// The locks of a file changed: what waits for one may be lucky.
+    LocksChanged(FileId),
+    /// Nothing is locked for a session any more, and chunks that it had locked need other
+    /// configurations.
+    SessionFenced(ClientSession),
+    /// A session is no more.
+    SessionEnded(ClientSession),
     /// A file is no more: it had no chunks, or its last one was freed.
     Purged(FileId),
 }

@@ -3,7 +3,7 @@
 //!
 //! Suggested order: this file ([`MasterState::apply`] is the only door), [`consequence`], then
 //! `inode` with `namespace`, `path`, `permission` and `xattrs`, `layout`, `chunk_table`, `server_table`, `session_table`,
-//! `allocator`, `constant_table`.
+//! `share_table` with `sharing`, `allocator`, `constant_table`.
 
 pub mod consequence;
 pub mod inode;
@@ -15,6 +15,8 @@ pub mod layout;
 pub mod chunk_table;
 pub mod server_table;
 pub mod session_table;
+pub mod share_table;
+mod sharing;
 pub mod allocator;
 pub mod constant_table;
 
@@ -26,12 +28,14 @@ pub use inode::{Inode, InodeTable, Trashed};
 pub use layout::{ChunkRef, Layout};
 pub use server_table::{ServerRecord, ServerTable};
 pub use session_table::SessionTable;
+pub use share_table::{Holder, SessionRecord, ShareTable};
 
 use crate::attributes::{Caller, Nanoseconds};
 use crate::config::Rules;
 use crate::ids::{
     ChunkHandle, ChunkVersion, ConstantsVersion, Epoch, FileId, LogIndex, NodeId, OpId,
 };
+use crate::locks::Lock;
 use crate::log::{Command, LogEntry};
 use crate::metadata::{FileInfo, MetadataAnswer, MetadataChange};
 use crate::path::Name;
@@ -56,6 +60,7 @@ pub struct MasterState {
     servers: ServerTable,
     sessions: SessionTable,
     constants: ConstantTable,
+    share: ShareTable,
 }
 
 /// How much there is of everything.
@@ -84,6 +89,7 @@ impl MasterState {
             servers: ServerTable::default(),
             sessions: SessionTable::new(sessions_max),
             constants: ConstantTable::default(),
+            share: ShareTable::default(),
         }
     }
 
@@ -125,6 +131,8 @@ impl MasterState {
             Command::Free { file, chunk, base } => self.free(*file, *chunk, *base),
             Command::Purge { file } => vec![self.purge(*file)],
             Command::FinishConstants { version } => vec![self.finish_constants(*version)],
+            Command::FenceSession { session } => self.fence_session(*session),
+            Command::EndSession { session } => self.end_session(*session),
         }
     }
 
@@ -150,7 +158,7 @@ impl MasterState {
             return vec![Consequence::Answered { op, answer }];
         }
         let mut consequences = Vec::new();
-        let answer = self.change(caller, change, &mut consequences);
+        let answer = self.change(op.client, caller, change, &mut consequences);
         self.sessions.remember(op, acked_below, applied, answer.clone());
         consequences.push(Consequence::Answered { op, answer });
         consequences
@@ -159,6 +167,7 @@ impl MasterState {
     /// Runs a change. One that is refused leaves everything as it was.
     fn change(
         &mut self,
+        client: NodeId,
         caller: &Caller,
         change: &MetadataChange,
         consequences: &mut Vec<Consequence>,
@@ -217,6 +226,16 @@ impl MasterState {
                 inodes.check_empty_trash(files, caller)?;
                 let emptied = files.iter().filter(|file| inodes.empty_trash(**file));
                 consequences.extend(emptied.map(|file| Consequence::TrashEmptied(*file)));
+                return Ok(MetadataAnswer::Done);
+            }
+            MetadataChange::BeginSession => return self.begin_session(client, consequences),
+            MetadataChange::Lock { file, holder, range, kind } => {
+                let lock = Lock { holder: *holder, range: *range, kind: *kind };
+                self.lock(client, *file, lock, consequences)?;
+                return Ok(MetadataAnswer::Done);
+            }
+            MetadataChange::Unlock { file, holder, range } => {
+                self.unlock(client, *file, *holder, *range, consequences)?;
                 return Ok(MetadataAnswer::Done);
             }
             MetadataChange::SetConstants { settings } => {
@@ -397,6 +416,12 @@ impl MasterState {
         &self.sessions
     }
 
+    /// Sessions of clients, and their locks.
+    #[must_use]
+    pub fn share(&self) -> &ShareTable {
+        &self.share
+    }
+
     /// The cluster's constants.
     #[must_use]
     pub fn constants(&self) -> &ConstantTable {
@@ -480,6 +505,7 @@ impl MasterState {
             assert_eq!(record.owners, counted, "the owners of {chunk} are counted");
         }
         self.sessions.assert_invariants();
+        self.share.assert_invariants();
     }
 }
 

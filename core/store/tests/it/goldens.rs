@@ -3,12 +3,12 @@
 
 use crate::workload::payload;
 use leasehold_proto::metadata::{FileSpec, MetadataChange};
-use leasehold_proto::tables::Consequence;
+use leasehold_proto::tables::{Consequence, Holder};
 use leasehold_proto::{
-    Caller, ChunkHandle, ChunkSpec, ChunkVersion, ClusterConstant, ClusterConstants, Command,
-    Constants, ConstantsVersion, Epoch, Extent, FileId, Incarnation, IoId, IoOp, IoOutput,
-    LogEntry, LogIndex, Member, Mutation, MutationKind, NodeId, OpId, Rack, ReplicaChange,
-    ReplicaData, ReplicaImage, Sequence, Session, Setting, SyncPolicy,
+    Caller, ChunkHandle, ChunkSpec, ChunkVersion, ClientSession, ClusterConstant, ClusterConstants,
+    Command, Constants, ConstantsVersion, Epoch, Extent, FileId, Incarnation, IoId, IoOp, IoOutput,
+    LockKind, LockOwner, LogEntry, LogIndex, Member, Mutation, MutationKind, NodeId, OpId, Rack,
+    ReplicaChange, ReplicaData, ReplicaImage, Sequence, Session, Setting, SyncPolicy,
 };
 use leasehold_store::raft_log::{Mark, RaftChange, Snapshot};
 use leasehold_store::{
@@ -156,6 +156,8 @@ fn commands() -> Vec<(&'static str, Command)> {
     let configure = |chunk| Command::Configure { chunk, base, version, members: vec![member] };
     let (incarnation, session) = (Incarnation(1), Session(7));
     let constants = Box::new(ClusterConstants::of(&Constants::default()));
+    let holder = Holder { session: ClientSession(19), owner: LockOwner(9) };
+    let (range, kind) = (Extent::new(4, 6), LockKind::Exclusive);
     let lease = Setting { constant: ClusterConstant::LeaseDuration, number: 20_000_000_000 };
     vec![
         ("new leader", Command::NewLeader { node: NodeId(1), constants }),
@@ -190,6 +192,11 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("purge", Command::Purge { file: FileId(5) }),
         ("set constants", change(11, MetadataChange::SetConstants { settings: vec![lease] })),
         ("finish constants", Command::FinishConstants { version: ConstantsVersion(2) }),
+        ("begin session", change(12, MetadataChange::BeginSession)),
+        ("lock", change(13, MetadataChange::Lock { file, holder, range, kind })),
+        ("begin session", change(14, MetadataChange::BeginSession)),
+        ("fence session", Command::FenceSession { session: ClientSession(21) }),
+        ("end session", Command::EndSession { session: ClientSession(21) }),
     ]
 }
 

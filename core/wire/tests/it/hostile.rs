@@ -274,7 +274,7 @@ fn another_format_version_says_both() {
     bytes[4] = 9;
     let error = read(&bytes).unwrap_err();
     assert_eq!(error, FrameError::WrongVersion { found: 9, expected: FORMAT_VERSION });
-    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 7");
+    assert_eq!(error.to_string(), "frame of format version 9; this program speaks version 8");
 }
 
 #[test]

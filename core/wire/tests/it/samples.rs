@@ -316,6 +316,7 @@ fn mutations() -> Vec<Message> {
             acked_below: 0x70,
             chunk,
             version,
+            exactly: true,
             kind: MutationKind::Append,
             offset: 0,
             payload: payload(b"a record"),

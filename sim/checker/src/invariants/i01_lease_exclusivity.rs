@@ -75,6 +75,23 @@ impl LeaseExclusivity {
         })
     }
 
+    /// Does any node whose clock can be trusted believe, then, that it is the chunk's primary at this
+    /// version?
+    #[must_use]
+    pub fn anyone_believes(
+        &self,
+        chunk: ChunkHandle,
+        version: ChunkVersion,
+        seen: &Seen<'_>,
+    ) -> bool {
+        self.beliefs.get(&chunk).into_iter().flatten().any(|(node, belief)| {
+            let trusted = !self.distrusted.contains(node);
+            trusted
+                && belief.version == version
+                && belief.until_ns(*node, seen.clock) > seen.true_ns
+        })
+    }
+
     fn taken(
         &mut self,
         chunk: ChunkHandle,

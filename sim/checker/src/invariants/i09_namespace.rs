@@ -98,6 +98,8 @@ fn timed(at: usize, operated: &Operated, returned: &BTreeSet<FileId>) -> Timed<P
         | Call::Append { .. }
         | Call::Read { .. }
         | Call::Cut { .. }
+        | Call::Lock { .. }
+        | Call::Conflict { .. }
         | Call::Retire { .. } => {
             unreachable!("trees are made of calls to a master")
         }

@@ -38,7 +38,12 @@ impl NoSilentCorruption {
                 let writes = self.writes.entry((*file, *index)).or_default();
                 writes.push(*length, Bytes::new());
             }
-            Call::Read { .. } | Call::Retire { .. } | Call::Change { .. } | Call::Query { .. } => {}
+            Call::Read { .. }
+            | Call::Retire { .. }
+            | Call::Lock { .. }
+            | Call::Conflict { .. }
+            | Call::Change { .. }
+            | Call::Query { .. } => {}
         }
     }
 

@@ -11,6 +11,8 @@ pub mod i08_exactly_once;
 pub mod i09_namespace;
 pub mod i10_convergence;
 pub mod i11_no_silent_corruption;
+pub mod i12_conflicting_locks;
+pub mod i14_ended_sessions;
 pub mod i17_spread_over_racks;
 pub mod i18_repair_in_order_of_danger;
 pub mod i19_retention;
@@ -27,10 +29,10 @@ pub fn invariant(id: &str) -> Option<Invariant> {
     invariants().into_iter().find(|invariant| invariant.id == id)
 }
 
-/// Every invariant that is judged here, in order. I12 to I16 are about what is not built yet: rights
-/// of sessions, `fsync`, transactions, snapshots.
+/// Every invariant that is judged here, in order. I13, I15 and I16 are about what is not built yet: caches
+/// of clients, transactions, snapshots.
 #[must_use]
-pub fn invariants() -> [Invariant; 18] {
+pub fn invariants() -> [Invariant; 20] {
     [
         i01_lease_exclusivity::INVARIANT,
         i02_configuration_order::INVARIANT,
@@ -43,6 +45,8 @@ pub fn invariants() -> [Invariant; 18] {
         i09_namespace::INVARIANT,
         i10_convergence::INVARIANT,
         i11_no_silent_corruption::INVARIANT,
+        i12_conflicting_locks::INVARIANT,
+        i14_ended_sessions::INVARIANT,
         i17_spread_over_racks::INVARIANT,
         i18_repair_in_order_of_danger::INVARIANT,
         i19_retention::INVARIANT,

@@ -54,6 +54,8 @@ impl Posix {
             MetadataQuery::Locate { .. }
             | MetadataQuery::Trash { .. }
             | MetadataQuery::Chunks { .. }
+            | MetadataQuery::RenewSession { .. }
+            | MetadataQuery::Conflict { .. }
             | MetadataQuery::Status
             | MetadataQuery::Constants
             | MetadataQuery::SafeMode

@@ -85,6 +85,9 @@ fn is_of_the_namespace(call: &Call) -> bool {
                 | MetadataChange::AddChunk { .. }
                 | MetadataChange::Truncate { .. }
                 | MetadataChange::SetConstants { .. }
+                | MetadataChange::BeginSession
+                | MetadataChange::Lock { .. }
+                | MetadataChange::Unlock { .. }
                 | MetadataChange::ForgetServer { .. }
         ),
         Call::Query { query } => match query {
@@ -98,6 +101,8 @@ fn is_of_the_namespace(call: &Call) -> bool {
             MetadataQuery::Locate { .. }
             | MetadataQuery::Trash { .. }
             | MetadataQuery::Chunks { .. }
+            | MetadataQuery::RenewSession { .. }
+            | MetadataQuery::Conflict { .. }
             | MetadataQuery::Status
             | MetadataQuery::Constants
             | MetadataQuery::SafeMode
@@ -106,6 +111,8 @@ fn is_of_the_namespace(call: &Call) -> bool {
         Call::Write { .. }
         | Call::Append { .. }
         | Call::Read { .. }
+        | Call::Lock { .. }
+        | Call::Conflict { .. }
         | Call::Cut { .. }
         | Call::Retire { .. } => false,
     }
@@ -130,6 +137,9 @@ fn addresses(call: &Call) -> Vec<&Path> {
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
             | MetadataChange::SetConstants { .. }
+            | MetadataChange::BeginSession
+            | MetadataChange::Lock { .. }
+            | MetadataChange::Unlock { .. }
             | MetadataChange::ForgetServer { .. } => vec![],
         },
         Call::Query { query } => match query {
@@ -143,6 +153,8 @@ fn addresses(call: &Call) -> Vec<&Path> {
             | MetadataQuery::Locate { .. }
             | MetadataQuery::Trash { .. }
             | MetadataQuery::Chunks { .. }
+            | MetadataQuery::RenewSession { .. }
+            | MetadataQuery::Conflict { .. }
             | MetadataQuery::Status
             | MetadataQuery::Constants
             | MetadataQuery::SafeMode
@@ -151,6 +163,8 @@ fn addresses(call: &Call) -> Vec<&Path> {
         Call::Write { .. }
         | Call::Append { .. }
         | Call::Read { .. }
+        | Call::Lock { .. }
+        | Call::Conflict { .. }
         | Call::Cut { .. }
         | Call::Retire { .. } => vec![],
     }

@@ -405,6 +405,12 @@ fn fact(event: &Event) -> &'static str {
         Event::Retried { .. } => "client retries",
         Event::PieceBegan { .. } => "pieces begun",
         Event::PieceEnded { .. } => "pieces ended",
+        Event::SessionEnded { .. } => "sessions ended",
+        Event::SessionHeld { .. } => "sessions held",
+        Event::SessionLost { .. } => "sessions lost",
+        Event::LockTaken { .. } => "locks taken",
+        Event::LockGivenUp { .. } => "locks given up",
+        Event::SentUnderLock { .. } => "mutations sent under locks",
         Event::Unsolicited { .. } => "messages that answered nothing",
     }
 }

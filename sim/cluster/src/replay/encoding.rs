@@ -6,9 +6,9 @@ use bytes::Bytes;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
 use leasehold_proto::{
     Caller, ChunkHandle, ChunkserverConfig, ClientConfig, Constants, Extent, FileCall, FileHandle,
-    FileId, Incarnation, Input, IoFault, IoId, IoOutput, IoResult, Leadership, LogEntry, LogIndex,
-    MasterConfig, MasterState, NodeId, Operation, Path, Payload, ProposeOutcome, Rack, ReadMode,
-    Replicas, RequestId, Room, Rules, Session, Time,
+    FileId, Incarnation, Input, IoFault, IoId, IoOutput, IoResult, Leadership, LockKind, LockOwner,
+    LogEntry, LogIndex, MasterConfig, MasterState, NodeId, Operation, Path, Payload,
+    ProposeOutcome, Rack, ReadMode, Replicas, RequestId, Room, Rules, Session, Time,
 };
 use leasehold_wire::{Frame, decode_parts, encode};
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,8 @@ enum EncodedOperation {
     Read(FileId, u64, Extent, ReadMode),
     Cut(FileId, u64, u64, u64),
     Retire(FileId, u64, ChunkHandle),
+    Lock(FileId, LockOwner, Extent, Option<LockKind>),
+    Conflict(FileId, LockOwner, Extent, LockKind, bool),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +101,8 @@ enum EncodedFile {
     Length(FileHandle),
     Close(FileHandle),
     Truncate(FileHandle, u64),
+    Lock(FileHandle, LockOwner, Extent, Option<LockKind>, bool),
+    Conflict(FileHandle, LockOwner, Extent, LockKind),
 }
 
 /// Bulk data and the checksum that came with it.
@@ -296,6 +300,12 @@ impl EncodedOperation {
             Operation::Read { file, index, extent, mode } => {
                 EncodedOperation::Read(*file, *index, *extent, *mode)
             }
+            Operation::Lock { file, owner, range, kind } => {
+                EncodedOperation::Lock(*file, *owner, *range, *kind)
+            }
+            Operation::Conflict { file, owner, range, kind, wait } => {
+                EncodedOperation::Conflict(*file, *owner, *range, *kind, *wait)
+            }
         }
     }
 
@@ -318,6 +328,12 @@ impl EncodedOperation {
             EncodedOperation::Read(file, index, extent, mode) => {
                 Operation::Read { file, index, extent, mode }
             }
+            EncodedOperation::Lock(file, owner, range, kind) => {
+                Operation::Lock { file, owner, range, kind }
+            }
+            EncodedOperation::Conflict(file, owner, range, kind, wait) => {
+                Operation::Conflict { file, owner, range, kind, wait }
+            }
         }
     }
 }
@@ -338,6 +354,12 @@ impl EncodedFile {
             FileCall::Append { handle, payload } => EncodedFile::Append(*handle, Bulk::of(payload)),
             FileCall::Length { handle } => EncodedFile::Length(*handle),
             FileCall::Truncate { handle, length } => EncodedFile::Truncate(*handle, *length),
+            FileCall::Lock { handle, owner, range, kind, wait } => {
+                EncodedFile::Lock(*handle, *owner, *range, *kind, *wait)
+            }
+            FileCall::Conflict { handle, owner, range, kind } => {
+                EncodedFile::Conflict(*handle, *owner, *range, *kind)
+            }
             FileCall::Close { handle } => EncodedFile::Close(*handle),
         }
     }
@@ -358,6 +380,12 @@ impl EncodedFile {
             }
             EncodedFile::Length(handle) => FileCall::Length { handle },
             EncodedFile::Truncate(handle, length) => FileCall::Truncate { handle, length },
+            EncodedFile::Lock(handle, owner, range, kind, wait) => {
+                FileCall::Lock { handle, owner, range, kind, wait }
+            }
+            EncodedFile::Conflict(handle, owner, range, kind) => {
+                FileCall::Conflict { handle, owner, range, kind }
+            }
             EncodedFile::Close(handle) => FileCall::Close { handle },
         }
     }

@@ -159,5 +159,7 @@ patch! {
         repair_within_budget: bool,
         safe_mode_waits: bool,
         confirm_suspicion: bool,
+        sessions_last: bool,
+        fence_ended_sessions: bool,
     }
 }

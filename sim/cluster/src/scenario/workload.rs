@@ -71,6 +71,8 @@ pub enum Torture {
     Renames,
     /// Long and odd names.
     Names,
+    /// Locks, and writes under them.
+    Locks,
 }
 
 words!(Torture, Order);
@@ -82,6 +84,7 @@ impl From<Torture> for leasehold_explore::Torture {
             Torture::Links => leasehold_explore::Torture::Links,
             Torture::Renames => leasehold_explore::Torture::Renames,
             Torture::Names => leasehold_explore::Torture::Names,
+            Torture::Locks => leasehold_explore::Torture::Locks,
         }
     }
 }

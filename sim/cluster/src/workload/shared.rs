@@ -140,6 +140,9 @@ impl SharedNames {
                 let back = client.restore(*file, within(to), *no_replace).await;
                 ("shared restore", back.map(shown))
             }
+            MetadataChange::BeginSession
+            | MetadataChange::Lock { .. }
+            | MetadataChange::Unlock { .. } => unreachable!("a client does so by itself"),
             MetadataChange::SetConstants { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::ForgetServer { .. } => {
@@ -217,6 +220,14 @@ impl SharedNames {
             kind => kind,
         };
         match kind {
+            DataKind::Lock { owner, kind } => {
+                let range = Extent::new(data.offset, data.length);
+                let ended = match kind {
+                    Some(kind) => file.try_lock(owner, range, kind).await.map(|_| written),
+                    None => file.unlock(owner, range).await.map(|()| written),
+                };
+                ("shared lock", ended)
+            }
             DataKind::Write => {
                 let result = file.write(at, self.contents(data.length)).await;
                 ("shared write", result.map(|()| written))

@@ -30,6 +30,7 @@ fn mutate(number: u64) -> Input {
         acked_below: 0,
         chunk: CHUNK,
         version: ChunkVersion(1),
+        exactly: false,
         kind: MutationKind::Write,
         offset: 0,
         payload: Payload::default(),

@@ -3,7 +3,7 @@
 use super::{DataVerb, Limits, Style};
 use crate::draw::Draw;
 use leasehold_proto::metadata::FileSpec;
-use leasehold_proto::{FileId, ReadMode, Refusal};
+use leasehold_proto::{FileId, LockKind, LockOwner, ReadMode, Refusal};
 
 /// Files without a name that are remembered.
 const UNNAMED_MAX: usize = 4;
@@ -34,6 +34,13 @@ pub enum DataKind {
     Truncate,
     /// Read at an offset; the length only, if there is nothing to read.
     Read(ReadMode),
+    /// Lock a range that begins in the chunk, or unlock it.
+    Lock {
+        /// For which owner.
+        owner: LockOwner,
+        /// How; none to unlock.
+        kind: Option<LockKind>,
+    },
 }
 
 /// A request for the bytes of a file.
@@ -148,6 +155,23 @@ impl Files {
                 Data { of, kind: DataKind::Read(mode), index, offset, length }
             }
         })
+    }
+
+    /// The whole of a file or a few bytes of it, for one of two owners.
+    pub fn lock(&self, style: &Style, draw: &mut impl Draw) -> Option<Data> {
+        let of = self.pick(style, draw)?;
+        let owner = LockOwner(draw.within(1..=2));
+        let kind = match draw.within(0..=9) {
+            0..=3 => Some(LockKind::Exclusive),
+            4 | 5 => Some(LockKind::Shared),
+            _ => None,
+        };
+        let (offset, length) = match draw.within(0..=3) {
+            0 | 1 => (0, u64::MAX),
+            2 => (draw.within(0..=3) * 16, 16 * draw.within(1..=3)),
+            _ => (draw.near(of.spec.chunk_bytes), draw.near(16)),
+        };
+        Some(Data { of, kind: DataKind::Lock { owner, kind }, index: 0, offset, length })
     }
 
     fn pick(&self, style: &Style, draw: &mut impl Draw) -> Option<Known> {

@@ -98,8 +98,10 @@ impl Grammar {
     pub fn tortured(mut self, by: Torture) -> Self {
         self.style = self.style.tortured(by);
         self.names.tortured(by);
-        // Names are what it is about: files are made and removed without waiting for room.
-        self.limits.files_max = self.limits.files_max.max(12);
+        if by != Torture::Locks {
+            // Names are what it is about: files are made and removed without waiting for room.
+            self.limits.files_max = self.limits.files_max.max(12);
+        }
         self
     }
 
@@ -123,6 +125,13 @@ impl Grammar {
         }
         if draw.permille(self.style.inodes_permille) {
             return self.restore(draw).unwrap_or_else(|| self.names.inode_request(draw));
+        }
+        let locks = self.style.locks_permille;
+        if locks > 0
+            && draw.permille(locks)
+            && let Some(data) = self.files.lock(&self.style, draw)
+        {
+            return Request::Data(data);
         }
         let full = self.files.live() > self.limits.files_max;
         match self.style.verb(draw) {
@@ -316,7 +325,10 @@ impl Grammar {
             | MetadataChange::RemoveXattr { .. }
             | MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
-            // Operators are not drawn here.
+            // Locks are drawn as data is, and operators are not drawn here.
+            | MetadataChange::BeginSession
+            | MetadataChange::Lock { .. }
+            | MetadataChange::Unlock { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}

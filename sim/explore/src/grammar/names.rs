@@ -109,7 +109,7 @@ impl Names {
         (self.deeper, self.odd_permille) = match by {
             Torture::Trees => (24, 0),
             Torture::Names => (6, 500),
-            Torture::Links | Torture::Renames => (4, 0),
+            Torture::Links | Torture::Renames | Torture::Locks => (4, 0),
         };
     }
 

@@ -80,7 +80,8 @@ impl Shares {
             Request::Data(data) => {
                 self.one("of unnamed files", files.is_unnamed(data.of.file));
                 let end = data.offset.saturating_add(data.length);
-                let placed = !matches!(data.kind, DataKind::Append) && data.length > 0;
+                let elsewhere = matches!(data.kind, DataKind::Append | DataKind::Lock { .. });
+                let placed = !elsewhere && data.length > 0;
                 self.one("at a chunk's end", placed && end == data.of.spec.chunk_bytes);
                 self.one("beyond a chunk's end", placed && end > data.of.spec.chunk_bytes);
             }
@@ -112,7 +113,10 @@ impl Shares {
             | MetadataChange::Restore { .. } => self.one("of inodes", true),
             MetadataChange::AddChunk { .. }
             | MetadataChange::Truncate { .. }
-            // Operators are not drawn here.
+            // Locks are drawn as data is, and operators are not drawn here.
+            | MetadataChange::BeginSession
+            | MetadataChange::Lock { .. }
+            | MetadataChange::Unlock { .. }
             | MetadataChange::EmptyTrash { .. }
             | MetadataChange::SetConstants { .. }
             | MetadataChange::ForgetServer { .. } => {}

@@ -28,6 +28,8 @@ pub enum Torture {
     Renames,
     /// Names that are long, or are taken for something else.
     Names,
+    /// Locks of few files, and what is written under them.
+    Locks,
 }
 
 /// How frequent each kind of request is, and how often one goes to a limit.
@@ -44,6 +46,8 @@ pub struct Style {
     pub(super) users_permille: u64,
     /// Of a thousand requests for data, how many go to a file that has no name any more.
     pub(super) unnamed_permille: u64,
+    /// Of a thousand requests, how many lock or unlock.
+    pub(super) locks_permille: u64,
 }
 
 impl Style {
@@ -58,6 +62,7 @@ impl Style {
             inodes_permille: *draw.one_of(&[0, 60, 60, 150, 500]).expect("there are several"),
             users_permille: *draw.one_of(&[0, 100, 300, 700]).expect("there are several"),
             unnamed_permille: *draw.one_of(&[50, 150, 400]).expect("there are several"),
+            locks_permille: *draw.one_of(&[0, 0, 60, 250]).expect("there are several"),
         }
     }
 
@@ -73,11 +78,16 @@ impl Style {
             Torture::Renames => weigh(&[(Verb::Rename, 60), (Verb::Mkdir, 10), (Verb::List, 10)]),
             Torture::Links => weigh(&[(Verb::Create, 10), (Verb::Delete, 20), (Verb::Stat, 10)]),
             Torture::Names => weigh(&[(Verb::Create, 20), (Verb::Rename, 20), (Verb::List, 20)]),
+            Torture::Locks => weigh(&[(Verb::Write, 60), (Verb::Read, 20)]),
+        }
+        if by == Torture::Locks {
+            (self.locks_permille, self.inodes_permille, self.users_permille) = (400, 0, 0);
+            return self;
         }
         self.inodes_permille = match by {
             Torture::Links => 700,
             Torture::Renames => 250,
-            Torture::Trees | Torture::Names => 150,
+            Torture::Trees | Torture::Names | Torture::Locks => 150,
         };
         self.users_permille = 300;
         self

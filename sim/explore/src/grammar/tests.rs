@@ -90,6 +90,13 @@ fn seeds_draw_every_kind_and_every_share() {
             Request::Data(Data { kind: DataKind::Append, .. }) => "append",
             Request::Data(Data { kind: DataKind::Read(_), .. }) => "read",
             Request::Data(Data { kind: DataKind::Truncate, .. }) => "truncate",
+            Request::Data(Data { kind: DataKind::Lock { kind: Some(_), .. }, .. }) => "lock",
+            Request::Data(Data { kind: DataKind::Lock { kind: None, .. }, .. }) => "unlock",
+            Request::Change(
+                MetadataChange::BeginSession
+                | MetadataChange::Lock { .. }
+                | MetadataChange::Unlock { .. },
+            ) => "by the client itself",
         }));
     }
     assert_eq!(kinds.len(), 22, "{kinds:?}");

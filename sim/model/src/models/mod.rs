@@ -17,6 +17,7 @@ pub mod restarted_learner;
 pub mod garbage;
 pub mod full_disk;
 pub mod frozen;
+pub mod session_locks;
 mod negative;
 
 use crate::bounds::Bounds;
@@ -82,6 +83,7 @@ pub const ALL: &[Named] = &[
     lease::MODEL,
     split_brain::MODEL,
     renewals::MODEL,
+    session_locks::MODEL,
 ];
 
 /// Durations of one to three ticks where time matters, hours for what is not to run out. A tick

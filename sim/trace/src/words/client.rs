@@ -3,9 +3,12 @@
 use leasehold_proto::metadata::{
     FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery,
 };
+use leasehold_proto::tables::Holder;
 use leasehold_proto::{
-    FileCall, FileId, FileOutcome, OpError, Operation, Outcome, Part, Payload, ReadMode, Setting,
+    Extent, FileCall, FileId, FileOutcome, Lock, LockKind, OpError, Operation, Outcome, Part,
+    Payload, ReadMode, Setting,
 };
+use std::fmt::Display;
 
 /// What an owner asks of its client.
 pub fn operation(op: &Operation) -> String {
@@ -21,6 +24,14 @@ pub fn operation(op: &Operation) -> String {
         }
         Operation::Retire { file, index, chunk } => {
             format!("retire {chunk}, chunk {index} of {file}")
+        }
+        Operation::Lock { file, owner, range, kind } => match kind {
+            Some(kind) => lock_of(*file, *range, *kind, owner),
+            None => format!("unlock {} of {file} for {owner}", bytes_of(range)),
+        },
+        Operation::Conflict { file, owner, range, kind, wait } => {
+            let wanted = lock_of(*file, *range, *kind, owner);
+            format!("{} {wanted}", if *wait { "wait for" } else { "what conflicts with" })
         }
         Operation::Read { file, index, extent, mode } => {
             let mode = mode_name(*mode);
@@ -44,6 +55,18 @@ pub fn file_call(call: &FileCall) -> String {
         FileCall::Append { handle, payload } => format!("append {} B to {handle}", payload.len()),
         FileCall::Length { handle } => format!("measure {handle}"),
         FileCall::Truncate { handle, length, .. } => format!("truncate {handle} to {length} B"),
+        FileCall::Lock { handle, owner, range, kind: None, .. } => {
+            format!("unlock {} of {handle} for {owner}", bytes_of(range))
+        }
+        FileCall::Lock { handle, owner, range, kind: Some(kind), wait } => {
+            let waits = if *wait { ", and wait for it" } else { "" };
+            let verb = lock_verb(*kind);
+            format!("{verb} {} of {handle} for {owner}{waits}", bytes_of(range))
+        }
+        FileCall::Conflict { handle, owner, range, kind } => {
+            let verb = lock_verb(*kind);
+            format!("what conflicts with {verb} {} of {handle} for {owner}", bytes_of(range))
+        }
         FileCall::Close { handle } => format!("close {handle}"),
     }
 }
@@ -58,7 +81,44 @@ fn file_outcome(outcome: &FileOutcome) -> String {
         FileOutcome::Appended { at } => format!("appended at {at}"),
         FileOutcome::Length(length) => format!("{length} B long"),
         FileOutcome::Truncated => "truncated".into(),
+        FileOutcome::Locked => "locked as wanted".into(),
+        FileOutcome::Conflict(lock) => conflict(lock.as_ref()),
         FileOutcome::Closed => "closed".into(),
+    }
+}
+
+fn lock_verb(kind: LockKind) -> &'static str {
+    match kind {
+        LockKind::Shared => "lock shared",
+        LockKind::Exclusive => "lock exclusively",
+    }
+}
+
+fn lock_of(file: FileId, range: Extent, kind: LockKind, holder: &dyn Display) -> String {
+    format!("{} {} of {file} for {holder}", lock_verb(kind), bytes_of(&range))
+}
+
+/// A range of a file, of which nobody says how long it is.
+pub fn bytes_of(range: &Extent) -> String {
+    match (range.offset, range.end()) {
+        (0, u64::MAX) => "all".into(),
+        (offset, u64::MAX) => format!("all from {offset} on"),
+        _ => format!("{range:?}"),
+    }
+}
+
+/// A holder of locks.
+pub fn holder(holder: &Holder) -> String {
+    format!("{} of {}", holder.owner, holder.session)
+}
+
+fn conflict(lock: Option<&Lock<Holder>>) -> String {
+    match lock {
+        None => "nothing conflicts".into(),
+        Some(lock) => {
+            let (range, holder) = (bytes_of(&lock.range), holder(&lock.holder));
+            format!("{:?} {range} is held by {holder}", lock.kind)
+        }
     }
 }
 
@@ -73,6 +133,13 @@ pub fn mode_name(mode: ReadMode) -> &'static str {
 /// A change of the namespace.
 pub fn change(change: &MetadataChange) -> String {
     match change {
+        MetadataChange::BeginSession => "begin a session".into(),
+        MetadataChange::Lock { file, holder, range, kind } => {
+            lock_of(*file, *range, *kind, &self::holder(holder))
+        }
+        MetadataChange::Unlock { file, holder, range } => {
+            format!("unlock {} of {file} for {}", bytes_of(range), self::holder(holder))
+        }
         MetadataChange::Create { path, .. } => format!("create {path}"),
         MetadataChange::Mkdir { path, .. } => format!("mkdir {path}"),
         MetadataChange::Rename { from, to, this, no_replace } => {
@@ -124,6 +191,10 @@ pub fn query(query: &MetadataQuery) -> String {
             let whom = if *primary { "the primary" } else { "the members" };
             format!("find {whom} of {file}, chunk {index}")
         }
+        MetadataQuery::RenewSession { session } => format!("renew {session}"),
+        MetadataQuery::Conflict { file, holder, range, kind, .. } => {
+            format!("what conflicts with {}", lock_of(*file, *range, *kind, &self::holder(holder)))
+        }
         MetadataQuery::Trash { .. } => "what is in the trash".into(),
         MetadataQuery::Chunks { from } => format!("list chunks from {from}"),
         MetadataQuery::Status => "tell how the cluster is".into(),
@@ -154,6 +225,9 @@ pub fn metadata(answer: &MetadataAnswer) -> String {
             constants.version,
             if constants.changes_from.is_some() { ", changing" } else { "" }
         ),
+        MetadataAnswer::Session { session, .. } => format!("it is {session}"),
+        MetadataAnswer::Renewed(_) => "renewed".into(),
+        MetadataAnswer::Conflict(lock) => conflict(lock.as_ref()),
         MetadataAnswer::Bytes(bytes) => format!("{} B", bytes.len()),
         MetadataAnswer::Xattrs(names) => format!("{} attributes", names.len()),
         MetadataAnswer::Truncated { chunks, epoch, behind } => {

@@ -5,7 +5,7 @@ use crate::naming::Naming;
 use crate::record::Record;
 use leasehold_proto::message::DeleteReason;
 use leasehold_proto::{
-    ClusterConstant, ConstantsVersion, Event, LostLog, Member, NodeId, SafeModeEnd, Sides,
+    ClusterConstant, ConstantsVersion, Event, LockKind, LostLog, Member, NodeId, SafeModeEnd, Sides,
 };
 
 /// What an event is about, in typed fields.
@@ -100,6 +100,13 @@ pub(super) fn fill(record: &mut Record, event: &Event) {
             (record.ends, record.bad) = (true, result.is_err());
         }
         Event::Unsolicited { from } => record.nodes = vec![*from],
+        Event::SentUnderLock { op, chunk, version, .. } => {
+            (record.chunk, record.version) = (Some(*chunk), Some(*version));
+            record.op = Some(*op);
+        }
+        Event::SessionLost { .. } => (record.ends, record.bad) = (true, true),
+        Event::SessionEnded { .. } | Event::LockGivenUp { .. } => record.ends = true,
+        Event::SessionHeld { .. } | Event::LockTaken { .. } => {}
     }
 }
 
@@ -156,6 +163,12 @@ fn name(event: &Event) -> &'static str {
         Event::PieceBegan { .. } => "PieceBegan",
         Event::PieceEnded { .. } => "PieceEnded",
         Event::Unsolicited { .. } => "Unsolicited",
+        Event::SessionEnded { .. } => "SessionEnded",
+        Event::SessionHeld { .. } => "SessionHeld",
+        Event::SessionLost { .. } => "SessionLost",
+        Event::LockTaken { .. } => "LockTaken",
+        Event::LockGivenUp { .. } => "LockGivenUp",
+        Event::SentUnderLock { .. } => "SentUnderLock",
     }
 }
 
@@ -268,9 +281,39 @@ pub fn sentence(naming: &dyn Naming, event: &Event) -> String {
             format!("begins {piece} of {call}: {}", client::operation(op))
         }
         Event::PieceEnded { piece, result } => format!("ends {piece}: {}", client::answer(result)),
+        Event::SessionEnded { .. }
+        | Event::SessionHeld { .. }
+        | Event::SessionLost { .. }
+        | Event::LockTaken { .. }
+        | Event::LockGivenUp { .. }
+        | Event::SentUnderLock { .. } => of_a_session(naming, event),
         Event::Unsolicited { from } => {
             format!("ignores a message of {}, which answers nothing", who(from))
         }
+    }
+}
+
+fn of_a_session(naming: &dyn Naming, event: &Event) -> String {
+    match event {
+        Event::SessionEnded { session } => format!("ended {session}, and frees its locks"),
+        Event::SessionHeld { session, until: _ } => format!("has {session}"),
+        Event::SessionLost { session } => format!("does not have {session} any more"),
+        Event::LockTaken { file, holder, range, kind } => {
+            let how = match kind {
+                LockKind::Shared => "shared",
+                LockKind::Exclusive => "exclusively",
+            };
+            let (range, holder) = (client::bytes_of(range), client::holder(holder));
+            format!("has {range} of {file} locked {how} for {holder}")
+        }
+        Event::LockGivenUp { file, holder, range } => {
+            let (range, holder) = (client::bytes_of(range), client::holder(holder));
+            format!("gives up its lock on {range} of {file} for {holder}")
+        }
+        Event::SentUnderLock { op, session, file: _, chunk, version } => {
+            format!("sends {} to {chunk} {version} under {session}", naming.op(*op))
+        }
+        other => unreachable!("{other:?} is not about a session"),
     }
 }
 

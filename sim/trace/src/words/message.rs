@@ -69,12 +69,20 @@ fn call_reply(record: &mut Record, naming: &dyn Naming, reply: &call::Reply) -> 
 fn data_request(record: &mut Record, naming: &dyn Naming, request: &data::Request) -> String {
     match request {
         data::Request::Mutate(data::Mutate {
-            op, chunk, version, kind, offset, payload, ..
+            op,
+            chunk,
+            version,
+            exactly,
+            kind,
+            offset,
+            payload,
+            ..
         }) => {
             at(record, *chunk, *version);
             record.op = Some(*op);
             let (kind, op) = (format!("{kind:?}").to_lowercase(), naming.op(*op));
-            format!("{op}, {kind} {} B to {chunk} {version} at {offset}", payload.len())
+            let only = if *exactly { " only" } else { "" };
+            format!("{op}, {kind} {} B to {chunk} {version}{only} at {offset}", payload.len())
         }
         data::Request::Read(data::Read { op, chunk, version, extent, mode }) => {
             at(record, *chunk, *version);

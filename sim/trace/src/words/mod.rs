@@ -8,6 +8,7 @@ mod event;
 mod io;
 mod message;
 
+pub use client::bytes_of;
 pub use event::sentence;
 pub use message::name as message_name;
 
@@ -103,7 +104,10 @@ pub(crate) fn fact(record: &mut Record, naming: &dyn Naming, event: &Event, cloc
     record.kind = RecordKind::Event;
     event::fill(record, event);
     record.text = sentence(naming, event);
-    if let Event::LeaseTaken { until, .. } | Event::LeaseGranted { until, .. } = event {
+    if let Event::LeaseTaken { until, .. }
+    | Event::LeaseGranted { until, .. }
+    | Event::SessionHeld { until, .. } = event
+    {
         let until_ns = clock(*until);
         record.until_ns = Some(until_ns);
         record.text += &format!(" until {} s", decimal_seconds(until_ns, 6));
@@ -134,6 +138,8 @@ fn log_entry(record: &mut Record, naming: &dyn Naming, entry: &LogEntry) -> Stri
             format!("free {chunk} of {file} at {base}")
         }
         Command::Purge { file } => format!("purge {file}"),
+        Command::FenceSession { session } => format!("fence {session}"),
+        Command::EndSession { session } => format!("end {session}"),
         Command::FinishConstants { version } => format!("finish the change of constants {version}"),
     }
 }

@@ -38,7 +38,11 @@ impl Asked {
             Operation::Retire { file, index, .. } => {
                 self.retired.insert((*file, *index));
             }
-            Operation::Read { .. } | Operation::Change(_) | Operation::Query(_) => {}
+            Operation::Read { .. }
+            | Operation::Lock { .. }
+            | Operation::Conflict { .. }
+            | Operation::Change(_)
+            | Operation::Query(_) => {}
         }
     }
 

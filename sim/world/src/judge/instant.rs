@@ -4,7 +4,8 @@ use super::violation;
 use crate::cluster::Cluster;
 use crate::fair::name;
 use leasehold_checker::Violation;
-use leasehold_proto::{ChunkHandle, ChunkVersion, NodeId, Sequence};
+use leasehold_proto::tables::Holder;
+use leasehold_proto::{ChunkHandle, ChunkVersion, FileId, Lock, LockKind, NodeId, Sequence};
 use std::collections::BTreeMap;
 
 /// Does this node believe by its own clock that it is the chunk's primary?
@@ -37,6 +38,35 @@ pub(super) fn one_primary(cluster: &Cluster) -> Result<(), Violation> {
             Err(violation("I1", what))
         }
     }
+}
+
+/// I12: no two owners believe, by clocks that never stood still, to have locks at this true instant of which
+/// one does not allow the other.
+pub(super) fn no_conflicting_locks(cluster: &Cluster) -> Result<(), Violation> {
+    let mut all: BTreeMap<FileId, Vec<(NodeId, Lock<Holder>)>> = BTreeMap::new();
+    for (id, node) in cluster.nodes() {
+        let Some(client) = node.client().filter(|_| !node.clock.has_stood()) else { continue };
+        for (file, lock) in client.believed_locks(node.clock.at(cluster.now())) {
+            all.entry(file).or_default().push((*id, lock));
+        }
+    }
+    for (file, locks) in &all {
+        for (at, (one, lock)) in locks.iter().enumerate() {
+            let conflicts = |(_, other): &&(NodeId, Lock<Holder>)| {
+                let exclusive = [lock.kind, other.kind].contains(&LockKind::Exclusive);
+                exclusive && other.holder != lock.holder && other.range.overlaps(&lock.range)
+            };
+            if let Some((two, other)) = locks[at + 1..].iter().find(conflicts) {
+                let (one, two) = (name(cluster, *one), name(cluster, *two));
+                let what = format!(
+                    "{one} with {:?} and {two} with {:?} believe at once that they have {file} locked",
+                    lock.range, other.range
+                );
+                return Err(violation("I12", what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// I5: replicas with the same applied version and sequence have the same bytes, operations and

@@ -23,7 +23,7 @@ use crate::show::op_name;
 use asked::Asked;
 pub(crate) use copies::Copies;
 use events::Events;
-use instant::{agreement, is_primary, one_primary};
+use instant::{agreement, is_primary, no_conflicting_locks, one_primary};
 pub use leasehold_checker::Violation;
 use leasehold_checker::invariants::invariant;
 pub use leasehold_checker::violation::ASSERTION;
@@ -132,7 +132,8 @@ impl Judge {
     /// # Errors
     /// The invariant that does not hold in it.
     pub fn look(cluster: &Cluster) -> Result<(), Violation> {
-        one_primary(cluster)
+        one_primary(cluster)?;
+        no_conflicting_locks(cluster)
     }
 
     fn count(&mut self, invariant: &'static str) {
@@ -202,7 +203,7 @@ impl Judge {
         ending::durable(cluster, &self.pasts)?;
         let Some(events) = &mut self.events else { return Ok(()) };
         events.finish(cluster)?;
-        for id in ["I4", "I9", "I17", "I18", "I19", "I20", "I21", "I22", "I23"] {
+        for id in ["I4", "I9", "I12", "I14", "I17", "I18", "I19", "I20", "I21", "I22", "I23"] {
             *self.counts.entry(id).or_default() += events.judged(id);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::command::{Command, Fate, IoFate, Topic};
 use super::report;
 use super::setup::with;
-use super::verb::{Ask, Verb};
+use super::verb::{Ask, LockWords, Verb};
 use super::words::Wrong;
 use crate::action::{Action, Wish};
 use crate::fair::{self, Holds, STEPS_IN_AN_INSTANT_MAX};
@@ -280,6 +280,14 @@ impl Runner {
             Verb::Truncate { path, length } => {
                 let Handle { handle, .. } = self.handle(node, &path)?;
                 FileCall::Truncate { handle, length }
+            }
+            Verb::Lock { path, lock: LockWords { range, owner, wait }, kind } => {
+                let Handle { handle, .. } = self.handle(node, &path)?;
+                FileCall::Lock { handle, owner, range, kind, wait }
+            }
+            Verb::Conflict { path, lock: LockWords { range, owner, .. }, kind } => {
+                let Handle { handle, .. } = self.handle(node, &path)?;
+                FileCall::Conflict { handle, owner, range, kind }
             }
             Verb::Read { path, offset, length, mode } => {
                 let Handle { handle, .. } = self.handle(node, &path)?;

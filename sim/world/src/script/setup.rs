@@ -186,5 +186,5 @@ rules! {
     vote_is_durable confirm_leadership new_leader_waits read_rechecks_lease read_waits_for_overlap
     verify_checksums delete_names_version repair repair_by_danger spread_over_racks keep_deleted
     grant_carries_term constants_wait_out_leases holder_allows_for_drift repair_within_budget
-    safe_mode_waits confirm_suspicion
+    safe_mode_waits confirm_suspicion sessions_last fence_ended_sessions
 }

@@ -6,7 +6,7 @@ use super::setup::set_spec;
 use super::words::{Words, Wrong, data, number};
 use leasehold_proto::message::ReadMode;
 use leasehold_proto::metadata::{FileSpec, MetadataChange, MetadataQuery};
-use leasehold_proto::{FileCall, FileId};
+use leasehold_proto::{Extent, FileCall, FileId, LockKind, LockOwner};
 
 /// One request of a client, its path not resolved yet.
 #[derive(Clone, Debug)]
@@ -23,8 +23,48 @@ pub(super) enum Verb {
     Append { path: String, data: Vec<u8> },
     /// A length, and the bytes that the file loses or gets by it.
     Truncate { path: String, length: u64 },
+    /// A lock of a range, or none.
+    Lock { path: String, lock: LockWords, kind: Option<LockKind> },
+    /// What does not allow a lock.
+    Conflict { path: String, lock: LockWords, kind: LockKind },
     /// Bytes of the file.
     Read { path: String, offset: u64, length: u64, mode: ReadMode },
+}
+
+/// `0+10 owner=2 wait`: of the whole file and for owner 1, unless it says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LockWords {
+    pub range: Extent,
+    pub owner: LockOwner,
+    pub wait: bool,
+}
+
+impl LockWords {
+    fn parse(words: &mut Words) -> Result<Self, Wrong> {
+        let range = Extent::new(0, u64::MAX);
+        let mut lock = LockWords { range, owner: LockOwner(1), wait: false };
+        while let Some(word) = words.next() {
+            if word == "wait" {
+                lock.wait = true;
+            } else if let Some(owner) = word.strip_prefix("owner=") {
+                lock.owner = LockOwner(number(owner)?);
+            } else if let Some((offset, length)) = word.split_once('+') {
+                lock.range = Extent::new(number(offset)?, number(length)?);
+            } else {
+                return Err(format!("`{word}` is not `0+10`, `owner=2` or `wait`"));
+            }
+        }
+        Ok(lock)
+    }
+}
+
+/// `shared` or `exclusive`.
+fn lock_kind(word: &str) -> Result<LockKind, Wrong> {
+    match word {
+        "shared" => Ok(LockKind::Shared),
+        "exclusive" => Ok(LockKind::Exclusive),
+        _ => Err(format!("`{word}` is not `shared` or `exclusive`")),
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +139,15 @@ impl Verb {
             "append" => Verb::Append { path: path()?, data: data(words.expect("data")?)? },
             "truncate" => {
                 Verb::Truncate { path: path()?, length: number(words.expect("a length")?)? }
+            }
+            "lock" => {
+                let (path, kind) = (path()?, Some(lock_kind(words.expect("a kind of lock")?)?));
+                Verb::Lock { path, lock: LockWords::parse(words)?, kind }
+            }
+            "unlock" => Verb::Lock { path: path()?, lock: LockWords::parse(words)?, kind: None },
+            "conflict" => {
+                let (path, kind) = (path()?, lock_kind(words.expect("a kind of lock")?)?);
+                Verb::Conflict { path, lock: LockWords::parse(words)?, kind }
             }
             "read" => Self::read(path()?, words)?,
             _ => return Err(format!("a client does not know how to `{verb}`")),

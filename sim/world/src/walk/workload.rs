@@ -203,6 +203,10 @@ impl Requests {
     /// The same as one operation, or over several chunks.
     fn call(&mut self, on: &Handle, id: RequestId, data: &Data) -> FileCall {
         let handle = on.handle;
+        if let DataKind::Lock { owner, kind } = data.kind {
+            let range = Extent::new(data.offset, data.length);
+            return FileCall::Lock { handle, owner, range, kind, wait: false };
+        }
         let chunk = on.cut.chunk_bytes;
         let offset = data.index.saturating_mul(chunk).saturating_add(data.offset);
         let times = if self.dice.permille(300) { 3 } else { 1 };
@@ -213,6 +217,7 @@ impl Requests {
             DataKind::Read(mode) => FileCall::Read { handle, offset, length, mode },
             DataKind::Append => FileCall::Append { handle, payload: unique(id, data.length) },
             DataKind::Truncate => FileCall::Truncate { handle, length: offset },
+            DataKind::Lock { .. } => unreachable!("called above"),
             // Beyond what a file can hold there are no pieces.
             DataKind::Write if offset.checked_add(length).is_none() => {
                 FileCall::Write { handle, offset, pieces: vec![unique(id, 1)] }
@@ -245,6 +250,9 @@ fn operation(id: RequestId, data: &Data) -> Operation {
     match data.kind {
         DataKind::Write => {
             Operation::Write { file, index, offset, payload: unique(id, data.length) }
+        }
+        DataKind::Lock { owner, kind } => {
+            Operation::Lock { file, owner, range: Extent::new(offset, data.length), kind }
         }
         DataKind::Truncate => unreachable!("only an open file is truncated"),
         DataKind::Append => {

@@ -8,11 +8,12 @@ mod read;
 mod write;
 mod truncate;
 mod single;
+mod lock;
 
 use crate::attributes::Caller;
 use crate::config::Constants;
 use crate::file::{Cut, FileCall, FileOutcome};
-use crate::ids::{FileHandle, FileId, RequestId};
+use crate::ids::{ClientSession, FileHandle, FileId, RequestId};
 use crate::machine::{OpError, Operation, Outcome};
 use crate::metadata::{
     FileInfo, FileKind, FileSpec, MetadataAnswer, MetadataChange, MetadataQuery,
@@ -21,6 +22,7 @@ use crate::refusal::Refusal;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use lock::{FindConflict, SetLock, Target};
 use read::Read;
 use single::{Append, Length, Open};
 use truncate::Truncate;
@@ -51,6 +53,8 @@ struct Call {
     caller: Box<Caller>,
     /// Pieces that were begun.
     begun: u64,
+    /// The session under whose lock it began, and with which its pieces end.
+    session: Option<ClientSession>,
     what: What,
 }
 
@@ -62,6 +66,8 @@ enum What {
     Append(Append),
     Length(Length),
     Truncate(Truncate),
+    Lock(SetLock),
+    Conflict(FindConflict),
     Close,
 }
 
@@ -109,13 +115,46 @@ impl Files {
                 let Place { file, cut, .. } = self.place(handle, 0, constants)?;
                 What::Truncate(Truncate::new(file, cut, length))
             }
+            FileCall::Lock { handle, owner, range, kind, wait } => {
+                let Place { file, .. } = self.place(handle, 0, constants)?;
+                What::Lock(SetLock::new(Target { file, owner, range, kind }, wait))
+            }
+            FileCall::Conflict { handle, owner, range, kind } => {
+                let Place { file, .. } = self.place(handle, 0, constants)?;
+                let kind = Some(kind);
+                What::Conflict(FindConflict::new(Target { file, owner, range, kind }))
+            }
             FileCall::Close { handle } => {
                 self.open.remove(&handle);
                 What::Close
             }
         };
-        self.calls.insert(id, Call { caller, begun: 0, what });
+        self.calls.insert(id, Call { caller, begun: 0, session: None, what });
         Ok(())
+    }
+
+    /// The file that a call changes through an open handle.
+    pub fn changed_by(&self, call: &FileCall) -> Option<FileId> {
+        let handle = match call {
+            FileCall::Write { handle, .. }
+            | FileCall::Append { handle, .. }
+            | FileCall::Truncate { handle, .. } => handle,
+            FileCall::Open { .. }
+            | FileCall::Create { .. }
+            | FileCall::Read { .. }
+            | FileCall::Length { .. }
+            | FileCall::Lock { .. }
+            | FileCall::Conflict { .. }
+            | FileCall::Close { .. } => return None,
+        };
+        self.open.get(handle).map(|open| open.file)
+    }
+
+    /// Pieces of this call are done under a session only.
+    pub fn depends_on(&mut self, id: RequestId, session: ClientSession) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.session = Some(session);
+        }
     }
 
     fn check_room(&self) -> Result<(), Refusal> {
@@ -138,7 +177,7 @@ impl Files {
     }
 
     /// The next piece of a call that can begin, with its number in the call.
-    pub fn next_piece(&mut self, id: RequestId) -> Option<(u64, Box<Caller>, Operation)> {
+    pub fn next_piece(&mut self, id: RequestId) -> Option<NextPiece> {
         let call = self.calls.get_mut(&id)?;
         let number = call.begun;
         let op = match &mut call.what {
@@ -148,10 +187,13 @@ impl Files {
             What::Append(append) => append.next(),
             What::Length(length) => length.next(),
             What::Truncate(truncate) => truncate.next(number),
+            What::Lock(lock) => lock.next(),
+            What::Conflict(conflict) => conflict.next(),
             What::Close => None,
         }?;
         call.begun += 1;
-        Some((number, call.caller.clone(), op))
+        let (caller, session) = (call.caller.clone(), call.session);
+        Some(NextPiece { number, caller, op, session })
     }
 
     /// A piece ended. It may have outlived its call, if that only read.
@@ -164,6 +206,8 @@ impl Files {
             What::Append(append) => append.on_piece(result),
             What::Length(length) => length.on_piece(result),
             What::Truncate(truncate) => truncate.on_piece(number, result),
+            What::Lock(lock) => lock.on_piece(result),
+            What::Conflict(conflict) => conflict.on_piece(result),
             What::Close => {}
         }
     }
@@ -177,6 +221,8 @@ impl Files {
             What::Append(append) => append.take_result()?,
             What::Length(length) => length.take_result()?,
             What::Truncate(truncate) => truncate.take_result()?,
+            What::Lock(lock) => lock.take_result()?,
+            What::Conflict(conflict) => conflict.take_result()?,
             What::Close => Ok(FileOutcome::Closed),
         };
         self.calls.remove(&id);
@@ -192,6 +238,16 @@ impl Files {
         self.open.insert(handle, OpenFile { file: info.file, spec });
         Ok(FileOutcome::Opened { handle, info, cut: Cut::new(&spec, constants) })
     }
+}
+
+/// A piece that is to begin.
+#[derive(Debug)]
+pub(super) struct NextPiece {
+    pub number: u64,
+    pub caller: Box<Caller>,
+    pub op: Operation,
+    /// The session under whose lock its call began.
+    pub session: Option<ClientSession>,
 }
 
 /// A place in a file that is open.

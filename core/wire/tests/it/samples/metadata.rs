@@ -6,12 +6,15 @@ use leasehold_proto::metadata::{
     ConstantsStatus, FileSpec, Location, MetadataAnswer, MetadataChange, MetadataQuery, Special,
     TrashEntry,
 };
-use leasehold_proto::tables::ChunkRef;
+use leasehold_proto::tables::{ChunkRef, Holder};
 use leasehold_proto::{
-    ClusterConstant, ConstantsVersion, NodeId, Path, Refusal, SetAttributes, SetTime,
-    XattrCondition,
+    ClientSession, ClusterConstant, Constants, ConstantsVersion, Extent, Lock, LockKind, LockOwner,
+    NodeId, Path, Refusal, SetAttributes, SetTime, XattrCondition,
 };
 use std::time::Duration;
+
+const HOLDER: Holder = Holder { session: ClientSession(0x51), owner: LockOwner(0x52) };
+const RANGE: Extent = Extent { offset: 10, length: 20 };
 
 /// Every variant of `MetadataChange`.
 pub fn changes() -> Vec<MetadataChange> {
@@ -55,6 +58,9 @@ pub fn changes() -> Vec<MetadataChange> {
         MetadataChange::SetConstants {
             settings: vec![constants().setting(ClusterConstant::TrashRetention)],
         },
+        MetadataChange::BeginSession,
+        MetadataChange::Lock { file: FILE, holder: HOLDER, range: RANGE, kind: LockKind::Shared },
+        MetadataChange::Unlock { file: FILE, holder: HOLDER, range: RANGE },
         MetadataChange::ForgetServer { node: NODE },
         MetadataChange::Restore { file: FILE, to: "/back".into(), no_replace: true },
         MetadataChange::EmptyTrash { files: vec![FILE] },
@@ -75,6 +81,14 @@ pub fn queries() -> Vec<MetadataQuery> {
         MetadataQuery::Locate { file: FILE, index: 2, primary: true, stale: Some(VERSION) },
         MetadataQuery::Trash { after: Some(FILE) },
         MetadataQuery::Chunks { from: CHUNK },
+        MetadataQuery::RenewSession { session: HOLDER.session },
+        MetadataQuery::Conflict {
+            file: FILE,
+            holder: HOLDER,
+            range: RANGE,
+            kind: LockKind::Exclusive,
+            wait: true,
+        },
         MetadataQuery::Status,
         MetadataQuery::Constants,
         MetadataQuery::SafeMode,
@@ -115,6 +129,16 @@ pub fn answers() -> Vec<MetadataAnswer> {
             silent: vec![NODE.next()],
         })),
         MetadataAnswer::SafeMode(Some(Box::new(safe_mode_status()))),
+        MetadataAnswer::Session {
+            session: HOLDER.session,
+            term: Constants::default().lease_term(),
+        },
+        MetadataAnswer::Renewed(Constants::default().lease_term()),
+        MetadataAnswer::Conflict(Some(Lock {
+            holder: HOLDER,
+            range: RANGE,
+            kind: LockKind::Exclusive,
+        })),
         MetadataAnswer::Bytes(b"value".as_slice().into()),
         MetadataAnswer::Xattrs(vec!["user.origin".into()]),
         MetadataAnswer::Truncated {
@@ -157,6 +181,9 @@ pub fn refusals() -> Vec<Refusal> {
         Refusal::NoAttribute,
         Refusal::AttributesTooLarge,
         Refusal::NotSupported,
+        Refusal::Locked,
+        Refusal::SessionEnded,
+        Refusal::TooManyLocks,
         Refusal::Retired,
         Refusal::Overtaken,
     ]
