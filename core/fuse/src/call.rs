@@ -5,7 +5,7 @@ use crate::open::{Entries, Handles, OpenFile};
 use crate::options::MountOptions;
 use bytes::Bytes;
 use fuser::{
-    AccessFlags, Errno, FileAttr, FileHandle, FileType, FopenFlags, Generation, INodeNo,
+    AccessFlags, Errno, FileAttr, FileHandle, FileType, FopenFlags, Generation, INodeNo, Notifier,
     OpenAccMode, OpenFlags, RenameFlags, ReplyDirectory, ReplyDirectoryPlus,
 };
 use leasehold_client::{
@@ -14,7 +14,7 @@ use leasehold_client::{
 use leasehold_runtime::clock::wall_clock_ns;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Attributes of names that are asked for at a time.
 const LOOKED_UP_AT_A_TIME: usize = 64;
@@ -48,6 +48,8 @@ pub struct Shared {
     pub client: Client,
     pub options: MountOptions,
     pub handles: Handles,
+    /// By which the kernel is told what it must not keep; set once it is mounted.
+    pub notifier: OnceLock<Notifier>,
 }
 
 /// A request under way: on whose behalf, and what it uses.

@@ -116,6 +116,8 @@ pub fn errno(error: &ClientError) -> Errno {
         Refusal::NoAttribute => Errno::ENODATA,
         Refusal::AttributesTooLarge => Errno::ENOSPC,
         Refusal::NotSupported => Errno::EOPNOTSUPP,
+        Refusal::Locked => Errno::EAGAIN,
+        Refusal::TooManyLocks => Errno::ENOLCK,
         _ => {
             tracing::warn!(%error, "a request was refused");
             Errno::EIO

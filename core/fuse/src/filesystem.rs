@@ -2,6 +2,7 @@
 
 use crate::call::{Call, STATFS_BLOCK, Set, Shared};
 use crate::convert::{attributes, id, identity, set_time};
+use crate::locks::Asked;
 use crate::open::Handles;
 use crate::options::MountOptions;
 use crate::replies::{attr, bytes, done, entry, sized};
@@ -9,14 +10,14 @@ use bytes::Bytes;
 use fuser::{
     AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
     InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
-    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLock, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use leasehold_client::{Client, Name, Path, SetAttributes, Special, XattrCondition};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
@@ -41,6 +42,9 @@ const WANTED: [InitFlags; 10] = [
     InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
 ];
 
+/// That it hands on locks.
+const LOCKS: [InitFlags; 2] = [InitFlags::FUSE_POSIX_LOCKS, InitFlags::FUSE_FLOCK_LOCKS];
+
 /// A mounted cluster, as fuser calls it.
 pub struct ClusterFs {
     shared: Arc<Shared>,
@@ -49,8 +53,13 @@ pub struct ClusterFs {
 
 impl ClusterFs {
     pub fn new(client: Client, options: MountOptions, runtime: Handle) -> Self {
-        let shared = Shared { client, options, handles: Handles::default() };
-        ClusterFs { shared: Arc::new(shared), runtime }
+        let (handles, notifier) = (Handles::default(), OnceLock::new());
+        ClusterFs { shared: Arc::new(Shared { client, options, handles, notifier }), runtime }
+    }
+
+    /// What tasks use.
+    pub fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
 
     /// Runs a request of somebody in a task of its own.
@@ -66,9 +75,10 @@ impl ClusterFs {
 
 impl Filesystem for ClusterFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        for flag in WANTED {
+        let locks = if self.shared.options.local_locks { &[][..] } else { &LOCKS };
+        for flag in WANTED.iter().chain(locks) {
             // What an older kernel cannot do, it does without.
-            let _ = config.add_capabilities(flag);
+            let _ = config.add_capabilities(*flag);
         }
         let _ = config.set_max_write(WRITE_BYTES_MAX);
         let _ = config.set_time_granularity(Duration::from_nanos(1));
@@ -290,12 +300,13 @@ impl Filesystem for ClusterFs {
         &self,
         request: &Request,
         ino: INodeNo,
-        _: FileHandle,
-        _: LockOwner,
+        handle: FileHandle,
+        owner: LockOwner,
         reply: ReplyEmpty,
     ) {
         self.run(request, 0, |call| async move {
-            done(call.report_written(ino).await, reply);
+            let told = call.report_written(ino).await;
+            done(call.unlock_all(ino, handle, owner).await.and(told), reply);
         });
     }
 
@@ -305,12 +316,15 @@ impl Filesystem for ClusterFs {
         ino: INodeNo,
         handle: FileHandle,
         _: OpenFlags,
-        _: Option<LockOwner>,
+        owner: Option<LockOwner>,
         _: bool,
         reply: ReplyEmpty,
     ) {
         self.run(request, 0, |call| async move {
-            let told = call.report_written(ino).await;
+            let mut told = call.report_written(ino).await;
+            if let Some(owner) = owner {
+                told = call.unlock_all(ino, handle, owner).await.and(told);
+            }
             call.handles().close(handle.0);
             done(told, reply);
         });
@@ -474,6 +488,48 @@ impl Filesystem for ClusterFs {
     ) {
         self.run(request, 0, |call| async move {
             done(call.allocate(ino, handle, (offset, length), mode).await, reply);
+        });
+    }
+
+    fn getlk(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        owner: LockOwner,
+        start: u64,
+        end: u64,
+        kind: i32,
+        _: u32,
+        reply: ReplyLock,
+    ) {
+        let asked = Asked::new(request, owner, (start, end), kind);
+        self.run(request, 0, |call| async move {
+            let Ok(asked) = asked else { return reply.error(Errno::EINVAL) };
+            match call.find_lock(ino, handle, asked).await {
+                Ok((start, end, kind, process)) => reply.locked(start, end, kind, process),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn setlk(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        owner: LockOwner,
+        start: u64,
+        end: u64,
+        kind: i32,
+        _: u32,
+        sleep: bool,
+        reply: ReplyEmpty,
+    ) {
+        let asked = Asked::new(request, owner, (start, end), kind);
+        self.run(request, 0, |call| async move {
+            let Ok(asked) = asked else { return reply.error(Errno::EINVAL) };
+            done(call.set_lock(ino, handle, asked, sleep).await, reply);
         });
     }
 

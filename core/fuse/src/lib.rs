@@ -8,6 +8,7 @@
 //! - `options`: what `-o` says.
 //! - `filesystem`: the kernel's requests, one function each.
 //! - `call`: what a request asks of the cluster.
+//! - `locks`: locks of files, `fcntl` and `flock`.
 //! - `open`: files and directories that are open here, and times of writes not yet reported.
 //! - `convert`, `replies`: attributes, identities, errors and answers in the kernel's words.
 
@@ -19,6 +20,7 @@
 mod call;
 mod convert;
 mod filesystem;
+mod locks;
 mod open;
 mod options;
 mod replies;
@@ -85,5 +87,8 @@ pub fn mount(client: Client, at: &Path, options: &MountOptions) -> io::Result<Mo
     config.n_threads = Some(THREADS);
     config.clone_fd = true;
     let filesystem = ClusterFs::new(client, options.clone(), Handle::current());
-    Ok(Mounted(fuser::spawn_mount(filesystem, at, &config)?))
+    let shared = filesystem.shared();
+    let session = fuser::spawn_mount(filesystem, at, &config)?;
+    shared.notifier.get_or_init(|| session.notifier());
+    Ok(Mounted(session))
 }

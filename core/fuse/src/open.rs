@@ -1,7 +1,7 @@
 //! Files and directories that are open here.
 
 use leasehold_client::{File, FileInfo};
-use leasehold_proto::{FileId, Name};
+use leasehold_proto::{FileId, LockOwner, Name};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +31,8 @@ struct State {
     open: BTreeMap<u64, Open>,
     /// In nanoseconds since 1970.
     written: BTreeMap<FileId, i64>,
+    /// Who locked something of a file since it was opened, with a process of theirs.
+    locked: BTreeMap<(FileId, LockOwner), u32>,
 }
 
 impl Handles {
@@ -87,6 +89,21 @@ impl Handles {
 
     pub fn close(&self, handle: u64) {
         self.state().open.remove(&handle);
+    }
+
+    /// An owner is about to lock something.
+    pub fn note_lock(&self, id: FileId, owner: LockOwner, process: u32) {
+        self.state().locked.insert((id, owner), process);
+    }
+
+    /// A process of an owner that locked something.
+    pub fn locked_by(&self, id: FileId, owner: LockOwner) -> Option<u32> {
+        self.state().locked.get(&(id, owner)).copied()
+    }
+
+    /// Did the owner lock something? From here on it did not.
+    pub fn forget_lock(&self, id: FileId, owner: LockOwner) -> bool {
+        self.state().locked.remove(&(id, owner)).is_some()
     }
 
     /// A file was written at this time.

@@ -27,6 +27,9 @@ pub struct MountOptions {
     /// `soft`: a request that the cluster does not answer within `timeo` fails with EIO. By default a
     /// request waits for as long as it takes.
     pub soft: Option<Duration>,
+    /// `local_lock=all`: locks are the kernel's, and other mounts do not see them. By default
+    /// (`local_lock=none`) they are the cluster's.
+    pub local_locks: bool,
     /// Options that the kernel acts on by itself: `nosuid`, `nodev`, `noexec`, `sync` ...
     pub passed: Vec<MountOption>,
 }
@@ -43,6 +46,7 @@ impl Default for MountOptions {
             names_for: Duration::ZERO,
             spec: FileSpec::default(),
             soft: None,
+            local_locks: false,
             passed: Vec::new(),
         }
     }
@@ -92,6 +96,8 @@ impl MountOptions {
             ("hard", None) => self.soft = None,
             ("soft", None) => self.soft = Some(self.soft.unwrap_or(SOFT)),
             ("timeo", Some(value)) => self.soft = Some(seconds(name, value)?),
+            ("local_lock", Some("all")) => self.local_locks = true,
+            ("local_lock", Some("none")) => self.local_locks = false,
             ("attr_timeout", Some(value)) => self.attributes_for = seconds(name, value)?,
             ("entry_timeout", Some(value)) => self.names_for = seconds(name, value)?,
             ("fsname", Some(value)) => value.clone_into(&mut self.source),

@@ -15,6 +15,7 @@ Examples:
 Options of -o, separated by commas:
   ro, allow_other, default_permissions, nosuid, nodev, noexec, noatime ...  as of every file system
   hard (the default): a request waits for the cluster as long as it takes
+  local_lock=all: locks of files are this machine's; by default other mounts see them (none)
   soft, timeo=SECONDS: one without an answer for so long (60) fails with EIO
   attr_timeout=SECONDS, entry_timeout=SECONDS: how long the kernel believes attributes and names
       without asking (0: what another machine changed is seen at once)
@@ -22,7 +23,9 @@ Options of -o, separated by commas:
   replicas=N, chunk=BYTES, sync=durable|page-cache: of files that are made here
 In /etc/fstab, with the program linked as /sbin/mount.leasehold:
   10.0.0.1:7400  /mnt/leasehold  leasehold  _netdev,allow_other  0 0
-Times of writes reach the master when a file is closed or synchronised. Locks are this machine's.";
+Times of writes reach the master when a file is closed or synchronised. A lock (fcntl, flock)
+is seen by every mount; it is lost, and the file gives EIO until it is closed, when this machine is cut
+off from the masters for longer than a lease.";
 
 /// `mount`.
 #[derive(Debug, Args)]

@@ -139,6 +139,47 @@ fn directories_hold_any_name_and_many() {
     assert_eq!(names(&mount.at), Vec::<String>::new());
 }
 
+/// Counts to `times` in a file, one after another with whoever else does so by this lock.
+fn count(mount: PathBuf, times: u32) -> impl FnOnce() + Send + 'static {
+    move || {
+        let file = OpenOptions::new().read(true).write(true).open(mount).unwrap();
+        for _ in 0..times {
+            file.lock().unwrap();
+            let mut number = [0; 4];
+            file.read_exact_at(&mut number, 0).unwrap();
+            let next = u32::from_le_bytes(number) + 1;
+            file.write_all_at(&next.to_le_bytes(), 0).unwrap();
+            file.unlock().unwrap();
+        }
+    }
+}
+
+/// Locks are the cluster's: two mounts count together, and what a mount has locked is free again when it
+/// is gone.
+#[test]
+fn locks_hold_between_mounts() {
+    let cluster = Cluster::start(3);
+    let Some(one) = Mount::of(&cluster, "") else { return };
+    let Some(other) = Mount::of(&cluster, "") else { return };
+    fs::write(one.path("n"), 0_u32.to_le_bytes()).unwrap();
+    let counters = [&one, &other].map(|mount| std::thread::spawn(count(mount.path("n"), 40)));
+    counters.into_iter().for_each(|counter| counter.join().unwrap());
+    assert_eq!(fs::read(other.path("n")).unwrap(), 80_u32.to_le_bytes());
+
+    // Closed without being unlocked.
+    let (held, wanted) = (File::open(one.path("n")).unwrap(), File::open(other.path("n")).unwrap());
+    held.lock_shared().unwrap();
+    wanted.try_lock_shared().expect("beside another shared lock");
+    assert!(wanted.try_lock().is_err(), "but no exclusive one");
+    drop(held);
+    wanted.lock().unwrap();
+    assert!(File::open(one.path("n")).unwrap().try_lock_shared().is_err());
+
+    // A mount whose locks are this machine's sees none of the others'.
+    let Some(local) = Mount::of(&cluster, "local_lock=all") else { return };
+    File::open(local.path("n")).unwrap().try_lock().expect("nobody here has it");
+}
+
 /// A program notices a pause at most when a chunkserver dies.
 #[test]
 fn a_killed_chunkserver_is_a_pause() {
