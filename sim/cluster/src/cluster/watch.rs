@@ -54,6 +54,8 @@ pub struct RunState {
     pub copies: Copies,
     /// The committed configuration of every chunk.
     pub configurations: BTreeMap<ChunkHandle, (ChunkVersion, Vec<Member>)>,
+    /// Of chunks without one yet: who is asked to be their first members.
+    pub placed: BTreeMap<ChunkHandle, Vec<NodeId>>,
     /// The master that began to lead last.
     pub leader: Option<NodeId>,
     /// The files that clients share, by path.
@@ -101,6 +103,7 @@ impl Watch {
             facts: BTreeMap::new(),
             copies: Copies::default(),
             configurations: BTreeMap::new(),
+            placed: BTreeMap::new(),
             leader: None,
             files: BTreeMap::new(),
             chunks: BTreeMap::new(),
@@ -329,12 +332,18 @@ impl RunState {
             Event::Configured { chunk, version, members, .. } => {
                 let known = self.configurations.get(chunk).map_or(ChunkVersion(0), |known| known.0);
                 let is_new = *version > known && !self.freed.contains(chunk);
+                self.placed.remove(chunk);
                 if is_new {
                     self.configurations.insert(*chunk, (*version, members.clone()));
                 }
                 is_new
             }
+            Event::Placed { chunk, servers } => {
+                self.placed.insert(*chunk, servers.clone());
+                true
+            }
             Event::Freed { chunk, .. } => {
+                self.placed.remove(chunk);
                 self.configurations.remove(chunk);
                 self.freed.insert(*chunk)
             }

@@ -44,7 +44,12 @@ impl Budget {
             let nodes = members.iter().map(|member: &leasehold_proto::Member| member.node);
             holding(cluster, &state.copies, &harmed, *chunk, *version, nodes)
         };
-        let chunks = state.configurations.iter().map(of).collect();
+        // What a first member is asked to promise may be committed after its disk is gone.
+        let placed = state.placed.iter().map(|(chunk, servers)| {
+            let members = servers.iter().filter_map(|node| cluster.host_of(*node)).collect();
+            Holding { chunk: *chunk, members, ..Holding::default() }
+        });
+        let chunks = state.configurations.iter().map(of).chain(placed).collect();
         let troubled = on.map(|effect| effect.reach(cluster)).collect();
         Budget { chunks, troubled, reckless }
     }
@@ -152,6 +157,14 @@ mod tests {
         moving.chunks[0].settled = false;
         assert!(!moving.may_lose(&[1]) && !moving.may_harm(1, CHUNK));
         assert!(moving.may_lose(&[4]), "who holds nothing of it has nothing to lose");
+    }
+
+    #[test]
+    fn who_is_asked_to_be_a_first_member_is_not_lost() {
+        let members = set(&[1]);
+        let placed = Holding { chunk: CHUNK, members, ..Holding::default() };
+        let budget = Budget { chunks: vec![placed], troubled: Vec::new(), reckless: false };
+        assert!(!budget.may_lose(&[1]) && budget.may_lose(&[2]));
     }
 
     #[test]
