@@ -16,8 +16,9 @@ impl File {
     ///
     /// Locks are advisory, as POSIX's are. They last until they are unlocked, or until the masters have
     /// not heard this client for the length of a lease; they are lost then, and writes, appends and
-    /// truncations of the file are refused with `SessionEnded` until the owner unlocks. Nothing that was
-    /// sent under a lost lock takes effect once another client has the lock.
+    /// truncations of the file are refused with `SessionEnded` until the owner unlocks. No write, append
+    /// or cut that was sent under a lost lock takes effect once another client has the lock; that the file got
+    /// an empty chunk for it may show as a longer file.
     ///
     /// # Errors
     /// `NotFound` once the file is reclaimed; `TooManyLocks`; those of a cluster that does not answer.

@@ -1,8 +1,10 @@
 //! Attributes, identities and errors in the kernel's words.
 
 use fuser::{Errno, FileAttr, FileType, INodeNo, Request, TimeOrNow};
-use leasehold_client::{ClientError, FileInfo, FileKind, Identity, Refusal};
+use leasehold_client::{ClientError, FileInfo, FileKind, Identity, Path, Refusal, XattrCondition};
 use leasehold_proto::{FileId, SetTime};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Bytes that `stat` recommends for one read or write.
@@ -10,6 +12,21 @@ const BLOCK_BYTES: u32 = 4_096;
 
 pub fn id(inode: INodeNo) -> FileId {
     FileId(inode.0)
+}
+
+/// A name in a directory.
+pub fn path(parent: INodeNo, name: &OsStr) -> Path {
+    Path::at(id(parent), name.as_bytes())
+}
+
+/// On what an extended attribute is set.
+pub fn condition(flags: i32) -> Option<XattrCondition> {
+    match flags {
+        0 => Some(XattrCondition::Any),
+        1 => Some(XattrCondition::Create),
+        2 => Some(XattrCondition::Replace),
+        _ => None,
+    }
 }
 
 pub fn inode(file: FileId) -> INodeNo {

@@ -1,49 +1,29 @@
 //! The kernel's requests: one function each, which starts a task and lets it answer.
 
-use crate::call::{Call, STATFS_BLOCK, Set, Shared};
-use crate::convert::{attributes, id, identity, set_time};
-use crate::locks::Asked;
+use crate::call::{Call, Set, Shared};
+use crate::capabilities;
+use crate::convert::{attributes, condition, id, identity, path, set_time};
+use crate::locks::Wanted;
 use crate::open::Handles;
 use crate::options::MountOptions;
-use crate::replies::{attr, bytes, done, entry, sized};
+use crate::replies::{attr, bytes, done, entry, found, locked, opened, room, sized, written};
 use bytes::Bytes;
 use fuser::{
     AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLock, ReplyLseek, ReplyOpen,
     ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use leasehold_client::{Client, Name, Path, SetAttributes, Special, XattrCondition};
+use leasehold_client::{Client, Name, Path, SetAttributes, Special};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tokio::runtime::Handle;
 
-/// Bytes of one write at the most.
-const WRITE_BYTES_MAX: u32 = 1 << 20;
-/// Bytes of one name at the most.
-const NAME_BYTES_MAX: u32 = 255;
-/// The attribute for which the kernel asks before every write.
+/// Read by the kernel before every write.
 const CAPABILITY: &str = "security.capability";
-
-/// What is asked of the kernel.
-const WANTED: [InitFlags; 10] = [
-    InitFlags::FUSE_DONT_MASK,
-    InitFlags::FUSE_BIG_WRITES,
-    InitFlags::FUSE_ASYNC_READ,
-    InitFlags::FUSE_ASYNC_DIO,
-    InitFlags::FUSE_PARALLEL_DIROPS,
-    InitFlags::FUSE_DO_READDIRPLUS,
-    InitFlags::FUSE_READDIRPLUS_AUTO,
-    InitFlags::FUSE_MAX_PAGES,
-    InitFlags::FUSE_AUTO_INVAL_DATA,
-    InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
-];
-
-/// That it hands on locks.
-const LOCKS: [InitFlags; 2] = [InitFlags::FUSE_POSIX_LOCKS, InitFlags::FUSE_FLOCK_LOCKS];
 
 /// A mounted cluster, as fuser calls it.
 pub struct ClusterFs {
@@ -75,13 +55,7 @@ impl ClusterFs {
 
 impl Filesystem for ClusterFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let locks = if self.shared.options.local_locks { &[][..] } else { &LOCKS };
-        for flag in WANTED.iter().chain(locks) {
-            // What an older kernel cannot do, it does without.
-            let _ = config.add_capabilities(*flag);
-        }
-        let _ = config.set_max_write(WRITE_BYTES_MAX);
-        let _ = config.set_time_granularity(Duration::from_nanos(1));
+        capabilities::ask(config, self.shared.options.local_locks);
         Ok(())
     }
 
@@ -228,10 +202,7 @@ impl Filesystem for ClusterFs {
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.run(request, 0, |call| async move {
-            match call.open(ino, flags).await {
-                Ok(handle) => reply.opened(FileHandle(handle), call.flags()),
-                Err(error) => reply.error(error),
-            }
+            opened(call.open(ino, flags).await, call.flags(), reply);
         });
     }
 
@@ -289,10 +260,7 @@ impl Filesystem for ClusterFs {
         let data = Bytes::copy_from_slice(data);
         self.run(request, 0, |call| async move {
             let length = u32::try_from(data.len()).expect("a write is short");
-            match call.write_at(ino, handle, offset, data).await {
-                Ok(()) => reply.written(length),
-                Err(error) => reply.error(error),
-            }
+            written(call.write_at(ino, handle, offset, data).await, length, reply);
         });
     }
 
@@ -305,8 +273,8 @@ impl Filesystem for ClusterFs {
         reply: ReplyEmpty,
     ) {
         self.run(request, 0, |call| async move {
-            let told = call.report_written(ino).await;
-            done(call.unlock_all(ino, handle, owner).await.and(told), reply);
+            let reported = call.report_written(ino).await;
+            done(call.unlock_all(ino, handle, owner).await.and(reported), reply);
         });
     }
 
@@ -321,28 +289,24 @@ impl Filesystem for ClusterFs {
         reply: ReplyEmpty,
     ) {
         self.run(request, 0, |call| async move {
-            let mut told = call.report_written(ino).await;
+            let mut ended = call.report_written(ino).await;
             if let Some(owner) = owner {
-                told = call.unlock_all(ino, handle, owner).await.and(told);
+                ended = call.unlock_all(ino, handle, owner).await.and(ended);
             }
+            ended = call.unlock_through(ino, handle).await.and(ended);
             call.handles().close(handle.0);
-            done(told, reply);
+            done(ended, reply);
         });
     }
 
     fn fsync(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        // What was written was acknowledged by every replica, under the file's policy.
-        self.run(request, 0, |call| async move {
-            done(call.report_written(ino).await, reply);
-        });
+        // What was written is on every replica, under the file's policy.
+        self.run(request, 0, |call| async move { done(call.report_written(ino).await, reply) });
     }
 
     fn opendir(&self, request: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         self.run(request, 0, |call| async move {
-            match call.open_directory(ino).await {
-                Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
-                Err(error) => reply.error(error),
-            }
+            opened(call.open_directory(ino).await, FopenFlags::empty(), reply);
         });
     }
 
@@ -397,13 +361,7 @@ impl Filesystem for ClusterFs {
 
     fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
         self.run(request, 0, |call| async move {
-            match call.room().await {
-                Ok((all, free, files)) => {
-                    let (left, size) = (u64::MAX >> 16, STATFS_BLOCK);
-                    reply.statfs(all, free, free, files + left, left, size, NAME_BYTES_MAX, size);
-                }
-                Err(error) => reply.error(error),
-            }
+            room(call.room().await, reply);
         });
     }
 
@@ -419,12 +377,7 @@ impl Filesystem for ClusterFs {
     ) {
         let name = Name::from(name.as_bytes());
         let value = value.to_vec();
-        let condition = match flags {
-            0 => XattrCondition::Any,
-            1 => XattrCondition::Create,
-            2 => XattrCondition::Replace,
-            _ => return reply.error(Errno::EINVAL),
-        };
+        let Some(condition) = condition(flags) else { return reply.error(Errno::EINVAL) };
         if name == CAPABILITY {
             return reply.error(Errno::EOPNOTSUPP);
         }
@@ -443,7 +396,7 @@ impl Filesystem for ClusterFs {
         reply: ReplyXattr,
     ) {
         let name = Name::from(name.as_bytes());
-        // The kernel asks before every write. Nothing here has one, since none can be set.
+        // Nothing here has one, since none can be set.
         if name == CAPABILITY {
             return reply.error(Errno::ENODATA);
         }
@@ -500,16 +453,13 @@ impl Filesystem for ClusterFs {
         start: u64,
         end: u64,
         kind: i32,
-        _: u32,
+        process: u32,
         reply: ReplyLock,
     ) {
-        let asked = Asked::new(request, owner, (start, end), kind);
+        let wanted = Wanted::new(request, owner, (start, end), (kind, process));
         self.run(request, 0, |call| async move {
-            let Ok(asked) = asked else { return reply.error(Errno::EINVAL) };
-            match call.find_lock(ino, handle, asked).await {
-                Ok((start, end, kind, process)) => reply.locked(start, end, kind, process),
-                Err(error) => reply.error(error),
-            }
+            let Ok(wanted) = wanted else { return reply.error(Errno::EINVAL) };
+            locked(call.find_lock(ino, handle, wanted).await, reply);
         });
     }
 
@@ -522,14 +472,14 @@ impl Filesystem for ClusterFs {
         start: u64,
         end: u64,
         kind: i32,
-        _: u32,
+        process: u32,
         sleep: bool,
         reply: ReplyEmpty,
     ) {
-        let asked = Asked::new(request, owner, (start, end), kind);
+        let wanted = Wanted::new(request, owner, (start, end), (kind, process));
         self.run(request, 0, |call| async move {
-            let Ok(asked) = asked else { return reply.error(Errno::EINVAL) };
-            done(call.set_lock(ino, handle, asked, sleep).await, reply);
+            let Ok(wanted) = wanted else { return reply.error(Errno::EINVAL) };
+            done(call.set_lock(ino, handle, wanted, sleep).await, reply);
         });
     }
 
@@ -543,14 +493,7 @@ impl Filesystem for ClusterFs {
         reply: ReplyLseek,
     ) {
         self.run(request, 0, |call| async move {
-            match call.seek(ino, handle, offset, whence).await {
-                Ok(offset) => reply.offset(offset),
-                Err(error) => reply.error(error),
-            }
+            found(call.seek(ino, handle, offset, whence).await, reply);
         });
     }
-}
-
-fn path(parent: INodeNo, name: &OsStr) -> Path {
-    Path::at(id(parent), name.as_bytes())
 }

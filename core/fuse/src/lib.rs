@@ -6,6 +6,7 @@
 //! name, and drops a file's pages when the file is opened.
 //!
 //! - `options`: what `-o` says.
+//! - `capabilities`: what is asked of the kernel at the beginning.
 //! - `filesystem`: the kernel's requests, one function each.
 //! - `call`: what a request asks of the cluster.
 //! - `locks`: locks of files, `fcntl` and `flock`.
@@ -18,6 +19,7 @@
 )]
 
 mod call;
+mod capabilities;
 mod convert;
 mod filesystem;
 mod locks;

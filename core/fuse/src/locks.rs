@@ -5,6 +5,7 @@
 
 use crate::call::{Answer, Call};
 use crate::convert::{errno, id};
+use crate::open::Noted;
 use fuser::{Errno, FileHandle, INodeNo, LockOwner, Request};
 use leasehold_client::LockOwner as Owner;
 use leasehold_client::{Extent, File, LockKind, WHOLE_FILE};
@@ -14,28 +15,29 @@ const F_RDLCK: i32 = 0;
 const F_WRLCK: i32 = 1;
 const F_UNLCK: i32 = 2;
 
-/// How often it is looked whether a process that waits for a lock got a signal: fuser does not hand on
-/// the kernel's interruptions.
+/// A process that waits for a lock is looked at so often for a signal: fuser does not hand on the kernel's
+/// interruptions.
 const SIGNAL_POLL: Duration = Duration::from_millis(100);
 
-/// A lock as the kernel asks for it.
+/// A lock as the kernel requests it.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct Wanted {
     owner: Owner,
     range: Extent,
     /// None: unlock.
     kind: Option<LockKind>,
-    /// The thread that asks.
+    process: u32,
+    /// The thread that waits.
     thread: u32,
 }
 
-impl Asked {
+impl Wanted {
     /// The last byte is `end`.
     pub fn new(
         request: &Request,
         owner: LockOwner,
         (start, end): (u64, u64),
-        kind: i32,
+        (kind, process): (i32, u32),
     ) -> Answer<Self> {
         let kind = match kind {
             F_RDLCK => Some(LockKind::Shared),
@@ -47,33 +49,38 @@ impl Asked {
         // What the kernel calls the end of all files.
         let length = if end >= i64::MAX as u64 { u64::MAX - start } else { length };
         let (owner, range) = (Owner(owner.0), Extent::new(start, length));
-        Ok(Asked { owner, range, kind, thread: request.pid() })
+        Ok(Wanted { owner, range, kind, process, thread: request.pid() })
     }
 }
 
-/// A lock as the kernel is told of it: first and last byte, kind, process.
-pub type Told = (u64, u64, i32, u32);
+/// A lock in the kernel's terms: first and last byte, kind, process.
+pub type Conflict = (u64, u64, i32, u32);
 
 impl Call {
     pub async fn set_lock(
         &self,
         ino: INodeNo,
         handle: FileHandle,
-        asked: Asked,
+        wanted: Wanted,
         wait: bool,
     ) -> Answer<()> {
         let open = self.file(ino, Some(handle)).await?;
-        let Asked { owner, range, kind, .. } = asked;
+        let Wanted { owner, range, kind, process, .. } = wanted;
         let Some(kind) = kind else {
+            // What programs wrote to mapped pages is written before others have the lock.
+            self.forget_pages(ino).await;
             return self.answer(open.file.unlock(owner, range)).await;
         };
-        self.handles().note_lock(open.id, owner, asked.thread);
+        let note = Noted { process, handle: handle.0 };
+        self.handles().note_lock(open.id, owner, note);
         while !self.answer(open.file.try_lock(owner, range, kind)).await? {
             if !wait {
                 return Err(Errno::EAGAIN);
             }
-            self.await_unlocked(&open.file, asked, kind).await?;
+            self.await_unlocked(&open.file, wanted, kind).await?;
         }
+        // Again: another thread may have closed another descriptor of the file meanwhile.
+        self.handles().note_lock(open.id, owner, note);
         self.forget_pages(ino).await;
         Ok(())
     }
@@ -92,18 +99,23 @@ impl Call {
         }
     }
 
-    async fn await_unlocked(&self, file: &File, asked: Asked, kind: LockKind) -> Answer<()> {
-        let unlocked = file.await_unlocked(asked.owner, asked.range, kind);
+    async fn await_unlocked(&self, file: &File, wanted: Wanted, kind: LockKind) -> Answer<()> {
+        let unlocked = file.await_unlocked(wanted.owner, wanted.range, kind);
         tokio::select! {
             ended = unlocked => ended.map_err(|error| errno(&error)),
-            () = signalled(asked.thread) => Err(Errno::EINTR),
+            () = signalled(wanted.thread) => Err(Errno::EINTR),
         }
     }
 
-    pub async fn find_lock(&self, ino: INodeNo, handle: FileHandle, asked: Asked) -> Answer<Told> {
+    pub async fn find_lock(
+        &self,
+        ino: INodeNo,
+        handle: FileHandle,
+        wanted: Wanted,
+    ) -> Answer<Conflict> {
         let open = self.file(ino, Some(handle)).await?;
         let nothing = (0, 0, F_UNLCK, 0);
-        let Asked { owner, range, kind: Some(kind), .. } = asked else { return Ok(nothing) };
+        let Wanted { owner, range, kind: Some(kind), .. } = wanted else { return Ok(nothing) };
         let found = self.answer(open.file.conflicting_lock(owner, range, kind)).await?;
         Ok(found.map_or(nothing, |lock| {
             let kind = match lock.kind {
@@ -128,8 +140,19 @@ impl Call {
         if !self.handles().forget_lock(id(ino), owner) {
             return Ok(());
         }
+        self.forget_pages(ino).await;
         let open = self.file(ino, Some(handle)).await?;
         self.answer(open.file.unlock(owner, WHOLE_FILE)).await
+    }
+
+    /// A handle is closed for good: owners of open files, which the kernel does not name then, have locked
+    /// through it.
+    pub async fn unlock_through(&self, ino: INodeNo, handle: FileHandle) -> Answer<()> {
+        let mut ended = Ok(());
+        for owner in self.handles().locked_through(id(ino), handle.0) {
+            ended = ended.and(self.unlock_all(ino, handle, LockOwner(owner.0)).await);
+        }
+        ended
     }
 }
 

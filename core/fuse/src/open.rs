@@ -12,6 +12,13 @@ pub struct OpenFile {
     pub id: FileId,
 }
 
+/// By which process, and through which handle, an owner locked something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    pub process: u32,
+    pub handle: u64,
+}
+
 /// What the kernel reads of a directory: the names that it had when it was opened or rewound.
 pub type Entries = Arc<[(Name, FileInfo)]>;
 
@@ -31,8 +38,8 @@ struct State {
     open: BTreeMap<u64, Open>,
     /// In nanoseconds since 1970.
     written: BTreeMap<FileId, i64>,
-    /// Who locked something of a file since it was opened, with a process of theirs.
-    locked: BTreeMap<(FileId, LockOwner), u32>,
+    /// Who locked something of a file since it was opened.
+    locked: BTreeMap<(FileId, LockOwner), Noted>,
 }
 
 impl Handles {
@@ -92,13 +99,21 @@ impl Handles {
     }
 
     /// An owner is about to lock something.
-    pub fn note_lock(&self, id: FileId, owner: LockOwner, process: u32) {
-        self.state().locked.insert((id, owner), process);
+    pub fn note_lock(&self, id: FileId, owner: LockOwner, noted: Noted) {
+        self.state().locked.insert((id, owner), noted);
+    }
+
+    /// The owners that locked something of a file through this handle.
+    pub fn locked_through(&self, id: FileId, handle: u64) -> Vec<LockOwner> {
+        let state = self.state();
+        let range = (id, LockOwner(0))..=(id, LockOwner(u64::MAX));
+        let through = state.locked.range(range).filter(|(_, noted)| noted.handle == handle);
+        through.map(|((_, owner), _)| *owner).collect()
     }
 
     /// A process of an owner that locked something.
     pub fn locked_by(&self, id: FileId, owner: LockOwner) -> Option<u32> {
-        self.state().locked.get(&(id, owner)).copied()
+        self.state().locked.get(&(id, owner)).map(|noted| noted.process)
     }
 
     /// Did the owner lock something? From here on it did not.

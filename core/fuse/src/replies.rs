@@ -1,9 +1,14 @@
 //! Answers in the shape that the kernel wants.
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, STATFS_BLOCK};
+use crate::locks::Conflict;
 use fuser::{
-    Errno, FileAttr, Generation, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyXattr,
+    Errno, FileAttr, FileHandle, FopenFlags, Generation, ReplyAttr, ReplyData, ReplyEmpty,
+    ReplyEntry, ReplyLock, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
 };
+
+/// Bytes of one name at the most.
+const NAME_BYTES_MAX: u32 = 255;
 
 pub fn entry(call: &Call, found: Answer<FileAttr>, reply: ReplyEntry) {
     match found {
@@ -22,6 +27,46 @@ pub fn attr(call: &Call, found: Answer<FileAttr>, reply: ReplyAttr) {
 pub fn done<T>(ended: Answer<T>, reply: ReplyEmpty) {
     match ended {
         Ok(_) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub fn opened(handle: Answer<u64>, flags: FopenFlags, reply: ReplyOpen) {
+    match handle {
+        Ok(handle) => reply.opened(FileHandle(handle), flags),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub fn written(ended: Answer<()>, length: u32, reply: ReplyWrite) {
+    match ended {
+        Ok(()) => reply.written(length),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// The place that was looked for.
+pub fn found(offset: Answer<i64>, reply: ReplyLseek) {
+    match offset {
+        Ok(offset) => reply.offset(offset),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub fn locked(lock: Answer<Conflict>, reply: ReplyLock) {
+    match lock {
+        Ok((start, end, kind, process)) => reply.locked(start, end, kind, process),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// Blocks in all and free, and inodes.
+pub fn room(room: Answer<(u64, u64, u64)>, reply: ReplyStatfs) {
+    match room {
+        Ok((all, free, files)) => {
+            let (left, size) = (u64::MAX >> 16, STATFS_BLOCK);
+            reply.statfs(all, free, free, files + left, left, size, NAME_BYTES_MAX, size);
+        }
         Err(error) => reply.error(error),
     }
 }

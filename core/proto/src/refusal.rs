@@ -95,7 +95,7 @@ pub enum Refusal {
     Locked,
     /// The client's session has ended, and its locks with it.
     SessionEnded,
-    /// A file has no more locks than this.
+    /// The file has as many locks as a file may have.
     TooManyLocks,
     // From a chunkserver, for good.
     /// A truncation has emptied the chunk: nothing goes into it any more.

@@ -4,8 +4,10 @@
 //! every write since a file's last sync may survive or not, by a seed; so may every name since its
 //! folder's last sync. Any operation can be made to fail, run out of room, or be the last one.
 
+mod dice;
+
 use crate::disk::{Disk, DiskError, Open, Space};
-use leasehold_proto::mix;
+use dice::Dice;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -311,23 +313,6 @@ fn sectors(offset: usize, data: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let rest = rest.chunks(SECTOR_BYTES).enumerate();
     std::iter::once((offset, head))
         .chain(rest.map(move |(at, sector)| (after + at * SECTOR_BYTES, sector)))
-}
-
-/// SplitMix64, whose stream is the same on every machine.
-struct Dice {
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    fn keep(&mut self) -> bool {
-        self.state = self.state.wrapping_add(mix::GAMMA);
-        match self.seed {
-            0 => false,
-            1 => true,
-            _ => mix::finalise(self.state) & 1 == 1,
-        }
-    }
 }
 
 fn split(name: &str) -> (&str, &str) {

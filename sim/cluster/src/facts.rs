@@ -53,6 +53,12 @@ pub const FACTS: &[&str] = &[
     "client retries",
     "pieces begun",
     "pieces ended",
+    "sessions ended",
+    "sessions held",
+    "sessions lost",
+    "locks taken",
+    "locks given up",
+    "mutations sent under locks",
     "messages that answered nothing",
 ];
 

@@ -139,7 +139,7 @@ fn directories_hold_any_name_and_many() {
     assert_eq!(names(&mount.at), Vec::<String>::new());
 }
 
-/// Counts to `times` in a file, one after another with whoever else does so by this lock.
+/// Counts to `times` in a file, in turns with others that do so under this lock.
 fn count(mount: PathBuf, times: u32) -> impl FnOnce() + Send + 'static {
     move || {
         let file = OpenOptions::new().read(true).write(true).open(mount).unwrap();

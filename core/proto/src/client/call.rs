@@ -41,6 +41,9 @@ impl MasterCall<'_> {
     fn send(&mut self, sent: u32) -> Next {
         let to = self.masters.current();
         let request = self.request();
+        if self.task.kind.is_about_locks() {
+            self.rights.use_at(self.cx.now);
+        }
         if grants_session(&request) {
             self.rights.requested(&self.cx, self.task.number);
         }
@@ -138,7 +141,7 @@ impl MasterCall<'_> {
 
     /// The query may be parked there until a chunk has its primary; or the master is gone.
     pub fn on_silence(&mut self, to: NodeId, sent: u32) -> Next {
-        if sent.is_multiple_of(CALLED_MAX) {
+        if sent.is_multiple_of(CALLED_MAX) && !self.task.kind.waits_for_a_lock() {
             self.masters.not(to, None);
         }
         let op = self.task.op(self.cx.node);
@@ -170,7 +173,7 @@ impl MasterCall<'_> {
                 answer @ MetadataAnswer::Renewed(term),
             ) => {
                 let session = *session;
-                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                self.rights.renewed(&mut self.cx, self.task.number, session, term);
                 Next::Ended(Ok(Outcome::Metadata(answer)))
             }
             (
@@ -189,12 +192,12 @@ impl MasterCall<'_> {
                 }
             }
             (TaskKind::Lookup(Lookup::Session), MetadataAnswer::Session { session, term }) => {
-                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                self.rights.begun(&mut self.cx, self.task.number, session, term);
                 Next::Found
             }
             (TaskKind::Lookup(Lookup::Renew), MetadataAnswer::Renewed(term)) => {
                 let session = self.task.session.unwrap_or_default();
-                self.rights.granted(&mut self.cx, self.task.number, session, term);
+                self.rights.renewed(&mut self.cx, self.task.number, session, term);
                 Next::Found
             }
             (TaskKind::Request { op, .. }, answer) => {
@@ -280,6 +283,10 @@ impl MasterCall<'_> {
         if refusal == Refusal::SessionEnded {
             return self.on_session_ended();
         }
+        if let TaskKind::Request { op: Operation::Lock { file, owner, .. }, .. } = &self.task.kind {
+            let (file, owner) = (*file, *owner);
+            self.rights.resume(&mut self.cx, file, owner);
+        }
         if let (TaskKind::Lookup(Lookup::Extend { file, .. }), Refusal::NotNextChunk { .. }) =
             (&self.task.kind, &refusal)
         {
@@ -324,6 +331,16 @@ fn grants_session(request: &MasterRequest) -> bool {
 }
 
 impl TaskKind {
+    fn is_about_locks(&self) -> bool {
+        let TaskKind::Request { op, .. } = self else { return false };
+        matches!(op, Operation::Lock { .. } | Operation::Conflict { .. })
+    }
+
+    /// It is answered when a lock is free, which may take long.
+    fn waits_for_a_lock(&self) -> bool {
+        matches!(self, TaskKind::Request { op: Operation::Conflict { wait: true, .. }, .. })
+    }
+
     /// The session that it renews, if it names one.
     fn renews(&self) -> Option<ClientSession> {
         match self {

@@ -2,10 +2,13 @@
 //! not is dropped like one that came too late. Past this file a bad value is a bug.
 
 use super::task::TaskKind;
-use crate::file::CHUNK_BYTES_MAX;
+use crate::config::Constants;
+use crate::file::{CHUNK_BYTES_MAX, record_bytes_max};
 use crate::machine::Operation;
 use crate::metadata::{FileInfo, FileKind, MetadataAnswer, MetadataChange, MetadataQuery};
 use crate::payload::Extent;
+use crate::refusal::Refusal;
+use alloc::borrow::ToOwned;
 
 impl TaskKind {
     /// Can this be the answer to a change or a query? Lookups match the kind themselves.
@@ -118,4 +121,29 @@ fn values_are_sound(answer: &MetadataAnswer) -> bool {
         | MetadataAnswer::Conflict(_)
         | MetadataAnswer::Truncated { .. } => true,
     }
+}
+
+/// Refuses at the door what can never be done.
+pub(super) fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
+    let mutation_max = u64::from(constants.mutation_bytes_max);
+    let (length, bytes_max) = match op {
+        Operation::Change(_)
+        | Operation::Query(_)
+        | Operation::Read { .. }
+        | Operation::Lock { .. }
+        | Operation::Conflict { .. }
+        | Operation::Cut { .. }
+        | Operation::Retire { .. } => return Ok(()),
+        Operation::Write { payload, .. } => (payload.len(), mutation_max),
+        Operation::Append { payload, chunk_bytes, .. } => {
+            (payload.len(), mutation_max.min(record_bytes_max(*chunk_bytes)))
+        }
+    };
+    if length == 0 {
+        return Err(Refusal::Invalid("there is nothing to write".to_owned()));
+    }
+    if length > bytes_max {
+        return Err(Refusal::TooLarge { bytes_max });
+    }
+    Ok(())
 }

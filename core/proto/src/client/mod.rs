@@ -27,10 +27,10 @@ mod read;
 mod file;
 
 use crate::attributes::Caller;
-use crate::config::{ClientConfig, Constants};
+use crate::config::ClientConfig;
 use crate::cx::Cx;
 use crate::event::Event;
-use crate::file::{FileCall, record_bytes_max};
+use crate::file::FileCall;
 use crate::ids::{ClientSession, FileId, NodeId, OpId, RequestId};
 use crate::locks::Lock;
 use crate::machine::{Effect, Effects, Input, OpError, Operation, Outcome, StateMachine};
@@ -38,10 +38,10 @@ use crate::message::{Envelope, Message, data};
 use crate::refusal::Refusal;
 use crate::tables::Holder;
 use crate::time::{Deadline, Time};
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use call::MasterCall;
 use file::{Files, NextPiece};
+use fit::check;
 use lookup::Lookup;
 use mutate::Mutator;
 use next::Next;
@@ -307,8 +307,8 @@ impl Step<'_> {
             }
             TaskKind::Request { op: Operation::Conflict { .. }, .. } => self.caller(id).call(),
             TaskKind::Request { op: Operation::Lock { file, owner, range, kind }, .. } => {
-                let (file, owner, range, unlock) = (*file, *owner, *range, kind.is_none());
-                self.lock(id, file, owner, unlock.then_some(range))
+                let (file, owner, range, kind) = (*file, *owner, *range, *kind);
+                self.lock(id, file, owner, (range, kind))
             }
             TaskKind::Request { op: Operation::Write { file, index, .. }, .. } => {
                 let (file, index) = (*file, *index);
@@ -450,7 +450,7 @@ impl Step<'_> {
         let TaskKind::Request { origin, .. } = task.kind else {
             unreachable!("only requests are answered")
         };
-        // What became of it, nobody knows: the end of the session settles it.
+        // What became of it cannot be learned any more: the end of the session settles it.
         if let (Some(session), Err(error)) = (task.session, &result)
             && error.may_have_effect()
         {
@@ -471,31 +471,6 @@ impl Step<'_> {
             }
         }
     }
-}
-
-/// Refuses at the door what can never be done.
-fn check(constants: &Constants, op: &Operation) -> Result<(), Refusal> {
-    let mutation_max = u64::from(constants.mutation_bytes_max);
-    let (length, bytes_max) = match op {
-        Operation::Change(_)
-        | Operation::Query(_)
-        | Operation::Read { .. }
-        | Operation::Lock { .. }
-        | Operation::Conflict { .. }
-        | Operation::Cut { .. }
-        | Operation::Retire { .. } => return Ok(()),
-        Operation::Write { payload, .. } => (payload.len(), mutation_max),
-        Operation::Append { payload, chunk_bytes, .. } => {
-            (payload.len(), mutation_max.min(record_bytes_max(*chunk_bytes)))
-        }
-    };
-    if length == 0 {
-        return Err(Refusal::Invalid("there is nothing to write".to_owned()));
-    }
-    if length > bytes_max {
-        return Err(Refusal::TooLarge { bytes_max });
-    }
-    Ok(())
 }
 
 fn range(kind: &TaskKind) -> Option<Range> {

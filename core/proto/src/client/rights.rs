@@ -2,7 +2,7 @@
 //! made under them.
 //!
 //! A session begins with the first lock and is renewed while there are locks, or were lately. It is
-//! over when the clock says so, or a master does; its locks are lost then, and mutations that began
+//! over when its term has run out by the clock, or when a master says so; its locks are lost then, and mutations that began
 //! under them are not sent any more. What was sent before, the masters fence off; for that a mutation
 //! names a configuration of which the session was still alive when it was known
 //! ([`Rights::may_send`]), whatever the clock does.
@@ -11,12 +11,13 @@ use crate::config::Constants;
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::ids::{ChunkHandle, ChunkVersion, ClientSession, FileId, LockOwner};
-use crate::lease::{SessionHolder, Term};
+use crate::lease::{HeldSession, SessionHolder, Term};
 use crate::locks::{Lock, LockKind, LockSet};
 use crate::payload::Extent;
 use crate::tables::Holder;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 /// May a mutation that began under a lock be sent?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub(super) struct Rights {
     locks: BTreeMap<FileId, LockSet<Holder>>,
     /// Whose locks ended with a session, until they unlock: their files take no mutations.
     lost: BTreeMap<FileId, BTreeSet<LockOwner>>,
+    /// Of a range that an owner is about to lock otherwise, what it had there: not believed in until the
+    /// answer is known.
+    suspended: BTreeMap<(FileId, LockOwner), Vec<Lock<Holder>>>,
     /// The configurations to which mutations under locks are sent, with the last renewal that had been
     /// requested when each was first known.
     seen: BTreeMap<ChunkHandle, (ChunkVersion, u64)>,
@@ -63,18 +67,39 @@ impl Rights {
         self.held.request(cx.constants, cx.now, number);
     }
 
-    /// The session began, or was renewed.
-    pub fn granted(&mut self, cx: &mut Cx<'_>, number: u64, session: ClientSession, term: Term) {
-        if let Some(held) = self.held.take(cx.constants, cx.now, number, session, term) {
-            self.renewal = Renewal::Due(cx.now + cx.constants.lease_renew_interval);
-            cx.observe(Event::SessionHeld { session, until: held.until });
+    /// A session began. One more than is needed runs out by itself.
+    pub fn begun(&mut self, cx: &mut Cx<'_>, number: u64, session: ClientSession, term: Term) {
+        if self.held.until().is_some() {
+            return;
         }
+        let held = self.held.begin(cx.constants, cx.now, number, session, term);
+        self.on_held(cx, term, held);
+    }
+
+    /// The session was renewed.
+    pub fn renewed(&mut self, cx: &mut Cx<'_>, number: u64, session: ClientSession, term: Term) {
+        let held = self.held.take(cx.constants, cx.now, number, session, term);
+        self.on_held(cx, term, held);
+    }
+
+    /// The next renewal is due well before the end of the term, whatever constants this client has.
+    fn on_held(&mut self, cx: &mut Cx<'_>, term: Term, held: Option<HeldSession>) {
+        let Some(HeldSession { session, until }) = held else { return };
+        let interval = cx.constants.lease_renew_interval.min(term.duration / 3);
+        self.renewal = Renewal::Due(cx.now + interval);
+        cx.observe(Event::SessionHeld { session, until });
+    }
+
+    /// Something is locked, unlocked or waited for.
+    pub fn use_at(&mut self, now: Time) {
+        self.used_at = now;
     }
 
     /// Is another sign of life due?
     pub fn renewal_due(&mut self, now: Time, constants: &Constants) -> Option<ClientSession> {
-        let due = matches!(self.renewal, Renewal::Due(at) if at <= now);
-        let session = self.session(now).filter(|_| due && self.is_used(now, constants))?;
+        let Renewal::Due(at) = self.renewal else { return None };
+        let due = at <= now && self.is_used(at, constants);
+        let session = self.session(now).filter(|_| due)?;
         self.renewal = Renewal::UnderWay;
         Some(session)
     }
@@ -117,6 +142,7 @@ impl Rights {
             self.lost.entry(file).or_default().extend(owners);
         }
         self.seen.clear();
+        self.suspended.clear();
         self.has_ended = true;
         self.renewal = Renewal::UnderWay;
         cx.observe(Event::SessionLost { session });
@@ -141,7 +167,7 @@ impl Rights {
         if self.session(cx.now) != Some(lock.holder.session) {
             return false;
         }
-        self.used_at = cx.now;
+        self.suspended.remove(&(file, lock.holder.owner));
         self.locks.entry(file).or_default().set(lock);
         let Lock { holder, range, kind } = lock;
         cx.observe(Event::LockTaken { file, holder, range, kind });
@@ -150,7 +176,6 @@ impl Rights {
 
     /// This is about to be unlocked.
     pub fn give_up(&mut self, cx: &mut Cx<'_>, file: FileId, holder: Holder, range: Extent) {
-        self.used_at = cx.now;
         self.forget_lost(file, holder.owner);
         if let Some(set) = self.locks.get_mut(&file) {
             set.clear(holder, range);
@@ -161,7 +186,37 @@ impl Rights {
         cx.observe(Event::LockGivenUp { file, holder, range });
     }
 
-    /// The owner knows that its locks are gone, or does not mind.
+    /// An exclusive lock is about to become a shared one: from here on others may have theirs beside it.
+    pub fn suspend(&mut self, cx: &mut Cx<'_>, file: FileId, holder: Holder, range: Extent) {
+        let Some(set) = self.locks.get_mut(&file) else { return };
+        let exclusive = |lock: &&Lock<Holder>| {
+            let overlaps = lock.holder == holder && lock.range.overlaps(&range);
+            overlaps && lock.kind == LockKind::Exclusive
+        };
+        let part = |lock: &Lock<Holder>| {
+            let start = lock.range.offset.max(range.offset);
+            let end = lock.range.end().min(range.end());
+            Lock { range: Extent::new(start, end - start), ..*lock }
+        };
+        let had: Vec<Lock<Holder>> = set.iter().filter(exclusive).map(part).collect();
+        for lock in &had {
+            set.clear(holder, lock.range);
+            cx.observe(Event::LockGivenUp { file, holder, range: lock.range });
+        }
+        if set.is_empty() {
+            self.locks.remove(&file);
+        }
+        self.suspended.insert((file, holder.owner), had);
+    }
+
+    /// It stays as it was: the request was refused.
+    pub fn resume(&mut self, cx: &mut Cx<'_>, file: FileId, owner: LockOwner) {
+        for lock in self.suspended.remove(&(file, owner)).unwrap_or_default() {
+            self.lock(cx, file, lock);
+        }
+    }
+
+    /// The owner unlocked, and need not be told any more that its locks were lost.
     pub fn forget_lost(&mut self, file: FileId, owner: LockOwner) {
         if let Some(owners) = self.lost.get_mut(&file) {
             owners.remove(&owner);

@@ -6,7 +6,8 @@ use super::lookup::Lookup;
 use super::next::Next;
 use super::task::{Origin, TaskId, TaskKind};
 use crate::ids::{ClientSession, FileId, LockOwner};
-use crate::machine::{Operation, Outcome};
+use crate::locks::LockKind;
+use crate::machine::{OpError, Operation, Outcome};
 use crate::metadata::{MetadataAnswer, MetadataQuery};
 use crate::payload::Extent;
 use crate::refusal::Refusal;
@@ -34,7 +35,7 @@ impl Step<'_> {
         id: TaskId,
         file: FileId,
         owner: LockOwner,
-        unlock: Option<Extent>,
+        (range, kind): (Extent, Option<LockKind>),
     ) -> Next {
         // In the order of the log an owner has what it locked or unlocked last: one at a time.
         if self.tasks.locks_under_way(id, file, owner) {
@@ -46,18 +47,21 @@ impl Step<'_> {
             self.tasks.get_mut(id).session = None;
             return Next::ContinueRenumbered;
         }
-        match (session, unlock) {
-            (None, None) => return Next::Need(Lookup::Session),
-            (None, Some(_)) => {
-                self.rights.forget_lost(file, owner);
-                return Next::Ended(Ok(Outcome::Metadata(MetadataAnswer::Done)));
+        let Some(session) = session else {
+            if kind.is_some() {
+                return Next::Need(Lookup::Session);
             }
-            (Some(session), Some(range)) if pinned.is_none() => {
-                self.rights.give_up(&mut self.cx, file, Holder { session, owner }, range);
-            }
-            (Some(_), _) => {}
+            self.rights.forget_lost(file, owner);
+            return Next::Ended(Ok(Outcome::Metadata(MetadataAnswer::Done)));
+        };
+        // What is given up is not believed in from before it is sent on.
+        let (cx, holder, first) = (&mut self.cx, Holder { session, owner }, pinned.is_none());
+        match kind {
+            None if first => self.rights.give_up(cx, file, holder, range),
+            Some(LockKind::Shared) if first => self.rights.suspend(cx, file, holder, range),
+            None | Some(_) => {}
         }
-        self.tasks.get_mut(id).session = session;
+        self.tasks.get_mut(id).session = Some(session);
         self.caller(id).call()
     }
 
@@ -67,6 +71,14 @@ impl Step<'_> {
             let session = self.rights.session(self.cx.now);
             for id in self.tasks.mutations_under_others_than(session) {
                 self.refuse(id, Refusal::SessionEnded);
+            }
+            // Nor is it renewed any more.
+            for id in self.tasks.renewals_of_others_than(session) {
+                let ended = OpError::TimedOut { maybe: false, last: Some(Refusal::SessionEnded) };
+                match self.tasks.get(id).kind.is_request() {
+                    true => self.respond(id, Err(ended)),
+                    false => self.conclude(id, Next::Found),
+                }
             }
             self.run_ready();
         }

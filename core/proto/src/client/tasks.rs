@@ -3,9 +3,10 @@
 
 use super::lookup::Lookup;
 use super::session::Session;
-use super::task::{Stage, Task, TaskId, TaskKind};
+use super::task::{Origin, Stage, Task, TaskId, TaskKind};
 use crate::ids::{ClientSession, FileId, LockOwner};
 use crate::machine::Operation;
+use crate::metadata::MetadataQuery;
 use crate::refusal::Refusal;
 use crate::time::{Deadline, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -194,6 +195,20 @@ impl Tasks {
             self.lookups.remove(&lookup);
             self.remove(runner);
         }
+    }
+
+    /// The tasks that renew a session other than this one.
+    pub fn renewals_of_others_than(&self, session: Option<ClientSession>) -> Vec<TaskId> {
+        let renews = |task: &Task| match &task.kind {
+            TaskKind::Request { origin: Origin::Session, op, .. } => match op {
+                Operation::Query(MetadataQuery::RenewSession { session }) => Some(*session),
+                _ => None,
+            },
+            TaskKind::Lookup(Lookup::Renew) => task.session,
+            TaskKind::Request { .. } | TaskKind::Lookup(_) => None,
+        };
+        let other = |task: &Task| renews(task).is_some_and(|renewed| Some(renewed) != session);
+        self.tasks.iter().filter(|(_, task)| other(task)).map(|(id, _)| *id).collect()
     }
 
     /// Is another lock or unlock of this owner sent and not answered?

@@ -16,10 +16,12 @@ pub struct HeldSession {
     pub until: Time,
 }
 
-/// The client's half. What it asked is named by the number of the operation.
+/// The client's half. A request is named by the number of the operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionHolder {
     requested: BTreeMap<u64, Time>,
+    /// The highest number that was ever in `requested`: one that is missing below it is too old.
+    newest: u64,
     held: Option<HeldSession>,
     /// The latest request that was granted.
     granted: u64,
@@ -29,7 +31,10 @@ impl SessionHolder {
     /// A request is sent, for the first time or again: the first time counts.
     pub fn request(&mut self, constants: &Constants, now: Time, number: u64) {
         self.requested.retain(|_, at| now.since(*at) < constants.lease_duration);
-        self.requested.entry(number).or_insert(now);
+        if number > self.newest {
+            self.newest = number;
+            self.requested.insert(number, now);
+        }
     }
 
     /// The latest request that was sent.
@@ -44,8 +49,21 @@ impl SessionHolder {
         self.held.is_some() && self.granted > request
     }
 
-    /// Takes a grant. Returns the session if it begins or grows by it.
+    /// Takes the grant of a renewal. Returns the session if it grows by it.
     pub fn take(
+        &mut self,
+        constants: &Constants,
+        now: Time,
+        number: u64,
+        session: ClientSession,
+        term: Term,
+    ) -> Option<HeldSession> {
+        let renews = self.held.is_some_and(|held| held.session == session);
+        if renews { self.begin(constants, now, number, session, term) } else { None }
+    }
+
+    /// Takes the grant by which a session begins.
+    pub fn begin(
         &mut self,
         constants: &Constants,
         now: Time,
@@ -134,7 +152,7 @@ mod tests {
         holder.request(&constants, Time(10), 3);
         holder.request(&constants, Time(20), 3);
         grants.grant(&constants, Time(25), S);
-        let held = holder.take(&constants, Time(30), 3, S, constants.lease_term()).unwrap();
+        let held = holder.begin(&constants, Time(30), 3, S, constants.lease_term()).unwrap();
         assert_eq!(held.until, Time(10) + constants.lease_at_holder(), "counted from the first");
         assert!(held.until < grants.ended_by(S));
         assert_eq!(holder.held(held.until), None);
@@ -146,7 +164,7 @@ mod tests {
         let constants = Constants::default();
         let mut holder = SessionHolder::default();
         holder.request(&constants, Time(10), 3);
-        holder.take(&constants, Time(30), 3, S, constants.lease_term()).unwrap();
+        holder.begin(&constants, Time(30), 3, S, constants.lease_term()).unwrap();
         assert!(!holder.proves(3));
         holder.request(&constants, Time(40), 5);
         assert_eq!(holder.last_request(), 5);
@@ -155,5 +173,20 @@ mod tests {
         holder.end();
         assert!(!holder.proves(3));
         assert_eq!(holder.take(&constants, Time(60), 5, S, constants.lease_term()), None);
+        holder.request(&constants, Time(70), 5);
+        assert_eq!(
+            holder.begin(&constants, Time(80), 5, S, constants.lease_term()),
+            None,
+            "too old"
+        );
+        holder.request(&constants, Time(90), 6);
+        let next = ClientSession(9);
+        assert!(holder.begin(&constants, Time(95), 6, next, constants.lease_term()).is_some());
+        holder.request(&constants, Time(96), 7);
+        assert_eq!(
+            holder.take(&constants, Time(97), 7, S, constants.lease_term()),
+            None,
+            "another"
+        );
     }
 }

@@ -479,9 +479,8 @@ impl Leader<'_> {
 
     /// The primary seems not to know that it is one: it is told again at the next round.
     pub(super) fn notify_primary(&mut self, chunk: ChunkHandle) {
-        let now = self.cx.now;
-        let lead = &mut *self.lead;
-        lead.activations.entry(chunk).or_insert(Activation { told_at: now });
+        let told_at = self.cx.now;
+        self.lead.activations.entry(chunk).or_insert(Activation { told_at });
     }
 
     /// The proposal's fate is known, and it did not take effect, or unknown: the change begins again
@@ -489,14 +488,13 @@ impl Leader<'_> {
     /// member would promise one version after the other as fast as its disk can.
     pub(super) fn on_change_unresolved(&mut self, chunk: ChunkHandle, io: IoId) {
         let exists = self.state.chunks().contains(chunk);
-        let lead = &mut *self.lead;
-        let Some(change) = lead.changes.get_mut(&chunk) else { return };
+        let Some(change) = self.lead.changes.get_mut(&chunk) else { return };
         if change.stage != Stage::Proposed(io) {
             return;
         }
         change.stage = Stage::Unresolved;
         if !exists {
-            lead.changes.remove(&chunk);
+            self.lead.changes.remove(&chunk);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::proposals::Proposal;
 use crate::config::Constants;
 use crate::ids::{ChunkHandle, ClientSession, FileId, OpId};
 use crate::lease::SessionGrants;
-use crate::locks::Lock;
+use crate::locks::{Lock, LockSet};
 use crate::log::Command;
 use crate::message::call;
 use crate::metadata::MetadataAnswer;
@@ -140,7 +140,9 @@ impl Leader<'_> {
         }
         let waiting_max = self.cx.constants.waiting_requests_max as usize;
         let waiting = self.lead.sessions.waiting.entry(file).or_default();
-        if waiting.iter().any(|other| other.op == op) {
+        // A repetition, or a later wait of one that was given up.
+        if let Some(same) = waiting.iter_mut().find(|other| other.lock == lock) {
+            same.op = op;
             return None;
         }
         if waiting.len() >= waiting_max {
@@ -150,33 +152,36 @@ impl Leader<'_> {
         None
     }
 
-    /// Those at the head of the line that would be allowed beside each other are answered.
+    /// Those are answered that would be allowed, and that would also be if all who came before them had what
+    /// they want.
     pub(super) fn on_locks_changed(&mut self, file: FileId) {
         let state = self.state;
-        let Some(waiting) = self.lead.sessions.waiting.get_mut(&file) else { return };
+        let Some(waiting) = self.lead.sessions.waiting.remove(&file) else { return };
         let allowed = |next: &Waiting| {
             let gone = state.share().get(next.lock.holder.session).is_none();
             gone || state.share().conflict(file, &next.lock).is_none()
         };
-        let mut answered: Vec<Waiting> = Vec::new();
-        while let Some(next) = waiting.first().copied().filter(allowed) {
-            let beside = |other: &Waiting| {
-                let kinds = (other.lock.kind, next.lock.kind);
-                kinds == (crate::locks::LockKind::Shared, crate::locks::LockKind::Shared)
-                    || !other.lock.range.overlaps(&next.lock.range)
-            };
-            if !answered.iter().all(beside) {
-                break;
+        let mut before: LockSet<Place> = LockSet::default();
+        let mut kept = Vec::new();
+        for (at, next) in waiting.into_iter().enumerate() {
+            let holder = Place(next.lock.holder, at);
+            let Lock { range, kind, .. } = next.lock;
+            let wanted = Lock { holder, range, kind };
+            let its_turn = before.conflict(&wanted).is_none();
+            before.set(wanted);
+            if its_turn && allowed(&next) {
+                let answer = Ok(MetadataAnswer::Conflict(None));
+                self.cx.send(next.op.client, call::Reply { op: next.op, answer });
+            } else {
+                kept.push(next);
             }
-            waiting.remove(0);
-            answered.push(next);
         }
-        if waiting.is_empty() {
-            self.lead.sessions.waiting.remove(&file);
-        }
-        for Waiting { op, .. } in answered {
-            let answer = Ok(MetadataAnswer::Conflict(None));
-            self.cx.send(op.client, call::Reply { op, answer });
+        if !kept.is_empty() {
+            self.lead.sessions.waiting.insert(file, kept);
         }
     }
 }
+
+/// A place in the line for a file: one holder may have several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Holder, usize);

@@ -88,7 +88,7 @@ pub enum Consequence {
     },
     /// A client's session began.
     SessionBegan(ClientSession),
-    /// The locks of a file changed: what waits for one may be lucky.
+    /// The locks of a file changed: who waits for one is looked at again.
     LocksChanged(FileId),
     /// Nothing is locked for a session any more, and chunks that it had locked need other
     /// configurations.

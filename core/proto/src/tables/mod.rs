@@ -3,7 +3,7 @@
 //!
 //! Suggested order: this file ([`MasterState::apply`] is the only door), [`consequence`], then
 //! `inode` with `namespace`, `path`, `permission` and `xattrs`, `layout`, `chunk_table`, `server_table`, `session_table`,
-//! `share_table` with `sharing`, `allocator`, `constant_table`.
+//! `share_table` with `sharing`, `reclaim`, `allocator`, `constant_table`.
 
 pub mod consequence;
 pub mod inode;
@@ -17,6 +17,7 @@ pub mod server_table;
 pub mod session_table;
 pub mod share_table;
 mod sharing;
+mod reclaim;
 pub mod allocator;
 pub mod constant_table;
 
@@ -326,44 +327,6 @@ impl MasterState {
         } else {
             Consequence::Ignored
         }
-    }
-
-    /// What becomes of a chunk when this file gives it up; none if the file is not in the trash, or does
-    /// not refer to the chunk. A file refers to a chunk once at the most. A chunk that a truncation gave
-    /// up has no owner left.
-    #[must_use]
-    pub fn release(&self, file: FileId, chunk: ChunkHandle) -> Option<Release> {
-        if self.chunks.is_given_up(chunk) {
-            return Some(Release::LastOwner);
-        }
-        let refers = self.inodes.layout(file).is_some_and(|layout| layout.refers_to(chunk));
-        if refers && self.inodes.is_trashed(file) { self.chunks.release(chunk) } else { None }
-    }
-
-    /// A file of the trash gives a chunk up. With its last owner the chunk goes, if its configuration is
-    /// still the one that was prepared.
-    fn free(&mut self, file: FileId, chunk: ChunkHandle, base: ChunkVersion) -> Vec<Consequence> {
-        let given_up = self.chunks.is_given_up(chunk);
-        let first = match self.release(file, chunk) {
-            None => return vec![Consequence::Ignored],
-            Some(Release::Kept) => {
-                self.chunks.drop_owner(chunk);
-                Consequence::Released { file, chunk }
-            }
-            Some(Release::LastOwner) => {
-                let record = self.chunks.remove_at(chunk, base);
-                let Some(record) = record else { return vec![Consequence::Ignored] };
-                let members = record.config.map_or_else(Vec::new, |c| c.members.to_vec());
-                Consequence::Freed { chunk, base, members }
-            }
-        };
-        let purged = !given_up && self.inodes.shrink(file, chunk);
-        let purged = purged.then_some(Consequence::Purged(file));
-        [first].into_iter().chain(purged).collect()
-    }
-
-    fn purge(&mut self, file: FileId) -> Consequence {
-        if self.inodes.purge(file) { Consequence::Purged(file) } else { Consequence::Ignored }
     }
 
     fn finish_constants(&mut self, version: ConstantsVersion) -> Consequence {

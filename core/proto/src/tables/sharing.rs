@@ -32,9 +32,7 @@ impl MasterState {
         if self.inodes.layout(file).is_none() {
             return Err(Refusal::NotFound);
         }
-        if lock.range.length == 0 || !lock.range.is_within(u64::MAX) {
-            return Err(Refusal::Invalid("a lock is of at least one byte".into()));
-        }
+        check_range(lock.range)?;
         self.share.lock(client, file, lock)?;
         consequences.push(Consequence::LocksChanged(file));
         Ok(())
@@ -48,6 +46,7 @@ impl MasterState {
         range: Extent,
         consequences: &mut Vec<Consequence>,
     ) -> Result<(), Refusal> {
+        check_range(range)?;
         self.share.unlock(client, file, holder, range)?;
         consequences.push(Consequence::LocksChanged(file));
         Ok(())
@@ -76,4 +75,11 @@ impl MasterState {
         let unlocked = files.into_iter().map(Consequence::LocksChanged);
         [Consequence::SessionEnded(session)].into_iter().chain(unlocked).collect()
     }
+}
+
+fn check_range(range: Extent) -> Result<(), Refusal> {
+    if range.length > 0 && range.is_within(u64::MAX) {
+        return Ok(());
+    }
+    Err(Refusal::Invalid("a lock is of at least one byte".into()))
 }

@@ -178,7 +178,7 @@ fn another_format_version_is_refused() {
             "identity" => Identity::load_or_create(&disk, || 0).map(|_| ()),
             _ => open(&disk).map(|_| ()),
         };
-        assert_eq!(refused, Err(StoreError::Version { name, found: 9, expected: 5 }));
+        assert_eq!(refused, Err(StoreError::Version { name, found: 9, expected: 6 }));
     }
 }
 

@@ -75,6 +75,12 @@ impl LeaseExclusivity {
         })
     }
 
+    /// Did the clock of this process stand still?
+    #[must_use]
+    pub fn is_distrusted(&self, node: NodeId) -> bool {
+        self.distrusted.contains(&node)
+    }
+
     /// Does any node whose clock can be trusted believe, then, that it is the chunk's primary at this
     /// version?
     #[must_use]

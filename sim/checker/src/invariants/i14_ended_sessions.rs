@@ -66,7 +66,9 @@ impl EndedSessions {
             }
             Event::SessionEnded { session } => self.ends(leases, session, seen),
             Event::LeaseTaken { chunk, version, .. } => {
+                // Members refuse one whose clock stood still, since they promised more.
                 let late = self.late.get(&(chunk, version)).copied();
+                let late = late.filter(|_| !leases.is_distrusted(seen.node));
                 let Some(session) = late else { return Ok(false) };
                 Err(Self::accepted(seen, (chunk, version), session))
             }

@@ -99,7 +99,7 @@ fn seeds_draw_every_kind_and_every_share() {
             ) => "by the client itself",
         }));
     }
-    assert_eq!(kinds.len(), 22, "{kinds:?}");
+    assert_eq!(kinds.len(), 24, "{kinds:?}");
     for name in
         ["refused", "replaced", "nested", "directories moved", "of inodes", "of unnamed files"]
     {

@@ -105,7 +105,7 @@ pub(super) const WRONG: &[Wrong] = &[
         "x.toml:3: [restart] stop = \"kill\": ",
         &["\"power\" or \"process\""],
     ),
-    (&["expect = \"I12\""], "x.toml:2: expect = \"I12\": ", &["\"pass\"", "\"I10\""]),
+    (&["expect = \"I13\""], "x.toml:2: expect = \"I13\": ", &["\"pass\"", "\"I10\""]),
     (
         &["[rules]", "repair = \"no\""],
         "x.toml:3: [rules] repair = \"no\": ",
