@@ -26,7 +26,7 @@ fn clone(name: &str) -> Folder {
     let scenarios = folder.0.join("scenarios/fast");
     fs::create_dir_all(&scenarios).unwrap();
     fs::write(scenarios.join("enough.toml"), short(0)).unwrap();
-    fs::write(scenarios.join("too_little.toml"), short(1_000_000)).unwrap();
+    fs::write(scenarios.join("too_little.toml"), short(1_600)).unwrap();
     folder
 }
 
