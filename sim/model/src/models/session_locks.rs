@@ -1,6 +1,6 @@
 //! Locks of two clients, without data (I12): one has a lock, and the other wants it. Any message between them
 //! and the masters may be lost or late, the first client's session runs out meanwhile, and its renewals
-//! arrive when they will: of its three seconds one is left. In the larger ones another master leads in between, and counts the session anew.
+//! arrive when they will: of its three seconds one is left. In the large one another master leads in between, and counts the session anew.
 //! The file has no chunk: what fences off writes is in scripts, walks and the full stack.
 
 use super::{Named, Negative, Size, TIMED, begin};
@@ -19,9 +19,8 @@ pub const MODEL: Named = Named {
 fn bounds(size: Size) -> Bounds {
     let (ticks, leads) = match size {
         Size::Smallest => (1, 0),
-        // A third tick takes thirty times as long.
-        Size::Small => (2, 0),
-        Size::Medium => (2, 1),
+        // A third tick takes thirty times as long, and a change of the leader more than ten minutes.
+        Size::Small | Size::Medium => (2, 0),
         Size::Large => (3, 1),
     };
     let bounds = Bounds { ticks: Some(ticks), leads, version_max: 2, ..Bounds::default() };
@@ -30,7 +29,7 @@ fn bounds(size: Size) -> Bounds {
 }
 
 fn space(size: Size, rules: Rules) -> Space {
-    let masters = if size > Size::Small { 2 } else { 1 };
+    let masters = if size > Size::Medium { 2 } else { 1 };
     let cluster = format!("masters={masters} chunkservers=1 clients=2 replicas=1 {TIMED}");
     let leader = if masters == 1 { "m" } else { "m1" };
     let rest = format!(
