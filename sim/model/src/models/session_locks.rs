@@ -1,7 +1,7 @@
 //! Locks of two clients, without data (I12): one has a lock, and the other wants it. Any message between them
 //! and the masters may be lost or late, the first client's session runs out meanwhile, and its renewals
-//! arrive when they will: of its three seconds one is left. In the large one another master leads in between, and counts the session anew.
-//! The file has no chunk: what fences off writes is in scripts, walks and the full stack.
+//! arrive when they will: of its three seconds one is left. In the large size another master leads in
+//! between, and counts the session anew. The file has no chunk: what fences off writes is in scripts, walks and the full stack.
 
 use super::{Named, Negative, Size, TIMED, begin};
 use crate::bounds::Bounds;
